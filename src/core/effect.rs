@@ -1,0 +1,119 @@
+//! What the core wants done. One queue, drained in order by the shell after every input.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+
+use crate::language::PoolKey;
+use crate::links::LinkKey;
+
+/// Severity of a log line, as in `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something the operator has to act on.
+    Error,
+    /// Something that works less well than it should.
+    Warn,
+    /// State changes of servers and sessions.
+    Info,
+    /// One line per HTTP request and per call, never payloads.
+    Debug,
+    /// Payloads, secrets masked.
+    Trace,
+}
+
+/// A process to start: everything substituted, nothing left to look up but the program in PATH.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpawnSpec {
+    /// Program, as written in the configuration.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its working directory; ours if absent.
+    pub cwd: Option<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+/// How hard a child is asked to end. Goes to its whole process group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopSignal {
+    /// SIGTERM.
+    Term,
+    /// SIGKILL.
+    Kill,
+}
+
+/// One order to the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a child; answered by `Input::Spawned` or `Input::SpawnFailed`.
+    Spawn {
+        /// Whose child.
+        pool: PoolKey,
+        /// What to run.
+        spec: Box<SpawnSpec>,
+    },
+    /// Signal the process group of a child; nothing happens if it is gone.
+    Signal {
+        /// Whose child.
+        pool: PoolKey,
+        /// Which signal.
+        signal: StopSignal,
+    },
+    /// Close the link now, unsent bytes and all. The core has forgotten it.
+    Close {
+        /// Which.
+        link: LinkKey,
+    },
+    /// Stop or resume reading from a link (backpressure).
+    PauseRead {
+        /// Which.
+        link: LinkKey,
+        /// Whether to stop.
+        paused: bool,
+    },
+    /// Read one record of the state directory; answered by `Input::StateLoaded` before any further
+    /// input of a link.
+    LoadState {
+        /// File name, `[a-z0-9.-]+`.
+        name: String,
+    },
+    /// Write one record of the state directory atomically, 0600. A failure is only logged: state
+    /// may be deleted at any time.
+    StoreState {
+        /// File name, `[a-z0-9.-]+`.
+        name: String,
+        /// Whole content.
+        bytes: Vec<u8>,
+    },
+    /// One line for the log, without time and level.
+    Log {
+        /// Severity.
+        level: Level,
+        /// `server=files ready tools=11 in=412ms`.
+        line: String,
+    },
+    /// Everything is stopped; leave the process with this exit code.
+    Exit {
+        /// 0 done, 1 failed.
+        code: u8,
+    },
+}
+
+/// The queue of orders.
+#[derive(Debug, Default)]
+pub struct Effects {
+    orders: VecDeque<Effect>,
+}
+
+impl Effects {
+    /// Appends an order.
+    pub fn push(&mut self, effect: Effect) {
+        self.orders.push_back(effect);
+    }
+
+    /// Takes the oldest order out.
+    pub fn pop(&mut self) -> Option<Effect> {
+        self.orders.pop_front()
+    }
+}

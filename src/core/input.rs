@@ -1,0 +1,104 @@
+//! What can happen. A key that the core no longer knows is normal (late answers) and ignored.
+
+use std::net::SocketAddr;
+
+use crate::config::Config;
+use crate::language::PoolKey;
+use crate::links::LinkKey;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A connection was accepted on one of our HTTP ports.
+    Accepted {
+        /// Its key.
+        link: LinkKey,
+        /// Who connected.
+        peer: SocketAddr,
+    },
+    /// Our own stdin and stdout are a client (`--transport stdio`).
+    Stdio {
+        /// Its key.
+        link: LinkKey,
+    },
+    /// Bytes were read.
+    Bytes {
+        /// From where.
+        link: LinkKey,
+        /// At most `READ_BYTES_PER_TURN_MAX`.
+        bytes: &'a [u8],
+    },
+    /// The peer closed its writing half; nothing more will be read.
+    Eof {
+        /// Which link.
+        link: LinkKey,
+    },
+    /// The link is dead in both directions (reset, broken pipe); the shell has closed it.
+    Broken {
+        /// Which link.
+        link: LinkKey,
+    },
+    /// A child runs.
+    Spawned {
+        /// Whose.
+        pool: PoolKey,
+        /// Its stdout and stdin.
+        link: LinkKey,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A child could not be started.
+    SpawnFailed {
+        /// Whose.
+        pool: PoolKey,
+        /// One sentence that names the program.
+        why: String,
+    },
+    /// A child wrote to stderr.
+    Stderr {
+        /// Whose.
+        pool: PoolKey,
+        /// Raw bytes.
+        bytes: &'a [u8],
+    },
+    /// A child has ended and was reaped. Its stdout may still hold unread bytes: the link's `Eof`
+    /// comes on its own.
+    Exited {
+        /// Whose.
+        pool: PoolKey,
+        /// How.
+        status: ExitStatus,
+    },
+    /// The configuration was read, at start and whenever it changed. A configuration that cannot
+    /// be read never arrives here; the shell logs why and the old one stays.
+    Config(Box<Config>),
+    /// Answer to `Effect::LoadState`.
+    StateLoaded {
+        /// Which record.
+        name: String,
+        /// Its content, if there is one.
+        bytes: Option<Vec<u8>>,
+    },
+    /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`.
+    Stop,
+    /// Nothing but time has passed: `Hub::next_deadline` has come.
+    Tick,
+}

@@ -1,0 +1,213 @@
+//! The internal language between the two edges (DESIGN 4): what a client edge tells the hall, and
+//! what a backend edge tells it. `client` and `backend` know this page and never each other.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::effect::SpawnSpec;
+use crate::json::envelope::{Envelope, JsonId};
+use crate::links::LinkKey;
+use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
+use crate::mcp::version::Version;
+
+crate::slab_keys! {
+    /// One client: a session on `/mcp`, a stream on `/sse`, or our own stdin.
+    ClientKey;
+    /// One session with a backend: a child that runs, starts, waits or was given up.
+    PoolKey;
+}
+
+/// Where an answer goes: one request of a client may have a stream of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At(pub u32);
+
+impl At {
+    /// The client's only channel (stdio, `/sse`), or the GET stream of `/mcp`.
+    pub const MAIN: Self = Self(0);
+}
+
+/// What a client edge tells the hall. The bytes of a message are in the frame that was passed
+/// along; spans point into it.
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// `initialize`. The client key is new (or, on stdio and `/sse`, starts over).
+    Initialize {
+        /// Who.
+        client: ClientKey,
+        /// Where the answer goes.
+        at: At,
+        /// Its id.
+        id: JsonId,
+        /// The revision that will be spoken, already negotiated.
+        version: Version,
+        /// What it declared.
+        capabilities: ClientCapabilities,
+    },
+    /// `notifications/initialized`: from now on we may speak first.
+    Initialized {
+        /// Who.
+        client: ClientKey,
+    },
+    /// Any other request.
+    Request {
+        /// Who.
+        client: ClientKey,
+        /// Where the answer goes.
+        at: At,
+        /// Its id.
+        id: JsonId,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// Any other notification.
+    Notification {
+        /// Who.
+        client: ClientKey,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// A response to a request of ours; the id is one that we gave out, or none of ours at all.
+    Response {
+        /// Who.
+        client: ClientKey,
+        /// The message; its id is not checked yet.
+        envelope: Envelope,
+    },
+    /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
+    /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).
+    Gone {
+        /// Who. The key is free afterwards.
+        client: ClientKey,
+    },
+    /// A request outside MCP that needs the hall's knowledge.
+    Page {
+        /// The connection that waits for `Clients::page`.
+        link: LinkKey,
+        /// What is wanted.
+        page: Page,
+    },
+}
+
+/// A page outside MCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// `/health`.
+    Health,
+    /// `/health/live`.
+    Live,
+    /// `/health/ready`.
+    Ready,
+    /// `/health/mcp`, `/health/mcp/NAME`.
+    Servers(Option<String>),
+    /// `/`.
+    Start,
+}
+
+/// What a backend edge tells the hall.
+#[derive(Debug)]
+pub enum BackendEvent {
+    /// The handshake is done; `Backends::hello` has what the server said.
+    Ready {
+        /// Which session.
+        pool: PoolKey,
+    },
+    /// A response; the id is one that we gave out (`id` as a number), or none of ours at all.
+    Response {
+        /// Which session.
+        pool: PoolKey,
+        /// Our id, if it is a number as we write them.
+        id: Option<u64>,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// The server asks us something.
+    Request {
+        /// Which session.
+        pool: PoolKey,
+        /// Its id, to be given back.
+        id: JsonId,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// The server tells us something.
+    Notification {
+        /// Which session.
+        pool: PoolKey,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// A response was longer than `LINE_BYTES_MAX` and is lost.
+    TooLong {
+        /// Which session.
+        pool: PoolKey,
+        /// Our id, if it could still be read.
+        id: Option<u64>,
+    },
+    /// The child ended or never came up. What was in flight there is lost. It will be tried again
+    /// (then `Ready` comes), unless the state is `Failed`.
+    Down {
+        /// Which session.
+        pool: PoolKey,
+    },
+    /// Stopped for good, as we asked. The key is free afterwards.
+    Ended {
+        /// Which session.
+        pool: PoolKey,
+    },
+}
+
+/// What a server said of itself in its handshake.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// The revision it speaks.
+    pub version: Version,
+    /// What it offers.
+    pub capabilities: ServerCapabilities,
+    /// Its instructions, if any, decoded.
+    pub instructions: Option<String>,
+}
+
+/// How one backend session is to be run.
+#[derive(Clone, Debug)]
+pub struct PoolSpec {
+    /// The server's name in the configuration, for logs and errors.
+    pub name: Rc<str>,
+    /// The process.
+    pub spawn: SpawnSpec,
+    /// What we declare to it.
+    pub declare: ClientCapabilities,
+    /// From spawn to the end of the handshake.
+    pub connect_ms: u64,
+    /// Whether it is started again after it ended (`restartOnExit`).
+    pub restart: bool,
+    /// After this many failed starts in a row it is given up; 0 = never.
+    pub restarts_max: u32,
+    /// First pause before a restart.
+    pub restart_delay_ms: u64,
+}
+
+/// How a backend session is doing, in words that an error and `/health` can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolState {
+    /// Waits for its turn to start, or starts, or shakes hands.
+    Starting,
+    /// Serves.
+    Ready,
+    /// Ended; is tried again in this many milliseconds.
+    Restarting {
+        /// Until the next try.
+        in_ms: u64,
+        /// Why it ended.
+        why: String,
+    },
+    /// Given up.
+    Failed {
+        /// Why.
+        why: String,
+    },
+    /// Being stopped.
+    Stopping,
+}
+
+/// A peer address as far as limits count it.
+pub type Peer = IpAddr;

@@ -1,0 +1,162 @@
+//! Every bound of the program, with its unit, its reason and what the peer gets when it is hit.
+//! Sums that must hold are asserted at the end, at compile time.
+
+// --- buffers -----------------------------------------------------------------------------------
+
+/// Bytes that the shell reads from one link in one turn. A client on loopback would otherwise hold
+/// the loop while it sends a 10 MB request.
+pub const READ_BYTES_PER_TURN_MAX: usize = 64 * 1024;
+/// An outgoing piece of at least this length is shared instead of copied.
+pub const SHARE_BYTES_MIN: usize = 32 * 1024;
+/// Short pieces are gathered in one buffer up to this length before a new one is begun.
+pub const OUTBOX_TAIL_BYTES_MAX: usize = 64 * 1024;
+
+// --- lines (own stdin, children's stdout) ------------------------------------------------------
+
+/// Length of one JSON-RPC line from a child or from our own stdin. A longer line of a child is
+/// thrown away and the call it answers gets -32603; a longer line of a client gets -32600.
+pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Depth of arrays and objects in one message; a deeper one is refused with -32700. serde_json's
+/// own limit does not reach into raw values, so the scan holds it.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Length of a request id or progress token; a longer one is refused with -32600. They are kept
+/// for as long as the call runs.
+pub const ID_BYTES_MAX: usize = 1024;
+
+// --- outboxes ----------------------------------------------------------------------------------
+
+/// Unsent bytes to one child from which on a new call is refused with -32603 "busy".
+pub const CHILD_OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Unsent bytes to one client from which on its progress and log notifications are dropped.
+pub const CLIENT_OUTBOX_BYTES_SOFT: usize = 1024 * 1024;
+/// Unsent bytes to one client at which its link is closed: it does not read. Above the longest
+/// line, since one answer of that length must get through.
+pub const CLIENT_OUTBOX_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+// --- HTTP --------------------------------------------------------------------------------------
+
+/// Length of a request head, all of it; more is answered 431.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Number of header fields in a request; more is answered 431.
+pub const HEADERS_MAX: usize = 100;
+/// Length of a request target; more is answered 414.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Length of a request body; more is answered 413.
+pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// From the first byte of a head to its end; then 408 and close (slow senders).
+pub const HEAD_MS_MAX: u64 = 10_000;
+/// Between two pieces of a body; then 408 and close.
+pub const BODY_IDLE_MS_MAX: u64 = 30_000;
+/// A kept-alive connection without a request; then close.
+pub const KEEP_ALIVE_IDLE_MS_MAX: u64 = 75_000;
+/// After our last byte we wait this long for the peer to close, so that a reset does not destroy
+/// the answer on its way; then close.
+pub const LINGER_MS_MAX: u64 = 2_000;
+/// Connections at once; one more is accepted and closed at once.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections at once from one peer address that is not loopback; one more is closed at once.
+pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// How long an answer may be awaited before an event stream is opened for it, so that no proxy
+/// on the way times out (contract 5).
+pub const STREAM_HOLD_MS: u64 = 5_000;
+/// Comment lines on open event streams, so that proxies keep them.
+pub const KEEP_ALIVE_COMMENT_MS: u64 = 15_000;
+/// What `retry:` tells a client before we close a stream early.
+pub const SSE_RETRY_MS: u64 = 500;
+
+// --- sessions ----------------------------------------------------------------------------------
+
+/// Sessions at once; one more `initialize` is answered 429.
+pub const SESSIONS_MAX: usize = 10_000;
+/// An idle session ends after this long unless `--session-ttl` says otherwise.
+pub const SESSION_IDLE_MS: u64 = 24 * 60 * 60 * 1000;
+/// Calls of one session in flight; we stop reading from a stdio client and answer -32603 to an
+/// HTTP client beyond it.
+pub const CALLS_PER_CLIENT_MAX: usize = 256;
+/// Questions to one client that wait for its answer; one more is refused to the asking server.
+pub const ASKS_PER_CLIENT_MAX: usize = 64;
+/// Open or unread event streams of one session; one more request is answered 429.
+pub const STREAMS_PER_SESSION_MAX: usize = 300;
+/// Events kept for replay on one stream; older ones are forgotten.
+pub const REPLAY_EVENTS_PER_STREAM_MAX: usize = 256;
+/// Bytes kept for replay in one session; the oldest events are forgotten first.
+pub const REPLAY_BYTES_PER_SESSION_MAX: usize = 64 * 1024 * 1024;
+/// How long a finished stream stays replayable.
+pub const REPLAY_MS_MAX: u64 = 5 * 60 * 1000;
+/// Messages that wait for a client that has no open stream (protocol 6.6); the oldest goes first.
+pub const UNDELIVERED_PER_SESSION_MAX: usize = 64;
+/// Messages in one batch of 2025-03-26; more is answered -32600.
+pub const BATCH_MAX: usize = 100;
+/// Subscriptions of one client; one more is refused with -32603.
+pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
+
+// --- backends ----------------------------------------------------------------------------------
+
+/// Servers that may be starting at the same time; the others wait (contract 7).
+pub const STARTING_MAX: usize = 4;
+/// From spawn to the end of the handshake, for stdio children: npx may have to download.
+pub const CONNECT_STDIO_MS: u64 = 120_000;
+/// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
+pub const REQUEST_MS: u64 = 60_000;
+/// First pause of the restart backoff; doubles up to [`BACKOFF_MS_MAX`].
+pub const BACKOFF_MS_MIN: u64 = 1_000;
+/// Longest pause of the restart backoff.
+pub const BACKOFF_MS_MAX: u64 = 60_000;
+/// A child that stayed ready this long has its strikes forgiven.
+pub const STABLE_MS: u64 = 5 * 60 * 1000;
+/// Stopping one child: stdin closed, then this long until SIGTERM to its group.
+pub const STOP_TERM_AFTER_MS: u64 = 2_000;
+/// ... and this long from SIGTERM to SIGKILL.
+pub const STOP_KILL_AFTER_MS: u64 = 2_000;
+/// The same two when 1mcp itself stops: clients give us 2 s in all before they kill.
+pub const EXIT_TERM_AFTER_MS: u64 = 300;
+/// See [`EXIT_TERM_AFTER_MS`].
+pub const EXIT_KILL_AFTER_MS: u64 = 300;
+/// Requests read before our stdin ended get this long for their answers.
+pub const EXIT_ANSWER_MS: u64 = 1_000;
+/// Lines of a child's stderr that are kept for `mcp status`.
+pub const STDERR_LINES_KEPT_MAX: usize = 200;
+/// Length of one stderr line in the log and in the kept ring; the rest is cut.
+pub const STDERR_LINE_BYTES_MAX: usize = 1024;
+/// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
+pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
+/// Sessions with one server at once (`isolation: session`); one more client gets -32603 "busy".
+pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
+/// A backend session of one client without calls ends after this long.
+pub const POOL_IDLE_MS: u64 = 10 * 60 * 1000;
+/// Calls that wait for a server that is still starting; one more is refused with -32603.
+pub const WAITING_PER_SERVER_MAX: usize = 256;
+
+// --- catalogs ----------------------------------------------------------------------------------
+
+/// Pages that are fetched of one list; the rest is left out with a warning.
+pub const LIST_PAGES_MAX: usize = 1000;
+/// Entries of one list of one server; the rest is left out with a warning.
+pub const LIST_ENTRIES_MAX: usize = 100_000;
+/// Several list changes within this time are told to clients as one.
+pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
+/// The first list waits this long for servers that are still starting (`--list-wait`).
+pub const LIST_WAIT_MS: u64 = 10_000;
+/// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
+pub const INITIALIZE_WAIT_MS: u64 = 300;
+/// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.
+pub const NAME_BYTES_MAX: usize = 55;
+
+// --- attribution of questions (protocol S3) ----------------------------------------------------
+
+/// How long a question of a shared server is held while calls of other clients end there.
+pub const ATTRIBUTION_HOLD_MS: u64 = 5_000;
+
+// --- files -------------------------------------------------------------------------------------
+
+/// Length of mcp.json; a longer one is refused.
+pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(HEAD_BYTES_MAX < READ_BYTES_PER_TURN_MAX);
+const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
+const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
+const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
+const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
+const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
+const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);

@@ -1,0 +1,218 @@
+//! What a client or a server declared, as far as a gateway acts on it.
+
+use crate::json::span::{Span, has_member, member};
+
+/// What a client declared at `initialize`. Everything else it declared (experimental, tasks) is
+/// not passed on: we could not keep such promises for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientCapabilities {
+    /// `roots`.
+    pub roots: bool,
+    /// `roots.listChanged`.
+    pub roots_list_changed: bool,
+    /// `sampling`.
+    pub sampling: bool,
+    /// `sampling.tools`.
+    pub sampling_tools: bool,
+    /// `sampling.context`.
+    pub sampling_context: bool,
+    /// `elicitation` in its form mode: an empty object means this (2025-11-25).
+    pub elicitation_form: bool,
+    /// `elicitation.url`.
+    pub elicitation_url: bool,
+}
+
+impl ClientCapabilities {
+    /// Reads the `capabilities` object of `initialize`.
+    #[must_use]
+    pub fn read(text: &[u8], capabilities: Span) -> Self {
+        let roots = member(text, capabilities, "roots");
+        let sampling = member(text, capabilities, "sampling");
+        let elicitation = member(text, capabilities, "elicitation");
+        let inside = |outer: Option<Span>, name| outer.is_some_and(|at| has_member(text, at, name));
+        let url = inside(elicitation, "url");
+        Self {
+            roots: roots.is_some(),
+            roots_list_changed: roots
+                .and_then(|at| member(text, at, "listChanged"))
+                .is_some_and(|at| at.of(text) == b"true"),
+            sampling: sampling.is_some(),
+            sampling_tools: inside(sampling, "tools"),
+            sampling_context: inside(sampling, "context"),
+            elicitation_form: elicitation.is_some() && (!url || inside(elicitation, "form")),
+            elicitation_url: url,
+        }
+    }
+
+    /// The same as a JSON object, to be declared to a server.
+    #[must_use]
+    pub fn render(self) -> String {
+        let mut members: Vec<String> = Vec::new();
+        if self.roots {
+            members.push(format!(
+                r#""roots":{{"listChanged":{}}}"#,
+                self.roots_list_changed
+            ));
+        }
+        let object = |flags: &[(bool, &str)]| {
+            let inside: Vec<&str> = flags
+                .iter()
+                .filter_map(|(on, text)| on.then_some(*text))
+                .collect();
+            format!("{{{}}}", inside.join(","))
+        };
+        if self.sampling {
+            let flags = [
+                (self.sampling_tools, r#""tools":{}"#),
+                (self.sampling_context, r#""context":{}"#),
+            ];
+            members.push(format!(r#""sampling":{}"#, object(&flags)));
+        }
+        if self.elicitation_form || self.elicitation_url {
+            // Form alone is written as the empty object, which 2025-06-18 servers understand too.
+            let flags = [
+                (
+                    self.elicitation_form && self.elicitation_url,
+                    r#""form":{}"#,
+                ),
+                (self.elicitation_url, r#""url":{}"#),
+            ];
+            members.push(format!(r#""elicitation":{}"#, object(&flags)));
+        }
+        format!("{{{}}}", members.join(","))
+    }
+
+    /// Whether a server may ask this client for anything.
+    #[must_use]
+    pub const fn interactive(self) -> bool {
+        self.roots || self.sampling || self.elicitation_form || self.elicitation_url
+    }
+}
+
+/// What a server declared in its `initialize` result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerCapabilities {
+    /// `tools`.
+    pub tools: bool,
+    /// `prompts`.
+    pub prompts: bool,
+    /// `resources`.
+    pub resources: bool,
+    /// `resources.subscribe`.
+    pub subscribe: bool,
+    /// `completions`; a 2024-11-05 server has no such flag and is simply asked.
+    pub completions: bool,
+    /// `logging`.
+    pub logging: bool,
+}
+
+impl ServerCapabilities {
+    /// What a server that was never seen is taken to offer (contract 3).
+    pub const ANYTHING: Self = Self {
+        tools: true,
+        prompts: true,
+        resources: true,
+        subscribe: true,
+        completions: true,
+        logging: true,
+    };
+
+    /// Reads the `capabilities` object of an `initialize` result.
+    #[must_use]
+    pub fn read(text: &[u8], capabilities: Span) -> Self {
+        let has = |name| has_member(text, capabilities, name);
+        Self {
+            tools: has("tools"),
+            prompts: has("prompts"),
+            resources: has("resources"),
+            subscribe: member(text, capabilities, "resources")
+                .and_then(|at| member(text, at, "subscribe"))
+                .is_some_and(|at| at.of(text) == b"true"),
+            completions: has("completions"),
+            logging: has("logging"),
+        }
+    }
+
+    /// What either of two servers offers.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            tools: self.tools || other.tools,
+            prompts: self.prompts || other.prompts,
+            resources: self.resources || other.resources,
+            subscribe: self.subscribe || other.subscribe,
+            completions: self.completions || other.completions,
+            logging: self.logging || other.logging,
+        }
+    }
+
+    /// The same as a JSON object for our own `initialize` result. `listChanged` is always true: we
+    /// change the lists ourselves when servers come and go.
+    #[must_use]
+    pub fn render(self) -> String {
+        let mut members: Vec<String> = Vec::new();
+        if self.tools {
+            members.push(r#""tools":{"listChanged":true}"#.to_owned());
+        }
+        if self.prompts {
+            members.push(r#""prompts":{"listChanged":true}"#.to_owned());
+        }
+        if self.resources {
+            members.push(format!(
+                r#""resources":{{"subscribe":{},"listChanged":true}}"#,
+                self.subscribe
+            ));
+        }
+        if self.completions {
+            members.push(r#""completions":{}"#.to_owned());
+        }
+        if self.logging {
+            members.push(r#""logging":{}"#.to_owned());
+        }
+        format!("{{{}}}", members.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(text: &str) -> ClientCapabilities {
+        ClientCapabilities::read(text.as_bytes(), Span::whole(text.as_bytes()))
+    }
+
+    #[test]
+    fn an_empty_elicitation_object_means_forms_only() {
+        assert!(client(r#"{"elicitation":{}}"#).elicitation_form);
+        let url = client(r#"{"elicitation":{"url":{}}}"#);
+        assert!(url.elicitation_url && !url.elicitation_form);
+    }
+
+    #[test]
+    fn what_is_declared_to_a_server_reads_back_the_same() {
+        let all = r#"{"roots":{"listChanged":true},"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}}}"#;
+        for text in [
+            "{}",
+            r#"{"roots":{"listChanged":false}}"#,
+            r#"{"sampling":{}}"#,
+            r#"{"elicitation":{}}"#,
+            r#"{"elicitation":{"url":{}}}"#,
+            all,
+        ] {
+            assert_eq!(client(text).render(), text);
+        }
+        assert!(!client(r#"{"experimental":{"x":{}}}"#).interactive());
+    }
+
+    #[test]
+    fn server_capabilities_are_merged_and_always_announce_list_changes() {
+        let text = r#"{"tools":{},"resources":{"subscribe":true},"logging":{}}"#.as_bytes();
+        let read = ServerCapabilities::read(text, Span::whole(text));
+        assert!(read.tools && read.subscribe && read.logging && !read.prompts);
+        assert_eq!(
+            read.or(ServerCapabilities::default()).render(),
+            r#"{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"logging":{}}"#
+        );
+        assert_eq!(ServerCapabilities::default().render(), "{}");
+    }
+}

@@ -1,0 +1,4 @@
+//! What is said in MCP, free of who says it: revisions, capabilities, method names.
+
+pub mod capabilities;
+pub mod version;

@@ -1,0 +1,66 @@
+//! The revisions of the protocol (protocol.md 1), oldest first so that they compare.
+
+/// A legacy revision: with `initialize` and sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// 2024-11-05: HTTP+SSE.
+    V2024_11_05,
+    /// 2025-03-26: Streamable HTTP, batches.
+    V2025_03_26,
+    /// 2025-06-18: no batches, elicitation, structured output.
+    V2025_06_18,
+    /// 2025-11-25: priming events, url elicitation, tasks.
+    V2025_11_25,
+}
+
+impl Version {
+    /// The newest revision with sessions.
+    pub const LATEST: Self = Self::V2025_11_25;
+    /// All of them, oldest first.
+    pub const ALL: [Self; 4] = [
+        Self::V2024_11_05,
+        Self::V2025_03_26,
+        Self::V2025_06_18,
+        Self::V2025_11_25,
+    ];
+
+    /// The revision of this name.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.name().as_bytes() == text)
+    }
+
+    /// What a server answers to a client that asks for `requested` (B4, F4): the same if it is
+    /// known, else the newest.
+    #[must_use]
+    pub fn negotiate(requested: &[u8]) -> Self {
+        Self::parse(requested).unwrap_or(Self::LATEST)
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V2024_11_05 => "2024-11-05",
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b4_a_known_version_is_echoed_an_unknown_one_gets_the_newest() {
+        for version in Version::ALL {
+            assert_eq!(Version::negotiate(version.name().as_bytes()), version);
+        }
+        assert_eq!(Version::negotiate(b"2019-01-01"), Version::V2025_11_25);
+        assert_eq!(Version::parse(b"2026-07-28"), None);
+    }
+}
