@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a5_offered_names_have_characters_and_length_that_clients_take() {
-        let offer = |original| offer("files_1mcp_", original, 55);
+        let offer = |original: &str| offer("files_1mcp_", original, 55);
         assert_eq!(offer("read_file"), "files_1mcp_read_file");
         assert_eq!(offer("a.b/c d"), "files_1mcp_a_b_c_d");
         assert_eq!(offer("prüfen"), "files_1mcp_pr_fen");
