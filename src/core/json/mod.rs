@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod differential;
 pub mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod newline;
 mod scan;
 pub mod span;
