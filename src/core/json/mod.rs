@@ -6,6 +6,7 @@ mod differential;
 pub mod envelope;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod id;
 pub mod newline;
 mod scan;
 pub mod span;
