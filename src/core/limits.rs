@@ -144,10 +144,21 @@ pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.
 pub const NAME_BYTES_MAX: usize = 55;
 
+/// URIs that nobody lists, with the server that answered a read of them; the oldest is forgotten.
+pub const ANSWERED_URIS_MAX: usize = 256;
+
 // --- attribution of questions (protocol S3) ----------------------------------------------------
 
 /// How long a question of a shared server is held while calls of other clients end there.
 pub const ATTRIBUTION_HOLD_MS: u64 = 5_000;
+
+/// How long a client may take to answer a question. A person is asked, so this is long; but a call
+/// must end some time: then the server gets -32603.
+pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
+/// Questions held for attribution in one session; one more is refused at once.
+pub const HELD_PER_POOL_MAX: usize = 16;
+/// URL elicitations of one session whose completion is awaited; the oldest is forgotten.
+pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 
 // --- files -------------------------------------------------------------------------------------
 

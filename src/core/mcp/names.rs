@@ -69,14 +69,25 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 fn clean(prefix: &str, original: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
     prefix.chars().chain(original.chars()).map(keep).collect()
 }
 
 /// Over prefix and original as they are, so that names that look alike when cleaned still differ.
 fn hash8(prefix: &str, original: &str) -> String {
     let digest = digest::digest(&digest::SHA256, format!("{prefix}\0{original}").as_bytes());
-    digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .as_ref()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Levenshtein distance in bytes, given up (`limit + 1`) when the lengths alone exceed the limit or
@@ -94,7 +105,9 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
             *first = left;
         }
         for (above, y) in row.iter_mut().skip(1).zip(b) {
-            let cost = (diagonal + usize::from(x != y)).min(*above + 1).min(left + 1);
+            let cost = (diagonal + usize::from(x != y))
+                .min(*above + 1)
+                .min(left + 1);
             diagonal = *above;
             *above = cost;
             left = cost;
@@ -114,7 +127,10 @@ mod tests {
         assert_eq!(offer("a.b/c d"), "files_1mcp_a_b_c_d");
         assert_eq!(offer("prüfen"), "files_1mcp_pr_fen");
         let long = offer(&"x".repeat(80));
-        assert_eq!((long.len(), &long[..46]), (55, "files_1mcp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+        assert_eq!(
+            (long.len(), &long[..46]),
+            (55, "files_1mcp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
+        );
         assert_eq!(long, offer(&"x".repeat(80)));
         assert_ne!(long, offer(&"x".repeat(81)));
         assert_eq!(offer_hashed("", "ab", 55).len(), 2 + 9);
@@ -131,15 +147,24 @@ mod tests {
     fn plain_names_and_uris_split_at_the_first_mark() {
         assert_eq!(split_plain("s_1mcp_t_1mcp_u"), Some(("s", "t_1mcp_u")));
         assert_eq!(split_plain("nothing"), None);
-        assert_eq!(split_uri("onemcp://s/file:///a/{b}"), Some(("s", "file:///a/{b}")));
-        assert_eq!(qualify_uri("s", "file:///a/{b}"), "onemcp://s/file:///a/{b}");
+        assert_eq!(
+            split_uri("onemcp://s/file:///a/{b}"),
+            Some(("s", "file:///a/{b}"))
+        );
+        assert_eq!(
+            qualify_uri("s", "file:///a/{b}"),
+            "onemcp://s/file:///a/{b}"
+        );
         assert_eq!(split_uri("file:///a"), None);
     }
 
     #[test]
     fn the_nearest_name_is_suggested_only_if_it_is_near() {
         let known = ["files_1mcp_read_file", "files_1mcp_write_file"];
-        assert_eq!(nearest("files_1mcp_raed_file", known.into_iter()), Some(known[0]));
+        assert_eq!(
+            nearest("files_1mcp_raed_file", known.into_iter()),
+            Some(known[0])
+        );
         assert_eq!(nearest("weather", known.into_iter()), None);
     }
 }

@@ -87,9 +87,8 @@ pub enum Origin {
         caller: Caller,
         /// What it wanted.
         method: Method,
-        /// The URI by which it reads or subscribes, if the server calls it otherwise, and the
-        /// server's own.
-        renamed: Option<Renamed>,
+        /// What it reads or subscribes to.
+        resource: Option<Resource>,
         /// Other servers to be asked if this one does not know the URI.
         search: Option<Box<Search>>,
     },
@@ -99,11 +98,13 @@ pub enum Origin {
     Quiet,
 }
 
-/// A URI that is offered under another one.
+/// A resource that is read or subscribed to.
 #[derive(Clone, Debug)]
-pub struct Renamed {
-    /// What is put in front: `onemcp://<server>/`.
-    pub prefix: Rc<str>,
+pub struct Resource {
+    /// What the server calls it.
+    pub original: Rc<str>,
+    /// `onemcp://<server>/`, if the client calls it by that name.
+    pub prefix: Option<Rc<str>>,
 }
 
 /// One call in flight.
@@ -132,10 +133,13 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Adds a call; its deadline begins now. `None` if there are more than ids.
-    pub fn insert(&mut self, now: Tick, mut call: Call) -> Option<CallKey> {
+    /// Adds a call; its deadline begins now.
+    ///
+    /// # Errors
+    /// There are as many calls as ids: the call is given back.
+    pub fn insert(&mut self, now: Tick, mut call: Call) -> Result<CallKey, Box<Call>> {
         if self.table.len() >= 1 << INDEX_BITS {
-            return None;
+            return Err(Box::new(call));
         }
         call.deadline = now.after(call.request_ms);
         let (deadline, length) = (call.deadline, call.request_ms);
@@ -144,7 +148,7 @@ impl Calls {
         let queue = self.deadlines.entry(length).or_default();
         queue.push(deadline, key);
         queue.prune(table.len(), |key| !table.contains(key));
-        Some(key)
+        Ok(key)
     }
 
     /// A call in flight.
@@ -199,8 +203,18 @@ impl Calls {
     pub fn postpone(&mut self, now: Tick, key: CallKey) {
         self.renew(now, key);
         if let Some(call) = self.table.get(key) {
-            self.deadlines.entry(call.request_ms).or_default().push(call.deadline, key);
+            self.deadlines
+                .entry(call.request_ms)
+                .or_default()
+                .push(call.deadline, key);
         }
+    }
+
+    /// The calls in one session, our own included.
+    #[must_use]
+    pub fn of_pool(&self, pool: PoolKey) -> Vec<CallKey> {
+        let there = self.table.iter().filter(|(_, call)| call.pool == pool);
+        there.map(|(key, _)| key).collect()
     }
 
     /// How many calls are in flight.
@@ -221,7 +235,10 @@ mod tests {
     use super::*;
 
     fn call(request_ms: u64) -> Call {
-        let key = Key { index: 0, generation: 0 };
+        let key = Key {
+            index: 0,
+            generation: 0,
+        };
         Call {
             origin: Origin::Quiet,
             pool: PoolKey(key),
@@ -243,7 +260,10 @@ mod tests {
             assert_eq!(from_wire(wire), Some(key));
             calls.remove(key);
         }
-        let last = CallKey(Key { index: (1 << INDEX_BITS) - 1, generation: u32::MAX });
+        let last = CallKey(Key {
+            index: (1 << INDEX_BITS) - 1,
+            generation: u32::MAX,
+        });
         assert!(to_wire(last) < 1 << 53);
         assert_eq!((from_wire(0), from_wire(u64::MAX)), (None, None));
     }

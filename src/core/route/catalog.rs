@@ -99,6 +99,8 @@ pub struct List {
     next: Vec<Entry>,
     pages: usize,
     fetch: Fetch,
+    /// The list was whole once, in this session or in an earlier one that is remembered.
+    known: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
     rendered: Option<(u64, Rc<Rendered>)>,
@@ -109,10 +111,9 @@ pub struct List {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fetch {
     #[default]
-    Never,
+    Idle,
     Running,
     RunningStale,
-    Done,
 }
 
 impl List {
@@ -122,17 +123,37 @@ impl List {
         &self.entries
     }
 
-    /// Whether the list was fetched at least once since the session began.
+    /// Whether the list is known at all.
     #[must_use]
-    pub fn loaded(&self) -> bool {
-        matches!(self.fetch, Fetch::Done) || !self.entries.is_empty()
+    pub fn known(&self) -> bool {
+        self.known
+    }
+
+    /// Whether a fetch is under way.
+    #[must_use]
+    pub fn fetching(&self) -> bool {
+        self.fetch != Fetch::Idle
+    }
+
+    /// Takes over what is remembered of it.
+    fn seed(&mut self, from: &Self) {
+        self.entries.clone_from(&from.entries);
+        self.known = from.known;
+        self.rendered = None;
+    }
+
+    /// The server has no such list: whether clients have to be told.
+    pub fn none(&mut self) -> bool {
+        self.known = true;
+        self.rendered = None;
+        !std::mem::take(&mut self.entries).is_empty()
     }
 
     /// The list shall be fetched: `true` if a fetch has to be sent now, `false` if the one that
     /// runs will be repeated.
     pub fn begin(&mut self) -> bool {
         match self.fetch {
-            Fetch::Never | Fetch::Done => {
+            Fetch::Idle => {
                 self.fetch = Fetch::Running;
                 self.next.clear();
                 self.pages = 0;
@@ -148,13 +169,14 @@ impl List {
     /// The fetch ended, with an answer or without: `true` if it has to be sent again.
     pub fn end(&mut self) -> bool {
         let again = self.fetch == Fetch::RunningStale;
-        self.fetch = Fetch::Done;
+        self.fetch = Fetch::Idle;
+        self.known = true;
         again && self.begin()
     }
 
     /// The session ended: whatever was under way is lost, the entries stay until they are replaced.
     pub fn reset(&mut self) {
-        self.fetch = Fetch::Never;
+        self.fetch = Fetch::Idle;
         self.next.clear();
     }
 
@@ -174,8 +196,12 @@ impl List {
         }
         let next = std::mem::take(&mut self.next);
         let same = next.len() == self.entries.len()
-            && next.iter().zip(&self.entries).all(|(a, b)| a.bytes() == b.bytes());
+            && next
+                .iter()
+                .zip(&self.entries)
+                .all(|(a, b)| a.bytes() == b.bytes());
         self.entries = next;
+        self.known = true;
         self.rendered = None;
         Page::Whole { changed: !same }
     }
@@ -189,7 +215,12 @@ impl List {
         match key {
             Some(key) if self.next.len() < LIST_ENTRIES_MAX => {
                 let key = Rc::from(key.as_ref());
-                self.next.push(Entry { key, page: Rc::clone(page), whole, key_at });
+                self.next.push(Entry {
+                    key,
+                    page: Rc::clone(page),
+                    whole,
+                    key_at,
+                });
             }
             _ => self.skipped += 1,
         }
@@ -226,7 +257,9 @@ pub struct Rendered {
 
 impl Rendered {
     fn push(&mut self, entry: &Entry, render: impl Fn(&Entry, &mut Vec<u8>) -> bool) {
-        let Some(bytes) = Rc::get_mut(&mut self.bytes) else { return };
+        let Some(bytes) = Rc::get_mut(&mut self.bytes) else {
+            return;
+        };
         let before = bytes.len();
         if before > 0 {
             bytes.push(b',');
@@ -293,10 +326,17 @@ impl Catalog {
         }
     }
 
-    /// Whether all lists were fetched.
+    /// Whether all lists are known.
     #[must_use]
-    pub fn loaded(&self) -> bool {
-        self.lists.iter().all(List::loaded)
+    pub fn known(&self) -> bool {
+        self.lists.iter().all(List::known)
+    }
+
+    /// Begins with what is remembered, until the server has been asked.
+    pub fn seed(&mut self, from: &Self) {
+        for (list, from) in self.lists.iter_mut().zip(&from.lists) {
+            list.seed(from);
+        }
     }
 
     /// The session ended.
@@ -316,7 +356,10 @@ mod tests {
     }
 
     fn keys(list: &List) -> Vec<&str> {
-        list.entries().iter().map(|entry| entry.key.as_ref()).collect()
+        list.entries()
+            .iter()
+            .map(|entry| entry.key.as_ref())
+            .collect()
     }
 
     #[test]
@@ -376,7 +419,10 @@ mod tests {
     #[test]
     fn rendered_entries_can_be_cut_into_pages() {
         let mut list = List::default();
-        page(&mut list, r#"{"tools":[{"name":"a"},{"name":"hidden"},{"name":"b"},{"name":"c"}]}"#);
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"a"},{"name":"hidden"},{"name":"b"},{"name":"c"}]}"#,
+        );
         let render = |entry: &Entry, out: &mut Vec<u8>| {
             out.extend_from_slice(entry.key.as_bytes());
             entry.key.as_ref() != "hidden"
@@ -385,7 +431,10 @@ mod tests {
         let cut = |from, to| {
             String::from_utf8(rendered.bytes[rendered.range(from, to)].to_vec()).unwrap()
         };
-        assert_eq!((cut(0, 9), cut(1, 2), cut(1, 3), cut(3, 9)), ("a,b,c".into(), "b".into(), "b,c".into(), String::new()));
+        assert_eq!(
+            (cut(0, 9), cut(1, 2), cut(1, 3), cut(3, 9)),
+            ("a,b,c".into(), "b".into(), "b,c".into(), String::new())
+        );
         assert!(Rc::ptr_eq(&rendered, &list.rendered(1, render)));
         assert!(!Rc::ptr_eq(&rendered, &list.rendered(2, render)));
     }

@@ -21,9 +21,15 @@ pub struct Target {
 }
 
 impl Target {
-    fn new(server: ServerKey, original: &Rc<str>) -> Self {
+    /// A server's own name for something.
+    #[must_use]
+    pub fn new(server: ServerKey, original: &Rc<str>) -> Self {
         let json = write::string(original).into_bytes().into();
-        Self { server, original: Rc::clone(original), json }
+        Self {
+            server,
+            original: Rc::clone(original),
+            json,
+        }
     }
 }
 
@@ -73,16 +79,19 @@ impl Directory {
         self.lost.clear();
         for listing in listings {
             for kind in Kind::ALL {
-                let Some(keys) = listing.keys.get(place(kind)) else { continue };
+                let Some(keys) = listing.keys.get(place(kind)) else {
+                    continue;
+                };
                 let mut seen = BTreeSet::new();
-                for original in keys.iter().filter(|original| seen.insert(Rc::clone(original))) {
+                for original in keys
+                    .iter()
+                    .filter(|original| seen.insert(Rc::clone(original)))
+                {
                     let offered = match kind {
                         Kind::Tools | Kind::Prompts => {
                             self.name_for(kind, listing, original, name_bytes_max)
                         }
-                        Kind::Resources | Kind::Templates => {
-                            self.uri_for(kind, listing, original)
-                        }
+                        Kind::Resources | Kind::Templates => self.uri_for(kind, listing, original),
                     };
                     self.insert(kind, listing.server, original, offered);
                 }
@@ -127,11 +136,18 @@ impl Directory {
     }
 
     fn insert(&mut self, kind: Kind, server: ServerKey, original: &Rc<str>, offered: String) {
-        let Some(names) = self.names.get_mut(place(kind)) else { return };
+        let Some(names) = self.names.get_mut(place(kind)) else {
+            return;
+        };
         let offered: Rc<str> = offered.into();
-        names.by_original.insert((server, Rc::clone(original)), Rc::clone(&offered));
+        names
+            .by_original
+            .insert((server, Rc::clone(original)), Rc::clone(&offered));
         // Even a hash can collide; then the first keeps the name and this one is not offered twice.
-        names.by_offered.entry(offered).or_insert_with(|| Target::new(server, original));
+        names
+            .by_offered
+            .entry(offered)
+            .or_insert_with(|| Target::new(server, original));
     }
 
     /// What an offered name or URI stands for.
@@ -143,7 +159,9 @@ impl Directory {
     /// The name or URI under which a server's entry is offered.
     #[must_use]
     pub fn offered(&self, kind: Kind, server: ServerKey, original: &Rc<str>) -> Option<&Rc<str>> {
-        self.names(kind)?.by_original.get(&(server, Rc::clone(original)))
+        self.names(kind)?
+            .by_original
+            .get(&(server, Rc::clone(original)))
     }
 
     /// A server's entry by the server's own name for it.
@@ -156,7 +174,9 @@ impl Directory {
 
     /// All offered names of a kind, for suggestions.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.names(kind).into_iter().flat_map(|names| names.by_offered.keys().map(AsRef::as_ref))
+        self.names(kind)
+            .into_iter()
+            .flat_map(|names| names.by_offered.keys().map(AsRef::as_ref))
     }
 
     /// The server whose template matches a URI, the first in order.
@@ -186,7 +206,9 @@ pub fn template_matches(template: &str, uri: &str) -> bool {
             None => (template, None),
         };
         if !after_expression {
-            let Some(after) = rest.strip_prefix(literal) else { return false };
+            let Some(after) = rest.strip_prefix(literal) else {
+                return false;
+            };
             rest = after;
         } else if tail.is_none() {
             return rest.len() > literal.len() && rest.ends_with(literal);
@@ -215,7 +237,10 @@ mod tests {
     use crate::base::slab::Key;
 
     fn server(index: u32) -> ServerKey {
-        ServerKey(Key { index, generation: 0 })
+        ServerKey(Key {
+            index,
+            generation: 0,
+        })
     }
 
     fn listing<'a>(
@@ -227,7 +252,12 @@ mod tests {
     ) -> Listing<'a> {
         let keys = |keys: &[&str]| keys.iter().map(|key| Rc::from(*key)).collect();
         let keys = [keys(tools), Vec::new(), keys(uris), keys(uris)];
-        Listing { server: server(index), name, prefix, keys }
+        Listing {
+            server: server(index),
+            name,
+            prefix,
+            keys,
+        }
     }
 
     fn built(listings: &[Listing<'_>]) -> Directory {
@@ -237,25 +267,42 @@ mod tests {
     }
 
     fn offered(directory: &Directory, kind: Kind, of: u32, original: &str) -> String {
-        directory.offered(kind, server(of), &Rc::from(original)).unwrap().to_string()
+        directory
+            .offered(kind, server(of), &Rc::from(original))
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn names_lead_to_their_server_and_back() {
-        let directory =
-            built(&[listing(0, "a", "a_1mcp_", &["t.x", "t/x"], &[]), listing(1, "b", "", &["t"], &[])]);
+        let directory = built(&[
+            listing(0, "a", "a_1mcp_", &["t.x", "t/x"], &[]),
+            listing(1, "b", "", &["t"], &[]),
+        ]);
         assert_eq!(offered(&directory, Kind::Tools, 0, "t.x"), "a_1mcp_t_x");
         let second = offered(&directory, Kind::Tools, 0, "t/x");
-        assert!(second.starts_with("a_1mcp_t_x_") && second.len() == 19, "{second}");
-        assert_eq!(&*directory.find(Kind::Tools, &second).unwrap().original, "t/x");
+        assert!(
+            second.starts_with("a_1mcp_t_x_") && second.len() == 19,
+            "{second}"
+        );
+        assert_eq!(
+            &*directory.find(Kind::Tools, &second).unwrap().original,
+            "t/x"
+        );
         assert_eq!(directory.find(Kind::Tools, "t").unwrap().server, server(1));
-        assert_eq!(&*directory.own(Kind::Tools, server(0), "t/x").unwrap().json, b"\"t/x\"");
+        assert_eq!(
+            &*directory.own(Kind::Tools, server(0), "t/x").unwrap().json,
+            b"\"t/x\""
+        );
         assert_eq!(directory.find(Kind::Prompts, "t"), None);
     }
 
     #[test]
     fn without_prefixes_the_first_in_file_order_wins_and_the_loser_keeps_its_prefix() {
-        let directory = built(&[listing(0, "a", "", &["t"], &[]), listing(1, "b", "", &["t"], &[])]);
+        let directory = built(&[
+            listing(0, "a", "", &["t"], &[]),
+            listing(1, "b", "", &["t"], &[]),
+        ]);
         assert_eq!(offered(&directory, Kind::Tools, 0, "t"), "t");
         assert_eq!(offered(&directory, Kind::Tools, 1, "t"), "b_1mcp_t");
         assert_eq!(directory.lost, ["t of server b"]);
@@ -264,11 +311,18 @@ mod tests {
     #[test]
     fn the_same_uri_of_a_later_server_is_qualified() {
         let uri = "note://{id}";
-        let directory =
-            built(&[listing(0, "a", "", &[], &[uri]), listing(1, "b", "", &[], &[uri])]);
+        let directory = built(&[
+            listing(0, "a", "", &[], &[uri]),
+            listing(1, "b", "", &[], &[uri]),
+        ]);
         assert_eq!(offered(&directory, Kind::Templates, 0, uri), uri);
-        assert_eq!(offered(&directory, Kind::Resources, 1, uri), "onemcp://b/note://{id}");
-        let target = directory.find(Kind::Resources, "onemcp://b/note://{id}").unwrap();
+        assert_eq!(
+            offered(&directory, Kind::Resources, 1, uri),
+            "onemcp://b/note://{id}"
+        );
+        let target = directory
+            .find(Kind::Resources, "onemcp://b/note://{id}")
+            .unwrap();
         assert_eq!((target.server, &*target.original), (server(1), uri));
     }
 
@@ -277,7 +331,11 @@ mod tests {
         for (template, uri, matches) in [
             ("test://template/{id}/data", "test://template/12/data", true),
             ("test://template/{id}/data", "test://template//data", false),
-            ("test://template/{id}/data", "test://template/12/date", false),
+            (
+                "test://template/{id}/data",
+                "test://template/12/date",
+                false,
+            ),
             ("note://{id}", "note://x", true),
             ("note://{id}", "note://", false),
             ("note://x", "note://x", true),

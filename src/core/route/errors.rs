@@ -32,7 +32,11 @@ impl Failure {
     /// An error without data.
     #[must_use]
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+        }
     }
 
     /// The parameters are wrong in this way.
@@ -80,7 +84,10 @@ impl Failure {
             PoolState::Starting => format!("server {server} is still starting; try again soon"),
             PoolState::Ready => format!("server {server} did not take the request; try again"),
             PoolState::Restarting { in_ms, why } => {
-                format!("server {server} is down: {why}; next try in {}", seconds(*in_ms))
+                format!(
+                    "server {server} is down: {why}; next try in {}",
+                    seconds(*in_ms)
+                )
             }
             PoolState::Failed { why } => format!("server {server} failed: {why}"),
             PoolState::Stopping => format!("server {server} is being stopped"),
@@ -92,7 +99,11 @@ impl Failure {
     #[must_use]
     pub fn about(server: &str, message: String) -> Self {
         let data = Some(format!("{{\"server\":{}}}", write::string(server)));
-        Self { code: INTERNAL, message, data }
+        Self {
+            code: INTERNAL,
+            message,
+            data,
+        }
     }
 
     /// A message that a server did not take.
@@ -110,7 +121,12 @@ impl Failure {
     /// As a message with this id.
     #[must_use]
     pub fn message(&self, id: &[u8]) -> Vec<u8> {
-        write::error(Some(id), self.code, &self.message, self.data.as_deref().map(str::as_bytes))
+        write::error(
+            Some(id),
+            self.code,
+            &self.message,
+            self.data.as_deref().map(str::as_bytes),
+        )
     }
 }
 
@@ -129,13 +145,15 @@ impl Desk<'_, '_> {
     /// Answers a request with an error.
     pub fn fail(&mut self, client: ClientKey, at: At, id: &JsonId, failure: &Failure) {
         let message = failure.message(id.raw());
-        self.clients.answer(self.cx, client, at, &[Part::Copy(&message)]);
+        self.clients
+            .answer(self.cx, client, at, &[Part::Copy(&message)]);
     }
 
     /// Answers a request with a result of our own (raw JSON).
     pub fn succeed(&mut self, client: ClientKey, at: At, id: &JsonId, result: &str) {
         let message = write::result(id.raw(), result.as_bytes());
-        self.clients.answer(self.cx, client, at, &[Part::Copy(&message)]);
+        self.clients
+            .answer(self.cx, client, at, &[Part::Copy(&message)]);
     }
 }
 
@@ -146,7 +164,13 @@ mod tests {
     #[test]
     fn a_server_that_is_down_is_named_with_the_reason_and_the_next_try() {
         let why = "exited with exit code 1".to_owned();
-        let down = Failure::down("files", &PoolState::Restarting { in_ms: 1500, why: why.clone() });
+        let down = Failure::down(
+            "files",
+            &PoolState::Restarting {
+                in_ms: 1500,
+                why: why.clone(),
+            },
+        );
         assert_eq!(down.code, INTERNAL);
         assert_eq!(
             down.message,
@@ -154,9 +178,16 @@ mod tests {
         );
         assert_eq!(down.data.as_deref(), Some(r#"{"server":"files"}"#));
         let failed = Failure::down("files", &PoolState::Failed { why });
-        assert_eq!(failed.message, "server files failed: exited with exit code 1");
+        assert_eq!(
+            failed.message,
+            "server files failed: exited with exit code 1"
+        );
         for state in [PoolState::Starting, PoolState::Ready, PoolState::Stopping] {
-            assert!(Failure::down("files", &state).message.contains("server files"));
+            assert!(
+                Failure::down("files", &state)
+                    .message
+                    .contains("server files")
+            );
         }
         let busy = Failure::refused("files", Refused::Busy, &PoolState::Ready);
         assert!(busy.message.contains("busy"));
@@ -167,17 +198,26 @@ mod tests {
         let failure = Failure::unknown("tool", "ehco", Some("echo"));
         assert_eq!(failure.code, INVALID_PARAMS);
         assert_eq!(failure.message, "unknown tool: ehco; did you mean echo?");
-        assert_eq!(Failure::unknown("tool", "x", None).message, "unknown tool: x");
+        assert_eq!(
+            Failure::unknown("tool", "x", None).message,
+            "unknown tool: x"
+        );
     }
 
     #[test]
     fn a7_not_found_carries_the_uri() {
         let failure = Failure::no_resource("x://\"y");
-        assert_eq!((failure.code, failure.data.as_deref()), (-32002, Some(r#"{"uri":"x://\"y"}"#)));
+        assert_eq!(
+            (failure.code, failure.data.as_deref()),
+            (-32002, Some(r#"{"uri":"x://\"y"}"#))
+        );
     }
 
     #[test]
     fn durations_read_well() {
-        assert_eq!([seconds(900), seconds(12_345), seconds(600_000)], ["0.9 s", "12 s", "10 min"]);
+        assert_eq!(
+            [seconds(900), seconds(12_345), seconds(600_000)],
+            ["0.9 s", "12 s", "10 min"]
+        );
     }
 }

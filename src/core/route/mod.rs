@@ -28,11 +28,13 @@ pub mod status;
 pub mod subscriptions;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use crate::base::slab::Slab;
-use crate::cx::Cx;
+use crate::cx::{Alarm, Cx};
 use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey};
 use crate::mcp::capabilities::ServerCapabilities;
+use crate::now::Tick;
 use crate::route::asks::{Ask, AskKey, HeldAsk};
 use crate::route::calls::{CallKey, Calls};
 use crate::route::changes::Changes;
@@ -90,6 +92,8 @@ pub struct Hall {
     /// Lists and `initialize` answers for servers never seen before.
     waiting: Vec<Waiting>,
     directory: Directory,
+    /// Who answered a read of a URI that nobody lists, the latest last: subscriptions go there.
+    answered: VecDeque<(Rc<str>, ServerKey)>,
     changes: Changes,
     /// In stdio mode: the one client there is. Its capabilities are used exactly.
     single: Option<ClientKey>,
@@ -116,6 +120,7 @@ impl Hall {
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
+            answered: VecDeque::new(),
             changes: Changes::default(),
             single: None,
             running,
@@ -129,5 +134,17 @@ impl Hall {
         !self.parked.is_empty()
             || !self.waiting.is_empty()
             || self.clients.values().any(|client| !client.calls.is_empty())
+    }
+
+    /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.
+    pub(crate) fn wake_at(&self, desk: &mut Desk<'_, '_>, at: Tick) {
+        if desk
+            .cx
+            .timers
+            .get(Alarm::Waiting)
+            .is_none_or(|set| set > at)
+        {
+            desk.cx.timers.set(Alarm::Waiting, at);
+        }
     }
 }

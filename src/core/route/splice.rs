@@ -75,9 +75,13 @@ pub fn fields<const N: usize>(
     names: [&str; N],
 ) -> Result<[Option<Span>; N], Twice> {
     let mut found = [None; N];
-    let Some(object) = object else { return Ok(found) };
+    let Some(object) = object else {
+        return Ok(found);
+    };
     for (key, value) in members(text, object) {
-        let Some(key) = string(text, key) else { continue };
+        let Some(key) = string(text, key) else {
+            continue;
+        };
         for (slot, name) in found.iter_mut().zip(names) {
             if key == name && slot.replace(value).is_some() {
                 return Err(Twice);
@@ -95,9 +99,18 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
     while let Some((key, value)) = rest.next() {
         if string(text, key).is_some_and(|key| key == name) {
             return Some(match (before, rest.peek()) {
-                (_, Some((next, _))) => Span { start: key.start, end: next.start },
-                (Some(before), None) => Span { start: before.end, end: value.end },
-                (None, None) => Span { start: key.start, end: value.end },
+                (_, Some((next, _))) => Span {
+                    start: key.start,
+                    end: next.start,
+                },
+                (Some(before), None) => Span {
+                    start: before.end,
+                    end: value.end,
+                },
+                (None, None) => Span {
+                    start: key.start,
+                    end: value.end,
+                },
             });
         }
         before = Some(value);
@@ -111,7 +124,13 @@ mod tests {
     use crate::json::span::member;
 
     fn joined(parts: &[Part<'_>]) -> String {
-        String::from_utf8(parts.iter().flat_map(|part| part.bytes().to_vec()).collect()).unwrap()
+        String::from_utf8(
+            parts
+                .iter()
+                .flat_map(|part| part.bytes().to_vec())
+                .collect(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -121,16 +140,26 @@ mod tests {
         let mut edits = Edits::default();
         edits.replace(member(&text, whole, "a").unwrap(), b"\"new\"".to_vec());
         edits.replace_kept(member(&text, whole, "id").unwrap(), Rc::from(&b"77"[..]));
-        assert_eq!(joined(&edits.parts(&text, whole)), r#"{"id": 77 ,"a":"new", "x" : 1e5}"#);
+        assert_eq!(
+            joined(&edits.parts(&text, whole)),
+            r#"{"id": 77 ,"a":"new", "x" : 1e5}"#
+        );
     }
 
     #[test]
     fn a_member_that_stands_twice_is_refused_however_it_is_written() {
         let read = |text: &str| {
-            fields(text.as_bytes(), Some(Span::whole(text.as_bytes())), ["name", "_meta"])
-                .map(|found| found.map(|at| at.map(|at| at.of(text.as_bytes()).to_vec())))
+            fields(
+                text.as_bytes(),
+                Some(Span::whole(text.as_bytes())),
+                ["name", "_meta"],
+            )
+            .map(|found| found.map(|at| at.map(|at| at.of(text.as_bytes()).to_vec())))
         };
-        assert_eq!(read(r#"{"name":"a","x":1}"#), Ok([Some(b"\"a\"".to_vec()), None]));
+        assert_eq!(
+            read(r#"{"name":"a","x":1}"#),
+            Ok([Some(b"\"a\"".to_vec()), None])
+        );
         assert_eq!(read(r#"{"name":"a","name":"b"}"#), Err(Twice));
         assert_eq!(read(r#"{"name":"a","n\u0061me":"b"}"#), Err(Twice));
         assert_eq!(fields(b"", None, ["name"]), Ok([None]));
