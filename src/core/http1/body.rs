@@ -174,3 +174,147 @@ fn reserve(body: &mut Vec<u8>, piece: usize, left: usize) {
         body.reserve_exact(body.len().max(piece).min(left));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::drip::{decoded, splits};
+
+    const MAX: usize = 1000;
+
+    /// The outcome, whole and split everywhere; nothing behind the body may be touched.
+    fn chunked(text: &str) -> Result<String, u16> {
+        let whole = decoded(Framing::Chunked, vec![text.as_bytes()]);
+        for pieces in splits(text.as_bytes()) {
+            assert_eq!(decoded(Framing::Chunked, pieces), whole, "{text:?}");
+        }
+        let (body, used, end) = whole;
+        match end.as_str() {
+            "whole" => {
+                let more = format!("{text}GET / HTTP/1.1\r\n");
+                let again = decoded(Framing::Chunked, vec![more.as_bytes()]);
+                assert_eq!(again, (body.clone(), used, end));
+                assert_eq!(used, text.len());
+                Ok(String::from_utf8(body).unwrap())
+            }
+            "open" => Ok(format!("{} ..", String::from_utf8(body).unwrap())),
+            refused => Err(refused[..3].parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_chunks() {
+        for (text, body) in [
+            ("0\r\n\r\n", ""),
+            ("5\r\nhello\r\n0\r\n\r\n", "hello"),
+            (
+                "5\r\nhello\r\n00a\r\n, \r\nworld!\r\n000\r\n\r\n",
+                "hello, \r\nworld!",
+            ),
+            ("1;a=b;c=\"d\"\r\nx\r\n0;\t\r\n\r\n", "x"),
+            ("1\r\nx\r\n0\r\nTrailer: one\r\nB: two\r\n\r\n", "x"),
+            (
+                "A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n",
+                "01234567890123456789",
+            ),
+            ("5\r\nhel", "hel .."),
+            ("", " .."),
+        ] {
+            assert_eq!(chunked(text).as_deref(), Ok(body), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_malformed_chunks_get_400() {
+        for text in [
+            "\r\n",
+            "5\nhello\n0\n\n",
+            "5\r\nhello0\r\n\r\n",
+            "5\r\nhello!\r\n0\r\n\r\n",
+            "5\r\nhello\n0\r\n\r\n",
+            "+5\r\nhello\r\n",
+            "-5\r\nhello\r\n",
+            " 5\r\nhello\r\n",
+            "5 \r\nhello\r\n",
+            "5 ;x\r\nhello\r\n",
+            "0x5\r\nhello\r\n",
+            "5h\r\nhello\r\n",
+            ";x\r\n",
+            "5\rhello",
+            "5;a\nb\r\nhello",
+            "5;a\0\r\nhello",
+            "0\r\n\n",
+            "0\r\nA: b\n\r\n",
+            "0\r\n folded\r\n\r\n",
+            "0\r\n: b\r\n\r\n",
+            "0\r\nA: \x01\r\n\r\n",
+            "0\r\n\rx",
+            "00000000000000001\r\nx",
+        ] {
+            assert_eq!(chunked(text), Err(400), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_7_1_sizes_that_overflow_get_413() {
+        for text in [
+            "3e9\r\n",
+            "ffffffffffffffff\r\n",
+            "8000000000000000\r\n",
+            "3e8\r\n",
+        ] {
+            let over = format!("1\r\nx\r\n{text}");
+            assert_eq!(chunked(&over), Err(413), "{text:?}");
+        }
+        let full = format!("3e8\r\n{}\r\n0\r\n\r\n", "x".repeat(MAX));
+        let (body, _, end) = decoded(Framing::Chunked, vec![full.as_bytes()]);
+        assert_eq!((body.len(), end.as_str()), (MAX, "whole"));
+    }
+
+    #[test]
+    fn chunk_extension_bytes_max_gets_400_and_trailer_bytes_max_431() {
+        let end = |text: String| decoded(Framing::Chunked, vec![text.as_bytes()]).2;
+        let extended = |length| format!("0;{}\r\n\r\n", "x".repeat(length));
+        assert_eq!(end(extended(CHUNK_EXTENSION_BYTES_MAX)), "whole");
+        assert!(end(extended(CHUNK_EXTENSION_BYTES_MAX + 1)).starts_with("400"));
+        // Many short ones count together.
+        let many = "1;xxxxxxxxx\r\ny\r\n".repeat(CHUNK_EXTENSION_BYTES_MAX / 9 + 1);
+        assert!(end(many).starts_with("400"));
+        let trailed = |length| format!("0\r\n{}\r\n\r\n", "x".repeat(length));
+        assert_eq!(end(trailed(TRAILER_BYTES_MAX)), "whole");
+        assert!(end(trailed(TRAILER_BYTES_MAX + 1)).starts_with("431"));
+        let many = format!("0\r\n{}\r\n", "a:b\r\n".repeat(TRAILER_BYTES_MAX / 3 + 1));
+        assert!(end(many).starts_with("431"));
+    }
+
+    #[test]
+    fn chunk_size_digits_max_gets_400() {
+        let zeros = |count| format!("{}1\r\nx\r\n0\r\n\r\n", "0".repeat(count));
+        assert_eq!(
+            chunked(&zeros(CHUNK_SIZE_DIGITS_MAX - 1)).as_deref(),
+            Ok("x")
+        );
+        assert_eq!(chunked(&zeros(CHUNK_SIZE_DIGITS_MAX)), Err(400));
+    }
+
+    #[test]
+    fn a_known_length_is_taken_and_no_byte_more() {
+        for pieces in splits(b"hello, world!") {
+            let (body, used, end) = decoded(Framing::Length(5), pieces);
+            assert_eq!((&body[..], used, end.as_str()), (&b"hello"[..], 5, "whole"));
+        }
+        assert!(Decoder::new(Framing::Length(0), MAX).is_done());
+    }
+
+    #[test]
+    fn an_announced_length_reserves_nothing() {
+        let mut decoder = Decoder::new(Framing::Length(10_000_000), 10_000_000);
+        let mut body = Vec::new();
+        decoder.decode(&[b'x'; 1000], &mut body).unwrap();
+        assert!(body.capacity() <= 2000, "{}", body.capacity());
+        while !decoder.is_done() {
+            decoder.decode(&[b'x'; 65536], &mut body).unwrap();
+        }
+        assert_eq!((body.len(), body.capacity()), (10_000_000, 10_000_000));
+    }
+}

@@ -91,3 +91,113 @@ pub fn expects_continue(request: &Request) -> Result<bool, Reject> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::server::{Headers, Method};
+
+    fn request(http_1_0: bool, headers: &[(&str, &str)]) -> Request {
+        Request {
+            method: Method::Post,
+            path: "/mcp".into(),
+            query: None,
+            http_1_0,
+            headers: Headers::of(headers),
+        }
+    }
+
+    fn status(headers: &[(&str, &str)]) -> Result<Framing, u16> {
+        of(&request(false, headers), 100).map_err(|reject| reject.status)
+    }
+
+    const CL: &str = "Content-Length";
+    const TE: &str = "Transfer-Encoding";
+
+    #[test]
+    fn rfc9112_6_3_content_length() {
+        assert_eq!(status(&[]), Ok(Framing::Length(0)));
+        assert_eq!(status(&[(CL, "100")]), Ok(Framing::Length(100)));
+        assert_eq!(status(&[(CL, "0007")]), Ok(Framing::Length(7)));
+        for (value, expected) in [
+            ("101", 413),
+            ("1073741824", 413),
+            ("18446744073709551616", 413),
+            ("99999999999999999999999999999999", 413),
+            ("", 400),
+            ("+5", 400),
+            ("-1", 400),
+            ("5,5", 400),
+            ("5, 5", 400),
+            ("5 5", 400),
+            ("0x5", 400),
+            ("5a", 400),
+            ("1e2", 400),
+            ("\u{665}", 400),
+        ] {
+            assert_eq!(status(&[(CL, value)]), Err(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_6_1_transfer_encoding_is_chunked_or_nothing() {
+        assert_eq!(status(&[(TE, "chunked")]), Ok(Framing::Chunked));
+        assert_eq!(status(&[(TE, "Chunked")]), Ok(Framing::Chunked));
+        for (value, expected) in [
+            ("gzip, chunked", 501),
+            ("gzip,deflate , chunked", 501),
+            ("gzip", 400),
+            ("identity", 400),
+            ("", 400),
+            ("chunked, gzip", 400),
+            ("chunked, chunked", 400),
+            ("chunked,", 400),
+            (", chunked", 400),
+            ("xchunked", 400),
+            ("chunked;q=1", 400),
+            ("\"chunked\"", 400),
+            ("chunked\t\u{a0}", 400),
+            ("chun ked", 400),
+        ] {
+            assert_eq!(status(&[(TE, value)]), Err(expected), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_6_3_both_lengths_are_smuggling() {
+        assert_eq!(status(&[(CL, "5"), (TE, "chunked")]), Err(400));
+        assert_eq!(status(&[(TE, "chunked"), (CL, "5")]), Err(400));
+        assert_eq!(status(&[(TE, "gzip"), (CL, "0")]), Err(400));
+        let old = request(true, &[(TE, "chunked")]);
+        assert_eq!(of(&old, 100).map_err(|reject| reject.status), Err(400));
+    }
+
+    #[test]
+    fn rfc9112_9_3_persistence() {
+        for (http_1_0, value, lasts) in [
+            (false, "", true),
+            (false, "keep-alive", true),
+            (false, "close", false),
+            (false, "x, Close", false),
+            (false, "keep-alive, close", false),
+            (true, "", false),
+            (true, "Keep-Alive", true),
+            (true, "close", false),
+            (true, "keep-alive, close", false),
+        ] {
+            let request = request(http_1_0, &[("connection", value)]);
+            assert_eq!(keeps_alive(&request), lasts, "{http_1_0} {value}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_10_1_1_expectations() {
+        let expects = |old, value| {
+            expects_continue(&request(old, &[("Expect", value)])).map_err(|reject| reject.status)
+        };
+        assert_eq!(expects(false, "100-Continue"), Ok(true));
+        assert_eq!(expects(true, "100-continue"), Ok(false));
+        assert_eq!(expects(false, "200-maybe"), Err(417));
+        assert_eq!(expects_continue(&request(false, &[])), Ok(false));
+    }
+}

@@ -286,3 +286,278 @@ impl Method {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::drip::{splits, transcript};
+
+    /// The head whole and split everywhere; `None` if it is not complete.
+    fn read(text: &[u8]) -> Result<Option<Request>, Reject> {
+        let mut parser = HeadParser::default();
+        let parsed = parser.parse(text);
+        let all = transcript([text]);
+        for pieces in splits(text) {
+            assert_eq!(transcript(pieces), all);
+        }
+        Ok(parsed?.map(|(request, _)| request))
+    }
+
+    fn refusal(text: &[u8]) -> (u16, &'static str) {
+        match read(text) {
+            Err(reject) => (reject.status, reject.why),
+            Ok(found) => panic!("{} gives {found:?}", String::from_utf8_lossy(text)),
+        }
+    }
+
+    fn good(text: &str) -> Request {
+        read(text.as_bytes()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn rfc9112_3_request_lines() {
+        let request =
+            good("POST /mcp?tags=a?b HTTP/1.1\r\nHost: x\r\nA-b:\t c d \r\nE:\r\n\r\nbody");
+        assert_eq!(request.method, Method::Post);
+        assert_eq!(
+            (&*request.path, request.query.as_deref()),
+            ("/mcp", Some("tags=a?b"))
+        );
+        assert_eq!(request.headers.get("a-B"), Some("c d"));
+        assert_eq!(request.headers.get("e"), Some(""));
+        assert!(!request.http_1_0);
+        for (name, method) in [
+            ("GET", Method::Get),
+            ("DELETE", Method::Delete),
+            ("HEAD", Method::Head),
+            ("OPTIONS", Method::Options),
+            ("get", Method::Other("get".into())),
+            ("M-SEARCH", Method::Other("M-SEARCH".into())),
+        ] {
+            let request = good(&format!("{name} / HTTP/1.1\r\nHost: x\r\n\r\n"));
+            assert_eq!((request.method.name(), &request.method), (name, &method));
+        }
+        assert!(read(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap().is_none());
+    }
+
+    #[test]
+    fn rfc9112_3_malformed_request_lines_get_400() {
+        for line in [
+            "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GET /",
+            "GET",
+            "GET / HTTP/1.1 x",
+            "GET / HTTP/11",
+            "GET / HTTP/1.1.1",
+            "GET / HTTP/+1.1",
+            "GET / http/1.1",
+            "GET / HTTQ/1.1",
+            "G(T / HTTP/1.1",
+            "G\u{e9}T / HTTP/1.1",
+            "GET /a\rb HTTP/1.1",
+            "GET /a\0b HTTP/1.1",
+            "GET /a\x7fb HTTP/1.1",
+            "GET /\u{e9} HTTP/1.1",
+            "GET /a#b HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET mcp HTTP/1.1",
+            "CONNECT x:80 HTTP/1.1",
+            "GET ftp://x/ HTTP/1.1",
+            "GET http:///mcp HTTP/1.1",
+            "GET http://u@x/mcp HTTP/1.1",
+            "GET http:x/mcp HTTP/1.1",
+        ] {
+            let head = format!("{line}\r\nHost: x\r\n\r\n");
+            assert_eq!(refusal(head.as_bytes()).0, 400, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_2_2_line_ends_are_crlf() {
+        for head in [
+            "GET / HTTP/1.1\nHost: x\n\n",
+            "GET / HTTP/1.1\r\nHost: x\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n\n",
+            "GET / HTTP/1.1\r\r\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: x\rHost: y\r\nHost: x\r\n\r\n",
+            "\n",
+            "\r\n\r\n",
+        ] {
+            assert_eq!(refusal(head.as_bytes()).0, 400, "{head:?}");
+        }
+        let request = good("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(&*request.path, "/");
+    }
+
+    #[test]
+    fn rfc9112_5_malformed_fields_get_400() {
+        for field in [
+            "Name : value",
+            "Name\t: value",
+            " Name: value",
+            "\tfolded",
+            "Name",
+            ": value",
+            "Na me: value",
+            "Na\u{e9}: value",
+            "Name: a\0b",
+            "Name: a\x0bb",
+            "Name: a\x7fb",
+            "Name\0: a",
+            "Host: y",
+            "host: x",
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n");
+            assert_eq!(refusal(head.as_bytes()).0, 400, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_5_5_opaque_bytes_in_a_value_become_question_marks() {
+        let utf8 = good("GET / HTTP/1.1\r\nHost: x\r\nCity: K\u{f6}ln\r\n\r\n");
+        assert_eq!(utf8.headers.get("city"), Some("K\u{f6}ln"));
+        let latin = read(b"GET / HTTP/1.1\r\nHost: x\r\nCity: K\xf6ln\r\nB: c\r\n\r\n").unwrap();
+        let latin = latin.unwrap();
+        assert_eq!(latin.headers.get("city"), Some("K?ln"));
+        assert_eq!(latin.headers.get("b"), Some("c"));
+        assert_eq!(refusal(b"GET / HTTP/1.1\r\nHost: \xe9x\r\n\r\n").0, 400);
+    }
+
+    #[test]
+    fn rfc9112_3_2_exactly_one_host() {
+        assert_eq!(refusal(b"GET / HTTP/1.1\r\n\r\n").0, 400);
+        for host in [
+            "", "a b", "a,b", "u@x", "x/y", "http://x", "x:y", "[::1", "x:99999",
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(refusal(head.as_bytes()).0, 400, "{host}");
+        }
+        assert_eq!(
+            refusal(b"GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n").0,
+            400
+        );
+        assert!(good("GET / HTTP/1.0\r\n\r\n").http_1_0);
+    }
+
+    #[test]
+    fn rfc9112_3_2_2_absolute_targets_agree_with_host() {
+        for (target, path, query) in [
+            ("http://x:80/mcp?a", "/mcp", Some("a")),
+            ("HTTPS://X:80", "/", None),
+            ("http://x:80?q", "/", Some("q")),
+        ] {
+            let request = good(&format!("GET {target} HTTP/1.1\r\nHost: x:80\r\n\r\n"));
+            assert_eq!((&*request.path, request.query.as_deref()), (path, query));
+        }
+        for target in [
+            "http://y:80/",
+            "http://x/",
+            "http://x:81/",
+            "http://x.y:80/",
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: x:80\r\n\r\n");
+            assert_eq!(refusal(head.as_bytes()).0, 400, "{target}");
+        }
+        assert_eq!(refusal(b"GET http://x/ HTTP/1.0\r\n\r\n").0, 400);
+        assert_eq!(&*good("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").path, "*");
+    }
+
+    #[test]
+    fn rfc9110_2_5_other_versions_get_505() {
+        for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.0"] {
+            let head = format!("GET / {version}\r\nHost: x\r\n\r\n");
+            assert_eq!(refusal(head.as_bytes()).0, 505, "{version}");
+        }
+        // The preface of HTTP/2 without upgrade.
+        assert_eq!(refusal(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").0, 505);
+    }
+
+    #[test]
+    fn a_tls_client_is_told_at_its_first_byte() {
+        assert_eq!(
+            refusal(b"\x16\x03\x01\x02\0"),
+            (400, "this port speaks HTTP without TLS")
+        );
+    }
+
+    fn of_length(start: &str, length: usize, end: &str) -> Vec<u8> {
+        let fill = length - start.len() - end.len();
+        format!("{start}{}{end}", "a".repeat(fill)).into_bytes()
+    }
+
+    /// Whole, and in pieces that are not too many for long heads.
+    fn long(text: &[u8]) -> Result<Option<usize>, (u16, &'static str)> {
+        let whole = HeadParser::default().parse(text);
+        for size in [1, 1000, 4096] {
+            let mut parser = HeadParser::default();
+            let mut ends = (size..text.len()).step_by(size).chain([text.len()]);
+            let split = ends
+                .find_map(|end| parser.parse(&text[..end]).transpose())
+                .transpose();
+            let outcome = |parsed: &Result<Option<(Request, usize)>, Reject>| match parsed {
+                Ok(found) => Ok(found.as_ref().map(|(_, length)| *length)),
+                Err(reject) => Err(*reject),
+            };
+            assert_eq!(outcome(&split), outcome(&whole), "{size}");
+        }
+        whole
+            .map(|found| found.map(|(_, length)| length))
+            .map_err(|reject| (reject.status, reject.why))
+    }
+
+    #[test]
+    fn target_bytes_max_gets_414() {
+        let tail = " HTTP/1.1\r\nHost: x\r\n\r\n";
+        let fits = of_length("GET /", 4 + TARGET_BYTES_MAX + tail.len(), tail);
+        assert_eq!(long(&fits), Ok(Some(fits.len())));
+        let over = of_length("GET /", 4 + TARGET_BYTES_MAX + 1 + tail.len(), tail);
+        assert_eq!(long(&over), Err((414, "the request target is too long")));
+        let endless = of_length("GET /", START_BYTES_MAX, "");
+        assert_eq!(long(&endless), Ok(None));
+        let endless = of_length("GET /", START_BYTES_MAX + 1, "");
+        assert_eq!(long(&endless), Err((414, "the request line is too long")));
+    }
+
+    #[test]
+    fn method_bytes_max_gets_501() {
+        let line = |length| format!("{} / HTTP/1.1\r\nHost: x\r\n\r\n", "M".repeat(length));
+        assert_eq!(
+            good(&line(METHOD_BYTES_MAX)).method.name().len(),
+            METHOD_BYTES_MAX
+        );
+        assert_eq!(refusal(line(METHOD_BYTES_MAX + 1).as_bytes()).0, 501);
+    }
+
+    #[test]
+    fn head_bytes_max_gets_431() {
+        let start = "GET / HTTP/1.1\r\nHost: x\r\nA: ";
+        let fits = of_length(start, HEAD_BYTES_MAX, "\r\n\r\n");
+        assert_eq!(long(&fits), Ok(Some(HEAD_BYTES_MAX)));
+        let over = of_length(start, HEAD_BYTES_MAX + 1, "\r\n\r\n");
+        assert_eq!(long(&over), Err((431, "the request head is too long")));
+        let endless = of_length(start, HEAD_BYTES_MAX, "");
+        assert_eq!(long(&endless), Err((431, "the request head is too long")));
+        let megabyte = of_length(start, 1024 * 1024, "\r\n\r\n");
+        assert_eq!(
+            HeadParser::default().parse(&megabyte).unwrap_err().status,
+            431
+        );
+    }
+
+    #[test]
+    fn headers_max_gets_431() {
+        let head = |count| {
+            let fields = "A: b\r\n".repeat(count);
+            format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n")
+        };
+        let fits = head(HEADERS_MAX - 1);
+        assert_eq!(long(fits.as_bytes()), Ok(Some(fits.len())));
+        let over = head(HEADERS_MAX);
+        assert_eq!(long(over.as_bytes()), Err((431, "too many header fields")));
+    }
+}

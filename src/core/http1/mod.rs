@@ -10,6 +10,8 @@
 
 pub mod authority;
 pub mod body;
+#[cfg(any(test, fuzzing, feature = "fuzzing"))]
+pub mod drip;
 pub mod framing;
 pub mod head;
 pub mod headers;

@@ -117,3 +117,60 @@ pub const fn reason(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9112_4_heads() {
+        let text = |head: Vec<u8>| String::from_utf8(head).unwrap();
+        assert_eq!(
+            text(head(
+                200,
+                &[("A", "b")],
+                Delimited::Length(120),
+                Some("close")
+            )),
+            "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 120\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(
+            text(head(200, &[], Delimited::Chunked, None)),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        assert_eq!(
+            text(head(299, &[], Delimited::Unsaid, None)),
+            "HTTP/1.1 299 \r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_line_end_inside_a_value_cannot_begin_a_second_answer() {
+        let head = head(200, &[("A", "b\r\nC: d\0")], Delimited::Length(0), None);
+        let text = String::from_utf8(head).unwrap();
+        assert_eq!(
+            text,
+            "HTTP/1.1 200 OK\r\nA: b  C: d \r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [0, 9, 10, 15, 16, 255, 256, 65535, 123_456_789, usize::MAX] {
+            let (mut decimal, mut hex) = (Vec::new(), Vec::new());
+            push_decimal(&mut decimal, number);
+            push_hex(&mut hex, number);
+            assert_eq!(String::from_utf8(decimal).unwrap(), format!("{number}"));
+            assert_eq!(String::from_utf8(hex).unwrap(), format!("{number:x}"));
+        }
+    }
+
+    #[test]
+    fn every_status_that_is_refused_with_has_a_reason() {
+        for status in [
+            400, 413, 414, 417, 431, 501, 505, 200, 202, 204, 403, 404, 405, 408,
+        ] {
+            assert_ne!(reason(status), "", "{status}");
+        }
+    }
+}

@@ -251,3 +251,146 @@ impl Reader {
 fn text(bytes: &[u8]) -> Box<str> {
     String::from_utf8_lossy(bytes).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::drip::{events, splits};
+
+    /// Events as `name|data|last id`, the same whatever the split.
+    fn read(text: &str) -> Vec<String> {
+        let whole = events([text.as_bytes()]);
+        for pieces in splits(text.as_bytes()) {
+            assert_eq!(events(pieces), whole, "{text:?}");
+        }
+        let (events, readable, _) = whole;
+        assert!(readable);
+        let show = |(name, data, id): (String, Vec<u8>, Option<String>)| {
+            let data = String::from_utf8(data).unwrap();
+            format!("{name}|{data}|{}", id.unwrap_or_default())
+        };
+        events.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn whatwg_9_2_6_events() {
+        for (text, expected) in [
+            ("data: a\n\n", &["message|a|"][..]),
+            ("data:a\r\n\r\n", &["message|a|"]),
+            ("data:  a\r\r", &["message| a|"]),
+            (
+                "data: a\r\ndata:b\rdata\ndata: c\n\n",
+                &["message|a\nb\n\nc|"],
+            ),
+            ("event: x\ndata: a\n\ndata: b\n\n", &["x|a|", "message|b|"]),
+            ("event:\ndata: a\n\n", &["message|a|"]),
+            (
+                "id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n",
+                &["message|a|1", "message|b|1", "message|c|"],
+            ),
+            ("id: 1\ndata:\n\n", &["message||1"]),
+            ("id: 1\n\ndata: b\n\n", &["message|b|1"]),
+            ("id: a\0b\ndata: c\n\n", &["message|c|"]),
+            (": comment\n\n:\n\ndata: a\n\n", &["message|a|"]),
+            ("\u{feff}data: a\n\n", &["message|a|"]),
+            ("data: a\n\n\u{feff}data: b\n\n", &["message|a|"]),
+            (" data: a\nDATA: b\nx: y\ndata : c\n\n", &[]),
+            ("event: x\n\ndata: a\n\n", &["message|a|"]),
+            ("data: a\n", &[]),
+            ("data: a", &[]),
+            ("\n\n\r\r\n", &[]),
+            (
+                "data: a\r\n\ndata: b\r\n\r\n",
+                &["message|a|", "message|b|"],
+            ),
+            (
+                "data: {\"a\": \"b: c\"}\n\n",
+                &["message|{\"a\": \"b: c\"}|"],
+            ),
+        ] {
+            assert_eq!(read(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn whatwg_9_2_6_retry_is_digits_only() {
+        for (text, expected) in [
+            ("retry: 500\n", Some(500)),
+            ("retry:500\nretry: x\nretry: +1\nretry:\n", Some(500)),
+            ("retry: 99999999999999999999999\n", None),
+            ("", None),
+        ] {
+            assert_eq!(events([text.as_bytes()]).2, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn too_long_ends_the_stream() {
+        for text in [
+            format!("data: {}\n\n", "x".repeat(994)),
+            format!("data: {}", "x".repeat(994)),
+        ] {
+            assert!(events([text.as_bytes()]).1);
+        }
+        for text in [
+            format!("data: {}\n\n", "x".repeat(995)),
+            format!("data: {}", "x".repeat(995)),
+            format!(":{}", "x".repeat(1000)),
+            "data:\n".repeat(1001),
+            format!("data: {}\ndata: {}\n", "x".repeat(500), "x".repeat(500)),
+        ] {
+            for pieces in [vec![text.as_bytes()], text.as_bytes().chunks(7).collect()] {
+                assert_eq!(events(pieces), (Vec::new(), false, None), "{text:?}");
+            }
+        }
+        let mut reader = Reader::new(3);
+        reader.receive(b"data");
+        assert_eq!(reader.next_event(), Err(TooLong));
+        reader.receive(b"\n\n");
+        assert_eq!(reader.next_event(), Err(TooLong));
+    }
+
+    #[test]
+    fn pair_what_the_writer_writes_the_reader_reads() {
+        let mut out = Vec::new();
+        let head = EventHead {
+            event: Some("message"),
+            id: Some("s1-7"),
+            retry_ms: Some(500),
+        };
+        push_head(&mut out, &head);
+        out.extend_from_slice(b"{\"a\":1}");
+        out.extend_from_slice(EVENT_TAIL);
+        out.extend_from_slice(KEEP_ALIVE);
+        push_retry(&mut out, 70);
+        push_event(&mut out, &EventHead::default(), b" a\r\nb\rc\n");
+        let injected = EventHead {
+            event: Some("x\ndata: evil\n\n"),
+            id: Some("1\r\n"),
+            retry_ms: None,
+        };
+        push_event(&mut out, &injected, b"");
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("event: message\nid: s1-7\nretry: 500\ndata: {\"a\":1}\n\n: "));
+        assert_eq!(
+            read(&text),
+            [
+                "message|{\"a\":1}|s1-7",
+                "message| a\nb\nc\n|s1-7",
+                "xdata: evil||1"
+            ]
+        );
+        assert_eq!(events([text.as_bytes()]).2, Some(70));
+    }
+
+    #[test]
+    fn fuzz_corpus_of_event_streams() {
+        for text in [
+            "\u{1}data: a\r\ndata: b\r\r\n",
+            "\0\r\n\r\r\n\ndata\n\nevent:\u{7f}\ndata: x\n\n",
+            "\u{3}id: 1\nretry: 5\ndata:\n\n\u{feff}",
+        ] {
+            crate::http1::drip::fuzz_sse(text.as_bytes());
+        }
+    }
+}

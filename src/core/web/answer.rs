@@ -76,3 +76,31 @@ pub fn page(page: &Page, settings: &Settings, headers: &Headers, view: &HealthVi
         Page::Start => start::start(settings, headers),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_5_every_page_is_answered() {
+        let (settings, headers) = (Settings::default(), Headers::default());
+        let view = HealthView::default();
+        for (asked, status) in [
+            (Page::Health, 200),
+            (Page::Live, 200),
+            (Page::Ready, 200),
+            (Page::Servers(None), 200),
+            (Page::Servers(Some("x".to_owned())), 404),
+            (Page::Start, 200),
+        ] {
+            let answer = page(&asked, &settings, &headers, &view);
+            assert_eq!(answer.status, status, "{asked:?}");
+            assert!(
+                answer
+                    .headers
+                    .contains(&("Content-Type", "application/json"))
+            );
+            assert!(answer.headers.contains(&("Cache-Control", "no-store")));
+        }
+    }
+}

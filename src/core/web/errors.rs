@@ -14,3 +14,14 @@ pub fn body(error: &str, hint: &str) -> Vec<u8> {
     out.extend_from_slice(b"}\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_5_errors_have_a_hint_if_there_is_something_to_do() {
+        assert_eq!(body("a\"", "b"), b"{\"error\":\"a\\\"\",\"hint\":\"b\"}\n");
+        assert_eq!(body("a", ""), b"{\"error\":\"a\"}\n");
+    }
+}

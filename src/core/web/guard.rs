@@ -203,3 +203,211 @@ impl CorsOrigin {
 
 /// Fields that carry single parameters of a call (2026-07-28).
 const PARAM_PREFIX: &str = "mcp-param-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            external_url: Some("https://mcp.example.com/".to_owned()),
+            allowed_hosts: vec!["box.lan".to_owned(), "Proxy:8080".to_owned()],
+            allowed_origins: vec![
+                "https://app.example.org".to_owned(),
+                "vscode-webview://abc".to_owned(),
+            ],
+            machine_name: Some("mybox".to_owned()),
+            ..Settings::default()
+        }
+    }
+
+    fn host(settings: &Settings, host: &str) -> Result<(), Refusal> {
+        check(settings, &Headers::of(&[("Host", host)])).map(drop)
+    }
+
+    #[test]
+    fn contract_5_hosts() {
+        for good in [
+            "localhost",
+            "LOCALHOST:3050",
+            "localhost.:3050",
+            "127.0.0.1:3050",
+            "127.0.0.2",
+            "[::1]:3050",
+            "[::ffff:127.0.0.1]",
+            "192.168.1.7:3050",
+            "[fe80::1]:3050",
+            "mcp.example.com",
+            "MCP.Example.com.:8443",
+            "box.lan",
+            "box.lan:1",
+            "proxy",
+        ] {
+            assert_eq!(host(&settings(), good), Ok(()), "{good}");
+        }
+        for bad in [
+            "evil.com",
+            "evil.com:3050",
+            "localhost.evil.com",
+            "evil.localhost",
+            "127.0.0.1.evil.com",
+            "127.0.0.1.nip.io",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "mcp.example.com.evil.com",
+            "xmcp.example.com",
+            "example.com",
+            "mybox",
+            "[::1].evil.com",
+            "localhost@evil.com",
+            "localhost, evil.com",
+            "localhost:3050:80",
+            "localhost evil.com",
+            "",
+        ] {
+            assert_eq!(
+                host(&settings(), bad),
+                Err(Refusal::Host(bad.to_owned())),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn contract_5_the_bound_host_and_on_a_wildcard_the_machine_name() {
+        let bound = |to: &str, asked| {
+            let settings = Settings {
+                host: to.to_owned(),
+                ..settings()
+            };
+            host(&settings, asked).is_ok()
+        };
+        assert!(bound("gate.lan", "gate.lan:3050"));
+        assert!(!bound("127.0.0.1", "gate.lan"));
+        for wildcard in ["0.0.0.0", "::", "[::]"] {
+            assert!(bound(wildcard, "mybox:3050"), "{wildcard}");
+            assert!(!bound(wildcard, "evil.com"), "{wildcard}");
+        }
+        assert!(!bound("192.168.1.7", "mybox"));
+    }
+
+    #[test]
+    fn contract_5_origins() {
+        let asked = |host: &str, origin: &str| {
+            let headers = Headers::of(&[("Host", host), ("Origin", origin)]);
+            check(&settings(), &headers)
+        };
+        for (host, origin) in [
+            ("localhost:3050", "http://localhost:6274"),
+            ("127.0.0.1:3050", "http://localhost"),
+            ("localhost", "https://[::1]:5173"),
+            ("[::1]:3050", "http://127.0.0.1:8080"),
+            ("mcp.example.com", "https://mcp.example.com"),
+            ("mcp.example.com", "https://MCP.example.com:443"),
+            ("localhost", "https://app.example.org"),
+            ("mcp.example.com", "https://app.example.org"),
+            ("localhost", "vscode-webview://abc"),
+        ] {
+            let allowed = asked(host, origin).unwrap().unwrap();
+            assert_eq!(allowed.as_str(), origin);
+        }
+        for (host, origin) in [
+            ("localhost", "null"),
+            ("localhost", ""),
+            ("localhost", "http://evil.com"),
+            ("localhost", "http://localhost.evil.com"),
+            ("localhost", "http://evil.localhost"),
+            ("localhost", "http://localhost@evil.com"),
+            ("localhost", "http://evil.com#localhost"),
+            ("localhost", "http://localhost/path"),
+            ("localhost", "localhost"),
+            ("localhost", "file://localhost"),
+            ("localhost", "http://127.0.0.1.nip.io"),
+            ("mcp.example.com", "http://localhost:3000"),
+            ("192.168.1.7", "http://localhost"),
+            ("192.168.1.7", "http://192.168.1.7"),
+            ("mcp.example.com", "http://mcp.example.com"),
+            ("mcp.example.com", "https://mcp.example.com:8443"),
+            ("localhost", "http://app.example.org"),
+            ("localhost", "https://app.example.org.evil.com"),
+            ("localhost", "https://xapp.example.org"),
+            ("localhost", "vscode-webview://abcd"),
+            ("localhost", "http://localhost http://evil.com"),
+        ] {
+            assert_eq!(
+                asked(host, origin),
+                Err(Refusal::Origin(origin.to_owned())),
+                "{origin}"
+            );
+        }
+        assert_eq!(
+            asked("evil.com", "null"),
+            Err(Refusal::Host("evil.com".to_owned()))
+        );
+    }
+
+    #[test]
+    fn contract_5_null_is_refused_even_if_a_flag_names_it() {
+        let settings = Settings {
+            allowed_origins: vec!["null".to_owned()],
+            ..Settings::default()
+        };
+        let headers = Headers::of(&[("Host", "localhost"), ("Origin", "null")]);
+        assert!(check(&settings, &headers).is_err());
+    }
+
+    #[test]
+    fn contract_5_no_host_only_passes_without_origin() {
+        assert_eq!(check(&settings(), &Headers::of(&[])), Ok(None));
+        let page = Headers::of(&[("Origin", "http://localhost")]);
+        assert!(check(&settings(), &page).is_err());
+        let page = Headers::of(&[("Origin", "https://app.example.org")]);
+        assert!(check(&settings(), &page).is_ok());
+    }
+
+    #[test]
+    fn contract_5_refusals_name_the_refused_and_the_flag() {
+        let refused = host(&settings(), "evil.com").unwrap_err();
+        assert_eq!(refused.error(), "host evil.com is not allowed");
+        assert!(refused.hint().contains("--allowed-hosts evil.com"));
+        let refused = Refusal::Origin("http://evil.com".to_owned());
+        assert_eq!(refused.error(), "origin http://evil.com is not allowed");
+        assert!(refused.hint().contains("--allowed-origins http://evil.com"));
+        let Err(Refusal::Host(shown)) = host(&settings(), &"\u{1b}".repeat(9)) else {
+            panic!();
+        };
+        assert_eq!(shown, "");
+        let Err(Refusal::Host(shown)) = host(&settings(), &"a".repeat(9000)) else {
+            panic!();
+        };
+        assert_eq!(shown.len(), SHOWN_CHARS_MAX);
+    }
+
+    #[test]
+    fn x15_cors_names_the_exact_origin_and_echoes_params() {
+        let headers = Headers::of(&[
+            ("Host", "localhost"),
+            ("Origin", "http://localhost:1"),
+            (
+                "Access-Control-Request-Headers",
+                "content-type, Mcp-Param-City, mcp-param-a b, x-evil, MCP-PARAM-\u{e9}, Mcp-Param-",
+            ),
+        ]);
+        let origin = check(&settings(), &headers).unwrap().unwrap();
+        assert_eq!(
+            origin.headers()[..2],
+            [
+                ("Access-Control-Allow-Origin", "http://localhost:1"),
+                ("Vary", "Origin")
+            ]
+        );
+        let [_, (name, allowed), _] = CorsOrigin::preflight(&headers);
+        assert_eq!(name, "Access-Control-Allow-Headers");
+        assert_eq!(
+            allowed,
+            format!("{ALLOWED_HEADERS}, Mcp-Param-City, Mcp-Param-")
+        );
+        assert!(!allowed.contains('\n') && !allowed.contains("  "));
+    }
+}

@@ -281,3 +281,140 @@ impl Object {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_view(name: &str, state: ServerState) -> ServerView {
+        ServerView {
+            name: name.to_owned(),
+            state,
+            why: None,
+            tools: None,
+            pid: None,
+            uptime_ms: None,
+            restarts: 0,
+        }
+    }
+
+    fn view(servers: Vec<ServerView>) -> HealthView {
+        HealthView {
+            version: "1.2.3".to_owned(),
+            uptime_ms: 5000,
+            servers,
+            sessions: 2,
+            calls: 0,
+        }
+    }
+
+    fn ill() -> HealthView {
+        let files = ServerView {
+            tools: Some(11),
+            pid: Some(42),
+            uptime_ms: Some(7),
+            ..server_view("files", ServerState::Ready)
+        };
+        let broken = ServerView {
+            why: Some("exit code 1: \"no\"".to_owned()),
+            restarts: 3,
+            ..server_view("broken", ServerState::Restarting { in_ms: 900 })
+        };
+        view(vec![
+            files,
+            broken,
+            server_view("off", ServerState::Disabled),
+        ])
+    }
+
+    fn text(answer: &Answer) -> &str {
+        std::str::from_utf8(&answer.body).unwrap()
+    }
+
+    #[test]
+    fn contract_5_minimal_tells_the_status_only() {
+        let level = HealthLevel::Minimal;
+        assert_eq!(text(&health(&ill(), level)), "{\"status\":\"degraded\"}\n");
+        assert_eq!(text(&servers(&ill(), level)), "{\"status\":\"degraded\"}\n");
+        assert_eq!(text(&ready(&ill(), level)), "{\"status\":\"ready\"}\n");
+        assert_eq!(text(&live()), "{\"status\":\"ok\"}\n");
+        assert_eq!(health(&ill(), level).status, 200);
+        // Whether a server exists is not told either.
+        assert_eq!(
+            server(&ill(), level, "files"),
+            server(&ill(), level, "none")
+        );
+        assert_eq!(server(&ill(), level, "files").status, 404);
+    }
+
+    #[test]
+    fn contract_5_basic_tells_counts() {
+        let counts = "{\"total\":3,\"ready\":1,\"restarting\":1,\"disabled\":1}";
+        assert_eq!(
+            text(&health(&ill(), HealthLevel::Basic)),
+            format!(
+                "{{\"status\":\"degraded\",\"version\":\"1.2.3\",\"uptimeMs\":5000,\
+                 \"servers\":{counts},\"sessions\":2,\"calls\":0}}\n"
+            )
+        );
+        assert_eq!(
+            text(&ready(&ill(), HealthLevel::Basic)),
+            format!("{{\"status\":\"ready\",\"servers\":{counts}}}\n")
+        );
+        assert_eq!(server(&ill(), HealthLevel::Basic, "files").status, 404);
+    }
+
+    #[test]
+    fn contract_5_full_tells_each_server() {
+        let all = text(&servers(&ill(), HealthLevel::Full)).to_owned();
+        assert!(all.contains(
+            "\"mcp\":[{\"name\":\"files\",\"state\":\"ready\",\"tools\":11,\"pid\":42,\
+             \"uptimeMs\":7,\"restarts\":0},{\"name\":\"broken\",\"state\":\"restarting\",\
+             \"retryInMs\":900,\"why\":\"exit code 1: \\\"no\\\"\",\"restarts\":3},\
+             {\"name\":\"off\",\"state\":\"disabled\"}]"
+        ));
+        let health = health(&ill(), HealthLevel::Full);
+        for page in [all.as_str(), text(&health)] {
+            crate::json::span::validate(page.as_bytes()).unwrap();
+        }
+        let status = |name| server(&ill(), HealthLevel::Full, name).status;
+        assert_eq!(
+            (status("files"), status("broken"), status("none")),
+            (200, 503, 404)
+        );
+    }
+
+    #[test]
+    fn contract_5_ready_waits_for_first_tries_only() {
+        let starting = server_view("a", ServerState::Starting);
+        let failed_once = ServerView {
+            restarts: 1,
+            ..starting.clone()
+        };
+        for (servers, expected) in [
+            (vec![], 200),
+            (vec![starting.clone()], 503),
+            (vec![server_view("b", ServerState::Ready), starting], 503),
+            (vec![failed_once], 200),
+            (vec![server_view("a", ServerState::Failed)], 200),
+            (vec![server_view("a", ServerState::Disabled)], 200),
+        ] {
+            let view = view(servers);
+            assert_eq!(
+                ready(&view, HealthLevel::Minimal).status,
+                expected,
+                "{view:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn contract_5_a_first_start_is_no_illness() {
+        let ok = "{\"status\":\"ok\"}\n";
+        let view = view(vec![
+            server_view("a", ServerState::Starting),
+            server_view("b", ServerState::Stopping),
+        ]);
+        assert_eq!(text(&health(&view, HealthLevel::Minimal)), ok);
+    }
+}

@@ -58,3 +58,55 @@ fn escape(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(external: Option<&str>, headers: &[(&str, &str)]) -> (Answer, String) {
+        let settings = Settings {
+            version: "1<2".to_owned(),
+            external_url: external.map(str::to_owned),
+            ..Settings::default()
+        };
+        let answer = start(&settings, &Headers::of(headers));
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        (answer, text)
+    }
+
+    #[test]
+    fn contract_5_never_html_where_a_program_asked() {
+        for accept in ["*/*", "application/json", "", "text/htmlx", "application/*"] {
+            let (answer, text) = page(None, &[("Host", "localhost:1"), ("Accept", accept)]);
+            assert!(
+                answer
+                    .headers
+                    .contains(&("Content-Type", "application/json"))
+            );
+            assert_eq!(
+                text,
+                "{\"name\":\"1mcp\",\"version\":\"1<2\",\"mcp\":\"http://localhost:1/mcp\",\
+                 \"sse\":\"http://localhost:1/sse\",\"health\":\"http://localhost:1/health\"}\n"
+            );
+        }
+    }
+
+    #[test]
+    fn contract_5_browsers_get_a_page_whose_holes_are_escaped() {
+        let accept = ("Accept", "application/xhtml+xml, TEXT/html;q=0.9");
+        let (answer, text) = page(Some("https://a.b/"), &[("Host", "c"), accept]);
+        assert!(text.contains("1mcp 1&lt;2") && text.contains("<pre>https://a.b/mcp</pre>"));
+        assert!(!text.contains('{') && !text.contains("<script") && !text.contains("style"));
+        let policy = answer
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Content-Security-Policy");
+        assert!(policy.unwrap().1.starts_with("default-src 'none';"));
+        assert_eq!(
+            escape("<a href=\"'\">&"),
+            "&lt;a href=&quot;&#39;&quot;&gt;&amp;"
+        );
+        let (_, text) = page(None, &[accept]);
+        assert!(text.contains("<pre>/mcp</pre>"));
+    }
+}
