@@ -107,6 +107,9 @@ pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 
 /// Servers that may be starting at the same time; the others wait (contract 7).
 pub const STARTING_MAX: usize = 4;
+/// How long one server may hold one of the places of [`STARTING_MAX`]; then the next one begins
+/// beside it, or four servers that hang would hold up all the others.
+pub const STARTING_PLACE_MS: u64 = 5_000;
 /// From spawn to the end of the handshake, for stdio children: npx may have to download.
 pub const CONNECT_STDIO_MS: u64 = 120_000;
 /// The same for remote servers: nothing is downloaded there.
@@ -131,10 +134,17 @@ pub const EXIT_KILL_AFTER_MS: u64 = 300;
 pub const EXIT_ANSWER_MS: u64 = 1_000;
 /// Lines of a child's stderr that are kept for `mcp status`.
 pub const STDERR_LINES_KEPT_MAX: usize = 200;
+/// Bytes of these lines in all; the oldest lines go first.
+pub const STDERR_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Length of one stderr line in the log and in the kept ring; the rest is cut.
 pub const STDERR_LINE_BYTES_MAX: usize = 1024;
 /// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
 pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
+/// Length of a server's text (stdout that is no message, an error message) in our log or in a
+/// reason; the rest is cut.
+pub const QUOTE_BYTES_MAX: usize = 200;
+/// Length of a server's instructions; the rest is cut. Every client gets those of all servers.
+pub const INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
 /// Sessions with one server at once (`isolation: session`); one more client gets -32603 "busy".
 pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
 /// A backend session of one client without calls ends after this long.
@@ -201,3 +211,5 @@ const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
+const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);
