@@ -7,6 +7,7 @@
 mod demo;
 mod diff;
 mod dotenv;
+pub mod edit;
 mod entry;
 mod environment;
 pub mod jsonc;
@@ -20,6 +21,8 @@ mod substitute;
 
 pub use demo::demo_config;
 pub use diff::{Change, diff};
+#[cfg(any(test, fuzzing, feature = "fuzzing"))]
+pub use edit::fuzz_config;
 pub use environment::Environment;
 pub use model::{
     Config, Era, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,
