@@ -61,7 +61,7 @@ release:
 
 bench: release ## speed and memory against nginx and the bare pipe, as a table
 	$(CARGO) build --locked --release --example load
-	@tests/bench/bench.sh
+	target/release/examples/load $(BENCH_ARGS)
 
 outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
 	cd tests/outside && npm test --silent
