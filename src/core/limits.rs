@@ -96,6 +96,8 @@ pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 pub const STARTING_MAX: usize = 4;
 /// From spawn to the end of the handshake, for stdio children: npx may have to download.
 pub const CONNECT_STDIO_MS: u64 = 120_000;
+/// The same for remote servers: nothing is downloaded there.
+pub const CONNECT_REMOTE_MS: u64 = 30_000;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
 /// First pause of the restart backoff; doubles up to [`BACKOFF_MS_MAX`].
@@ -151,6 +153,20 @@ pub const ATTRIBUTION_HOLD_MS: u64 = 5_000;
 
 /// Length of mcp.json; a longer one is refused.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// JSON values in one configuration file; a file with more is refused. They are held as a tree
+/// while the file is read.
+pub const CONFIG_VALUES_MAX: usize = 1_000_000;
+/// Entries of `mcpServers`; further ones are reported as problems and skipped.
+pub const SERVERS_MAX: usize = 1000;
+/// Problems reported for one configuration; further ones are only counted in the last.
+pub const CONFIG_PROBLEMS_MAX: usize = 100;
+/// Length of a server's name: what leaves room for a tool's name within `NAME_BYTES_MAX`.
+pub const SERVER_NAME_BYTES_MAX: usize = 50;
+/// Depth of `${A:-${B:-..}}`; a deeper one is a fault of its server.
+pub const SUBSTITUTE_DEPTH_MAX: usize = 16;
+/// Length of a string after substitution; a longer one is a fault of its server. Kernels refuse
+/// longer arguments anyway.
+pub const SUBSTITUTED_BYTES_MAX: usize = 1024 * 1024;
 
 const _: () = assert!(HEAD_BYTES_MAX < READ_BYTES_PER_TURN_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
@@ -160,3 +176,4 @@ const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
 const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
