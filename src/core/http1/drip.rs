@@ -133,7 +133,9 @@ pub fn fuzz_sse(data: &[u8]) {
     let (whole, pieces) = pieces(data);
     let events = events([whole]);
     assert_eq!(events, self::events(pieces));
-    for (name, data, _) in events.0 {
+    // Written again, a line may be longer by its name and a blank.
+    let short = |event: &Seen| event.0.len() + event.1.len() + "event: ".len() <= BODY_BYTES_MAX;
+    for (name, data, _) in events.0.into_iter().filter(short) {
         let mut out = Vec::new();
         let head = EventHead {
             event: Some(&name),
