@@ -1,5 +1,7 @@
 //! What a client can read, from its `Accept` header (contract 5, C6, C7). Never looks at bodies.
 
+use crate::http1::server::Headers;
+
 /// The forms in which an answer to a POST may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Forms {
@@ -12,14 +14,14 @@ pub(super) enum Forms {
 }
 
 /// What may answer a POST; `None` if the client takes neither JSON nor an event stream (406).
-pub(super) fn post(accept: Option<&str>) -> Option<Forms> {
-    let Some(accept) = accept else {
+pub(super) fn post(headers: &Headers) -> Option<Forms> {
+    if names_nothing(headers) {
         return Some(Forms::Either);
-    };
+    }
     // `application/*` counts for both: whoever writes it wants an answer and does not care.
-    let json = taken(accept, &["application/json", "application/*", "*/*"]);
-    let stream = taken(accept, &["text/event-stream", "text/*", "application/*", "*/*"]);
-    match (json, stream) {
+    let json = ["application/json", "application/*", "*/*"];
+    let stream = ["text/event-stream", "text/*", "application/*", "*/*"];
+    match (taken(headers, &json), taken(headers, &stream)) {
         (true, true) => Some(Forms::Either),
         (true, false) => Some(Forms::JsonOnly),
         (false, true) => Some(Forms::StreamOnly),
@@ -28,8 +30,12 @@ pub(super) fn post(accept: Option<&str>) -> Option<Forms> {
 }
 
 /// Whether a GET may be answered by an event stream.
-pub(super) fn get(accept: Option<&str>) -> bool {
-    accept.is_none_or(|accept| taken(accept, &["text/event-stream", "text/*", "*/*"]))
+pub(super) fn get(headers: &Headers) -> bool {
+    names_nothing(headers) || taken(headers, &["text/event-stream", "text/*", "*/*"])
+}
+
+fn names_nothing(headers: &Headers) -> bool {
+    headers.list("accept").next().is_none()
 }
 
 /// Whether a media type is JSON, as the `Content-Type` of a request.
@@ -41,17 +47,17 @@ pub(super) fn is_json(content_type: Option<&str>) -> bool {
 }
 
 /// Whether the most specific of these ranges that the header names has a weight above zero
-/// (RFC 9110 section 12.5.1). An empty header names nothing and so takes nothing.
-fn taken(accept: &str, ranges: &[&str]) -> bool {
+/// (RFC 9110 section 12.5.1).
+fn taken(headers: &Headers, ranges: &[&str]) -> bool {
     ranges
         .iter()
-        .find_map(|range| weight_of(accept, range))
+        .find_map(|range| weight_of(headers, range))
         .unwrap_or(false)
 }
 
 /// Whether the range is named with a weight above zero; `None` if it is not named.
-fn weight_of(accept: &str, range: &str) -> Option<bool> {
-    accept.split(',').find_map(|entry| {
+fn weight_of(headers: &Headers, range: &str) -> Option<bool> {
+    headers.list("accept").find_map(|entry| {
         let mut pieces = entry.split(';').map(str::trim);
         let named = pieces.next()?.eq_ignore_ascii_case(range);
         named.then(|| !pieces.any(is_zero_weight))
@@ -71,6 +77,11 @@ fn is_zero_weight(parameter: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn accept(value: Option<&str>) -> Headers {
+        let field = value.map(|value| ("Accept", value));
+        Headers::of(field.as_slice())
+    }
+
     #[test]
     fn c7_accept_decides_the_forms_of_an_answer() {
         let table = [
@@ -89,20 +100,20 @@ mod tests {
             (Some("text/html"), None),
             (Some("application/jsonp"), None),
             (Some("*/*;q=0"), None),
-            (Some(""), None),
+            (Some(""), Some(Forms::Either)),
         ];
-        for (accept, forms) in table {
-            assert_eq!(post(accept), forms, "{accept:?}");
+        for (value, forms) in table {
+            assert_eq!(post(&accept(value)), forms, "{value:?}");
         }
     }
 
     #[test]
     fn c6_a_get_must_take_event_streams() {
-        for accept in [None, Some("text/event-stream"), Some("text/html, */*;q=0.1")] {
-            assert!(get(accept), "{accept:?}");
+        for value in [None, Some("text/event-stream"), Some("text/html, */*;q=0.1")] {
+            assert!(get(&accept(value)), "{value:?}");
         }
-        for accept in ["application/json", "text/html", "*/*, text/event-stream;q=0"] {
-            assert!(!get(Some(accept)), "{accept:?}");
+        for value in ["application/json", "text/html", "*/*, text/event-stream;q=0"] {
+            assert!(!get(&accept(Some(value))), "{value:?}");
         }
     }
 
