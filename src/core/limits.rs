@@ -41,6 +41,19 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Length of a request target; more is answered 414.
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Length of a method; a longer one is answered 501.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Digits of a chunk size, leading zeros and all; more is answered 400.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+/// Extensions of all chunks of one body, which are thrown away; more is answered 400 (work without
+/// progress).
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
+/// Trailer fields of one body, which are thrown away; more is answered 431.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
+pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
+/// Length of one event that is read from a stream, as long as the longest line.
+pub const EVENT_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From the first byte of a head to its end; then 408 and close (slow senders).
