@@ -109,6 +109,8 @@ pub const REPLAY_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const REPLAY_MS_MAX: u64 = 5 * 60 * 1000;
 /// Messages that wait for a client that has no open stream (protocol 6.6); the oldest goes first.
 pub const UNDELIVERED_PER_SESSION_MAX: usize = 64;
+/// Their bytes; beyond it a notification is dropped and a question refused.
+pub const UNDELIVERED_BYTES_PER_SESSION_MAX: usize = 4 * 1024 * 1024;
 /// Messages in one batch of 2025-03-26; more is answered -32600.
 pub const BATCH_MAX: usize = 100;
 /// Subscriptions of one client; one more is refused with -32603.

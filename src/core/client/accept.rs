@@ -88,12 +88,27 @@ mod tests {
             (None, Some(Forms::Either)),
             (Some("*/*"), Some(Forms::Either)),
             (Some("application/*"), Some(Forms::Either)),
-            (Some("application/json, text/event-stream"), Some(Forms::Either)),
-            (Some("TEXT/Event-Stream;q=0.5 , Application/JSON"), Some(Forms::Either)),
+            (
+                Some("application/json, text/event-stream"),
+                Some(Forms::Either),
+            ),
+            (
+                Some("TEXT/Event-Stream;q=0.5 , Application/JSON"),
+                Some(Forms::Either),
+            ),
             (Some("application/json"), Some(Forms::JsonOnly)),
-            (Some("application/json; charset=utf-8"), Some(Forms::JsonOnly)),
-            (Some("application/json, text/event-stream;q=0"), Some(Forms::JsonOnly)),
-            (Some("*/*, text/event-stream;q=0.000"), Some(Forms::JsonOnly)),
+            (
+                Some("application/json; charset=utf-8"),
+                Some(Forms::JsonOnly),
+            ),
+            (
+                Some("application/json, text/event-stream;q=0"),
+                Some(Forms::JsonOnly),
+            ),
+            (
+                Some("*/*, text/event-stream;q=0.000"),
+                Some(Forms::JsonOnly),
+            ),
             (Some("text/event-stream"), Some(Forms::StreamOnly)),
             (Some("text/*"), Some(Forms::StreamOnly)),
             (Some("*/*, application/json; q=0"), Some(Forms::StreamOnly)),
@@ -109,10 +124,18 @@ mod tests {
 
     #[test]
     fn c6_a_get_must_take_event_streams() {
-        for value in [None, Some("text/event-stream"), Some("text/html, */*;q=0.1")] {
+        for value in [
+            None,
+            Some("text/event-stream"),
+            Some("text/html, */*;q=0.1"),
+        ] {
             assert!(get(&accept(value)), "{value:?}");
         }
-        for value in ["application/json", "text/html", "*/*, text/event-stream;q=0"] {
+        for value in [
+            "application/json",
+            "text/html",
+            "*/*, text/event-stream;q=0",
+        ] {
             assert!(!get(&accept(Some(value))), "{value:?}");
         }
     }
@@ -122,7 +145,12 @@ mod tests {
         for value in ["application/json", "Application/JSON; charset=utf-8"] {
             assert!(is_json(Some(value)), "{value}");
         }
-        for value in [None, Some("text/plain"), Some("application/json-patch+json"), Some("")] {
+        for value in [
+            None,
+            Some("text/plain"),
+            Some("application/json-patch+json"),
+            Some(""),
+        ] {
             assert!(!is_json(value), "{value:?}");
         }
     }

@@ -28,6 +28,13 @@ pub(super) enum Doing {
     Lingering,
 }
 
+/// The peer does not take what we send.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    since: Tick,
+    unsent: usize,
+}
+
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -46,8 +53,7 @@ pub(super) struct Connection {
     pub(super) since: Tick,
     /// When the last bytes came.
     pub(super) read_at: Tick,
-    /// Since when the peer has taken nothing of what is unsent.
-    pub(super) stalled: Option<Tick>,
+    stalled: Option<Stall>,
     waiting: Waiting,
     armed: Option<Tick>,
 }
@@ -75,6 +81,30 @@ impl Connection {
     pub(super) const fn turn(&mut self, doing: Doing, now: Tick) {
         self.doing = doing;
         self.since = now;
+    }
+
+    /// The kernel was offered what is unsent, and left this much.
+    pub(super) fn offered(&mut self, cx: &mut Cx<'_>, link: LinkKey, unsent: usize) {
+        let now = cx.now.tick;
+        self.stalled = match self.stalled {
+            _ if unsent == 0 => {
+                if self.stalled.is_some() && self.doing == Doing::Lingering {
+                    self.since = now;
+                }
+                None
+            }
+            // A stream that grows faster than its reader reads counts as stalled too.
+            Some(stall) if unsent >= stall.unsent => Some(stall),
+            Some(_) | None => Some(Stall { since: now, unsent }),
+        };
+        if self.stalled.is_some() || self.doing == Doing::Lingering {
+            self.settle(cx, link);
+        }
+    }
+
+    /// Whether the peer left bytes unread for too long.
+    pub(super) const fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
     }
 
     /// Notes what piece of a request is waited for, and sets the alarm for it.
@@ -116,7 +146,7 @@ impl Connection {
         let stall = (unsent > 0)
             .then_some(self.stalled)
             .flatten()
-            .map(|since| since.after(WRITE_STALL_MS_MAX));
+            .map(|stall| stall.since.after(WRITE_STALL_MS_MAX));
         let own = match (self.doing, self.server.waiting()) {
             (Doing::Reading, Waiting::IdleHead) => Some(self.since.after(KEEP_ALIVE_IDLE_MS_MAX)),
             (Doing::Reading, Waiting::Head) => Some(self.since.after(HEAD_MS_MAX)),

@@ -33,7 +33,9 @@ impl Http {
         let too_many = self.connections.len() >= CONNECTIONS_MAX
             || (same >= CONNECTIONS_PER_PEER_MAX && !peer.is_loopback());
         if too_many || self.stopping {
-            cx.log(Level::Debug, || format!("http refused peer={peer} connections={same}"));
+            cx.log(Level::Debug, || {
+                format!("http refused peer={peer} connections={same}")
+            });
             cx.close(link);
             return;
         }
@@ -190,16 +192,9 @@ impl Http {
 
     /// The kernel took bytes of this link, or refused to take any.
     pub(super) fn wrote(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
-        let Some(connection) = self.connections.get_mut(&link) else {
-            return;
-        };
-        if cx.links.unsent(link) > 0 {
-            connection.stalled = Some(cx.now.tick);
-        } else if connection.stalled.take().is_some() && connection.doing == Doing::Lingering {
-            connection.since = cx.now.tick;
-        }
-        if connection.stalled.is_some() || connection.doing == Doing::Lingering {
-            connection.settle(cx, link);
+        let unsent = cx.links.unsent(link);
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.offered(cx, link, unsent);
         }
         self.close_if_read(cx, link);
     }
@@ -211,14 +206,21 @@ impl Http {
             return None;
         }
         let waiting = connection.server.waiting();
-        if connection.stalled.is_some() || connection.doing != Doing::Reading {
+        if connection.is_stalled() || connection.doing != Doing::Reading {
             return self.close(cx, link);
         }
         match waiting {
             Waiting::IdleHead | Waiting::Response => self.linger(cx, link),
             Waiting::Head | Waiting::Body => {
                 let hint = "send the whole request without long pauses";
-                self.problem(cx, link, 408, "the request did not arrive in time", hint, &[]);
+                self.problem(
+                    cx,
+                    link,
+                    408,
+                    "the request did not arrive in time",
+                    hint,
+                    &[],
+                );
             }
         }
         None

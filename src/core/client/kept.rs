@@ -65,7 +65,11 @@ impl Kept {
     /// Whether it says the same as another message.
     pub(super) fn same(&self, message: &[Part<'_>]) -> bool {
         let flat = |parts: &[Part<'_>]| -> Vec<u8> {
-            parts.iter().flat_map(|part| part.bytes()).copied().collect()
+            parts
+                .iter()
+                .flat_map(|part| part.bytes())
+                .copied()
+                .collect()
         };
         self.bytes == crate::base::outbox::length(message) && flat(&self.parts()) == flat(message)
     }

@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     Fault(Fault),
     /// 403: host or origin.
     Forbidden { error: String, hint: String },
+    /// 405: the path has other methods.
+    Method { allow: &'static str },
     /// 415 (C7).
     ContentType,
     /// 406 (C7).
@@ -25,6 +27,8 @@ pub(super) enum Refusal {
     NoVersion,
     /// No session header (C2).
     NoSession,
+    /// No session in the query of `/messages`.
+    NoSessionParameter,
     /// No such session (C2, E3).
     UnknownSession,
     /// Anything but ping before `initialize` (B3).
@@ -56,6 +60,7 @@ impl Refusal {
             Self::Fault(_)
             | Self::Version { .. }
             | Self::NoSession
+            | Self::NoSessionParameter
             | Self::NotInitialized
             | Self::Batch
             | Self::BatchedInitialize
@@ -63,6 +68,7 @@ impl Refusal {
             | Self::LineTooLong => 400,
             Self::Forbidden { .. } => 403,
             Self::UnknownSession | Self::SessionEnded => 404,
+            Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
             Self::ContentType => 415,
             Self::TooManySessions | Self::TooManyStreams => 429,
@@ -84,10 +90,12 @@ impl Refusal {
             Self::NoVersion => -32602,
             Self::Busy | Self::TooManySessions | Self::TooManyStreams | Self::Stopping => -32603,
             Self::Forbidden { .. }
+            | Self::Method { .. }
             | Self::ContentType
             | Self::NotAcceptable
             | Self::NoEventStream
             | Self::NoSession
+            | Self::NoSessionParameter
             | Self::UnknownSession
             | Self::SessionEnded
             | Self::NotInitialized
@@ -102,6 +110,7 @@ impl Refusal {
         let text = match self {
             Self::Fault(fault) => fault.message(),
             Self::Forbidden { error, hint } => return format!("Forbidden: {error}. {hint}"),
+            Self::Method { .. } => "Method not allowed: see the Allow header of this answer.",
             Self::ContentType => "Unsupported media type: send Content-Type: application/json.",
             Self::NotAcceptable => {
                 "Not acceptable: Accept must allow application/json or text/event-stream."
@@ -113,12 +122,13 @@ impl Refusal {
                     Version::ALL.map(Version::name).join(", ")
                 );
             }
-            Self::NoVersion => {
-                "Invalid params: initialize needs params.protocolVersion, a string."
-            }
+            Self::NoVersion => "Invalid params: initialize needs params.protocolVersion, a string.",
             Self::NoSession => {
                 "Invalid request: Mcp-Session-Id is missing. Send initialize first, then the id \
                  from its answer with every request."
+            }
+            Self::NoSessionParameter => {
+                "Invalid request: post to the URI that the endpoint event of /sse told."
             }
             Self::UnknownSession => {
                 "Session not found: it has ended. Send initialize to open another."
@@ -132,9 +142,7 @@ impl Refusal {
                 );
             }
             Self::BatchedInitialize => "Invalid request: initialize must not be part of a batch.",
-            Self::DuplicateId => {
-                "Invalid request: a request with this id is still being answered."
-            }
+            Self::DuplicateId => "Invalid request: a request with this id is still being answered.",
             Self::LineTooLong => "Invalid request: the message is too long.",
             Self::Busy => {
                 return format!(
@@ -164,7 +172,12 @@ impl Refusal {
             }
             _ => None,
         };
-        write::error(id, self.code(), &self.message(), data.as_deref().map(str::as_bytes))
+        write::error(
+            id,
+            self.code(),
+            &self.message(),
+            data.as_deref().map(str::as_bytes),
+        )
     }
 }
 

@@ -75,7 +75,8 @@ impl Replay {
     pub(super) fn new(total: &Rc<Cell<usize>>) -> Self {
         Self {
             total: Rc::clone(total),
-            ..Self::default()
+            events: VecDeque::new(),
+            bytes: 0,
         }
     }
 
@@ -119,7 +120,8 @@ impl Replay {
 
     fn count(&mut self, more: usize, less: usize) {
         self.bytes = (self.bytes + more).saturating_sub(less);
-        self.total.set((self.total.get() + more).saturating_sub(less));
+        self.total
+            .set((self.total.get() + more).saturating_sub(less));
     }
 
     /// Whether anything is known of a stream.
@@ -148,7 +150,6 @@ impl Replay {
         self.events = VecDeque::new();
         None
     }
-
 }
 
 impl Drop for Replay {
@@ -172,7 +173,18 @@ mod tests {
     #[test]
     fn c9_an_event_id_names_its_stream_and_only_ours_are_read() {
         assert_eq!(EventId::parse(&id(7, 12).to_string()), Some(id(7, 12)));
-        for foreign in ["", "7", "-", "7-", "-1", "+7-1", "7-+1", "7-1-1", "x-1", "4294967296-1"] {
+        for foreign in [
+            "",
+            "7",
+            "-",
+            "7-",
+            "-1",
+            "+7-1",
+            "7-+1",
+            "7-1-1",
+            "x-1",
+            "4294967296-1",
+        ] {
             assert_eq!(EventId::parse(foreign), None, "{foreign}");
         }
     }
@@ -237,7 +249,10 @@ mod tests {
         replay.store(Tick(10), id(1, 1), &["x".into()]);
         replay.store(Tick(20), id(1, 2), &["x".into()]);
         assert_eq!(replay.expire(Tick(20)), Some(Tick(10 + REPLAY_MS_MAX)));
-        assert_eq!(replay.expire(Tick(10 + REPLAY_MS_MAX)), Some(Tick(20 + REPLAY_MS_MAX)));
+        assert_eq!(
+            replay.expire(Tick(10 + REPLAY_MS_MAX)),
+            Some(Tick(20 + REPLAY_MS_MAX))
+        );
         assert_eq!(numbers(&replay, id(1, 0)), [2]);
         assert_eq!(replay.expire(Tick(20 + REPLAY_MS_MAX)), None);
         assert_eq!(replay.bytes, 0);

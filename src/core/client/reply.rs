@@ -89,13 +89,20 @@ impl Http {
         id: Option<&[u8]>,
     ) {
         let body = refusal.body(id);
-        let body = [body.as_slice().into()];
+        let mut fields = vec![JSON];
         if refusal.retry_after() {
-            let fields = [JSON, ("Retry-After", "1")];
-            self.full(cx, link, refusal.status(), &fields, &body);
-        } else {
-            self.full(cx, link, refusal.status(), &[JSON], &body);
+            fields.push(("Retry-After", "1"));
         }
+        if let Refusal::Method { allow } = refusal {
+            fields.push(("Allow", *allow));
+        }
+        self.full(
+            cx,
+            link,
+            refusal.status(),
+            &fields,
+            &[body.as_slice().into()],
+        );
     }
 
     /// An error on any other path.
@@ -271,7 +278,8 @@ impl Http {
     /// Ends an event stream.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
         if let Some(connection) = self.connections.get_mut(&link) {
-            cx.links.send(link, &[connection.server.end_stream().into()]);
+            cx.links
+                .send(link, &[connection.server.end_stream().into()]);
             self.finish(cx, link);
         }
     }
@@ -284,7 +292,10 @@ impl Http {
             self.keep_alive.found = false;
         }
         let from = self.keep_alive.from.take();
-        let after = (from.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let after = (
+            from.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        );
         let links: Vec<LinkKey> = self
             .connections
             .range::<LinkKey, _>(after)

@@ -198,12 +198,9 @@ impl Streamable {
     }
 
     pub(super) fn stream_mut(&mut self, number: u32) -> Option<&mut Stream> {
-        self.streams.iter_mut().find(|stream| stream.number == number)
-    }
-
-    /// The stream is over.
-    pub(super) fn remove(&mut self, number: u32) {
-        self.streams.retain(|stream| stream.number != number);
+        self.streams
+            .iter_mut()
+            .find(|stream| stream.number == number)
     }
 
     /// The id of the next event on the GET stream.

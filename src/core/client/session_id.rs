@@ -15,6 +15,11 @@ use crate::language::ClientKey;
 pub(super) struct SessionId(Box<str>);
 
 impl SessionId {
+    /// A new name.
+    pub(super) fn mint(cx: &mut Cx<'_>) -> Self {
+        Self(cx.entropy.token().into())
+    }
+
     /// The text of the header or query.
     pub(super) fn as_str(&self) -> &str {
         &self.0
@@ -31,11 +36,9 @@ pub(super) struct SessionIds {
 }
 
 impl SessionIds {
-    /// Gives a client a name.
-    pub(super) fn mint(&mut self, cx: &mut Cx<'_>, client: ClientKey) -> SessionId {
-        let id = SessionId(cx.entropy.token().into());
+    /// Gives a client this name.
+    pub(super) fn insert(&mut self, id: &SessionId, client: ClientKey) {
         self.by_digest.insert(digest_of(id.as_str()), client);
-        id
     }
 
     /// Whose name it is.

@@ -53,13 +53,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// A POST that waits for its first message.
+    /// A POST with one request that waits for its first message.
     pub(super) const fn held(number: u32, link: LinkKey, forms: Forms, since: Tick) -> Self {
         Self {
             number,
             forms,
             state: State::Held(link),
-            waiting: 0,
+            waiting: 1,
             since,
             last: 0,
             primed: false,
