@@ -142,7 +142,7 @@ impl Session {
 
     /// Whether the client still waits for an answer to this id.
     pub(super) fn waits_for(&self, id: &[u8]) -> bool {
-        self.outstanding.iter().any(|one| one.id.raw() == id)
+        self.outstanding.iter().any(|one| one.id.same(id))
     }
 
     /// Notes that an answer is owed.

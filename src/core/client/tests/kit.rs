@@ -14,7 +14,7 @@ use crate::json::span::{self, Span};
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::links::{LinkKey, Links};
 use crate::mcp::version::Version;
-use crate::now::{Now, Tick};
+use crate::now::Now;
 use crate::settings::Settings;
 
 /// What [`Cx`] borrows.
@@ -223,7 +223,7 @@ impl Kit {
         assert_eq!(Answer::read(&self.take_bytes(link)).status, 202);
         let told = self.eof(link);
         assert!(told.is_empty());
-        self.take(link);
+        assert_eq!(self.closed(), [link]);
         session
     }
 
@@ -413,9 +413,4 @@ pub(crate) fn events(body: &str) -> Vec<(String, String)> {
 /// A long message in a shared buffer.
 pub(crate) fn share(buffer: &std::rc::Rc<Vec<u8>>) -> Part<'_> {
     Part::Share(buffer, 0..buffer.len())
-}
-
-/// The moment of a test.
-pub(crate) fn tick(kit: &Kit) -> Tick {
-    kit.world.now.tick
 }

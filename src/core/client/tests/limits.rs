@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::kit::*;
+use crate::base::slab::Key;
 use crate::cx::Alarm;
 use crate::effect::Effect;
 use crate::language::{At, ClientEvent};
 use crate::limits::*;
+use crate::links::LinkKey;
 use crate::mcp::version::Version;
 use crate::settings::Settings;
 
@@ -39,7 +41,7 @@ fn connections_per_peer_max_spares_loopback() {
     // The same peer, as a socket for both families shows it.
     let refused = kit.connect_from("[::ffff:192.0.2.1]:2");
     assert_eq!(kit.closed(), [refused]);
-    let first = crate::links::LinkKey(crate::base::slab::Key {
+    let first = LinkKey(Key {
         index: 1,
         generation: 0,
     });
@@ -107,11 +109,7 @@ fn streams_per_session_max_one_more_request_is_answered_429() {
         kit.broken(call.link);
     }
     let own = kit.clients.streamable(session.client).unwrap();
-    let link = kit
-        .world
-        .links
-        .next_dirty()
-        .unwrap_or(super::limits::any_link());
+    let link = any_link();
     while own.streams.len() < STREAMS_PER_SESSION_MAX {
         let number = u32::try_from(own.streams.len()).unwrap() + 10_000;
         let now = crate::now::Tick(0);
@@ -125,8 +123,8 @@ fn streams_per_session_max_one_more_request_is_answered_429() {
     assert_eq!((answer.status, answer.code()), (429, -32603));
 }
 
-pub(super) fn any_link() -> crate::links::LinkKey {
-    crate::links::LinkKey(crate::base::slab::Key {
+fn any_link() -> LinkKey {
+    LinkKey(Key {
         index: 0,
         generation: 0,
     })
