@@ -12,18 +12,9 @@ use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId, Kind, our_number};
 use crate::json::write;
-use crate::language::{BackendEvent, PoolKey};
+use crate::language::{BackendEvent, PoolKey, Refused};
 use crate::limits::CHILD_OUTBOX_BYTES_MAX;
 use crate::links::Links;
-
-/// Why a message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The server does not serve now; [`super::Backends::state`] says why.
-    NotReady,
-    /// It does not read what it was sent: `CHILD_OUTBOX_BYTES_MAX` would be exceeded.
-    Busy,
-}
 
 /// What reading found.
 pub(super) enum Read {

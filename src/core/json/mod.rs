@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod differential;
 pub mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod id;
 pub mod newline;
 mod scan;
 pub mod span;

@@ -152,8 +152,7 @@ pub fn string_is(text: &[u8], at: Span, wanted: &str) -> bool {
         return false;
     };
     if inner.contains(&b'\\') {
-        // An escape is never shorter than what it stands for.
-        inner.len() >= wanted.len() && string(text, at).as_deref() == Some(wanted)
+        string(text, at).as_deref() == Some(wanted)
     } else {
         inner == wanted.as_bytes()
     }
