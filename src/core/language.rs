@@ -1,14 +1,16 @@
 //! The internal language between the two edges (DESIGN 4): what a client edge tells the hall, and
 //! what a backend edge tells it. `client` and `backend` know this page and never each other.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::base::outbox::Part;
+use crate::cx::Cx;
 use crate::effect::SpawnSpec;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::links::LinkKey;
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::version::Version;
+use crate::now::{Now, Tick};
 
 crate::slab_keys! {
     /// One client: a session on `/mcp`, a stream on `/sse`, or our own stdin.
@@ -72,6 +74,11 @@ pub enum ClientEvent {
         client: ClientKey,
         /// The message; its id is not checked yet.
         envelope: Envelope,
+    },
+    /// Our own stdin has ended; what was read before can still be answered.
+    InputEnded {
+        /// Who.
+        client: ClientKey,
     },
     /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
     /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).
@@ -209,5 +216,72 @@ pub enum PoolState {
     Stopping,
 }
 
-/// A peer address as far as limits count it.
-pub type Peer = IpAddr;
+/// What the hall may know of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// The revision it speaks.
+    pub version: Version,
+    /// What it declared.
+    pub capabilities: ClientCapabilities,
+    /// Whether `notifications/initialized` came: only then may we speak first.
+    pub initialized: bool,
+}
+
+/// The downward half of a client edge. `message` is one whole JSON-RPC message on one line,
+/// without framing.
+pub trait ClientEdge {
+    /// The response to a request.
+    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
+    /// The request will never be answered: the client cancelled it (C11).
+    fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, id: &JsonId);
+    /// Progress or a log line about a request; may be dropped when the client reads slowly.
+    fn note(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
+    /// A request of ours; `false` if it can reach nobody.
+    fn ask(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) -> bool;
+    /// A notification about nothing in particular.
+    fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]);
+    /// What is known of the client; `None` once it is gone.
+    fn facts(&self, client: ClientKey) -> Option<ClientFacts>;
+}
+
+/// The downward half of a backend edge.
+pub trait BackendEdge {
+    /// Queues a session to be started.
+    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey;
+    /// Stops a session for good; `Ended` follows.
+    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey);
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// The session is not ready, or does not read.
+    fn send(&mut self, cx: &mut Cx<'_>, pool: PoolKey, message: &[Part<'_>])
+    -> Result<(), Refused>;
+    /// How the session is doing.
+    fn state(&self, now: Now, pool: PoolKey) -> PoolState;
+    /// What the server said of itself; `None` before its first handshake.
+    fn hello(&self, pool: PoolKey) -> Option<&Hello>;
+    /// The process behind the session.
+    fn facts(&self, pool: PoolKey) -> Option<PoolFacts>;
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The session is not up.
+    NotReady,
+    /// The child does not read: `CHILD_OUTBOX_BYTES_MAX`.
+    Busy,
+}
+
+/// The process behind a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolFacts {
+    /// Its process id while it runs.
+    pub pid: Option<u32>,
+    /// Since when it is ready.
+    pub ready_since: Option<Tick>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Why it ended last.
+    pub last_error: Option<String>,
+}

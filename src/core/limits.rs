@@ -41,6 +41,19 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Length of a request target; more is answered 414.
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Length of a method; a longer one is answered 501.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Digits of a chunk size, leading zeros and all; more is answered 400.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+/// Extensions of all chunks of one body, which are thrown away; more is answered 400 (work without
+/// progress).
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
+/// Trailer fields of one body, which are thrown away; more is answered 431.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
+pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
+/// Length of one event that is read from a stream, as long as the longest line.
+pub const EVENT_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From the first byte of a head to its end; then 408 and close (slow senders).
@@ -94,8 +107,13 @@ pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 
 /// Servers that may be starting at the same time; the others wait (contract 7).
 pub const STARTING_MAX: usize = 4;
+/// How long one server may hold one of the places of [`STARTING_MAX`]; then the next one begins
+/// beside it, or four servers that hang would hold up all the others.
+pub const STARTING_PLACE_MS: u64 = 5_000;
 /// From spawn to the end of the handshake, for stdio children: npx may have to download.
 pub const CONNECT_STDIO_MS: u64 = 120_000;
+/// The same for remote servers: nothing is downloaded there.
+pub const CONNECT_REMOTE_MS: u64 = 30_000;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
 /// First pause of the restart backoff; doubles up to [`BACKOFF_MS_MAX`].
@@ -116,10 +134,17 @@ pub const EXIT_KILL_AFTER_MS: u64 = 300;
 pub const EXIT_ANSWER_MS: u64 = 1_000;
 /// Lines of a child's stderr that are kept for `mcp status`.
 pub const STDERR_LINES_KEPT_MAX: usize = 200;
+/// Bytes of these lines in all; the oldest lines go first.
+pub const STDERR_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Length of one stderr line in the log and in the kept ring; the rest is cut.
 pub const STDERR_LINE_BYTES_MAX: usize = 1024;
 /// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
 pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
+/// Length of a server's text (stdout that is no message, an error message) in our log or in a
+/// reason; the rest is cut.
+pub const QUOTE_BYTES_MAX: usize = 200;
+/// Length of a server's instructions; the rest is cut. Every client gets those of all servers.
+pub const INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
 /// Sessions with one server at once (`isolation: session`); one more client gets -32603 "busy".
 pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
 /// A backend session of one client without calls ends after this long.
@@ -142,15 +167,40 @@ pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.
 pub const NAME_BYTES_MAX: usize = 55;
 
+/// URIs that nobody lists, with the server that answered a read of them; the oldest is forgotten.
+pub const ANSWERED_URIS_MAX: usize = 256;
+
 // --- attribution of questions (protocol S3) ----------------------------------------------------
 
 /// How long a question of a shared server is held while calls of other clients end there.
 pub const ATTRIBUTION_HOLD_MS: u64 = 5_000;
 
+/// How long a client may take to answer a question. A person is asked, so this is long; but a call
+/// must end some time: then the server gets -32603.
+pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
+/// Questions held for attribution in one session; one more is refused at once.
+pub const HELD_PER_POOL_MAX: usize = 16;
+/// URL elicitations of one session whose completion is awaited; the oldest is forgotten.
+pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
+
 // --- files -------------------------------------------------------------------------------------
 
 /// Length of mcp.json; a longer one is refused.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// JSON values in one configuration file; a file with more is refused. They are held as a tree
+/// while the file is read.
+pub const CONFIG_VALUES_MAX: usize = 1_000_000;
+/// Entries of `mcpServers`; further ones are reported as problems and skipped.
+pub const SERVERS_MAX: usize = 1000;
+/// Problems reported for one configuration; further ones are only counted in the last.
+pub const CONFIG_PROBLEMS_MAX: usize = 100;
+/// Length of a server's name: what leaves room for a tool's name within `NAME_BYTES_MAX`.
+pub const SERVER_NAME_BYTES_MAX: usize = 50;
+/// Depth of `${A:-${B:-..}}`; a deeper one is a fault of its server.
+pub const SUBSTITUTE_DEPTH_MAX: usize = 16;
+/// Length of a string after substitution; a longer one is a fault of its server. Kernels refuse
+/// longer arguments anyway.
+pub const SUBSTITUTED_BYTES_MAX: usize = 1024 * 1024;
 
 const _: () = assert!(HEAD_BYTES_MAX < READ_BYTES_PER_TURN_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
@@ -160,3 +210,6 @@ const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
 const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
+const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);
