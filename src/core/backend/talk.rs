@@ -16,14 +16,7 @@ use crate::language::{BackendEvent, PoolKey};
 use crate::limits::CHILD_OUTBOX_BYTES_MAX;
 use crate::links::Links;
 
-/// Why a message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The server does not serve now; [`super::Backends::state`] says why.
-    NotReady,
-    /// It does not read what it was sent: `CHILD_OUTBOX_BYTES_MAX` would be exceeded.
-    Busy,
-}
+pub use crate::language::Refused;
 
 /// What reading found.
 pub(super) enum Read {
