@@ -257,8 +257,7 @@ impl Hall {
         reason: Option<&[u8]>,
     ) {
         for caller in self.drop_parked(client, Some(id)) {
-            desk.clients
-                .drop_request(desk.cx, client, caller.at);
+            desk.clients.drop_request(desk.cx, client, caller.at);
         }
         for at in self.drop_waiting(client, Some(id)) {
             desk.clients.drop_request(desk.cx, client, at);
@@ -300,8 +299,7 @@ impl Hall {
         // A session that is down has forgotten the call anyway.
         let _ = desk.backends.send(desk.cx, call.pool, &message);
         if let Some(caller) = call.caller() {
-            desk.clients
-                .drop_request(desk.cx, caller.client, caller.at);
+            desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
     }
 }

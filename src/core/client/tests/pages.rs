@@ -2,6 +2,7 @@
 
 use super::kit::*;
 use crate::language::{ClientEvent, Page};
+use crate::web::answer::Answer;
 
 #[test]
 fn contract_5_pages_are_told_and_answered_head_without_a_body() {
@@ -16,25 +17,15 @@ fn contract_5_pages_are_told_and_answered_head_without_a_body() {
             (*of, page),
             (link, &Page::Servers(Some("files".to_owned())))
         );
-        let extra = [("Cache-Control", "no-store")];
-        let body = br#"{"status":"ok"}"#;
-        let clients = &mut kit.clients;
-        clients.page(
-            &mut kit.world.cx(),
-            link,
-            503,
-            "application/json",
-            body,
-            &extra,
-        );
+        let answer = Answer::json(503, br#"{"status":"ok"}"#.to_vec());
+        kit.clients.page(&mut kit.world.cx(), link, &answer);
         let raw = kit.take(link);
         assert!(raw.starts_with("HTTP/1.1 503 "));
         assert!(raw.contains("Cache-Control: no-store\r\n"));
         assert!(raw.contains("Content-Length: 15\r\n"));
         assert_eq!(raw.ends_with(r#"{"status":"ok"}"#), method == "GET");
         // It is answered once.
-        let clients = &mut kit.clients;
-        clients.page(&mut kit.world.cx(), link, 200, "text/plain", b"x", &[]);
+        kit.clients.page(&mut kit.world.cx(), link, &answer);
         assert_eq!(kit.take(link), "");
     }
 }
