@@ -233,7 +233,7 @@ pub trait ClientEdge {
     /// The response to a request.
     fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
     /// The request will never be answered: the client cancelled it (C11).
-    fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, id: &JsonId);
+    fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At);
     /// Progress or a log line about a request; may be dropped when the client reads slowly.
     fn note(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
     /// A request of ours; `false` if it can reach nobody.

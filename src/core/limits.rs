@@ -65,6 +65,14 @@ pub const KEEP_ALIVE_IDLE_MS_MAX: u64 = 75_000;
 /// After our last byte we wait this long for the peer to close, so that a reset does not destroy
 /// the answer on its way; then close.
 pub const LINGER_MS_MAX: u64 = 2_000;
+/// An answer of which the peer takes no byte for this long; then close. An event stream can be
+/// resumed.
+pub const WRITE_STALL_MS_MAX: u64 = 120_000;
+/// Bytes that wait unread behind a request that is still being answered (pipelining); then we stop
+/// reading until it is answered.
+pub const PIPELINED_BYTES_MAX: usize = 64 * 1024;
+/// Event streams that get their keep-alive comment in one turn; the rest follows in the next.
+pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 /// Connections at once; one more is accepted and closed at once.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
@@ -91,13 +99,18 @@ pub const ASKS_PER_CLIENT_MAX: usize = 64;
 /// Open or unread event streams of one session; one more request is answered 429.
 pub const STREAMS_PER_SESSION_MAX: usize = 300;
 /// Events kept for replay on one stream; older ones are forgotten.
-pub const REPLAY_EVENTS_PER_STREAM_MAX: usize = 256;
+pub const REPLAY_EVENTS_PER_STREAM_MAX: u32 = 256;
 /// Bytes kept for replay in one session; the oldest events are forgotten first.
 pub const REPLAY_BYTES_PER_SESSION_MAX: usize = 64 * 1024 * 1024;
+/// Bytes kept for replay in all sessions together; a session that stores beyond it keeps only its
+/// newest event.
+pub const REPLAY_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a finished stream stays replayable.
 pub const REPLAY_MS_MAX: u64 = 5 * 60 * 1000;
 /// Messages that wait for a client that has no open stream (protocol 6.6); the oldest goes first.
 pub const UNDELIVERED_PER_SESSION_MAX: usize = 64;
+/// Their bytes; beyond it a notification is dropped and a question refused.
+pub const UNDELIVERED_BYTES_PER_SESSION_MAX: usize = 4 * 1024 * 1024;
 /// Messages in one batch of 2025-03-26; more is answered -32600.
 pub const BATCH_MAX: usize = 100;
 /// Subscriptions of one client; one more is refused with -32603.
@@ -130,6 +143,8 @@ pub const STOP_KILL_AFTER_MS: u64 = 2_000;
 pub const EXIT_TERM_AFTER_MS: u64 = 300;
 /// See [`EXIT_TERM_AFTER_MS`].
 pub const EXIT_KILL_AFTER_MS: u64 = 300;
+/// After the children are gone, this long until what is unsent to clients is given up.
+pub const EXIT_FLUSH_MS: u64 = 200;
 /// Requests read before our stdin ended get this long for their answers.
 pub const EXIT_ANSWER_MS: u64 = 1_000;
 /// Lines of a child's stderr that are kept for `mcp status`.
@@ -208,8 +223,13 @@ const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
 const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
+const _: () =
+    assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS < 2_000);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
+const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
+const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
+const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
 const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);
-const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);

@@ -196,8 +196,7 @@ impl Server {
         }
     }
 
-    /// An entry as `{"command": PROGRAM, "args": ARGS}` would give it, with the environment of its
-    /// process complete: for the demo and for tests.
+    /// A child with an empty environment, for the demo and for tests; every default, no hash.
     #[must_use]
     pub fn stdio(name: &str, program: OsString, args: Vec<OsString>) -> Self {
         Self::new(
@@ -211,7 +210,7 @@ impl Server {
         )
     }
 
-    /// An entry with every default.
+    /// A server with every default and no hash.
     #[must_use]
     pub fn new(name: &str, transport: Transport) -> Self {
         Self {

@@ -105,7 +105,7 @@ impl Hall {
         &mut self,
         client: ClientKey,
         id: Option<&[u8]>,
-    ) -> Vec<(At, JsonId)> {
+    ) -> Vec<At> {
         // `initialize` cannot be cancelled.
         let theirs = |waiting: &Waiting| {
             waiting.client == client
@@ -118,7 +118,7 @@ impl Hall {
         self.waiting = rest;
         dropped
             .into_iter()
-            .map(|waiting| (waiting.at, waiting.id))
+            .map(|waiting| waiting.at)
             .collect()
     }
 

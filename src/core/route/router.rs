@@ -258,10 +258,10 @@ impl Hall {
     ) {
         for caller in self.drop_parked(client, Some(id)) {
             desk.clients
-                .drop_request(desk.cx, client, caller.at, &caller.id);
+                .drop_request(desk.cx, client, caller.at);
         }
-        for (at, id) in self.drop_waiting(client, Some(id)) {
-            desk.clients.drop_request(desk.cx, client, at, &id);
+        for at in self.drop_waiting(client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, at);
         }
         let Some(calls) = self.clients.get(&client).map(|client| client.calls.clone()) else {
             return;
@@ -301,7 +301,7 @@ impl Hall {
         let _ = desk.backends.send(desk.cx, call.pool, &message);
         if let Some(caller) = call.caller() {
             desk.clients
-                .drop_request(desk.cx, caller.client, caller.at, &caller.id);
+                .drop_request(desk.cx, caller.client, caller.at);
         }
     }
 }
