@@ -27,7 +27,7 @@ mod stdio;
 mod stream;
 mod streams;
 #[cfg(test)]
-mod testkit;
+mod tests;
 mod waits;
 
 use std::cell::Cell;

@@ -11,13 +11,16 @@ pub mod edit;
 mod entry;
 mod environment;
 pub mod jsonc;
+pub mod mask;
 mod model;
 mod position;
 mod read;
+mod recursion;
 mod render;
 mod resolve;
 mod scan;
 mod substitute;
+mod tools;
 
 pub use demo::demo_config;
 pub use diff::{Change, diff};
@@ -29,4 +32,5 @@ pub use model::{
     Transport,
 };
 pub use read::read;
+pub use recursion::runs_1mcp;
 pub use resolve::{check_name, kind_of};

@@ -24,6 +24,7 @@ use super::jsonc::{self, BOM, Dialect, Kind, Member, Unreadable, Value, Why};
 use super::model::ReadError;
 use super::position::Positions;
 use super::render::{self, Layout};
+use crate::json::write;
 
 /// Why a file was left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ impl New {
     fn inside(&self, keys: &[&str]) -> Result<Self, EditError> {
         let mut json = self.text.clone();
         for key in keys.iter().rev() {
-            json = format!("{{{}:{json}}}", render::quoted(key));
+            json = format!("{{{}:{json}}}", write::string(key));
         }
         Self::parse(&json)
     }
