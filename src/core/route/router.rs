@@ -288,9 +288,8 @@ impl Hall {
             return;
         };
         let wire = to_wire(key).to_string();
-        let mut message = vec![Part::from(
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
-        )];
+        let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
+        let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];
         message.push(Part::from(wire.as_str()));
         if let Some(reason) = reason {
             message.extend([Part::from(",\"reason\":"), Part::Copy(reason)]);
