@@ -77,11 +77,6 @@ pub enum ClientEvent {
         /// The message; its id is not checked yet.
         envelope: Envelope,
     },
-    /// Our own stdin has ended; what was read before can still be answered.
-    InputEnded {
-        /// Who.
-        client: ClientKey,
-    },
     /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
     /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).
     Gone {
@@ -114,8 +109,6 @@ pub enum Page {
     Ready,
     /// `/health/mcp`, `/health/mcp/NAME`.
     Servers(Option<String>),
-    /// `/`.
-    Start,
 }
 
 /// What a backend edge tells the hall.

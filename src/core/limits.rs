@@ -52,8 +52,6 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
 pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
-/// Length of one event that is read from a stream, as long as the longest line.
-pub const EVENT_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From the first byte of a head to its end; then 408 and close (slow senders).

@@ -145,7 +145,9 @@ impl Hall {
     /// Whether the one client of a stdio gateway has said `initialized`.
     #[must_use]
     pub fn spoken_to(&self, clients: &dyn ClientEdge) -> bool {
-        self.single.and_then(|client| clients.facts(client)).is_some_and(|facts| facts.initialized)
+        self.single
+            .and_then(|client| clients.facts(client))
+            .is_some_and(|facts| facts.initialized)
     }
 
     /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is
