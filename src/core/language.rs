@@ -1,14 +1,16 @@
 //! The internal language between the two edges (DESIGN 4): what a client edge tells the hall, and
 //! what a backend edge tells it. `client` and `backend` know this page and never each other.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::base::outbox::Part;
+use crate::cx::Cx;
 use crate::effect::SpawnSpec;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::links::LinkKey;
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::version::Version;
+use crate::now::{Now, Tick};
 
 crate::slab_keys! {
     /// One client: a session on `/mcp`, a stream on `/sse`, or our own stdin.
@@ -17,12 +19,14 @@ crate::slab_keys! {
     PoolKey;
 }
 
-/// Where an answer goes: one request of a client may have a stream of its own.
+/// Where an answer goes. Every request gets one of its own, on every transport, so that ending one
+/// ends exactly that request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At(pub u32);
 
 impl At {
-    /// The client's only channel (stdio, `/sse`), or the GET stream of `/mcp`.
+    /// No request in particular: the client's only channel (stdio, `/sse`), or the GET stream of
+    /// `/mcp`.
     pub const MAIN: Self = Self(0);
 }
 
@@ -79,6 +83,12 @@ pub enum ClientEvent {
         /// Who. The key is free afterwards.
         client: ClientKey,
     },
+    /// Our own stdin has ended and every message in it was told. What is still owed to this client
+    /// can be written until its stdout breaks.
+    InputEnded {
+        /// Who.
+        client: ClientKey,
+    },
     /// A request outside MCP that needs the hall's knowledge.
     Page {
         /// The connection that waits for `Clients::page`.
@@ -99,8 +109,6 @@ pub enum Page {
     Ready,
     /// `/health/mcp`, `/health/mcp/NAME`.
     Servers(Option<String>),
-    /// `/`.
-    Start,
 }
 
 /// What a backend edge tells the hall.
@@ -209,5 +217,72 @@ pub enum PoolState {
     Stopping,
 }
 
-/// A peer address as far as limits count it.
-pub type Peer = IpAddr;
+/// What the hall may know of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// The revision it speaks.
+    pub version: Version,
+    /// What it declared.
+    pub capabilities: ClientCapabilities,
+    /// Whether `notifications/initialized` came: only then may we speak first.
+    pub initialized: bool,
+}
+
+/// The downward half of a client edge. `message` is one whole JSON-RPC message on one line,
+/// without framing.
+pub trait ClientEdge {
+    /// The response to a request.
+    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
+    /// The request will never be answered: the client cancelled it (C11).
+    fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At);
+    /// Progress or a log line about a request; may be dropped when the client reads slowly.
+    fn note(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
+    /// A request of ours; `false` if it can reach nobody.
+    fn ask(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) -> bool;
+    /// A notification about nothing in particular.
+    fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]);
+    /// What is known of the client; `None` once it is gone.
+    fn facts(&self, client: ClientKey) -> Option<ClientFacts>;
+}
+
+/// The downward half of a backend edge.
+pub trait BackendEdge {
+    /// Queues a session to be started.
+    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey;
+    /// Stops a session for good; `Ended` follows.
+    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey);
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// The session is not ready, or does not read.
+    fn send(&mut self, cx: &mut Cx<'_>, pool: PoolKey, message: &[Part<'_>])
+    -> Result<(), Refused>;
+    /// How the session is doing.
+    fn state(&self, now: Now, pool: PoolKey) -> PoolState;
+    /// What the server said of itself; `None` before its first handshake.
+    fn hello(&self, pool: PoolKey) -> Option<&Hello>;
+    /// The process behind the session.
+    fn facts(&self, pool: PoolKey) -> Option<PoolFacts>;
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The session is not up.
+    NotReady,
+    /// The child does not read: `CHILD_OUTBOX_BYTES_MAX`.
+    Busy,
+}
+
+/// The process behind a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolFacts {
+    /// Its process id while it runs.
+    pub pid: Option<u32>,
+    /// Since when it is ready.
+    pub ready_since: Option<Tick>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Why it ended last.
+    pub last_error: Option<String>,
+}

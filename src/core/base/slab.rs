@@ -39,12 +39,14 @@ macro_rules! slab_keys {
     )*};
 }
 
+#[derive(Debug)]
 struct Slot<T> {
     generation: u32,
     value: Option<T>,
 }
 
 /// A table of `T`; inserting, finding and removing are O(1).
+#[derive(Debug)]
 pub struct Slab<K, T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,

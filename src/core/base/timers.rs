@@ -96,6 +96,14 @@ impl<K: Copy> DeadlineQueue<K> {
         self.queue.push_back((at, key));
     }
 
+    /// Drops entries that are `over` once they are more than those of the `live` matters: one slow
+    /// call at the front would otherwise let those of a minute pile up behind it.
+    pub fn prune(&mut self, live: usize, mut over: impl FnMut(K) -> bool) {
+        if self.queue.len() > live * 2 + 64 {
+            self.queue.retain(|(_, key)| !over(*key));
+        }
+    }
+
     /// Drops entries from the front that are `over` already, then tells the earliest deadline.
     pub fn next(&mut self, mut over: impl FnMut(K) -> bool) -> Option<Tick> {
         while let Some((at, key)) = self.queue.front().copied() {

@@ -1,1 +1,22 @@
-//! (Skeleton.)
+//! HTTP/1.1 (RFC 9110, RFC 9112) as bytes, server role: a pure machine per connection.
+//!
+//! Owns the bytes a connection has received and what its next answer may look like. Strict where
+//! two readers could read two things (request smuggling); such a request is refused and the
+//! connection closed. Never knows MCP, paths or sockets; never writes into an outbox itself.
+//!
+//! The way of one request: [`server`] collects bytes, [`head`] reads the request line and the
+//! fields, [`framing`] decides what body follows, [`body`] takes it out, [`response`] writes the
+//! head of the answer, [`sse`] the events inside it.
+
+pub mod authority;
+pub mod body;
+pub mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod head;
+pub mod headers;
+pub mod reject;
+pub mod response;
+pub mod server;
+pub mod sse;
+pub mod syntax;

@@ -1,4 +1,5 @@
 //! What is said in MCP, free of who says it: revisions, capabilities, method names.
 
 pub mod capabilities;
+pub mod names;
 pub mod version;

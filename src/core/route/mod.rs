@@ -1,1 +1,192 @@
-//! (Skeleton.)
+//! The hall between the two edges: which server is meant, who asked, who is to be asked.
+//!
+//! Owns the servers of the configuration, their sessions' catalogs, the calls and questions in
+//! flight. Speaks only the language of [`crate::language`]; never imports `client` or `backend`,
+//! never frames, never parses a payload.
+
+pub mod asks;
+pub mod calls;
+pub mod catalog;
+pub mod changes;
+pub mod complete;
+pub mod directory;
+pub mod errors;
+pub mod fetch;
+pub mod forward;
+pub mod hello;
+pub mod lists;
+pub mod logging;
+pub mod memory;
+pub mod outcome;
+pub mod pools;
+pub mod reload;
+pub mod resources;
+pub mod router;
+pub mod servers;
+pub mod splice;
+pub mod status;
+pub mod subscriptions;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use crate::base::slab::Slab;
+use crate::cx::{Alarm, Cx};
+use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
+use crate::mcp::capabilities::ServerCapabilities;
+use crate::now::Tick;
+use crate::route::asks::{Ask, AskKey, HeldAsk};
+use crate::route::calls::{CallKey, Calls};
+use crate::route::changes::Changes;
+use crate::route::directory::Directory;
+use crate::route::forward::Parked;
+use crate::route::lists::Waiting;
+use crate::route::pools::Pool;
+use crate::route::servers::Server;
+use crate::settings::Settings;
+
+crate::slab_keys! {
+    /// One server of the configuration.
+    ServerKey;
+}
+
+/// What the hall works with while it handles one event.
+pub struct Desk<'a, 'c> {
+    /// Moment, alarms, orders, log.
+    pub cx: &'a mut Cx<'c>,
+    /// The edge towards clients.
+    pub clients: &'a mut dyn ClientEdge,
+    /// The edge towards servers.
+    pub backends: &'a mut dyn BackendEdge,
+}
+
+/// What the hall remembers of a client.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    /// Its calls in flight.
+    pub(crate) calls: Vec<CallKey>,
+    /// Questions that wait for its answer.
+    pub(crate) asks: Vec<AskKey>,
+    /// What it asked for by `logging/setLevel`: 0 debug ... 7 emergency.
+    pub(crate) level: Option<u8>,
+    /// What we told it at `initialize`: such a method never answers -32601 (A3).
+    pub(crate) advertised: ServerCapabilities,
+    /// How many URIs it subscribes to.
+    pub(crate) subscriptions: usize,
+}
+
+/// The hall.
+pub struct Hall {
+    settings: Settings,
+    servers: Slab<ServerKey, Server>,
+    /// Servers in the order of the file.
+    order: Vec<ServerKey>,
+    pools: BTreeMap<PoolKey, Pool>,
+    clients: BTreeMap<ClientKey, Client>,
+    calls: Calls,
+    asks: Slab<AskKey, Ask>,
+    /// Questions that cannot be attributed yet (protocol S3).
+    held: VecDeque<HeldAsk>,
+    /// Requests for servers that are still starting.
+    parked: Vec<Parked>,
+    /// Lists and `initialize` answers for servers never seen before.
+    waiting: Vec<Waiting>,
+    directory: Directory,
+    /// Who answered a read of a URI that nobody lists, the latest last: subscriptions go there.
+    answered: VecDeque<(Rc<str>, ServerKey)>,
+    changes: Changes,
+    /// In stdio mode: the one client there is. Its capabilities are used exactly.
+    single: Option<ClientKey>,
+    /// Servers may be started. In stdio mode only once the client said `initialize`.
+    running: bool,
+    /// Key of the cursors that we hand out.
+    cursor_key: [u8; 32],
+}
+
+impl Hall {
+    /// A hall without servers.
+    #[must_use]
+    pub fn new(settings: Settings, cursor_key: [u8; 32]) -> Self {
+        let running = !settings.stdio;
+        Self {
+            settings,
+            servers: Slab::default(),
+            order: Vec::new(),
+            pools: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            calls: Calls::default(),
+            asks: Slab::default(),
+            held: VecDeque::new(),
+            parked: Vec::new(),
+            waiting: Vec::new(),
+            directory: Directory::default(),
+            answered: VecDeque::new(),
+            changes: Changes::default(),
+            single: None,
+            running,
+            cursor_key,
+        }
+    }
+
+    /// Whether some client waits for an answer.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        !self.parked.is_empty()
+            || !self.waiting.is_empty()
+            || self.clients.values().any(|client| !client.calls.is_empty())
+    }
+
+    /// How many calls are in flight, our own included.
+    #[must_use]
+    pub fn calls_in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether the one client of a stdio gateway has said `initialized`.
+    #[must_use]
+    pub fn spoken_to(&self, clients: &dyn ClientEdge) -> bool {
+        self.single
+            .and_then(|client| clients.facts(client))
+            .is_some_and(|facts| facts.initialized)
+    }
+
+    /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is
+    /// started at all; if something does, its servers are.
+    pub fn last_requests(&mut self, desk: &mut Desk<'_, '_>) {
+        let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
+        if self.running || self.waiting.iter().any(waits) || !self.parked.is_empty() {
+            return;
+        }
+        for waiting in &mut self.waiting {
+            waiting.deadline = desk.cx.now.tick;
+        }
+        self.settle(desk);
+    }
+
+    /// We leave: what waits is answered now, nothing is started any more.
+    pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
+        self.running = false;
+        for key in self.pools.keys().copied().collect::<Vec<_>>() {
+            self.refuse_parked(desk, key);
+            let calls = self.calls.of_pool(key);
+            let name = self.pool_name(key);
+            self.fail_calls(desk, &name, calls, &PoolState::Stopping);
+        }
+        for waiting in &mut self.waiting {
+            waiting.deadline = desk.cx.now.tick;
+        }
+        self.settle(desk);
+    }
+
+    /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.
+    pub(crate) fn wake_at(&self, desk: &mut Desk<'_, '_>, at: Tick) {
+        if desk
+            .cx
+            .timers
+            .get(Alarm::Waiting)
+            .is_none_or(|set| set > at)
+        {
+            desk.cx.timers.set(Alarm::Waiting, at);
+        }
+    }
+}

@@ -1,1 +1,12 @@
-//! (Skeleton.)
+//! Everything on HTTP that is not MCP: which path is what ([`app`]), who may ask ([`guard`]), the
+//! health pages ([`health`]) and the start page ([`start`]).
+//!
+//! Pure functions over a request and plain values. Never sees a session, a call or a socket.
+
+pub mod answer;
+pub mod app;
+pub mod errors;
+pub mod guard;
+pub mod health;
+pub mod percent;
+pub mod start;

@@ -1,0 +1,87 @@
+//! Searching bytes eight at a time, in safe code. Never looks at what they mean.
+//!
+//! The arithmetic marks a byte by its highest bit. A borrow may mark a byte above a true hit by
+//! mistake, never one below it, so the lowest mark is always right.
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
+
+/// Where a byte first stands.
+pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let pattern = ONES.wrapping_mul(u64::from(wanted));
+    let at = first(bytes, |word| zeros(word ^ pattern), |byte| byte == wanted);
+    (at < bytes.len()).then_some(at)
+}
+
+/// How many bytes at the beginning stand in a JSON string for themselves: up to the first quote,
+/// backslash or control character.
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    first(
+        bytes,
+        |word| {
+            let controls = word.wrapping_sub(BLANKS) & !word & HIGHS;
+            controls | zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES)
+        },
+        |byte| byte < b' ' || byte == b'"' || byte == b'\\',
+    )
+}
+
+/// Marks the bytes of a word that are zero.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
+}
+
+/// Index of the first byte that is marked, or the length.
+#[inline]
+fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, hit: impl Fn(u8) -> bool) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return index * 8 + marked.trailing_zeros() as usize / 8;
+        }
+    }
+    let before = bytes.len() - rest.len();
+    before
+        + rest
+            .iter()
+            .position(|&byte| hit(byte))
+            .unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_found_at_every_place_beside_every_neighbour() {
+        for special in 0..=255_u8 {
+            let stops = special < b' ' || special == b'"' || special == b'\\';
+            for place in 0..20 {
+                for neighbour in [b'x', 0x21, 0x23, 0x5d, 0x7f, 0x80, 0xff, special] {
+                    let mut bytes = [neighbour; 20];
+                    bytes[..place].fill(b'x');
+                    bytes[place] = special;
+                    let wanted = (special != b'x').then_some(place);
+                    assert_eq!(
+                        find(&bytes, special),
+                        wanted.or(Some(0)),
+                        "{special} {place}"
+                    );
+                    if stops {
+                        assert_eq!(plain_run(&bytes), place, "{special} {neighbour}");
+                    } else {
+                        assert_eq!(plain_run(&bytes), 20, "{special} {neighbour}");
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            (find(b"", 1), find(b"abc", b'd'), plain_run(b"")),
+            (None, None, 0)
+        );
+    }
+}

@@ -1,0 +1,579 @@
+//! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
+//! to the one client it can only be for, or it is refused. Nobody is ever guessed.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::base::outbox::Part;
+use crate::base::slab::{Key, SlabKey};
+use crate::cx::Alarm;
+use crate::effect::Level;
+use crate::json::envelope::{Envelope, JsonId, our_number};
+use crate::json::span::{Span, has_member, string};
+use crate::json::write;
+use crate::language::{At, ClientFacts, ClientKey, PoolKey};
+use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
+use crate::mcp::version::Version;
+use crate::now::Tick;
+use crate::route::calls::CallKey;
+use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::route::pools::InFlight;
+use crate::route::splice::{Edits, fields, member_with_comma};
+use crate::route::{Desk, Hall};
+
+crate::slab_keys! {
+    /// One question that waits for a client's answer.
+    AskKey;
+}
+
+/// What a server wants of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// `roots/list`.
+    Roots,
+    /// `sampling/createMessage`, with tools or without.
+    Sampling {
+        /// `params.tools` or `params.toolChoice` is there.
+        tools: bool,
+    },
+    /// `elicitation/create` in form mode.
+    Form,
+    /// `elicitation/create` in url mode.
+    Url,
+}
+
+/// One question that waits for a client's answer.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    /// Who asks.
+    pub(crate) pool: PoolKey,
+    /// What the server called its request.
+    pub(crate) server_id: JsonId,
+    /// Who is asked: nobody else's answer counts.
+    pub(crate) client: ClientKey,
+    /// The server's progress token (raw JSON).
+    token: Option<Box<[u8]>>,
+    since: Tick,
+}
+
+/// A question that several clients may have caused: held until all but one are done.
+#[derive(Debug)]
+pub(crate) struct HeldAsk {
+    pool: PoolKey,
+    id: JsonId,
+    envelope: Envelope,
+    buffer: Rc<Vec<u8>>,
+    want: Want,
+    deadline: Tick,
+}
+
+/// The id that a client sees for a question.
+pub(crate) fn to_wire(ask: AskKey) -> u64 {
+    super::calls::to_wire(CallKey::wrap(ask.key()))
+}
+
+fn from_wire(id: u64) -> Option<AskKey> {
+    super::calls::from_wire(id).map(|key| {
+        let Key { index, generation } = key.key();
+        AskKey(Key { index, generation })
+    })
+}
+
+impl Hall {
+    /// A server asks something.
+    pub fn server_request(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        id: JsonId,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let method = envelope
+            .method
+            .and_then(|at| string(text, at))
+            .unwrap_or_default();
+        let has = |name| {
+            envelope
+                .params
+                .is_some_and(|params| has_member(text, params, name))
+        };
+        let want = match method.as_ref() {
+            "roots/list" => Want::Roots,
+            "sampling/createMessage" => Want::Sampling {
+                tools: has("tools") || has("toolChoice"),
+            },
+            "elicitation/create" => {
+                let mode = fields(text, envelope.params, ["mode"])
+                    .ok()
+                    .and_then(|[at]| at);
+                let url = mode
+                    .and_then(|at| string(text, at))
+                    .is_some_and(|mode| mode == "url");
+                if url { Want::Url } else { Want::Form }
+            }
+            other => {
+                let text = format!("method not found: {other}");
+                return self.refuse_ask(desk, pool, &id, METHOD_NOT_FOUND, &text);
+            }
+        };
+        let Some(session) = self.pools.get(&pool) else {
+            return;
+        };
+        let roots = self
+            .server(session.server)
+            .and_then(|server| server.entry.roots.clone());
+        if let Some(roots) = roots.filter(|_| want == Want::Roots) {
+            let result = format!("{{\"roots\":{roots}}}");
+            let message = write::result(id.raw(), result.as_bytes());
+            let _ = desk.backends.send(desk.cx, pool, &[Part::Copy(&message)]);
+            return;
+        }
+        let buffer = Rc::clone(frame.shared());
+        let deadline = desk.cx.now.tick.after(ATTRIBUTION_HOLD_MS);
+        let held = HeldAsk {
+            pool,
+            id,
+            envelope: *envelope,
+            buffer,
+            want,
+            deadline,
+        };
+        self.attribute(desk, held);
+    }
+
+    /// Finds the client that a question is for (protocol S3).
+    fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+        let Some(session) = self.pools.get(&ask.pool) else {
+            return;
+        };
+        if let Some(owner) = session.owner {
+            let at = self.attributed(session).map_or(At::MAIN, |(_, at)| at);
+            return self.relay(desk, &ask, owner, at);
+        }
+        if !session.declares.interactive() {
+            return self.unattributable(desk, &ask, "it was told that no client can be asked");
+        }
+        match self.in_flight(session) {
+            InFlight::Nobody => {
+                self.unattributable(desk, &ask, "no client has a call in flight there");
+            }
+            InFlight::One(client, call) => {
+                let caller = call.and_then(|call| self.calls.get(call)?.caller());
+                let at = caller.map_or(At::MAIN, |caller| caller.at);
+                self.relay(desk, &ask, client, at);
+                self.mark(desk, ask.pool, Some(client));
+            }
+            InFlight::Several => self.hold(desk, ask),
+        }
+    }
+
+    fn hold(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+        let pool = ask.pool;
+        if self.held.iter().filter(|held| held.pool == pool).count() >= HELD_PER_POOL_MAX {
+            return self.unattributable(desk, &ask, "too many questions wait there already");
+        }
+        if let Some(session) = self.pools.get_mut(&pool) {
+            session.holding = true;
+        }
+        if desk.cx.timers.get(Alarm::Asks).is_none() {
+            desk.cx.timers.set(Alarm::Asks, ask.deadline);
+        }
+        self.held.push_back(ask);
+    }
+
+    /// A call ended in a session where questions are held: they may be attributable now.
+    pub(crate) fn release_held(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let several = self
+            .pools
+            .get(&pool)
+            .is_some_and(|session| self.in_flight(session) == InFlight::Several);
+        if several {
+            return;
+        }
+        if let Some(session) = self.pools.get_mut(&pool) {
+            session.holding = false;
+        }
+        let (ready, rest): (VecDeque<HeldAsk>, VecDeque<HeldAsk>) =
+            self.held.drain(..).partition(|held| held.pool == pool);
+        self.held = rest;
+        for ask in ready {
+            self.attribute(desk, ask);
+        }
+        self.unpark(desk, pool);
+    }
+
+    /// Questions that were held long enough: they stay unattributable, and mark the server.
+    pub(crate) fn expire_held(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now.tick;
+        while self.held.front().is_some_and(|held| held.deadline <= now) {
+            let Some(ask) = self.held.pop_front() else {
+                break;
+            };
+            self.unattributable(desk, &ask, "several clients have calls in flight there");
+            if !self.held.iter().any(|held| held.pool == ask.pool) {
+                if let Some(session) = self.pools.get_mut(&ask.pool) {
+                    session.holding = false;
+                }
+                self.mark(desk, ask.pool, None);
+                self.unpark(desk, ask.pool);
+            }
+        }
+        match self.held.front().map(|held| held.deadline) {
+            Some(at) => desk.cx.timers.set(Alarm::Asks, at),
+            None => desk.cx.timers.clear(Alarm::Asks),
+        }
+    }
+
+    fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
+        let name = self.pool_name(ask.pool);
+        desk.cx.log(Level::Warn, || {
+            format!(
+                "server={name} asked a question that cannot be attributed to one client: {why} \
+                 (\"isolation\": \"session\" in its entry gives each client a session of its own)"
+            )
+        });
+        match ask.want {
+            Want::Form | Want::Url => {
+                let message = write::result(ask.id.raw(), br#"{"action":"cancel"}"#);
+                let _ = desk
+                    .backends
+                    .send(desk.cx, ask.pool, &[Part::Copy(&message)]);
+            }
+            Want::Roots | Want::Sampling { .. } => {
+                let text = format!("1mcp cannot tell which client this question is for: {why}");
+                self.refuse_ask(desk, ask.pool, &ask.id, METHOD_NOT_FOUND, &text);
+            }
+        }
+    }
+
+    /// Answers a question with an error in the client's place.
+    pub(crate) fn refuse_ask(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        id: &JsonId,
+        code: i32,
+        text: &str,
+    ) {
+        let message = write::error(Some(id.raw()), code, text, None);
+        // A session that is down has forgotten its question.
+        let _ = desk.backends.send(desk.cx, pool, &[Part::Copy(&message)]);
+    }
+
+    /// Puts a question to the client it is for.
+    fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
+        let (pool, text) = (ask.pool, &*ask.buffer);
+        let Some(facts) = desk.clients.facts(client) else {
+            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
+        };
+        if let Err((code, why)) = declared(ask.want, facts) {
+            return self.refuse_ask(desk, pool, &ask.id, code, why);
+        }
+        let waiting = self
+            .clients
+            .get(&client)
+            .map_or(0, |client| client.asks.len());
+        if waiting >= ASKS_PER_CLIENT_MAX {
+            let text = format!("{waiting} questions wait for this client already");
+            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, &text);
+        }
+        let params = ask.envelope.params;
+        let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
+        let Ok([meta, elicitation, mode]) = read else {
+            let text = "a member of params stands twice";
+            return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
+        };
+        let token_at = fields(text, meta, ["progressToken"])
+            .ok()
+            .and_then(|[at]| at);
+        let key = self.asks.insert(Ask {
+            pool,
+            server_id: ask.id.clone(),
+            client,
+            token: token_at.map(|at| Box::from(at.of(text))),
+            since: desk.cx.now.tick,
+        });
+        let mut edits = Edits::default();
+        let wire = to_wire(key).to_string().into_bytes();
+        for at in [ask.envelope.id, token_at].into_iter().flatten() {
+            edits.replace(at, wire.clone());
+        }
+        if let Some(at) = elicitation {
+            self.rename_elicitation(pool, client, text, at, &mut edits);
+        }
+        if facts.version < Version::V2025_11_25
+            && mode.is_some()
+            && let Some(at) = params.and_then(|params| member_with_comma(text, params, "mode"))
+        {
+            edits.cut(at);
+        }
+        let message = edits.parts(&ask.buffer, ask.envelope.whole);
+        if !self.put(desk, client, at, &message) {
+            self.asks.remove(key);
+            let text = "the client has no open stream on which it could be asked";
+            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
+        }
+        self.clients.entry(client).or_default().asks.push(key);
+    }
+
+    /// On the stream of the call that caused it, else on the client's own, else on any call's.
+    fn put(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        at: At,
+        message: &[Part<'_>],
+    ) -> bool {
+        if desk.clients.ask(desk.cx, client, at, message) {
+            return true;
+        }
+        let calls = self
+            .clients
+            .get(&client)
+            .map(|client| client.calls.as_slice());
+        let streams: BTreeSet<At> = calls
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|call| self.calls.get(*call)?.caller())
+            .map(|caller| caller.at)
+            .filter(|other| *other != at)
+            .collect();
+        streams
+            .into_iter()
+            .any(|at| desk.clients.ask(desk.cx, client, at, message))
+    }
+
+    /// A client answered one of our requests. It counts only if that client was asked.
+    pub fn client_response(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let Some(id_at) = envelope.id else { return };
+        let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
+        let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
+        let Some(ask) = asked.and_then(|key| self.end_ask(key)) else {
+            desk.cx.log(Level::Debug, || {
+                "a client answered what it was not asked".to_owned()
+            });
+            return;
+        };
+        let mut edits = Edits::default();
+        edits.replace(id_at, ask.server_id.raw().to_vec());
+        let message = edits.parts(frame.shared(), envelope.whole);
+        // A server that went down meanwhile does not wait any more.
+        let _ = desk.backends.send(desk.cx, ask.pool, &message);
+    }
+
+    /// Takes a question out of the tables.
+    pub(crate) fn end_ask(&mut self, key: AskKey) -> Option<Ask> {
+        let ask = self.asks.remove(key)?;
+        if let Some(client) = self.clients.get_mut(&ask.client) {
+            client.asks.retain(|other| *other != key);
+        }
+        Some(ask)
+    }
+
+    /// A client tells how far it is with a question.
+    pub(crate) fn ask_progress(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(at)]) = fields(text, envelope.params, ["progressToken"]) else {
+            return;
+        };
+        let key = our_number(at.of(text)).and_then(from_wire);
+        let ask = key
+            .and_then(|key| self.asks.get(key))
+            .filter(|ask| ask.client == client);
+        let Some((ask, token)) = ask.and_then(|ask| Some((ask, ask.token.as_ref()?))) else {
+            return;
+        };
+        let mut edits = Edits::default();
+        edits.replace(at, token.to_vec());
+        let _ = desk.backends.send(
+            desk.cx,
+            ask.pool,
+            &edits.parts(frame.shared(), envelope.whole),
+        );
+    }
+
+    /// A server does not want an answer to its question any more.
+    pub(crate) fn ask_cancelled(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(at)]) = fields(text, envelope.params, ["requestId"]) else {
+            return;
+        };
+        let id = at.of(text);
+        self.held
+            .retain(|held| held.pool != pool || !held.id.same(id));
+        let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
+        let Some(key) = self
+            .asks
+            .iter()
+            .find(|(_, ask)| theirs(ask))
+            .map(|(key, _)| key)
+        else {
+            return;
+        };
+        self.cancel_ask(desk, key);
+    }
+
+    /// Tells the client that its answer is not wanted any more.
+    fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
+        let Some(ask) = self.end_ask(key) else { return };
+        let message = format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+             \"params\":{{\"requestId\":{}}}}}",
+            to_wire(key)
+        );
+        desk.clients
+            .tell(desk.cx, ask.client, &[message.as_str().into()]);
+    }
+
+    /// A session ended: nobody waits for the answers to its questions.
+    pub(crate) fn drop_asks_of_pool(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        self.held.retain(|held| held.pool != pool);
+        let theirs = self.asks.iter().filter(|(_, ask)| ask.pool == pool);
+        let keys: Vec<AskKey> = theirs.map(|(key, _)| key).collect();
+        for key in keys {
+            self.cancel_ask(desk, key);
+        }
+    }
+
+    /// A client is gone: the servers that asked it are told.
+    pub(crate) fn drop_asks_of_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let keys = self
+            .clients
+            .get(&client)
+            .map(|client| client.asks.clone())
+            .unwrap_or_default();
+        for key in keys {
+            if let Some(ask) = self.end_ask(key) {
+                self.refuse_ask(
+                    desk,
+                    ask.pool,
+                    &ask.server_id,
+                    INTERNAL,
+                    "the client is gone",
+                );
+            }
+        }
+    }
+
+    /// Whether a person is being asked on behalf of a call, so that its clock stands still.
+    pub(crate) fn asked_meanwhile(&self, key: CallKey, now: Tick) -> bool {
+        let Some(call) = self.calls.get(key) else {
+            return false;
+        };
+        let client = call.caller().map(|caller| caller.client);
+        self.asks.iter().any(|(_, ask)| {
+            ask.pool == call.pool && Some(ask.client) == client && now.since(ask.since) < ASK_MS_MAX
+        })
+    }
+
+    /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.
+    pub(crate) fn roots_changed(&self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let message = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
+        let fixed = |server| {
+            self.server(server)
+                .is_some_and(|server| server.entry.roots.is_some())
+        };
+        for (key, session) in &self.pools {
+            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
+                let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
+            }
+        }
+    }
+
+    /// Elicitation ids of different servers may be equal: a prefix tells them apart, and the client
+    /// is noted so that only it hears of the completion.
+    pub(crate) fn rename_elicitation(
+        &mut self,
+        pool: PoolKey,
+        client: ClientKey,
+        text: &[u8],
+        at: Span,
+        edits: &mut Edits,
+    ) {
+        let Some(id) = string(text, at) else { return };
+        let name = self.pool_name(pool);
+        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
+        if let Some(session) = self.pools.get_mut(&pool) {
+            session.elicitations.push_back((id.into_owned(), client));
+            if session.elicitations.len() > crate::limits::ELICITATIONS_PER_POOL_MAX {
+                session.elicitations.pop_front();
+            }
+        }
+    }
+
+    /// `notifications/elicitation/complete`: to the client that was asked, nobody else.
+    pub(crate) fn elicitation_complete(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(at)]) = fields(text, envelope.params, ["elicitationId"]) else {
+            return;
+        };
+        let Some(id) = string(text, at) else { return };
+        let name = self.pool_name(pool);
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        let Some(place) = session
+            .elicitations
+            .iter()
+            .position(|(known, _)| *known == *id)
+        else {
+            return;
+        };
+        let Some((_, client)) = session.elicitations.remove(place) else {
+            return;
+        };
+        let mut edits = Edits::default();
+        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
+        let message = edits.parts(frame.shared(), envelope.whole);
+        desk.clients.tell(desk.cx, client, &message);
+    }
+}
+
+/// Whether a client declared that it can be asked this.
+fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'static str)> {
+    let ClientFacts { capabilities, .. } = facts;
+    let missing = |what| Err((METHOD_NOT_FOUND, what));
+    match want {
+        Want::Roots if !capabilities.roots => missing("the client declared no roots"),
+        Want::Sampling { .. } if !capabilities.sampling => {
+            missing("the client declared no sampling")
+        }
+        Want::Sampling { tools: true } if !capabilities.sampling_tools => {
+            Err((INVALID_PARAMS, "the client declared sampling without tools"))
+        }
+        Want::Form if !capabilities.elicitation_form => {
+            missing("the client declared no elicitation by form")
+        }
+        Want::Url if !capabilities.elicitation_url => {
+            missing("the client declared no elicitation by url")
+        }
+        _ => Ok(()),
+    }
+}

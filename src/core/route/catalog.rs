@@ -1,0 +1,441 @@
+//! What one backend session offers: four lists, kept as the bytes the server sent.
+//! Knows nothing of other servers; the names under which entries are offered are `directory`'s.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::json::span::{Span, elements, member, string};
+use crate::limits::{LIST_ENTRIES_MAX, LIST_PAGES_MAX};
+use crate::route::splice::fields;
+
+/// One of the four lists of MCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    Templates,
+}
+
+impl Kind {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// The method that lists them.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the result that holds them.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The member of an entry that names it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+        }
+    }
+}
+
+/// One entry of a list.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name or URI, as the server calls it.
+    pub key: Rc<str>,
+    /// The answer it came in.
+    pub page: Rc<Vec<u8>>,
+    /// The entry in `page`.
+    pub whole: Span,
+    /// The value of its name or URI in `page`.
+    pub key_at: Span,
+}
+
+impl Entry {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.whole.of(&self.page)
+    }
+}
+
+/// What came of one page of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The list goes on at this cursor (raw JSON string).
+    More(Vec<u8>),
+    /// The list is whole; whether it differs from the one before.
+    Whole {
+        /// Whether clients have to be told.
+        changed: bool,
+    },
+}
+
+/// One list of one session.
+#[derive(Debug, Default)]
+pub struct List {
+    entries: Vec<Entry>,
+    /// Entries of a fetch that is under way.
+    next: Vec<Entry>,
+    pages: usize,
+    fetch: Fetch,
+    /// The list was whole once, in this session or in an earlier one that is remembered.
+    known: bool,
+    /// Entries that were left out: no name, the same name twice, too many.
+    pub skipped: usize,
+    rendered: Option<(u64, Rc<Rendered>)>,
+}
+
+/// Whether a list is being fetched: one fetch at a time, and one more afterwards if it changed
+/// meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Fetch {
+    #[default]
+    Idle,
+    Running,
+    RunningStale,
+}
+
+impl List {
+    /// The entries, in the server's order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether the list is known at all.
+    #[must_use]
+    pub fn known(&self) -> bool {
+        self.known
+    }
+
+    /// Whether a fetch is under way.
+    #[must_use]
+    pub fn fetching(&self) -> bool {
+        self.fetch != Fetch::Idle
+    }
+
+    /// Takes over what is remembered of it.
+    fn seed(&mut self, from: &Self) {
+        self.entries.clone_from(&from.entries);
+        self.known = from.known;
+        self.rendered = None;
+    }
+
+    /// The server has no such list: whether clients have to be told.
+    pub fn none(&mut self) -> bool {
+        self.known = true;
+        self.rendered = None;
+        !std::mem::take(&mut self.entries).is_empty()
+    }
+
+    /// The list shall be fetched: `true` if a fetch has to be sent now, `false` if the one that
+    /// runs will be repeated.
+    pub fn begin(&mut self) -> bool {
+        match self.fetch {
+            Fetch::Idle => {
+                self.fetch = Fetch::Running;
+                self.next.clear();
+                self.pages = 0;
+                true
+            }
+            Fetch::Running | Fetch::RunningStale => {
+                self.fetch = Fetch::RunningStale;
+                false
+            }
+        }
+    }
+
+    /// The fetch ended, with an answer or without: `true` if it has to be sent again.
+    pub fn end(&mut self) -> bool {
+        let again = self.fetch == Fetch::RunningStale;
+        self.fetch = Fetch::Idle;
+        self.known = true;
+        again && self.begin()
+    }
+
+    /// The session ended: whatever was under way is lost, the entries stay until they are replaced.
+    pub fn reset(&mut self) {
+        self.fetch = Fetch::Idle;
+        self.next.clear();
+    }
+
+    /// Takes the entries of one answer.
+    pub fn page(&mut self, kind: Kind, text: &Rc<Vec<u8>>, result: Span) -> Page {
+        self.pages += 1;
+        let array = member(text, result, kind.member()).unwrap_or_default();
+        for whole in elements(text, array) {
+            self.take(kind, text, whole);
+        }
+        let cursor = member(text, result, "nextCursor").map(|at| at.of(text));
+        if let Some(cursor @ [b'"', ..]) = cursor
+            && self.pages < LIST_PAGES_MAX
+            && self.next.len() < LIST_ENTRIES_MAX
+        {
+            return Page::More(cursor.to_vec());
+        }
+        let next = std::mem::take(&mut self.next);
+        let same = next.len() == self.entries.len()
+            && next
+                .iter()
+                .zip(&self.entries)
+                .all(|(a, b)| a.bytes() == b.bytes());
+        self.entries = next;
+        self.known = true;
+        self.rendered = None;
+        Page::Whole { changed: !same }
+    }
+
+    fn take(&mut self, kind: Kind, page: &Rc<Vec<u8>>, whole: Span) {
+        let key_at = match fields(page, Some(whole), [kind.key()]) {
+            Ok([Some(at)]) => at,
+            _ => Span::default(),
+        };
+        let key = string(page, key_at).filter(|key| !key.is_empty());
+        match key {
+            Some(key) if self.next.len() < LIST_ENTRIES_MAX => {
+                let key = Rc::from(key.as_ref());
+                self.next.push(Entry {
+                    key,
+                    page: Rc::clone(page),
+                    whole,
+                    key_at,
+                });
+            }
+            _ => self.skipped += 1,
+        }
+    }
+
+    /// The entries as clients get them, rendered once for each `version` of the directory.
+    pub fn rendered(
+        &mut self,
+        version: u64,
+        render: impl Fn(&Entry, &mut Vec<u8>) -> bool,
+    ) -> Rc<Rendered> {
+        if let Some((of, rendered)) = &self.rendered
+            && *of == version
+        {
+            return Rc::clone(rendered);
+        }
+        let mut rendered = Rendered::default();
+        for entry in &self.entries {
+            rendered.push(entry, &render);
+        }
+        let rendered = Rc::new(rendered);
+        self.rendered = Some((version, Rc::clone(&rendered)));
+        rendered
+    }
+}
+
+/// Entries joined by commas, ready to be put between brackets.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// The bytes.
+    pub bytes: Rc<Vec<u8>>,
+    ends: Vec<usize>,
+}
+
+impl Rendered {
+    fn push(&mut self, entry: &Entry, render: impl Fn(&Entry, &mut Vec<u8>) -> bool) {
+        let Some(bytes) = Rc::get_mut(&mut self.bytes) else {
+            return;
+        };
+        let before = bytes.len();
+        if before > 0 {
+            bytes.push(b',');
+        }
+        if render(entry, bytes) {
+            self.ends.push(bytes.len());
+        } else {
+            bytes.truncate(before);
+        }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Where the entries `from..to` stand in `bytes`, commas between them.
+    #[must_use]
+    pub fn range(&self, from: usize, to: usize) -> Range<usize> {
+        let to = to.min(self.ends.len());
+        if from >= to {
+            return 0..0;
+        }
+        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
+        let start = if from == 0 { 0 } else { end(from - 1) + 1 };
+        start..end(to - 1)
+    }
+}
+
+/// The four lists of one session.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    lists: [List; 4],
+}
+
+impl Catalog {
+    /// One of the lists.
+    #[must_use]
+    pub fn list(&self, kind: Kind) -> &List {
+        let [tools, prompts, resources, templates] = &self.lists;
+        match kind {
+            Kind::Tools => tools,
+            Kind::Prompts => prompts,
+            Kind::Resources => resources,
+            Kind::Templates => templates,
+        }
+    }
+
+    /// One of the lists.
+    pub fn list_mut(&mut self, kind: Kind) -> &mut List {
+        let [tools, prompts, resources, templates] = &mut self.lists;
+        match kind {
+            Kind::Tools => tools,
+            Kind::Prompts => prompts,
+            Kind::Resources => resources,
+            Kind::Templates => templates,
+        }
+    }
+
+    /// Whether all lists are known.
+    #[must_use]
+    pub fn known(&self) -> bool {
+        self.lists.iter().all(List::known)
+    }
+
+    /// Begins with what is remembered, until the server has been asked.
+    pub fn seed(&mut self, from: &Self) {
+        for (list, from) in self.lists.iter_mut().zip(&from.lists) {
+            list.seed(from);
+        }
+    }
+
+    /// The session ended.
+    pub fn reset(&mut self) {
+        self.lists.iter_mut().for_each(List::reset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(list: &mut List, text: &str) -> Page {
+        let text = Rc::new(text.as_bytes().to_vec());
+        let whole = Span::whole(&text);
+        list.page(Kind::Tools, &text, whole)
+    }
+
+    fn keys(list: &List) -> Vec<&str> {
+        list.entries()
+            .iter()
+            .map(|entry| entry.key.as_ref())
+            .collect()
+    }
+
+    #[test]
+    fn f15_pages_are_followed_to_the_end_and_an_empty_cursor_goes_on() {
+        let mut list = List::default();
+        assert!(list.begin());
+        let more = page(&mut list, r#"{"tools":[{"name":"a"}],"nextCursor":""}"#);
+        assert_eq!(more, Page::More(b"\"\"".to_vec()));
+        assert!(keys(&list).is_empty());
+        let whole = page(&mut list, r#"{"tools":[{"name":"b"}]}"#);
+        assert_eq!(whole, Page::Whole { changed: true });
+        assert!(!list.end());
+        assert_eq!(keys(&list), ["a", "b"]);
+    }
+
+    #[test]
+    fn f15_a_list_without_end_is_cut() {
+        let mut list = List::default();
+        list.begin();
+        let mut pages = 1;
+        while page(&mut list, r#"{"tools":[{"name":"a"}],"nextCursor":"x"}"#)
+            != (Page::Whole { changed: true })
+        {
+            pages += 1;
+        }
+        assert_eq!(pages, LIST_PAGES_MAX);
+    }
+
+    #[test]
+    fn entries_without_a_name_or_with_two_are_left_out() {
+        let mut list = List::default();
+        let text = r#"{"tools":[{"x":1},7,{"name":""},{"name":"a","name":"b"},{"name":"c"}]}"#;
+        page(&mut list, text);
+        assert_eq!((keys(&list), list.skipped), (vec!["c"], 4));
+    }
+
+    #[test]
+    fn the_same_list_again_is_no_change() {
+        let mut list = List::default();
+        let text = r#"{"tools":[{"name":"a"}]}"#;
+        assert_eq!(page(&mut list, text), Page::Whole { changed: true });
+        assert_eq!(page(&mut list, text), Page::Whole { changed: false });
+        let other = r#"{"tools":[{"name":"a","title":"A"}]}"#;
+        assert_eq!(page(&mut list, other), Page::Whole { changed: true });
+    }
+
+    #[test]
+    fn one_fetch_runs_at_a_time_and_a_change_meanwhile_repeats_it() {
+        let mut list = List::default();
+        assert!(list.begin());
+        assert!(!list.begin());
+        assert!(list.end());
+        assert!(!list.end());
+        assert!(list.begin());
+    }
+
+    #[test]
+    fn rendered_entries_can_be_cut_into_pages() {
+        let mut list = List::default();
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"a"},{"name":"hidden"},{"name":"b"},{"name":"c"}]}"#,
+        );
+        let render = |entry: &Entry, out: &mut Vec<u8>| {
+            out.extend_from_slice(entry.key.as_bytes());
+            entry.key.as_ref() != "hidden"
+        };
+        let rendered = list.rendered(1, render);
+        let cut = |from, to| {
+            String::from_utf8(rendered.bytes[rendered.range(from, to)].to_vec()).unwrap()
+        };
+        assert_eq!(
+            (cut(0, 9), cut(1, 2), cut(1, 3), cut(3, 9)),
+            ("a,b,c".into(), "b".into(), "b,c".into(), String::new())
+        );
+        assert!(Rc::ptr_eq(&rendered, &list.rendered(1, render)));
+        assert!(!Rc::ptr_eq(&rendered, &list.rendered(2, render)));
+    }
+}

@@ -1,0 +1,119 @@
+//! List changes on their way to clients: several within a moment are told as one.
+
+use std::collections::BTreeMap;
+
+use crate::cx::{Alarm, Cx};
+use crate::language::ClientKey;
+use crate::limits::LIST_CHANGED_COALESCE_MS;
+use crate::route::catalog::Kind;
+use crate::route::{Desk, Hall};
+
+/// Which lists changed, for whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lists {
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+}
+
+impl Lists {
+    const ALL: Self = Self {
+        tools: true,
+        prompts: true,
+        resources: true,
+    };
+
+    const fn or(self, other: Self) -> Self {
+        Self {
+            tools: self.tools || other.tools,
+            prompts: self.prompts || other.prompts,
+            resources: self.resources || other.resources,
+        }
+    }
+
+    const fn of(kind: Kind) -> Self {
+        let none = Self {
+            tools: false,
+            prompts: false,
+            resources: false,
+        };
+        match kind {
+            Kind::Tools => Self {
+                tools: true,
+                ..none
+            },
+            Kind::Prompts => Self {
+                prompts: true,
+                ..none
+            },
+            // Templates have no notification of their own.
+            Kind::Resources | Kind::Templates => Self {
+                resources: true,
+                ..none
+            },
+        }
+    }
+}
+
+/// Changes that are not told yet.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    everyone: Lists,
+    clients: BTreeMap<ClientKey, Lists>,
+}
+
+impl Changes {
+    /// A list changed for one client, or for all.
+    pub(crate) fn note(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>, kind: Kind) {
+        self.add(cx, whose, Lists::of(kind));
+    }
+
+    /// All lists may have changed for everyone: servers came, went, or changed hands.
+    pub(crate) fn note_all(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>) {
+        self.add(cx, whose, Lists::ALL);
+    }
+
+    fn add(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>, lists: Lists) {
+        match whose {
+            None => self.everyone = self.everyone.or(lists),
+            Some(client) => {
+                let entry = self.clients.entry(client).or_default();
+                *entry = entry.or(lists);
+            }
+        }
+        if cx.timers.get(Alarm::Changed).is_none() {
+            cx.timers
+                .set(Alarm::Changed, cx.now.tick.after(LIST_CHANGED_COALESCE_MS));
+        }
+    }
+}
+
+impl Hall {
+    /// Tells every client that speaks already what changed for it.
+    pub(crate) fn tell_changes(&mut self, desk: &mut Desk<'_, '_>) {
+        let Changes { everyone, clients } = std::mem::take(&mut self.changes);
+        for (key, client) in &self.clients {
+            let lists = clients.get(key).copied().unwrap_or_default().or(everyone);
+            if !desk
+                .clients
+                .facts(*key)
+                .is_some_and(|facts| facts.initialized)
+            {
+                continue;
+            }
+            let told = client.advertised;
+            for (changed, advertised, group) in [
+                (lists.tools, told.tools, "tools"),
+                (lists.prompts, told.prompts, "prompts"),
+                (lists.resources, told.resources, "resources"),
+            ] {
+                if changed && advertised {
+                    let message = format!(
+                        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{group}/list_changed\"}}"
+                    );
+                    desk.clients.tell(desk.cx, *key, &[message.as_str().into()]);
+                }
+            }
+        }
+    }
+}

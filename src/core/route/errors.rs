@@ -1,0 +1,223 @@
+//! The errors that clients get from us, in words: whose fault it is and what to do now.
+
+use crate::base::outbox::Part;
+use crate::json::envelope::JsonId;
+use crate::json::write;
+use crate::language::{At, ClientKey, PoolState, Refused};
+use crate::route::Desk;
+
+/// JSON-RPC: the method does not exist.
+pub const METHOD_NOT_FOUND: i32 = -32601;
+/// JSON-RPC: the parameters are wrong.
+pub const INVALID_PARAMS: i32 = -32602;
+/// JSON-RPC: we, or the server behind us, cannot.
+pub const INTERNAL: i32 = -32603;
+/// JSON-RPC: this is no request that may be sent (now).
+pub const INVALID_REQUEST: i32 = -32600;
+/// MCP up to 2025-11-25: no such resource (A7).
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
+
+/// An error that answers a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// JSON-RPC code.
+    pub code: i32,
+    /// One sentence or two.
+    pub message: String,
+    /// Raw JSON.
+    pub data: Option<String>,
+}
+
+impl Failure {
+    /// An error without data.
+    #[must_use]
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// The parameters are wrong in this way.
+    #[must_use]
+    pub fn params(message: impl Into<String>) -> Self {
+        Self::new(INVALID_PARAMS, message)
+    }
+
+    /// The method is not served.
+    #[must_use]
+    pub fn method(method: &str) -> Self {
+        Self::new(METHOD_NOT_FOUND, format!("method not found: {method}"))
+    }
+
+    /// A member that we route by stands twice.
+    #[must_use]
+    pub fn twice() -> Self {
+        Self::params("a member of params stands twice: send it once")
+    }
+
+    /// Nobody knows this tool or prompt.
+    #[must_use]
+    pub fn unknown(what: &str, name: &str, nearest: Option<&str>) -> Self {
+        let hint = match nearest {
+            Some(nearest) => format!("; did you mean {nearest}?"),
+            None => String::new(),
+        };
+        Self::params(format!("unknown {what}: {name}{hint}"))
+    }
+
+    /// Nobody knows this resource (A7).
+    #[must_use]
+    pub fn no_resource(uri: &str) -> Self {
+        Self {
+            code: RESOURCE_NOT_FOUND,
+            message: format!("resource not found: {uri}"),
+            data: Some(format!("{{\"uri\":{}}}", write::string(uri))),
+        }
+    }
+
+    /// A server that cannot be reached, and when it is tried next.
+    #[must_use]
+    pub fn down(server: &str, state: &PoolState) -> Self {
+        let text = match state {
+            PoolState::Starting => format!("server {server} is still starting; try again soon"),
+            PoolState::Ready => format!("server {server} did not take the request; try again"),
+            PoolState::Restarting { in_ms, why } => {
+                format!(
+                    "server {server} is down: {why}; next try in {}",
+                    seconds(*in_ms)
+                )
+            }
+            PoolState::Failed { why } => format!("server {server} failed: {why}"),
+            PoolState::Stopping => format!("server {server} is being stopped"),
+        };
+        Self::about(server, text)
+    }
+
+    /// Something that concerns one server.
+    #[must_use]
+    pub fn about(server: &str, message: String) -> Self {
+        let data = Some(format!("{{\"server\":{}}}", write::string(server)));
+        Self {
+            code: INTERNAL,
+            message,
+            data,
+        }
+    }
+
+    /// A message that a server did not take.
+    #[must_use]
+    pub fn refused(server: &str, refused: Refused, state: &PoolState) -> Self {
+        match refused {
+            Refused::NotReady => Self::down(server, state),
+            Refused::Busy => Self::about(
+                server,
+                format!("server {server} is busy: it does not read its input; try again later"),
+            ),
+        }
+    }
+
+    /// As a message with this id.
+    #[must_use]
+    pub fn message(&self, id: &[u8]) -> Vec<u8> {
+        write::error(
+            Some(id),
+            self.code,
+            &self.message,
+            self.data.as_deref().map(str::as_bytes),
+        )
+    }
+}
+
+/// `1.5 s`, `12 s`, `2 min`.
+#[must_use]
+pub fn seconds(ms: u64) -> String {
+    match ms {
+        0..=9_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        10_000..=119_999 => format!("{} s", ms / 1000),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
+/// What every part of the hall needs to answer.
+impl Desk<'_, '_> {
+    /// Answers a request with an error.
+    pub fn fail(&mut self, client: ClientKey, at: At, id: &JsonId, failure: &Failure) {
+        let message = failure.message(id.raw());
+        self.clients
+            .answer(self.cx, client, at, &[Part::Copy(&message)]);
+    }
+
+    /// Answers a request with a result of our own (raw JSON).
+    pub fn succeed(&mut self, client: ClientKey, at: At, id: &JsonId, result: &str) {
+        let message = write::result(id.raw(), result.as_bytes());
+        self.clients
+            .answer(self.cx, client, at, &[Part::Copy(&message)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_down_is_named_with_the_reason_and_the_next_try() {
+        let why = "exited with exit code 1".to_owned();
+        let down = Failure::down(
+            "files",
+            &PoolState::Restarting {
+                in_ms: 1500,
+                why: why.clone(),
+            },
+        );
+        assert_eq!(down.code, INTERNAL);
+        assert_eq!(
+            down.message,
+            "server files is down: exited with exit code 1; next try in 1.5 s"
+        );
+        assert_eq!(down.data.as_deref(), Some(r#"{"server":"files"}"#));
+        let failed = Failure::down("files", &PoolState::Failed { why });
+        assert_eq!(
+            failed.message,
+            "server files failed: exited with exit code 1"
+        );
+        for state in [PoolState::Starting, PoolState::Ready, PoolState::Stopping] {
+            assert!(
+                Failure::down("files", &state)
+                    .message
+                    .contains("server files")
+            );
+        }
+        let busy = Failure::refused("files", Refused::Busy, &PoolState::Ready);
+        assert!(busy.message.contains("busy"));
+    }
+
+    #[test]
+    fn a6_unknown_names_are_invalid_params_with_a_suggestion() {
+        let failure = Failure::unknown("tool", "ehco", Some("echo"));
+        assert_eq!(failure.code, INVALID_PARAMS);
+        assert_eq!(failure.message, "unknown tool: ehco; did you mean echo?");
+        assert_eq!(
+            Failure::unknown("tool", "x", None).message,
+            "unknown tool: x"
+        );
+    }
+
+    #[test]
+    fn a7_not_found_carries_the_uri() {
+        let failure = Failure::no_resource("x://\"y");
+        assert_eq!(
+            (failure.code, failure.data.as_deref()),
+            (-32002, Some(r#"{"uri":"x://\"y"}"#))
+        );
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(
+            [seconds(900), seconds(12_345), seconds(600_000)],
+            ["0.9 s", "12 s", "10 min"]
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Fetching the lists of a session, one at a time each, and what follows when they are whole.
+
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::effect::Level;
+use crate::json::envelope::{Envelope, Kind as Message};
+use crate::json::span::string;
+use crate::language::PoolKey;
+use crate::mcp::capabilities::ServerCapabilities;
+use crate::route::calls::Origin;
+use crate::route::catalog::{Kind, Page};
+use crate::route::pools::Life;
+use crate::route::{Desk, Hall};
+
+const fn offers(capabilities: ServerCapabilities, kind: Kind) -> bool {
+    match kind {
+        Kind::Tools => capabilities.tools,
+        Kind::Prompts => capabilities.prompts,
+        Kind::Resources | Kind::Templates => capabilities.resources,
+    }
+}
+
+impl Hall {
+    /// A session finished its handshake.
+    pub fn pool_ready(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        let came_back = session.life == Life::Down;
+        session.life = Life::Up;
+        session.level = None;
+        session.catalog.reset();
+        let owner = session.owner;
+        let offered = desk
+            .backends
+            .hello(pool)
+            .map(|hello| hello.capabilities)
+            .unwrap_or_default();
+        for kind in Kind::ALL {
+            if offers(offered, kind) {
+                self.fetch(desk, pool, kind);
+            } else if let Some(session) = self.pools.get_mut(&pool)
+                && session.catalog.list_mut(kind).none()
+            {
+                self.changes.note(desk.cx, owner, kind);
+            }
+        }
+        if came_back {
+            // The lists were withdrawn while it was away.
+            self.changes.note_all(desk.cx, owner);
+        }
+        self.send_level(desk, pool);
+        self.renew_subscriptions(desk, pool);
+        self.unpark(desk, pool);
+        self.lists_settled(desk, pool);
+    }
+
+    /// Asks a session for a list, or notes that the one under way is stale.
+    pub(crate) fn fetch(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        if session.life == Life::Up && session.catalog.list_mut(kind).begin() {
+            self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
+        }
+    }
+
+    /// A page of a list arrived.
+    pub(crate) fn list_page(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        kind: Kind,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let result = envelope
+            .outcome
+            .filter(|_| envelope.kind == Message::Result);
+        let Some(result) = result else {
+            return self.list_failed(desk, pool, kind);
+        };
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        let owner = session.owner;
+        let list = session.catalog.list_mut(kind);
+        match list.page(kind, frame.shared(), result) {
+            Page::More(cursor) => {
+                let cursor = String::from_utf8_lossy(&cursor);
+                let params = format!("{{\"cursor\":{cursor}}}");
+                self.call_quietly(desk, pool, Origin::List(kind), kind.method(), Some(&params));
+            }
+            Page::Whole { changed } => {
+                let again = list.end();
+                let skipped = std::mem::take(&mut list.skipped);
+                if changed {
+                    self.changes.note(desk.cx, owner, kind);
+                }
+                if skipped > 0 {
+                    let name = self.pool_name(pool);
+                    desk.cx.log(Level::Warn, || {
+                        let method = kind.method();
+                        format!("server={name} {skipped} entries of {method} have no usable name")
+                    });
+                }
+                if again {
+                    self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
+                }
+                self.lists_settled(desk, pool);
+            }
+        }
+    }
+
+    /// A list could not be had: what was known of it stays.
+    pub(crate) fn list_failed(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+        let name = self.pool_name(pool);
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        if session.catalog.list_mut(kind).end() {
+            self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
+        } else {
+            desk.cx.log(Level::Warn, || {
+                format!("server={name} did not answer {}", kind.method())
+            });
+        }
+        self.lists_settled(desk, pool);
+    }
+
+    /// Once all lists of a session are whole: names are built anew, what waited is answered.
+    fn lists_settled(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get(&pool) else {
+            return;
+        };
+        let fetching = Kind::ALL
+            .into_iter()
+            .any(|kind| session.catalog.list(kind).fetching());
+        if fetching || !session.catalog.known() {
+            return;
+        }
+        let server = session.server;
+        let tools = session.catalog.list(Kind::Tools).entries().len();
+        let name = Rc::clone(&self.pool_name(pool));
+        desk.cx.log(Level::Debug, || {
+            format!("server={name} lists fetched tools={tools}")
+        });
+        self.rebuild(desk);
+        self.remember(desk, server);
+        self.settle(desk);
+    }
+
+    /// A server told us something.
+    pub fn server_notification(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Some(method) = envelope.method.and_then(|at| string(text, at)) else {
+            return;
+        };
+        match method.as_ref() {
+            "notifications/progress" => self.progress(desk, pool, envelope, frame),
+            "notifications/message" => self.log_message(desk, pool, envelope, frame),
+            "notifications/cancelled" => self.ask_cancelled(desk, pool, envelope, frame),
+            "notifications/tools/list_changed" => self.fetch(desk, pool, Kind::Tools),
+            "notifications/prompts/list_changed" => self.fetch(desk, pool, Kind::Prompts),
+            "notifications/resources/list_changed" => {
+                self.fetch(desk, pool, Kind::Resources);
+                self.fetch(desk, pool, Kind::Templates);
+            }
+            "notifications/resources/updated" => self.updated(desk, pool, envelope, frame),
+            "notifications/elicitation/complete" => {
+                self.elicitation_complete(desk, pool, envelope, frame);
+            }
+            other => {
+                let name = self.pool_name(pool);
+                desk.cx.log(Level::Debug, || {
+                    format!("server={name} sent {other}: ignored")
+                });
+            }
+        }
+    }
+
+    /// A session ended, or never came up.
+    pub fn pool_down(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        let before = session.life;
+        session.life = Life::Down;
+        session.holding = false;
+        session.catalog.reset();
+        let (owner, retired) = (session.owner, session.retired);
+        let name = self.pool_name(pool);
+        let state = desk.backends.state(desk.cx.now, pool);
+        self.drop_asks_of_pool(desk, pool);
+        let calls = self.calls.of_pool(pool);
+        self.fail_calls(desk, &name, calls, &state);
+        self.refuse_parked(desk, pool);
+        if before != Life::Down {
+            self.changes.note_all(desk.cx, owner);
+        }
+        if retired {
+            self.stop_pool(desk, pool);
+        }
+        self.settle(desk);
+    }
+}

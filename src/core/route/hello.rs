@@ -1,0 +1,181 @@
+//! Clients that come and go: the answer to `initialize`, and what ends with a client.
+
+use crate::cx::Alarm;
+use crate::json::envelope::JsonId;
+use crate::json::write;
+use crate::language::{At, ClientKey};
+use crate::limits::INITIALIZE_WAIT_MS;
+use crate::mcp::names::SEPARATOR;
+use crate::mcp::version::Version;
+use crate::route::lists::{Waiting, Want};
+use crate::route::{Client, Desk, Hall, ServerKey};
+
+impl Hall {
+    /// `initialize`. In stdio mode servers start only now, since they are told exactly what the one
+    /// client declared; and not before the next turn, since the input may have ended already: who
+    /// only asks for our version shall not wait for npx.
+    pub fn initialize(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        at: At,
+        id: JsonId,
+        version: Version,
+    ) {
+        if self.clients.contains_key(&client) {
+            self.end_client(desk, client);
+        }
+        self.clients.insert(client, Client::default());
+        let now = desk.cx.now.tick;
+        let mut deadline = now;
+        if self.settings.stdio {
+            self.single = Some(client);
+            self.wake_at(desk, now);
+            deadline = now.after(INITIALIZE_WAIT_MS);
+        }
+        let what = Want::Initialize(version);
+        self.waiting.push(Waiting {
+            client,
+            at,
+            id,
+            what,
+            deadline,
+        });
+        self.settle(desk);
+    }
+
+    /// The answer to `initialize`.
+    pub(crate) fn greet(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        at: At,
+        id: &JsonId,
+        version: Version,
+    ) {
+        let capabilities = self.capabilities(desk, Some(client));
+        let mut result = format!(
+            "{{\"protocolVersion\":\"{}\",\"capabilities\":{},\"serverInfo\":{{\"name\":\"1mcp\",\
+             \"version\":{}}}",
+            version.name(),
+            capabilities.render(),
+            write::string(&self.settings.version),
+        );
+        if let Some(instructions) = self.instructions(desk) {
+            result.push_str(",\"instructions\":");
+            result.push_str(&write::string(&instructions));
+        }
+        result.push('}');
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.advertised = capabilities;
+        }
+        desk.succeed(client, at, id, &result);
+    }
+
+    /// One line about the naming, then each server's own text under its name (contract 3).
+    fn instructions(&self, desk: &Desk<'_, '_>) -> Option<String> {
+        let own = |key: &ServerKey| {
+            let server = self.server(*key)?;
+            let live = server.shared.and_then(|pool| desk.backends.hello(pool));
+            let said = match live {
+                Some(hello) => hello.instructions.as_deref(),
+                None => server
+                    .memory
+                    .as_ref()
+                    .and_then(|memory| memory.instructions.as_deref()),
+            };
+            let text = server.entry.instructions.as_deref().or(said)?;
+            Some(format!("\n\n## {}\n{text}", server.name()))
+        };
+        if self.order.is_empty() {
+            return None;
+        }
+        let mut text = format!(
+            "Tools and prompts of several servers; a name has the form <server>{SEPARATOR}<name>."
+        );
+        for part in self.order.iter().filter_map(own) {
+            text.push_str(&part);
+        }
+        Some(text)
+    }
+
+    /// Servers of a stdio gateway may start now.
+    pub(crate) fn run(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.running || self.single.is_none() {
+            return;
+        }
+        self.running = true;
+        for key in self.order.clone() {
+            self.start_shared(desk, key);
+        }
+    }
+
+    /// The client speaks already.
+    pub fn initialized(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let capabilities = desk.clients.facts(client).map(|facts| facts.capabilities);
+        for key in self.order.clone() {
+            let own = |server: &super::servers::Server| {
+                self.single.is_none() && server.isolates(capabilities.unwrap_or_default())
+            };
+            if self.server(key).is_some_and(own) {
+                // Started ahead of the first call; a refusal is told when that comes.
+                drop(self.pool_for(desk, client, key));
+            }
+        }
+    }
+
+    /// A client is gone, or starts over.
+    pub fn end_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        self.drop_parked(client, None);
+        self.drop_waiting(client, None);
+        self.drop_asks_of_client(desk, client);
+        let calls = self
+            .clients
+            .get(&client)
+            .map(|c| c.calls.clone())
+            .unwrap_or_default();
+        for key in calls {
+            self.abandon(desk, key, Some(b"\"the client is gone\""));
+        }
+        self.end_subscriptions(desk, client);
+        self.clients.remove(&client);
+        let private = self
+            .pools
+            .iter()
+            .filter(|(_, pool)| pool.owner == Some(client));
+        let private: Vec<_> = private.map(|(key, _)| *key).collect();
+        for pool in private {
+            if self.single != Some(client) {
+                self.stop_pool(desk, pool);
+            }
+        }
+    }
+
+    /// Something waits for a moment that has come: [`Alarm::Waiting`].
+    pub fn waiting_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        desk.cx.timers.clear(Alarm::Waiting);
+        self.run(desk);
+        self.settle(desk);
+        self.expire_parked(desk);
+        let next = self.waiting.iter().map(|waiting| waiting.deadline).min();
+        if let Some(at) = [next, self.parked_deadline()].into_iter().flatten().min() {
+            self.wake_at(desk, at);
+        }
+    }
+
+    /// Calls whose time has come: [`Alarm::Calls`].
+    pub fn calls_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        self.expire_calls(desk);
+        self.end_idle(desk, crate::limits::POOL_IDLE_MS);
+    }
+
+    /// Changes that have been gathered: [`Alarm::Changed`].
+    pub fn changed_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        self.tell_changes(desk);
+    }
+
+    /// Questions that have been held long enough: [`Alarm::Asks`].
+    pub fn asks_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        self.expire_held(desk);
+    }
+}

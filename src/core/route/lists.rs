@@ -1,0 +1,282 @@
+//! Answering lists from memory, merged in file order, in pages if wanted; and whoever waits for
+//! servers that were never seen before.
+
+use std::rc::Rc;
+
+use ring::hmac;
+
+use crate::base::outbox::Part;
+use crate::json::envelope::JsonId;
+use crate::json::span::{Span, member, string};
+use crate::json::write;
+use crate::language::{At, ClientKey};
+use crate::mcp::version::Version;
+use crate::now::Tick;
+use crate::route::catalog::{Entry, Kind, Rendered};
+use crate::route::directory::Directory;
+use crate::route::errors::Failure;
+use crate::route::pools::Life;
+use crate::route::router::Incoming;
+use crate::route::servers::Server;
+use crate::route::splice::Edits;
+use crate::route::{Desk, Hall, ServerKey};
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// A list from this entry on.
+    List(Kind, usize),
+    /// The answer to `initialize`, in this revision.
+    Initialize(Version),
+}
+
+/// A request that waits until it is known what the servers offer, but not for ever.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) client: ClientKey,
+    pub(crate) at: At,
+    pub(crate) id: JsonId,
+    pub(crate) what: Want,
+    pub(crate) deadline: Tick,
+}
+
+impl Hall {
+    /// One of the four lists.
+    pub(crate) fn list(&mut self, desk: &mut Desk<'_, '_>, incoming: &Incoming<'_>, kind: Kind) {
+        let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
+        let from = incoming
+            .params(["cursor"])
+            .and_then(|[cursor]| match cursor {
+                None => Ok(0),
+                Some(_) => self.open_cursor(kind, &incoming.text_of(cursor, "cursor")?),
+            });
+        let from = match from {
+            Ok(from) => from,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        self.initialized(desk, client);
+        let deadline = desk.cx.now.tick.after(self.settings.list_wait_ms);
+        self.waiting.push(Waiting {
+            client,
+            at,
+            id,
+            what: Want::List(kind, from),
+            deadline,
+        });
+        self.settle(desk);
+    }
+
+    /// Answers whoever waits in vain, or no longer has to.
+    pub(crate) fn settle(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now.tick;
+        let mut rest = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let unsettled = self.waits_for_servers(waiting.client);
+            if unsettled && waiting.deadline > now {
+                self.wake_at(desk, waiting.deadline);
+                rest.push(waiting);
+                continue;
+            }
+            let Waiting {
+                client,
+                at,
+                id,
+                what,
+                ..
+            } = waiting;
+            match what {
+                Want::List(kind, from) => self.answer_list(desk, client, at, &id, kind, from),
+                Want::Initialize(version) => self.greet(desk, client, at, &id, version),
+            }
+        }
+        rest.append(&mut self.waiting);
+        self.waiting = rest;
+    }
+
+    fn waits_for_servers(&self, client: ClientKey) -> bool {
+        self.order
+            .iter()
+            .filter_map(|key| self.server(*key))
+            .any(|server| self.unsettled(server, client))
+    }
+
+    /// Takes waiting requests of a client out: it cancelled one, or is gone.
+    pub(crate) fn drop_waiting(&mut self, client: ClientKey, id: Option<&[u8]>) -> Vec<At> {
+        // `initialize` cannot be cancelled.
+        let theirs = |waiting: &Waiting| {
+            waiting.client == client
+                && id.is_none_or(|id| {
+                    waiting.id.same(id) && !matches!(waiting.what, Want::Initialize(_))
+                })
+        };
+        let (dropped, rest): (Vec<Waiting>, Vec<Waiting>) =
+            self.waiting.drain(..).partition(theirs);
+        self.waiting = rest;
+        dropped.into_iter().map(|waiting| waiting.at).collect()
+    }
+
+    fn answer_list(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        at: At,
+        id: &JsonId,
+        kind: Kind,
+        from: usize,
+    ) {
+        let shown: Vec<Rc<Rendered>> = self
+            .order
+            .clone()
+            .into_iter()
+            .filter_map(|key| self.rendered(key, client, kind))
+            .collect();
+        let page = match self.settings.page_entries {
+            0 => usize::MAX,
+            entries => entries,
+        };
+        let to = from.saturating_add(page);
+        let mut parts = vec![
+            Part::from("{\"jsonrpc\":\"2.0\",\"id\":"),
+            Part::Copy(id.raw()),
+        ];
+        let head = format!(",\"result\":{{\"{}\":[", kind.member());
+        parts.push(Part::from(head.as_str()));
+        let mut passed = 0;
+        let mut first = true;
+        for rendered in &shown {
+            let range = rendered.range(from.saturating_sub(passed), to.saturating_sub(passed));
+            passed += rendered.len();
+            if range.is_empty() {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                parts.push(Part::from(","));
+            }
+            parts.push(Part::Share(&rendered.bytes, range));
+        }
+        let tail = if to < passed {
+            format!("],\"nextCursor\":\"{}\"}}}}", self.seal_cursor(kind, to))
+        } else {
+            "]}}".to_owned()
+        };
+        parts.push(Part::from(tail.as_str()));
+        desk.clients.answer(desk.cx, client, at, &parts);
+    }
+
+    /// What a client sees of one server: its own session's list once it is known, and nothing of a
+    /// server that is down.
+    fn rendered(&mut self, key: ServerKey, client: ClientKey, kind: Kind) -> Option<Rc<Rendered>> {
+        let Self {
+            servers,
+            pools,
+            directory,
+            ..
+        } = self;
+        let server = servers.get_mut(key)?;
+        if server.fault().is_some() {
+            return None;
+        }
+        let own = server.private.get(&client).copied();
+        let session = own.or(server.shared).and_then(|pool| pools.get(&pool));
+        if session.is_some_and(|session| session.life == Life::Down) {
+            return None;
+        }
+        let whose = [own, server.shared].into_iter().flatten().find(|pool| {
+            pools
+                .get(pool)
+                .is_some_and(|pool| pool.catalog.list(kind).known())
+        });
+        let (version, mut memory) = (directory.version, server.memory.take());
+        let view: &Server = server;
+        let render =
+            |entry: &Entry, out: &mut Vec<u8>| render(directory, key, view, kind, entry, out);
+        let list = match whose.and_then(|pool| pools.get_mut(&pool)) {
+            Some(session) => Some(session.catalog.list_mut(kind)),
+            None => memory.as_mut().map(|memory| memory.catalog.list_mut(kind)),
+        };
+        let rendered = list.map(|list| list.rendered(version, render));
+        server.memory = memory;
+        rendered
+    }
+
+    /// A cursor names where the next page begins; the seal keeps it ours (A4).
+    fn seal_cursor(&self, kind: Kind, from: usize) -> String {
+        let text = format!("{}.{from}", kind.member());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.cursor_key);
+        let tag = hmac::sign(&key, text.as_bytes());
+        let seal: String = tag
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{from}.{seal}")
+    }
+
+    fn open_cursor(&self, kind: Kind, cursor: &str) -> Result<usize, Failure> {
+        if cursor.is_empty() {
+            return Ok(0);
+        }
+        let from = cursor
+            .split_once('.')
+            .and_then(|(from, _)| from.parse().ok());
+        from.filter(|from| self.seal_cursor(kind, *from) == cursor)
+            .ok_or_else(|| Failure::params("unknown cursor: begin the list again without one"))
+    }
+}
+
+/// One entry as clients get it: its offered name, a configured description, and no output schema
+/// that would make an official client refuse the whole list (protocol 3.3). `false` if it is not
+/// offered.
+fn render(
+    directory: &Directory,
+    key: ServerKey,
+    server: &Server,
+    kind: Kind,
+    entry: &Entry,
+    out: &mut Vec<u8>,
+) -> bool {
+    if kind == Kind::Tools && !server.offers_tool(&entry.key) {
+        return false;
+    }
+    let Some(offered) = directory.offered(kind, key, &entry.key) else {
+        return false;
+    };
+    let mut edits = Edits::default();
+    if **offered != *entry.key {
+        edits.replace(entry.key_at, write::string(offered).into_bytes());
+    }
+    if kind == Kind::Tools {
+        edit_tool(server, entry, &mut edits);
+    }
+    for part in edits.parts(&entry.page, entry.whole) {
+        out.extend_from_slice(part.bytes());
+    }
+    true
+}
+
+fn edit_tool(server: &Server, entry: &Entry, edits: &mut Edits) {
+    let (page, whole) = (&entry.page, entry.whole);
+    if let Some(text) = server.entry.tool_descriptions.get(&*entry.key) {
+        let text = write::string(text);
+        match member(page, whole, "description") {
+            Some(at) => edits.replace(at, text.into_bytes()),
+            None => {
+                // Behind the brace that opens the tool.
+                let at = Span {
+                    start: whole.start + 1,
+                    end: whole.start + 1,
+                };
+                edits.replace(at, format!("\"description\":{text},").into_bytes());
+            }
+        }
+    }
+    if let Some(schema) = member(page, whole, "outputSchema") {
+        let root = member(page, schema, "type").and_then(|at| string(page, at));
+        if root.is_none_or(|root| root != "object")
+            && let Some(at) = super::splice::member_with_comma(page, whole, "outputSchema")
+        {
+            edits.cut(at);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Log levels and log messages: the level is a client's own, the server gets the most verbose one
+//! of those who share a session, and each message goes to the one client it can be attributed to.
+
+use crate::base::frame::Frame;
+use crate::effect::Level;
+use crate::json::envelope::Envelope;
+use crate::json::span::string;
+use crate::language::{At, ClientKey, PoolKey};
+use crate::route::calls::{Origin, from_wire};
+use crate::route::errors::Failure;
+use crate::route::pools::{InFlight, Life};
+use crate::route::router::Incoming;
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall};
+
+/// The levels of RFC 5424 as MCP names them, most verbose first.
+const LEVELS: [&str; 8] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+];
+
+fn level(name: &str) -> Option<u8> {
+    LEVELS
+        .iter()
+        .zip(0u8..)
+        .find(|(known, _)| **known == name)
+        .map(|(_, level)| level)
+}
+
+impl Hall {
+    /// `logging/setLevel` (C14).
+    pub(crate) fn set_level(&mut self, desk: &mut Desk<'_, '_>, incoming: &Incoming<'_>) {
+        let (client, at, id) = (incoming.client, incoming.at, &incoming.id);
+        let read = incoming.params(["level"]).and_then(|[at]| {
+            let name = incoming.text_of(at, "level")?;
+            let known = LEVELS.join(", ");
+            level(&name).ok_or_else(|| {
+                Failure::params(format!("unknown level {name}: it is one of {known}"))
+            })
+        });
+        match read {
+            Ok(level) => {
+                self.clients.entry(client).or_default().level = Some(level);
+                desk.succeed(client, at, id, "{}");
+                let pools: Vec<PoolKey> = self.pools.keys().copied().collect();
+                for pool in pools {
+                    self.send_level(desk, pool);
+                }
+            }
+            Err(failure) => desk.fail(client, at, id, &failure),
+        }
+    }
+
+    /// Sends a session the most verbose level that anybody in it asked for, if that is news.
+    pub(crate) fn send_level(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        let owner = session.owner;
+        let members = self
+            .clients
+            .iter()
+            .filter(|(key, _)| owner.is_none_or(|own| own == **key));
+        let wanted = members.filter_map(|(_, client)| client.level).min();
+        let logs = desk
+            .backends
+            .hello(pool)
+            .is_some_and(|hello| hello.capabilities.logging);
+        if session.life != Life::Up || !logs || wanted.is_none() || wanted == session.level {
+            return;
+        }
+        session.level = wanted;
+        let name = wanted
+            .and_then(|level| LEVELS.get(usize::from(level)))
+            .unwrap_or(&"info");
+        let params = format!("{{\"level\":\"{name}\"}}");
+        self.call_quietly(desk, pool, Origin::Quiet, "logging/setLevel", Some(&params));
+    }
+
+    /// `notifications/message` of a server (protocol S3): to the client whose session it is, or to
+    /// the only one that has calls in flight there; else to our own log.
+    pub(crate) fn log_message(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Some(session) = self.pools.get(&pool) else {
+            return;
+        };
+        let Some((client, at)) = self.attributed(session) else {
+            let name = self.pool_name(pool);
+            let shown = String::from_utf8_lossy(text)
+                .chars()
+                .take(200)
+                .collect::<String>();
+            desk.cx.log(Level::Debug, || {
+                format!(
+                    "server={name} log of nobody in particular: {}",
+                    shown.escape_debug()
+                )
+            });
+            return;
+        };
+        let said = fields(text, envelope.params, ["level"])
+            .ok()
+            .and_then(|[at]| at);
+        let said = said
+            .and_then(|at| string(text, at))
+            .and_then(|name| level(&name));
+        let wanted = self.clients.get(&client).and_then(|client| client.level);
+        if said.zip(wanted).is_some_and(|(said, wanted)| said < wanted) {
+            return;
+        }
+        let mut edits = Edits::default();
+        let message = edits.parts(frame.shared(), envelope.whole);
+        desk.clients.note(desk.cx, client, at, &message);
+    }
+
+    /// The one client that a message of a session can only be for, and the stream of its call if it
+    /// has just one.
+    pub(crate) fn attributed(&self, session: &super::pools::Pool) -> Option<(ClientKey, At)> {
+        let stream = |call: Option<_>| {
+            let call = call.and_then(|call| self.calls.get(call));
+            call.and_then(|call| call.caller())
+                .map_or(At::MAIN, |caller| caller.at)
+        };
+        match (self.in_flight(session), session.owner) {
+            (InFlight::One(client, call), None) => Some((client, stream(call))),
+            (InFlight::One(client, call), Some(owner)) if client == owner => {
+                Some((owner, stream(call)))
+            }
+            (_, Some(owner)) => Some((owner, At::MAIN)),
+            (InFlight::Nobody | InFlight::Several, None) => None,
+        }
+    }
+
+    /// `notifications/progress` of a server: the token is the id of the call it belongs to.
+    pub(crate) fn progress(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(token_at)]) = fields(text, envelope.params, ["progressToken"]) else {
+            return;
+        };
+        let key = crate::json::envelope::our_number(token_at.of(text)).and_then(from_wire);
+        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
+        else {
+            return;
+        };
+        self.calls.renew(desk.cx.now.tick, key);
+        let Some(caller) = self.calls.get(key).and_then(|call| call.caller()) else {
+            return;
+        };
+        let Some(token) = &caller.token else { return };
+        let mut edits = Edits::default();
+        edits.replace(token_at, token.to_vec());
+        let message = edits.parts(frame.shared(), envelope.whole);
+        desk.clients
+            .note(desk.cx, caller.client, caller.at, &message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c14_levels_have_the_names_of_mcp_and_an_order() {
+        assert_eq!(
+            (level("debug"), level("emergency"), level("loud")),
+            (Some(0), Some(7), None)
+        );
+        assert!(level("warning") < level("error"));
+    }
+}

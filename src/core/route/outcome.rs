@@ -1,0 +1,293 @@
+//! Answers of servers on their way back to whoever asked.
+
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::cx::Alarm;
+use crate::json::envelope::{Envelope, Kind as Message};
+use crate::json::span::{Span, elements, member, path, string};
+use crate::json::write;
+use crate::language::{ClientKey, PoolKey, PoolState};
+use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource, from_wire};
+use crate::route::complete::NO_VALUES;
+use crate::route::errors::{
+    Failure, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, seconds,
+};
+use crate::route::splice::Edits;
+use crate::route::{Desk, Hall};
+
+/// Code of an error that asks the client to open a URL first (2025-11-25).
+const URL_ELICITATION_REQUIRED: i64 = -32042;
+
+impl Call {
+    /// The client that waits for this call, if one does.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        match &self.origin {
+            Origin::Client { caller, .. } => Some(caller),
+            Origin::List(_) | Origin::Quiet => None,
+        }
+    }
+}
+
+impl Hall {
+    /// The client that waits for a call.
+    pub(crate) fn caller_of(&self, key: CallKey) -> Option<ClientKey> {
+        self.calls
+            .get(key)
+            .and_then(Call::caller)
+            .map(|caller| caller.client)
+    }
+
+    /// Takes a call out of every table it stands in.
+    pub(crate) fn end_call(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) -> Option<Call> {
+        let call = self.calls.remove(key)?;
+        if let Some(caller) = call.caller() {
+            if let Some(client) = self.clients.get_mut(&caller.client)
+                && let Some(place) = client.calls.iter().position(|other| *other == key)
+            {
+                client.calls.swap_remove(place);
+            }
+            self.leave(desk, call.pool, call.place);
+        }
+        if self.calls.is_empty() {
+            desk.cx.timers.clear(Alarm::Calls);
+        }
+        Some(call)
+    }
+
+    /// A server answered. An answer counts only for a call that was sent to that very session.
+    pub fn response(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        id: Option<u64>,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let key = id.and_then(from_wire);
+        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
+        else {
+            // Normal after a cancel or a timeout.
+            let name = self.pool_name(pool);
+            desk.cx.log(crate::effect::Level::Debug, || {
+                format!("server={name} answered a request that nobody waits for")
+            });
+            return;
+        };
+        let Some(call) = self.end_call(desk, key) else {
+            return;
+        };
+        match call.origin {
+            Origin::Client {
+                caller,
+                method,
+                resource,
+                search,
+            } => {
+                let failed = envelope.kind == Message::Error;
+                match search {
+                    Some(search) if failed && not_found(envelope, frame.bytes()) => {
+                        self.search_on(desk, caller, search);
+                    }
+                    _ if failed => {
+                        self.pass_error(desk, &caller, method, pool, envelope, frame);
+                    }
+                    search => {
+                        if let Some(resource) = &resource {
+                            self.note_resource(pool, &caller, method, resource, search.is_some());
+                        }
+                        pass_result(desk, &caller, method, resource.as_ref(), envelope, frame);
+                    }
+                }
+            }
+            Origin::List(kind) => self.list_page(desk, pool, kind, envelope, frame),
+            Origin::Quiet => {}
+        }
+    }
+
+    /// Backend errors keep their code, message and data.
+    fn pass_error(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        caller: &Caller,
+        method: Method,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let code = envelope.outcome.and_then(|error| error_code(text, error));
+        if method == Method::Complete && code == Some(i64::from(METHOD_NOT_FOUND)) {
+            return desk.succeed(caller.client, caller.at, &caller.id, NO_VALUES);
+        }
+        let mut edits = Edits::default();
+        if code == Some(URL_ELICITATION_REQUIRED)
+            && let Some(error) = envelope.outcome
+            && let Some(list) = path(text, error, &["data", "elicitations"])
+        {
+            for entry in elements(text, list) {
+                if let Some(at) = member(text, entry, "elicitationId") {
+                    self.rename_elicitation(pool, caller.client, text, at, &mut edits);
+                }
+            }
+        }
+        answer(desk, caller, edits, envelope, frame);
+    }
+
+    /// The answer was longer than a line may be.
+    pub fn too_long(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
+        let key = id.and_then(from_wire);
+        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
+        else {
+            return;
+        };
+        let name = self.pool_name(pool);
+        let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
+        let text = format!("server {name} answered with more than {limit} MiB in one message");
+        let failure = Failure::about(&name, text);
+        match self.end_call(desk, key).map(|call| call.origin) {
+            Some(Origin::Client { caller, .. }) => {
+                desk.fail(caller.client, caller.at, &caller.id, &failure);
+            }
+            Some(Origin::List(kind)) => self.list_failed(desk, pool, kind),
+            Some(Origin::Quiet) | None => {}
+        }
+    }
+
+    /// The name of the server behind a session.
+    pub(crate) fn pool_name(&self, pool: PoolKey) -> Rc<str> {
+        let server = self
+            .pools
+            .get(&pool)
+            .and_then(|pool| self.servers.get(pool.server));
+        server.map_or_else(|| Rc::from(""), |server| Rc::clone(server.name()))
+    }
+
+    /// Calls whose server is gone.
+    pub(crate) fn fail_calls(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        server: &str,
+        keys: Vec<CallKey>,
+        state: &PoolState,
+    ) {
+        for key in keys {
+            let Some(call) = self.end_call(desk, key) else {
+                continue;
+            };
+            if let Origin::Client { caller, .. } = call.origin {
+                desk.fail(
+                    caller.client,
+                    caller.at,
+                    &caller.id,
+                    &Failure::down(server, state),
+                );
+            }
+        }
+    }
+
+    /// Calls that took too long. While a person is being asked, the clock stands still.
+    pub(crate) fn expire_calls(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now.tick;
+        while let Some(key) = self.calls.pop_overdue(now) {
+            if self.asked_meanwhile(key, now) {
+                self.calls.postpone(now, key);
+                continue;
+            }
+            let Some((pool, server, ms)) = self
+                .calls
+                .get(key)
+                .map(|call| (call.pool, call.server, call.request_ms))
+            else {
+                continue;
+            };
+            let name: Rc<str> = self.server_name(server).into();
+            let wire = super::calls::to_wire(key);
+            let Some(call) = self.end_call(desk, key) else {
+                continue;
+            };
+            let message = format!(
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":\
+                 {{\"requestId\":{wire},\"reason\":\"timeout\"}}}}"
+            );
+            // A session that is down needs no notice.
+            let _ = desk
+                .backends
+                .send(desk.cx, pool, &[message.as_str().into()]);
+            match call.origin {
+                Origin::Client { caller, .. } => {
+                    let waited = seconds(ms);
+                    let text = format!(
+                        "server {name} did not answer within {waited} (requestTimeout of its entry)"
+                    );
+                    let failure = Failure::about(&name, text);
+                    desk.fail(caller.client, caller.at, &caller.id, &failure);
+                }
+                Origin::List(kind) => self.list_failed(desk, pool, kind),
+                Origin::Quiet => {}
+            }
+        }
+        match self.calls.next_deadline() {
+            Some(at) => desk.cx.timers.set(Alarm::Calls, at),
+            None => desk.cx.timers.clear(Alarm::Calls),
+        }
+    }
+}
+
+/// Whether an error means that the resource does not exist: old and new code (F17).
+fn not_found(envelope: &Envelope, text: &[u8]) -> bool {
+    let code = envelope.outcome.and_then(|error| error_code(text, error));
+    code.is_some_and(|code| {
+        [RESOURCE_NOT_FOUND, INVALID_PARAMS]
+            .into_iter()
+            .any(|known| i64::from(known) == code)
+    })
+}
+
+fn error_code(text: &[u8], error: Span) -> Option<i64> {
+    let code = member(text, error, "code")?.of(text);
+    std::str::from_utf8(code).ok()?.parse().ok()
+}
+
+fn pass_result(
+    desk: &mut Desk<'_, '_>,
+    caller: &Caller,
+    method: Method,
+    resource: Option<&Resource>,
+    envelope: &Envelope,
+    frame: &Frame,
+) {
+    let mut edits = Edits::default();
+    let prefix = resource.and_then(|resource| resource.prefix.as_deref());
+    if let (Method::Read, Some(prefix), Some(result)) = (method, prefix, envelope.outcome) {
+        rename_contents(frame.bytes(), result, prefix, &mut edits);
+    }
+    answer(desk, caller, edits, envelope, frame);
+}
+
+/// What was read by a qualified name carries that name in its contents as well.
+fn rename_contents(text: &[u8], result: Span, prefix: &str, edits: &mut Edits) {
+    let contents = path(text, result, &["contents"]).unwrap_or_default();
+    for uri_at in elements(text, contents).filter_map(|content| member(text, content, "uri")) {
+        if let Some(uri) = string(text, uri_at) {
+            let uri = format!("{prefix}{uri}");
+            edits.replace(uri_at, write::string(&uri).into_bytes());
+        }
+    }
+}
+
+fn answer(
+    desk: &mut Desk<'_, '_>,
+    caller: &Caller,
+    mut edits: Edits,
+    envelope: &Envelope,
+    frame: &Frame,
+) {
+    if let Some(id_at) = envelope.id {
+        edits.replace(id_at, caller.id.raw().to_vec());
+    }
+    let message = edits.parts(frame.shared(), envelope.whole);
+    desk.clients
+        .answer(desk.cx, caller.client, caller.at, &message);
+}

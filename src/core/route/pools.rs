@@ -1,0 +1,309 @@
+//! Sessions with servers: who may use which (protocol S1), and what goes on in them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use crate::effect::Level;
+use crate::language::{ClientKey, PoolKey, PoolState};
+use crate::limits::POOL_SESSIONS_PER_SERVER_MAX;
+use crate::mcp::capabilities::ClientCapabilities;
+use crate::now::Tick;
+use crate::route::calls::CallKey;
+use crate::route::catalog::Catalog;
+use crate::route::errors::Failure;
+use crate::route::subscriptions::Subscribers;
+use crate::route::{Desk, Hall, ServerKey};
+
+/// How far a session has come, as far as its lists are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Never up yet: what is remembered of the server still counts.
+    Fresh,
+    /// Serves.
+    Up,
+    /// Was up, or failed to come up: its lists are withdrawn until it is back.
+    Down,
+}
+
+/// One session with a server.
+pub(crate) struct Pool {
+    /// Whose session.
+    pub(crate) server: ServerKey,
+    /// The only client that uses it, if it is not common.
+    pub(crate) owner: Option<ClientKey>,
+    /// What was declared to the server.
+    pub(crate) declares: ClientCapabilities,
+    /// How far it has come.
+    pub(crate) life: Life,
+    /// What it offers.
+    pub(crate) catalog: Catalog,
+    /// Calls of clients that it works on.
+    pub(crate) in_flight: Vec<CallKey>,
+    /// Nobody begins anything here any more; it ends with its last call.
+    pub(crate) retired: bool,
+    /// The level that was last sent to it.
+    pub(crate) level: Option<u8>,
+    /// Who listens to which of its resources.
+    pub(crate) subscriptions: BTreeMap<Rc<str>, Subscribers>,
+    /// URL elicitations whose completion is still to be told, with the client that was asked.
+    pub(crate) elicitations: VecDeque<(String, ClientKey)>,
+    /// A question is held here until calls end: new calls of others wait (protocol S3).
+    pub(crate) holding: bool,
+    /// When it last had anything to do.
+    pub(crate) used: Tick,
+}
+
+impl Pool {
+    /// A session that was just queued to start.
+    #[must_use]
+    pub(crate) fn new(
+        server: ServerKey,
+        owner: Option<ClientKey>,
+        declares: ClientCapabilities,
+        known: Option<&Catalog>,
+    ) -> Self {
+        let mut catalog = Catalog::default();
+        if let Some(known) = known {
+            catalog.seed(known);
+        }
+        Self {
+            server,
+            owner,
+            declares,
+            life: Life::Fresh,
+            catalog,
+            in_flight: Vec::new(),
+            retired: false,
+            level: None,
+            subscriptions: BTreeMap::new(),
+            elicitations: VecDeque::new(),
+            holding: false,
+            used: Tick::default(),
+        }
+    }
+}
+
+/// The clients that have calls in flight in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InFlight {
+    /// Nobody.
+    Nobody,
+    /// One client, and its call if it is only one.
+    One(ClientKey, Option<CallKey>),
+    /// Several clients.
+    Several,
+}
+
+impl Hall {
+    /// The session that serves a client, started if need be.
+    pub(crate) fn pool_for(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        key: ServerKey,
+    ) -> Result<PoolKey, Failure> {
+        let capabilities = desk
+            .clients
+            .facts(client)
+            .map(|facts| facts.capabilities)
+            .unwrap_or_default();
+        let Some(server) = self.servers.get(key) else {
+            return Err(Failure::params(
+                "this server was removed from the configuration",
+            ));
+        };
+        if let Some(fault) = server.fault() {
+            let state = PoolState::Failed {
+                why: fault.to_owned(),
+            };
+            return Err(Failure::down(server.name(), &state));
+        }
+        if self.single.is_some() || !server.isolates(capabilities) {
+            self.start_shared(desk, key);
+            let shared = self.servers.get(key).and_then(|server| server.shared);
+            return shared
+                .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting));
+        }
+        if let Some(pool) = server.private.get(&client) {
+            return Ok(*pool);
+        }
+        if server.private.len() >= POOL_SESSIONS_PER_SERVER_MAX {
+            let name = server.name();
+            return Err(Failure::about(
+                name,
+                format!(
+                    "server {name} is busy: {POOL_SESSIONS_PER_SERVER_MAX} clients have a session \
+                     of their own with it; try again later"
+                ),
+            ));
+        }
+        Ok(self
+            .start_private(desk, client, key, capabilities)
+            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?)
+    }
+
+    fn start_private(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        key: ServerKey,
+        capabilities: ClientCapabilities,
+    ) -> Option<PoolKey> {
+        let server = self.servers.get_mut(key)?;
+        let declare = server.static_roots(capabilities);
+        let spec = server.pool_spec(declare)?;
+        let pool = desk.backends.start(desk.cx, spec);
+        server.private.insert(client, pool);
+        let known = self
+            .servers
+            .get(key)
+            .and_then(|server| self.reference(server));
+        let mut session = Pool::new(key, Some(client), declare, known);
+        session.used = desk.cx.now.tick;
+        self.pools.insert(pool, session);
+        self.move_subscriptions(desk, client, key, pool);
+        Some(pool)
+    }
+
+    /// Notes a call of a client as in flight in its session.
+    pub(crate) fn enter(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        if let Some(pool) = self.pools.get_mut(&call.pool) {
+            call.place = pool.in_flight.len();
+            pool.in_flight.push(key);
+        }
+    }
+
+    /// A call of a client has left its session; the last call there fills its place.
+    pub(crate) fn leave(&mut self, desk: &mut Desk<'_, '_>, pool_key: PoolKey, place: usize) {
+        let Some(pool) = self.pools.get_mut(&pool_key) else {
+            return;
+        };
+        if place < pool.in_flight.len() {
+            pool.in_flight.swap_remove(place);
+        }
+        pool.used = desk.cx.now.tick;
+        if let Some(moved) = pool.in_flight.get(place)
+            && let Some(call) = self.calls.get_mut(*moved)
+        {
+            call.place = place;
+        }
+        if pool.holding {
+            self.release_held(desk, pool_key);
+        }
+        self.end_if_retired(desk, pool_key);
+    }
+
+    /// Who has calls in flight in a session.
+    pub(crate) fn in_flight(&self, pool: &Pool) -> InFlight {
+        let mut found: Option<(ClientKey, Option<CallKey>)> = None;
+        for key in &pool.in_flight {
+            let Some(client) = self.caller_of(*key) else {
+                continue;
+            };
+            match &mut found {
+                None => found = Some((client, Some(*key))),
+                Some((other, call)) if *other == client => *call = None,
+                Some(_) => return InFlight::Several,
+            }
+        }
+        found.map_or(InFlight::Nobody, |(client, call)| {
+            InFlight::One(client, call)
+        })
+    }
+
+    /// Ends a session that nobody uses any more once its last call is done.
+    pub(crate) fn end_if_retired(&mut self, desk: &mut Desk<'_, '_>, key: PoolKey) {
+        if self
+            .pools
+            .get(&key)
+            .is_some_and(|pool| pool.retired && pool.in_flight.is_empty())
+        {
+            self.stop_pool(desk, key);
+        }
+    }
+
+    /// Stops a session; what is in flight there fails.
+    pub(crate) fn stop_pool(&mut self, desk: &mut Desk<'_, '_>, key: PoolKey) {
+        let Some(pool) = self.pools.remove(&key) else {
+            return;
+        };
+        desk.backends.stop(desk.cx, key);
+        let name = Rc::from(self.server_name(pool.server));
+        let calls = self.calls.of_pool(key);
+        self.fail_calls(desk, &name, calls, &PoolState::Stopping);
+        self.drop_asks_of_pool(desk, key);
+        self.forget_subscribers(&pool);
+        if let Some(server) = self.servers.get_mut(pool.server) {
+            if server.shared == Some(key) {
+                server.shared = None;
+            }
+            server.private.retain(|_, private| *private != key);
+        }
+        self.refuse_parked(desk, key);
+    }
+
+    /// A server asked a client something: from now on clients that can answer have sessions of
+    /// their own. The asked client keeps the running child if nobody else has calls there.
+    pub(crate) fn mark(&mut self, desk: &mut Desk<'_, '_>, key: PoolKey, asked: Option<ClientKey>) {
+        let Some(server_key) = self.pools.get(&key).map(|pool| pool.server) else {
+            return;
+        };
+        let alone = self.pools.get(&key).is_some_and(|pool| {
+            asked.is_some_and(
+                |client| matches!(self.in_flight(pool), InFlight::One(other, _) if other == client),
+            )
+        });
+        let interactive = asked
+            .and_then(|client| desk.clients.facts(client))
+            .is_some_and(|facts| facts.capabilities.interactive());
+        let Some(server) = self.servers.get_mut(server_key) else {
+            return;
+        };
+        if server.interactive {
+            return;
+        }
+        server.interactive = true;
+        server.shared = None;
+        let name = Rc::clone(server.name());
+        desk.cx.log(Level::Info, || {
+            format!("server={name} asks its clients: each gets a session of its own from now on")
+        });
+        if let Some(pool) = self.pools.get_mut(&key) {
+            match asked {
+                Some(client) if alone && interactive => {
+                    pool.owner = Some(client);
+                    server.private.insert(client, key);
+                }
+                _ => pool.retired = true,
+            }
+        }
+        self.keep_listeners(desk, server_key, key);
+        self.remember(desk, server_key);
+        self.changes.note_all(desk.cx, None);
+        self.start_shared(desk, server_key);
+        self.end_if_retired(desk, key);
+    }
+
+    /// Ends sessions of single clients that have had nothing to do for long.
+    pub(crate) fn end_idle(&mut self, desk: &mut Desk<'_, '_>, idle_ms_max: u64) {
+        let now = desk.cx.now.tick;
+        let idle = |pool: &Pool| {
+            pool.owner.is_some()
+                && pool.in_flight.is_empty()
+                && pool.subscriptions.is_empty()
+                && now.since(pool.used) >= idle_ms_max
+        };
+        let keys: Vec<PoolKey> = self
+            .pools
+            .iter()
+            .filter(|(_, pool)| self.single.is_none() && idle(pool))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            self.stop_pool(desk, key);
+        }
+    }
+}

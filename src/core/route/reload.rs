@@ -1,0 +1,97 @@
+//! A new configuration: what is new starts, what is gone stops, what changed restarts only if the
+//! process would be another one; clients are told once, connections stay up (contract 2).
+
+use crate::config::{self, Config};
+use crate::effect::Level;
+use crate::route::servers::Server;
+use crate::route::{Desk, Hall, ServerKey};
+
+/// Whether a changed entry needs another process.
+fn restarts(old: &config::Server, new: &config::Server) -> bool {
+    old.process_hash != new.process_hash
+        || old.fault != new.fault
+        || old.isolation != new.isolation
+        || old.era != new.era
+        || old.roots != new.roots
+        || old.restart != new.restart
+}
+
+impl Hall {
+    /// Takes a configuration over.
+    pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
+        for problem in &config.problems {
+            desk.cx.log(Level::Error, || format!("mcp.json: {problem}"));
+        }
+        let tags = self.settings.tags.clone();
+        let wanted: Vec<config::Server> = config
+            .servers
+            .into_iter()
+            .filter(|entry| !entry.disabled && Server::selected(entry, &tags))
+            .collect();
+        let kept = |entry: &config::Server| wanted.iter().any(|new| new.name == entry.name);
+        for key in self.order.clone() {
+            let gone = self.server(key).is_none_or(|server| !kept(&server.entry));
+            if gone {
+                self.remove_server(desk, key);
+            }
+        }
+        let mut order = Vec::with_capacity(wanted.len());
+        let mut added = Vec::new();
+        for entry in wanted {
+            let old = self.server_by_name(&entry.name);
+            let restart = old
+                .and_then(|key| self.server(key))
+                .is_some_and(|server| restarts(&server.entry, &entry));
+            match old {
+                Some(key) if !restart => {
+                    if let Some(server) = self.servers.get_mut(key) {
+                        server.update(entry);
+                    }
+                    order.push(key);
+                }
+                Some(key) => {
+                    self.remove_server(desk, key);
+                    added.push((order.len(), entry));
+                    order.push(key);
+                }
+                None => {
+                    added.push((order.len(), entry));
+                    // Its place; the key follows.
+                    order.push(ServerKey(crate::base::slab::Key {
+                        index: u32::MAX,
+                        generation: u32::MAX,
+                    }));
+                }
+            }
+        }
+        self.order = order;
+        for (place, entry) in added {
+            let key = self.add_server(desk, entry);
+            if let Some(slot) = self.order.get_mut(place) {
+                *slot = key;
+            }
+        }
+        self.rebuild(desk);
+        self.changes.note_all(desk.cx, None);
+        self.settle(desk);
+    }
+
+    /// Stops a server and forgets it; its calls in flight get an error.
+    fn remove_server(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey) {
+        let pools: Vec<_> = self
+            .pools
+            .iter()
+            .filter(|(_, pool)| pool.server == key)
+            .map(|(pool, _)| *pool)
+            .collect();
+        for pool in pools {
+            self.stop_pool(desk, pool);
+        }
+        if let Some(server) = self.servers.remove(key) {
+            desk.cx.log(Level::Info, || {
+                format!("server={} removed or replaced", server.name())
+            });
+        }
+        self.order.retain(|other| *other != key);
+    }
+}

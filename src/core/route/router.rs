@@ -1,0 +1,304 @@
+//! What a client may ask for: the method table. Answered here, by one server, or by all.
+
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::base::outbox::Part;
+use crate::json::envelope::{Envelope, JsonId};
+use crate::json::span::{Span, string};
+use crate::language::{At, ClientKey};
+use crate::limits::ID_BYTES_MAX;
+use crate::mcp::names;
+use crate::route::calls::{Caller, Method, to_wire};
+use crate::route::catalog::Kind;
+use crate::route::directory::Target;
+use crate::route::errors::Failure;
+use crate::route::forward::Request;
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall};
+
+/// A request of a client as it came.
+pub struct Incoming<'a> {
+    /// Who.
+    pub client: ClientKey,
+    /// Where the answer goes.
+    pub at: At,
+    /// Its id.
+    pub id: JsonId,
+    /// Its members.
+    pub envelope: Envelope,
+    /// Its bytes, on one line.
+    pub frame: &'a Frame,
+}
+
+impl Incoming<'_> {
+    pub(crate) fn text(&self) -> &[u8] {
+        self.frame.bytes()
+    }
+
+    /// The parameters by which the request is routed.
+    ///
+    /// # Errors
+    /// One of them stands twice.
+    pub(crate) fn params<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<[Option<Span>; N], Failure> {
+        fields(self.text(), self.envelope.params, names).map_err(|_| Failure::twice())
+    }
+
+    /// A parameter that has to be a string.
+    ///
+    /// # Errors
+    /// It is missing or something else.
+    pub(crate) fn text_of(&self, at: Option<Span>, name: &str) -> Result<String, Failure> {
+        let text = at.and_then(|at| string(self.text(), at));
+        let missing = || Failure::params(format!("params.{name} is missing or not a string"));
+        text.map(std::borrow::Cow::into_owned).ok_or_else(missing)
+    }
+
+    /// The request to be passed on: its progress token is found, nothing is replaced yet.
+    ///
+    /// # Errors
+    /// The token is neither a string nor a number.
+    pub(crate) fn into_request(
+        self,
+        method: Method,
+        meta: Option<Span>,
+    ) -> Result<Request, (Self, Failure)> {
+        let token_at = match self.token(meta) {
+            Ok(token_at) => token_at,
+            Err(failure) => return Err((self, failure)),
+        };
+        let token = token_at.map(|at| Box::from(at.of(self.text())));
+        Ok(Request {
+            caller: Caller {
+                client: self.client,
+                at: self.at,
+                id: self.id,
+                token,
+            },
+            token_at,
+            method,
+            buffer: Rc::clone(self.frame.shared()),
+            envelope: self.envelope,
+            edits: Edits::default(),
+            resource: None,
+            search: None,
+        })
+    }
+
+    fn token(&self, meta: Option<Span>) -> Result<Option<Span>, Failure> {
+        let [token] = fields(self.text(), meta, ["progressToken"]).map_err(|_| Failure::twice())?;
+        match token.map(|at| at.of(self.text())) {
+            Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
+            Some(_) => {
+                return Err(Failure::params(
+                    "progressToken is neither string nor number",
+                ));
+            }
+        }
+        if token.is_some_and(|at| at.range().len() > ID_BYTES_MAX) {
+            return Err(Failure::params(format!(
+                "progressToken is over {ID_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(token)
+    }
+}
+
+impl Hall {
+    /// A request of a client, other than `initialize`.
+    pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
+        self.clients.entry(incoming.client).or_default();
+        let method = incoming
+            .envelope
+            .method
+            .and_then(|at| string(incoming.text(), at));
+        let method = method.unwrap_or_default().into_owned();
+        if let Some(failure) = self.unserved(desk, &incoming, &method) {
+            return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
+        }
+        match method.as_str() {
+            "ping" => desk.succeed(incoming.client, incoming.at, &incoming.id, "{}"),
+            "tools/list" => self.list(desk, &incoming, Kind::Tools),
+            "prompts/list" => self.list(desk, &incoming, Kind::Prompts),
+            "resources/list" => self.list(desk, &incoming, Kind::Resources),
+            "resources/templates/list" => self.list(desk, &incoming, Kind::Templates),
+            "tools/call" => self.named(desk, incoming, Kind::Tools),
+            "prompts/get" => self.named(desk, incoming, Kind::Prompts),
+            "resources/read" => self.read(desk, incoming),
+            "resources/subscribe" => self.subscribe(desk, incoming),
+            "resources/unsubscribe" => self.unsubscribe(desk, incoming),
+            "completion/complete" => self.complete(desk, incoming),
+            "logging/setLevel" => self.set_level(desk, &incoming),
+            _ => desk.fail(
+                incoming.client,
+                incoming.at,
+                &incoming.id,
+                &Failure::method(&method),
+            ),
+        }
+    }
+
+    /// A method whose capability nobody offers, and that was not advertised, does not exist (A3).
+    fn unserved(&self, desk: &Desk<'_, '_>, of: &Incoming<'_>, method: &str) -> Option<Failure> {
+        let advertised = self.clients.get(&of.client)?.advertised;
+        let offered = || self.capabilities(desk, Some(of.client)).or(advertised);
+        let served = match method.split_once('/').map_or("", |(group, _)| group) {
+            "tools" => advertised.tools || offered().tools,
+            "prompts" => advertised.prompts || offered().prompts,
+            "resources" if method.ends_with("subscribe") => {
+                advertised.subscribe || offered().subscribe
+            }
+            "resources" => advertised.resources || offered().resources,
+            "logging" => advertised.logging || offered().logging,
+            // 2024-11-05 clients complete without asking for a capability.
+            _ => true,
+        };
+        (!served).then(|| Failure::method(method))
+    }
+
+    /// A tool or a prompt is used: its name tells the server.
+    fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
+        let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
+        let found = incoming
+            .params(["name", "_meta"])
+            .and_then(|[name_at, meta]| {
+                let name = incoming.text_of(name_at, "name")?;
+                Ok((self.find_named(kind, &name)?, name_at, meta))
+            });
+        let (target, name_at, meta) = match found {
+            Ok(found) => found,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        let method = if kind == Kind::Tools {
+            Method::Tool
+        } else {
+            Method::Prompt
+        };
+        match incoming.into_request(method, meta) {
+            Ok(mut request) => {
+                if let Some(name_at) = name_at {
+                    request.edits.replace_kept(name_at, target.json);
+                }
+                self.forward(desk, request, target.server);
+            }
+            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+        }
+    }
+
+    /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).
+    pub(crate) fn find_named(&self, kind: Kind, name: &str) -> Result<Target, Failure> {
+        if let Some(target) = self.directory.find(kind, name) {
+            return Ok(target.clone());
+        }
+        if let Some((server, original)) = names::split_plain(name)
+            && let Some(key) = self.server_by_name(server)
+        {
+            if let Some(target) = self.directory.own(kind, key, original) {
+                return Ok(target);
+            }
+            let hidden = kind == Kind::Tools
+                && self
+                    .server(key)
+                    .is_some_and(|server| !server.offers_tool(original));
+            let unknown = self
+                .server(key)
+                .is_some_and(|server| self.reference(server).is_none());
+            if unknown && !hidden {
+                return Ok(Target::new(key, &Rc::from(original)));
+            }
+        }
+        let what = if kind == Kind::Tools {
+            "tool"
+        } else {
+            "prompt"
+        };
+        let nearest = names::nearest(name, self.directory.all(kind));
+        Err(Failure::unknown(what, name, nearest))
+    }
+
+    /// A notification of a client.
+    pub fn client_notification(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Some(method) = envelope.method.and_then(|at| string(text, at)) else {
+            return;
+        };
+        match method.as_ref() {
+            "notifications/cancelled" => {
+                if let Ok([Some(id), reason]) =
+                    fields(text, envelope.params, ["requestId", "reason"])
+                {
+                    let reason = reason
+                        .map(|at| at.of(text))
+                        .filter(|raw| raw.starts_with(b"\""));
+                    self.cancel(desk, client, id.of(text), reason);
+                }
+            }
+            "notifications/progress" => self.ask_progress(desk, client, envelope, frame),
+            "notifications/roots/list_changed" => self.roots_changed(desk, client),
+            _ => {}
+        }
+    }
+
+    /// A client does not want an answer any more (C11).
+    fn cancel(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        id: &[u8],
+        reason: Option<&[u8]>,
+    ) {
+        for caller in self.drop_parked(client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, caller.at);
+        }
+        for at in self.drop_waiting(client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, at);
+        }
+        let Some(calls) = self.clients.get(&client).map(|client| client.calls.clone()) else {
+            return;
+        };
+        let theirs = |key: &crate::route::calls::CallKey| {
+            self.calls
+                .get(*key)
+                .and_then(|call| call.caller())
+                .is_some_and(|c| c.id.same(id))
+        };
+        let Some(key) = calls.into_iter().find(theirs) else {
+            return;
+        };
+        self.abandon(desk, key, reason);
+    }
+
+    /// Ends a call nobody waits for: the server is told, the client gets no answer.
+    pub(crate) fn abandon(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: crate::route::calls::CallKey,
+        reason: Option<&[u8]>,
+    ) {
+        let Some(call) = self.end_call(desk, key) else {
+            return;
+        };
+        let wire = to_wire(key).to_string();
+        let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
+        let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];
+        message.push(Part::from(wire.as_str()));
+        if let Some(reason) = reason {
+            message.extend([Part::from(",\"reason\":"), Part::Copy(reason)]);
+        }
+        message.push(Part::from("}}"));
+        // A session that is down has forgotten the call anyway.
+        let _ = desk.backends.send(desk.cx, call.pool, &message);
+        if let Some(caller) = call.caller() {
+            desk.clients.drop_request(desk.cx, caller.client, caller.at);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The servers of the configuration: how each is offered, and which of its sessions serve whom.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::config::{self, Isolation, Prefix, Transport};
+use crate::effect::{Effect, Level};
+use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
+use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
+use crate::mcp::names;
+use crate::route::catalog::{Catalog, Kind};
+use crate::route::directory::Listing;
+use crate::route::memory::{self, Memory};
+use crate::route::pools::{Life, Pool};
+use crate::route::{Desk, Hall, ServerKey};
+
+/// One server of the configuration.
+pub(crate) struct Server {
+    /// What the file says.
+    pub(crate) entry: config::Server,
+    /// Put before its names.
+    pub(crate) prefix: String,
+    /// The session that all clients have in common (protocol S1).
+    pub(crate) shared: Option<PoolKey>,
+    /// Sessions of single clients.
+    pub(crate) private: BTreeMap<ClientKey, PoolKey>,
+    /// It asks clients for things: each client that can answer has its own session.
+    pub(crate) interactive: bool,
+    /// What it said when it was last up, in this process or an earlier one.
+    pub(crate) memory: Option<Memory>,
+    /// The state directory was asked for `memory` and has answered.
+    pub(crate) recalled: bool,
+}
+
+impl Server {
+    /// A server that was never started.
+    #[must_use]
+    pub(crate) fn new(entry: config::Server) -> Self {
+        let mut server = Self {
+            entry,
+            prefix: String::new(),
+            shared: None,
+            private: BTreeMap::new(),
+            interactive: false,
+            memory: None,
+            recalled: false,
+        };
+        server.update_prefix();
+        server
+    }
+
+    /// Takes a new entry over that needs no other process.
+    pub(crate) fn update(&mut self, entry: config::Server) {
+        self.entry = entry;
+        self.update_prefix();
+    }
+
+    fn update_prefix(&mut self) {
+        self.prefix = match &self.entry.prefix {
+            Prefix::Default => names::default_prefix(&self.entry.name),
+            Prefix::Text(text) => text.clone(),
+        };
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub(crate) fn name(&self) -> &Rc<str> {
+        &self.entry.name
+    }
+
+    /// Whether a tool is offered at all (`disabledTools`, `enabledTools`).
+    #[must_use]
+    pub(crate) fn offers_tool(&self, original: &str) -> bool {
+        let named = |list: &Vec<String>| list.iter().any(|name| name == original);
+        !named(&self.entry.disabled_tools) && self.entry.enabled_tools.as_ref().is_none_or(named)
+    }
+
+    /// Why it cannot be started although it is configured.
+    #[must_use]
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.entry.fault.as_deref()
+    }
+
+    /// Whether each client has a session of its own, given what it declared.
+    #[must_use]
+    pub(crate) fn isolates(&self, capabilities: ClientCapabilities) -> bool {
+        match self.entry.isolation {
+            Isolation::Shared => false,
+            Isolation::Session => true,
+            Isolation::Auto => self.interactive && capabilities.interactive(),
+        }
+    }
+
+    /// What the common session declares. While nothing is known of the server it is lured into
+    /// showing whether it asks; roots are never declared for several clients at once, since a
+    /// server applies them to its whole process (protocol S1).
+    #[must_use]
+    pub(crate) fn shared_declares(&self) -> ClientCapabilities {
+        if self.entry.isolation != Isolation::Auto || self.interactive {
+            return self.static_roots(ClientCapabilities::default());
+        }
+        self.static_roots(ClientCapabilities {
+            sampling: true,
+            sampling_tools: true,
+            sampling_context: true,
+            elicitation_form: true,
+            elicitation_url: true,
+            ..ClientCapabilities::default()
+        })
+    }
+
+    /// A static list of roots is answered by us, so that it can always be declared.
+    #[must_use]
+    pub(crate) fn static_roots(&self, declared: ClientCapabilities) -> ClientCapabilities {
+        ClientCapabilities {
+            roots: declared.roots || self.entry.roots.is_some(),
+            ..declared
+        }
+    }
+
+    /// How to run one of its sessions; `None` for what is no child.
+    #[must_use]
+    pub(crate) fn pool_spec(&self, declare: ClientCapabilities) -> Option<PoolSpec> {
+        let Transport::Stdio(spawn) = &self.entry.transport else {
+            return None;
+        };
+        Some(PoolSpec {
+            name: Rc::clone(&self.entry.name),
+            spawn: spawn.clone(),
+            declare,
+            connect_ms: self.entry.connect_ms,
+            restart: self.entry.restart.on_exit,
+            restarts_max: self.entry.restart.max,
+            restart_delay_ms: self.entry.restart.delay_ms,
+        })
+    }
+
+    /// Whether `--tags` lets it through: by tag, or by name as the guide uses it (contract 4).
+    #[must_use]
+    pub(crate) fn selected(entry: &config::Server, tags: &[String]) -> bool {
+        tags.is_empty()
+            || tags.iter().any(|tag| {
+                entry.name.eq_ignore_ascii_case(tag)
+                    || entry
+                        .tags
+                        .iter()
+                        .any(|own| own.to_lowercase() == tag.to_lowercase())
+            })
+    }
+}
+
+impl Hall {
+    /// A server, unless it was removed.
+    pub(crate) fn server(&self, key: ServerKey) -> Option<&Server> {
+        self.servers.get(key)
+    }
+
+    /// Its name, for errors; empty once it was removed.
+    pub(crate) fn server_name(&self, key: ServerKey) -> &str {
+        self.servers.get(key).map_or("", |server| server.name())
+    }
+
+    /// A server by the name it has in the file.
+    pub(crate) fn server_by_name(&self, name: &str) -> Option<ServerKey> {
+        self.order
+            .iter()
+            .copied()
+            .find(|key| self.server_name(*key) == name)
+    }
+
+    /// Adds a server and asks for what is remembered of it; it starts when the answer is there.
+    pub(crate) fn add_server(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        entry: config::Server,
+    ) -> ServerKey {
+        let name = memory::record_name(&entry.process_hash);
+        let startable = entry.fault.is_none();
+        if let Some(fault) = &entry.fault {
+            let (server, fault) = (Rc::clone(&entry.name), fault.clone());
+            desk.cx.log(Level::Error, || {
+                format!("server={server} not started: {fault}")
+            });
+        }
+        let key = self.servers.insert(Server::new(entry));
+        if startable {
+            desk.cx.effects.push(Effect::LoadState { name });
+        } else if let Some(server) = self.servers.get_mut(key) {
+            server.recalled = true;
+        }
+        key
+    }
+
+    /// The state directory answered.
+    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<Vec<u8>>) {
+        let waits = |server: &Server| {
+            !server.recalled && memory::record_name(&server.entry.process_hash) == name
+        };
+        let keys: Vec<ServerKey> = self
+            .servers
+            .iter()
+            .filter(|(_, server)| waits(server))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            let Some(server) = self.servers.get_mut(key) else {
+                continue;
+            };
+            server.recalled = true;
+            server.memory = bytes.clone().and_then(Memory::read);
+            server.interactive = server
+                .memory
+                .as_ref()
+                .is_some_and(|memory| memory.interactive);
+            self.start_shared(desk, key);
+        }
+        self.rebuild(desk);
+        self.settle(desk);
+    }
+
+    /// Starts the common session of a server, if it may run and does not yet.
+    pub(crate) fn start_shared(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey) {
+        let single = self.single.and_then(|client| desk.clients.facts(client));
+        let Some(server) = self.servers.get_mut(key) else {
+            return;
+        };
+        if !self.running || !server.recalled || server.shared.is_some() || server.fault().is_some()
+        {
+            return;
+        }
+        // The one client of a stdio gateway is nobody else's neighbour: exactly its capabilities.
+        let owner = self.single;
+        let declare = match single {
+            Some(facts) => server.static_roots(facts.capabilities),
+            None => server.shared_declares(),
+        };
+        if let Some(spec) = server.pool_spec(declare) {
+            let pool = desk.backends.start(desk.cx, spec);
+            server.shared = Some(pool);
+            let known = self
+                .servers
+                .get(key)
+                .and_then(|server| self.reference(server));
+            let session = Pool::new(key, owner, declare, known);
+            self.pools.insert(pool, session);
+        }
+    }
+
+    /// The lists by which a server is known: those of its common session once they are there, else
+    /// what is remembered.
+    pub(crate) fn reference<'a>(&'a self, server: &'a Server) -> Option<&'a Catalog> {
+        let shared = server.shared.and_then(|pool| self.pools.get(&pool));
+        let known = shared
+            .map(|pool| &pool.catalog)
+            .filter(|catalog| catalog.known());
+        let private = || {
+            let pools = server
+                .private
+                .values()
+                .filter_map(|pool| self.pools.get(pool));
+            let mut catalogs = pools.map(|pool| &pool.catalog);
+            catalogs.find(|catalog| catalog.known())
+        };
+        known
+            .or_else(|| server.memory.as_ref().map(|memory| &memory.catalog))
+            .or_else(private)
+    }
+
+    /// What a server offers as far as anybody knows.
+    pub(crate) fn capabilities_of(
+        &self,
+        desk: &Desk<'_, '_>,
+        server: &Server,
+        client: Option<ClientKey>,
+    ) -> ServerCapabilities {
+        let own = client.and_then(|client| server.private.get(&client).copied());
+        for pool in [own, server.shared].into_iter().flatten() {
+            if let Some(hello) = desk.backends.hello(pool) {
+                return hello.capabilities;
+            }
+        }
+        if let Some(memory) = &server.memory {
+            return memory.capabilities;
+        }
+        let known = server
+            .private
+            .values()
+            .find_map(|pool| desk.backends.hello(*pool));
+        match known {
+            Some(hello) => hello.capabilities,
+            None if server.fault().is_some() => ServerCapabilities::default(),
+            None => ServerCapabilities::ANYTHING,
+        }
+    }
+
+    /// The union over all servers; before any is configured everything may come (contract 3).
+    pub(crate) fn capabilities(
+        &self,
+        desk: &Desk<'_, '_>,
+        client: Option<ClientKey>,
+    ) -> ServerCapabilities {
+        let servers = self.order.iter().filter_map(|key| self.servers.get(*key));
+        let mut known = servers
+            .map(|server| self.capabilities_of(desk, server, client))
+            .peekable();
+        if known.peek().is_none() {
+            return ServerCapabilities::ANYTHING;
+        }
+        known.fold(ServerCapabilities::default(), ServerCapabilities::or)
+    }
+
+    /// Builds the names anew after a catalog or the configuration changed.
+    pub(crate) fn rebuild(&mut self, desk: &mut Desk<'_, '_>) {
+        let mut directory = std::mem::take(&mut self.directory);
+        let listings: Vec<Listing<'_>> = self
+            .order
+            .iter()
+            .filter_map(|key| self.servers.get(*key).map(|server| (*key, server)))
+            .map(|(key, server)| Listing {
+                server: key,
+                name: server.name(),
+                prefix: &server.prefix,
+                keys: Kind::ALL.map(|kind| self.known_keys(server, kind)),
+            })
+            .collect();
+        let lost_before = std::mem::take(&mut directory.lost);
+        directory.rebuild(&listings, self.settings.name_bytes_max);
+        for lost in directory
+            .lost
+            .iter()
+            .filter(|lost| !lost_before.contains(lost))
+        {
+            desk.cx.log(Level::Warn, || {
+                format!("name taken: {lost} is offered with its default prefix")
+            });
+        }
+        drop(listings);
+        self.directory = directory;
+    }
+
+    /// All keys of one kind that any session of a server knows, the reference first.
+    fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
+        let private = server
+            .private
+            .values()
+            .filter_map(|pool| self.pools.get(pool));
+        let catalogs = self
+            .reference(server)
+            .into_iter()
+            .chain(private.map(|pool| &pool.catalog));
+        let entries = catalogs.flat_map(|catalog| catalog.list(kind).entries());
+        entries
+            .filter(|entry| kind != Kind::Tools || server.offers_tool(&entry.key))
+            .map(|entry| Rc::clone(&entry.key))
+            .collect()
+    }
+
+    /// How a server is doing, seen by a client (or by nobody in particular).
+    pub(crate) fn server_state(
+        &self,
+        desk: &Desk<'_, '_>,
+        server: &Server,
+        client: Option<ClientKey>,
+    ) -> PoolState {
+        if let Some(fault) = server.fault() {
+            return PoolState::Failed {
+                why: fault.to_owned(),
+            };
+        }
+        let own = client.and_then(|client| server.private.get(&client).copied());
+        let any = own
+            .or(server.shared)
+            .or_else(|| server.private.values().next().copied());
+        any.map_or(PoolState::Starting, |pool| {
+            desk.backends.state(desk.cx.now, pool)
+        })
+    }
+
+    /// Whether it is still unknown what a server offers to a client.
+    pub(crate) fn unsettled(&self, server: &Server, client: ClientKey) -> bool {
+        if server.fault().is_some() || self.reference(server).is_some() {
+            return false;
+        }
+        let own = server.private.get(&client).copied().or(server.shared);
+        match own.and_then(|pool| self.pools.get(&pool)) {
+            Some(pool) => match pool.life {
+                Life::Fresh => true,
+                Life::Up => !pool.catalog.known(),
+                Life::Down => false,
+            },
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Changing a few values of a message whose other bytes are not ours (DESIGN 4): ids, names,
+//! tokens and URIs are replaced by byte range, everything else passes as it came.
+
+use std::rc::Rc;
+
+use crate::base::outbox::Part;
+use crate::json::span::{Span, members, string};
+
+/// Bytes to stand in the place of a value.
+#[derive(Clone, Debug)]
+pub enum With {
+    /// Written for this message.
+    Own(Vec<u8>),
+    /// Kept elsewhere, such as the original name of a tool.
+    Kept(Rc<[u8]>),
+}
+
+impl With {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
+        }
+    }
+}
+
+/// Replacements in one message.
+#[derive(Clone, Debug, Default)]
+pub struct Edits(Vec<(Span, With)>);
+
+impl Edits {
+    /// Puts `with` in the place of the value at `at`.
+    pub fn replace(&mut self, at: Span, with: Vec<u8>) {
+        self.0.push((at, With::Own(with)));
+    }
+
+    /// Puts kept bytes in the place of the value at `at`.
+    pub fn replace_kept(&mut self, at: Span, with: Rc<[u8]>) {
+        self.0.push((at, With::Kept(with)));
+    }
+
+    /// Cuts bytes out: a member with its comma.
+    pub fn cut(&mut self, at: Span) {
+        self.replace(at, Vec::new());
+    }
+
+    /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
+    /// since they stand for different values.
+    pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Vec<Part<'a>> {
+        self.0.sort_by_key(|(at, _)| at.start);
+        let mut parts = Vec::with_capacity(self.0.len() * 2 + 1);
+        let mut from = whole.start;
+        for (at, with) in &self.0 {
+            parts.push(Part::Share(buffer, from..at.start));
+            parts.push(Part::Copy(with.bytes()));
+            from = at.end;
+        }
+        parts.push(Part::Share(buffer, from..whole.end));
+        parts
+    }
+}
+
+/// A member that we route by stands twice. The receiver might read the other one, so a filter
+/// could be walked around: such a message is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twice;
+
+/// The values of some members of an object, each of which may stand at most once.
+///
+/// # Errors
+/// One of them stands twice.
+pub fn fields<const N: usize>(
+    text: &[u8],
+    object: Option<Span>,
+    names: [&str; N],
+) -> Result<[Option<Span>; N], Twice> {
+    let mut found = [None; N];
+    let Some(object) = object else {
+        return Ok(found);
+    };
+    for (key, value) in members(text, object) {
+        let Some(key) = string(text, key) else {
+            continue;
+        };
+        for (slot, name) in found.iter_mut().zip(names) {
+            if key == name && slot.replace(value).is_some() {
+                return Err(Twice);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The span of a whole member, its comma included, so that cutting it leaves a valid object.
+#[must_use]
+pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> {
+    let mut before: Option<Span> = None;
+    let mut rest = members(text, object).peekable();
+    while let Some((key, value)) = rest.next() {
+        if string(text, key).is_some_and(|key| key == name) {
+            return Some(match (before, rest.peek()) {
+                (_, Some((next, _))) => Span {
+                    start: key.start,
+                    end: next.start,
+                },
+                (Some(before), None) => Span {
+                    start: before.end,
+                    end: value.end,
+                },
+                (None, None) => Span {
+                    start: key.start,
+                    end: value.end,
+                },
+            });
+        }
+        before = Some(value);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::span::member;
+
+    fn joined(parts: &[Part<'_>]) -> String {
+        String::from_utf8(
+            parts
+                .iter()
+                .flat_map(|part| part.bytes().to_vec())
+                .collect(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn only_the_replaced_values_change() {
+        let text = Rc::new(br#"{"id": 1.0 ,"a":{"b":"c"}, "x" : 1e5}"#.to_vec());
+        let whole = Span::whole(&text);
+        let mut edits = Edits::default();
+        edits.replace(member(&text, whole, "a").unwrap(), b"\"new\"".to_vec());
+        edits.replace_kept(member(&text, whole, "id").unwrap(), Rc::from(&b"77"[..]));
+        assert_eq!(
+            joined(&edits.parts(&text, whole)),
+            r#"{"id": 77 ,"a":"new", "x" : 1e5}"#
+        );
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_however_it_is_written() {
+        let read = |text: &str| {
+            fields(
+                text.as_bytes(),
+                Some(Span::whole(text.as_bytes())),
+                ["name", "_meta"],
+            )
+            .map(|found| found.map(|at| at.map(|at| at.of(text.as_bytes()).to_vec())))
+        };
+        assert_eq!(
+            read(r#"{"name":"a","x":1}"#),
+            Ok([Some(b"\"a\"".to_vec()), None])
+        );
+        assert_eq!(read(r#"{"name":"a","name":"b"}"#), Err(Twice));
+        assert_eq!(read(r#"{"name":"a","n\u0061me":"b"}"#), Err(Twice));
+        assert_eq!(fields(b"", None, ["name"]), Ok([None]));
+    }
+
+    #[test]
+    fn a_cut_member_leaves_a_valid_object() {
+        for (text, left) in [
+            (r#"{"a":1,"b":2}"#, r#"{"b":2}"#),
+            (r#"{"b":2 , "a":1 }"#, r#"{"b":2 }"#),
+            (r#"{ "a" : 1 }"#, r#"{  }"#),
+        ] {
+            let buffer = Rc::new(text.as_bytes().to_vec());
+            let whole = Span::whole(&buffer);
+            let mut edits = Edits::default();
+            edits.cut(member_with_comma(&buffer, whole, "a").unwrap());
+            assert_eq!(joined(&edits.parts(&buffer, whole)), left);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Who listens to which resource: counted for each session and URI, so that a server is told once,
+//! and the listeners follow when they move to another session.
+
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::json::envelope::Envelope;
+use crate::json::span::string;
+use crate::json::write;
+use crate::language::{ClientKey, PoolKey};
+use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
+use crate::route::calls::{Caller, Method, Origin, Resource};
+use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
+use crate::route::pools::{Life, Pool};
+use crate::route::resources::Place;
+use crate::route::router::Incoming;
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall, ServerKey};
+
+/// The clients that listen to one URI of one session, each with the prefix it uses.
+pub(crate) type Subscribers = Vec<(ClientKey, Option<Rc<str>>)>;
+
+fn params(uri: &str) -> String {
+    format!("{{\"uri\":{}}}", write::string(uri))
+}
+
+/// Whether an update of `uri` concerns those who listen to `listened`: the same, or below it.
+fn concerns(listened: &str, uri: &str) -> bool {
+    uri.strip_prefix(listened)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || listened.ends_with('/'))
+}
+
+impl Hall {
+    /// `resources/subscribe`.
+    pub(crate) fn subscribe(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
+        let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
+        let Place {
+            server, resource, ..
+        } = match self.listened(desk, &incoming) {
+            Ok(place) => place,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        let count = self
+            .clients
+            .get(&client)
+            .map_or(0, |client| client.subscriptions);
+        if count >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            let text = format!("this client has {count} subscriptions: unsubscribe from some");
+            return desk.fail(client, at, &id, &Failure::new(INTERNAL, text));
+        }
+        let subscribes = self
+            .server(server)
+            .is_some_and(|server| self.capabilities_of(desk, server, Some(client)).subscribe);
+        if !subscribes {
+            let name = self.server_name(server);
+            let text = format!("server {name} has no subscriptions");
+            return desk.fail(client, at, &id, &Failure::new(METHOD_NOT_FOUND, text));
+        }
+        let pool = self.pool_for(desk, client, server).ok();
+        let session = pool.and_then(|pool| self.pools.get_mut(&pool));
+        let known = session.and_then(|session| session.subscriptions.get_mut(&resource.original));
+        if let Some(subscribers) = known.filter(|subscribers| !subscribers.is_empty()) {
+            if !subscribers.iter().any(|(other, _)| *other == client) {
+                subscribers.push((client, resource.prefix));
+                self.count_subscriptions(client, 1);
+            }
+            return desk.succeed(client, at, &id, "{}");
+        }
+        self.pass_on(desk, incoming, Method::Subscribe, server, resource);
+    }
+
+    /// `resources/unsubscribe`.
+    pub(crate) fn unsubscribe(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
+        let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
+        let Place {
+            server, resource, ..
+        } = match self.listened(desk, &incoming) {
+            Ok(place) => place,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        let mut last = false;
+        for (_, session) in self
+            .pools
+            .iter_mut()
+            .filter(|(_, pool)| pool.server == server)
+        {
+            let Some(subscribers) = session.subscriptions.get_mut(&resource.original) else {
+                continue;
+            };
+            let before = subscribers.len();
+            subscribers.retain(|(other, _)| *other != client);
+            if subscribers.len() < before {
+                last = subscribers.is_empty();
+                if last {
+                    session.subscriptions.remove(&resource.original);
+                }
+                self.count_subscriptions(client, -1);
+                break;
+            }
+        }
+        if last {
+            self.pass_on(desk, incoming, Method::Unsubscribe, server, resource);
+        } else {
+            desk.succeed(client, at, &id, "{}");
+        }
+    }
+
+    fn listened(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
+        let [uri_at] = incoming.params(["uri"])?;
+        let uri = incoming.text_of(uri_at, "uri")?;
+        self.locate(desk, &uri)
+            .ok_or_else(|| Failure::no_resource(&uri))
+    }
+
+    fn pass_on(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        incoming: Incoming<'_>,
+        method: Method,
+        server: ServerKey,
+        resource: Resource,
+    ) {
+        let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
+        let uri_at = incoming.params(["uri"]).ok().and_then(|[uri_at]| uri_at);
+        match incoming.into_request(method, None) {
+            Ok(mut request) => {
+                if let Some(uri_at) = uri_at {
+                    let uri = write::string(&resource.original).into_bytes();
+                    request.edits.replace(uri_at, uri);
+                }
+                request.resource = Some(resource);
+                self.forward(desk, request, server);
+            }
+            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+        }
+    }
+
+    fn count_subscriptions(&mut self, client: ClientKey, change: isize) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.subscriptions = client.subscriptions.saturating_add_signed(change);
+        }
+    }
+
+    /// A server did as it was asked about a resource.
+    pub(crate) fn note_resource(
+        &mut self,
+        pool: PoolKey,
+        caller: &Caller,
+        method: Method,
+        resource: &Resource,
+        searched: bool,
+    ) {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return;
+        };
+        match method {
+            Method::Subscribe => {
+                let uri = Rc::clone(&resource.original);
+                let subscribers = session.subscriptions.entry(uri).or_default();
+                if !subscribers.iter().any(|(other, _)| *other == caller.client) {
+                    subscribers.push((caller.client, resource.prefix.clone()));
+                    self.count_subscriptions(caller.client, 1);
+                }
+            }
+            Method::Read if searched => {
+                self.answered
+                    .push_back((Rc::clone(&resource.original), session.server));
+                if self.answered.len() > ANSWERED_URIS_MAX {
+                    self.answered.pop_front();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A server says that a resource changed: those who listen to it, or to what it lies below, are
+    /// told by the name they use.
+    pub(crate) fn updated(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let Some(session) = self.pools.get(&pool) else {
+            return;
+        };
+        let Ok([Some(uri_at)]) = fields(frame.bytes(), envelope.params, ["uri"]) else {
+            return;
+        };
+        let Some(uri) = string(frame.bytes(), uri_at) else {
+            return;
+        };
+        let mut told: Vec<ClientKey> = Vec::new();
+        let listening = session
+            .subscriptions
+            .iter()
+            .filter(|(listened, _)| concerns(listened, &uri));
+        for (client, prefix) in listening.flat_map(|(_, subscribers)| subscribers) {
+            if told.contains(client) {
+                continue;
+            }
+            told.push(*client);
+            let mut edits = Edits::default();
+            if let Some(prefix) = prefix {
+                edits.replace(
+                    uri_at,
+                    write::string(&format!("{prefix}{uri}")).into_bytes(),
+                );
+            }
+            let message = edits.parts(frame.shared(), envelope.whole);
+            desk.clients.tell(desk.cx, *client, &message);
+        }
+    }
+
+    /// A session is up: what its clients listen to is subscribed to (again).
+    pub(crate) fn renew_subscriptions(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get(&pool) else {
+            return;
+        };
+        let uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
+        for uri in uris {
+            let params = params(&uri);
+            self.call_quietly(
+                desk,
+                pool,
+                Origin::Quiet,
+                "resources/subscribe",
+                Some(&params),
+            );
+        }
+    }
+
+    /// A client has a session of its own now: what it listened to in the common one comes along.
+    pub(crate) fn move_subscriptions(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        server: ServerKey,
+        to: PoolKey,
+    ) {
+        let Some(from) = self.server(server).and_then(|server| server.shared) else {
+            return;
+        };
+        let theirs = self.take_subscriptions(desk, from, |other| other == client);
+        if let Some(session) = self.pools.get_mut(&to) {
+            for (uri, subscribers) in theirs {
+                session
+                    .subscriptions
+                    .entry(uri)
+                    .or_default()
+                    .extend(subscribers);
+            }
+        }
+    }
+
+    /// A common session became one client's own: the others' subscriptions go to the new common
+    /// one, which is about to start.
+    pub(crate) fn keep_listeners(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        server: ServerKey,
+        from: PoolKey,
+    ) {
+        self.start_shared(desk, server);
+        let owner = self.pools.get(&from).and_then(|pool| pool.owner);
+        let Some(to) = self.server(server).and_then(|server| server.shared) else {
+            return;
+        };
+        let others = self.take_subscriptions(desk, from, |client| Some(client) != owner);
+        if let Some(session) = self.pools.get_mut(&to) {
+            for (uri, subscribers) in others {
+                session
+                    .subscriptions
+                    .entry(uri)
+                    .or_default()
+                    .extend(subscribers);
+            }
+        }
+    }
+
+    /// Takes subscriptions out of a session and tells the server of those that nobody has any more.
+    fn take_subscriptions(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        whose: impl Fn(ClientKey) -> bool,
+    ) -> Vec<(Rc<str>, Subscribers)> {
+        let mut taken = Vec::new();
+        let mut ended = Vec::new();
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return taken;
+        };
+        session.subscriptions.retain(|uri, subscribers| {
+            let (theirs, rest): (Subscribers, Subscribers) = subscribers
+                .drain(..)
+                .partition(|(client, _)| whose(*client));
+            *subscribers = rest;
+            if !theirs.is_empty() {
+                taken.push((Rc::clone(uri), theirs));
+                if subscribers.is_empty() {
+                    ended.push(Rc::clone(uri));
+                }
+            }
+            !subscribers.is_empty()
+        });
+        if session.life == Life::Up {
+            for uri in ended {
+                let params = params(&uri);
+                self.call_quietly(
+                    desk,
+                    pool,
+                    Origin::Quiet,
+                    "resources/unsubscribe",
+                    Some(&params),
+                );
+            }
+        }
+        taken
+    }
+
+    /// A client is gone.
+    pub(crate) fn end_subscriptions(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let pools: Vec<PoolKey> = self.pools.keys().copied().collect();
+        for pool in pools {
+            self.take_subscriptions(desk, pool, |other| other == client);
+        }
+    }
+
+    /// A session is gone, and with it what was subscribed to there.
+    pub(crate) fn forget_subscribers(&mut self, pool: &Pool) {
+        for (client, _) in pool.subscriptions.values().flatten() {
+            self.count_subscriptions(*client, -1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_concerns_those_who_listen_to_it_or_above_it() {
+        assert!(concerns("file:///a", "file:///a") && concerns("file:///a", "file:///a/b"));
+        assert!(concerns("file:///a/", "file:///a/b"));
+        assert!(!concerns("file:///a", "file:///ab") && !concerns("file:///a/b", "file:///a"));
+    }
+}

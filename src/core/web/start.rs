@@ -1,0 +1,112 @@
+//! The start page: what this is and its URLs. HTML for browsers, JSON for programs.
+
+use crate::http1::server::Headers;
+use crate::json::write::push_string;
+use crate::settings::Settings;
+use crate::web::answer::Answer;
+
+const TEMPLATE: &str = include_str!("start.html");
+
+/// Answers `/`.
+#[must_use]
+pub fn start(settings: &Settings, headers: &Headers) -> Answer {
+    let origin = origin(settings, headers);
+    let browser = headers
+        .list("accept")
+        .filter_map(|element| element.split(';').next())
+        .any(|kind| kind.trim_ascii().eq_ignore_ascii_case("text/html"));
+    if browser {
+        let page = TEMPLATE
+            .replace("{version}", &escape(&settings.version))
+            .replace("{origin}", &escape(&origin));
+        return Answer::html(page);
+    }
+    let mut body = b"{\"name\":\"1mcp\",\"version\":".to_vec();
+    push_string(&mut body, &settings.version);
+    for (name, path) in [("mcp", "/mcp"), ("sse", "/sse"), ("health", "/health")] {
+        body.push(b',');
+        push_string(&mut body, name);
+        body.push(b':');
+        push_string(&mut body, &format!("{origin}{path}"));
+    }
+    body.extend_from_slice(b"}\n");
+    Answer::json(200, body)
+}
+
+/// What our URLs begin with, as the reader can use them: the external URL, else the host that was
+/// asked for (which [`crate::web::guard`] has accepted).
+fn origin(settings: &Settings, headers: &Headers) -> String {
+    match (&settings.external_url, headers.get("host")) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(host)) => format!("http://{host}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Text as HTML text or a quoted attribute.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(external: Option<&str>, headers: &[(&str, &str)]) -> (Answer, String) {
+        let settings = Settings {
+            version: "1<2".to_owned(),
+            external_url: external.map(str::to_owned),
+            ..Settings::default()
+        };
+        let answer = start(&settings, &Headers::of(headers));
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        (answer, text)
+    }
+
+    #[test]
+    fn contract_5_never_html_where_a_program_asked() {
+        for accept in ["*/*", "application/json", "", "text/htmlx", "application/*"] {
+            let (answer, text) = page(None, &[("Host", "localhost:1"), ("Accept", accept)]);
+            assert!(
+                answer
+                    .headers
+                    .contains(&("Content-Type", "application/json"))
+            );
+            assert_eq!(
+                text,
+                "{\"name\":\"1mcp\",\"version\":\"1<2\",\"mcp\":\"http://localhost:1/mcp\",\
+                 \"sse\":\"http://localhost:1/sse\",\"health\":\"http://localhost:1/health\"}\n"
+            );
+        }
+    }
+
+    #[test]
+    fn contract_5_browsers_get_a_page_whose_holes_are_escaped() {
+        let accept = ("Accept", "application/xhtml+xml, TEXT/html;q=0.9");
+        let (answer, text) = page(Some("https://a.b/"), &[("Host", "c"), accept]);
+        assert!(text.contains("1mcp 1&lt;2") && text.contains("<pre>https://a.b/mcp</pre>"));
+        assert!(!text.contains('{') && !text.contains("<script") && !text.contains("style"));
+        let policy = answer
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Content-Security-Policy");
+        assert!(policy.unwrap().1.starts_with("default-src 'none';"));
+        assert_eq!(
+            escape("<a href=\"'\">&"),
+            "&lt;a href=&quot;&#39;&quot;&gt;&amp;"
+        );
+        let (_, text) = page(None, &[accept]);
+        assert!(text.contains("<pre>/mcp</pre>"));
+    }
+}

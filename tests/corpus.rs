@@ -1,0 +1,66 @@
+//! Runs every fuzz seed through its target on the stable toolchain, whole and cut off at each byte.
+//! How to fuzz, and how to add a target: fuzz/Cargo.toml.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use onemcp::{http1, json};
+
+type Target = fn(&[u8]);
+
+const TARGETS: &[(&str, Target)] = &[
+    ("envelope", json::fuzzing::envelope),
+    ("http_body", http1::fuzzing::http_body),
+    ("http_head", http1::fuzzing::http_head),
+    ("newline", json::fuzzing::newline),
+    ("sse", http1::fuzzing::sse),
+];
+
+/// Longer seeds are not cut: that would take seconds and show little.
+const CUT_BYTES_MAX: usize = 1000;
+
+fn fuzz_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+fn names_in(dir: &Path) -> BTreeSet<String> {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_seed_keeps_the_promises_of_its_target() {
+    for (name, target) in TARGETS {
+        let dir = fuzz_dir().join("seeds").join(name);
+        let seeds = names_in(&dir);
+        assert!(!seeds.is_empty(), "{name} has seeds");
+        for seed in seeds {
+            // Shown only when the test fails: the last line names the seed.
+            println!("fuzz/seeds/{name}/{seed}");
+            let data = fs::read(dir.join(&seed)).unwrap();
+            target(&data);
+            if data.len() <= CUT_BYTES_MAX {
+                (0..data.len()).for_each(|end| target(&data[..end]));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_target_has_its_seeds_its_file_and_its_place_in_the_manifest() {
+    let table: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names_in(&fuzz_dir().join("seeds")), table);
+    let files = table.iter().map(|name| format!("{name}.rs")).collect();
+    assert_eq!(names_in(&fuzz_dir().join("fuzz_targets")), files);
+    let manifest = fs::read_to_string(fuzz_dir().join("Cargo.toml")).unwrap();
+    let bins = manifest
+        .split("\n[[bin]]\nname = \"")
+        .skip(1)
+        .filter_map(|bin| bin.split('"').next().map(str::to_owned))
+        .collect::<BTreeSet<_>>();
+    assert_eq!(bins, table);
+}
