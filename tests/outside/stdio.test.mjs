@@ -1,10 +1,13 @@
 // `serve --transport stdio` on every kind of descriptor that a shell, a desktop program or a
 // service manager may hand to it. Stdout carries only JSON-RPC, and the process ends by itself.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BIN, fixtureServer, run } from './lib/gateway.mjs';
 
 const INITIALIZE = JSON.stringify({
@@ -48,9 +51,6 @@ describe('serve --transport stdio', () => {
     'a pipe': (s) => `cat whole | ${s}`,
     'a file': (s) => `${s} < whole`,
     'a pipe that stays open a while': (s) => `(cat whole; sleep 2) | ${s}`,
-    'a socket': (s) => `node -e '
-      const c = require("child_process").spawn("bash", ["-c", process.argv[1]], {stdio: ["pipe", 1, 2]});
-      c.stdin.end(require("fs").readFileSync("whole")); c.on("exit", (n) => process.exit(n));' "${s}"`,
   })) {
     test(`stdin is ${kind}: the call is answered before the end`, async () => {
       const { code, stdout, stderr } = await shell(`cd '${dir}'; ${line(serve)}`);
@@ -60,6 +60,14 @@ describe('serve --transport stdio', () => {
       assert.equal(answers[1].result?.content[0].text, 'hello', stdout);
     });
   }
+
+  test('stdin and stdout are sockets, as Node and Electron make them', async () => {
+    const args = ['serve', '--transport', 'stdio', '--config-dir', dir];
+    const { code, stdout, stderr } = await run(BIN, args, { input: WHOLE, timeout: 30_000 });
+    assert.equal(code, 0, stderr);
+    const answers = lines(stdout).filter(({ id }) => id !== undefined);
+    assert.equal(answers[1]?.result?.content[0].text, 'hello', stdout);
+  });
 
   for (const [kind, line] of Object.entries({
     '/dev/null': (s) => `${s} < /dev/null`,
@@ -86,10 +94,24 @@ describe('serve --transport stdio', () => {
     assert.deepEqual(answers.map(({ id }) => id), [1, 2]);
   });
 
-  test('stdout is closed or goes to nobody: it ends', async () => {
-    await shell(`(cat '${dir}/whole'; sleep 1) | ${serve} >&-`);
-    await shell(`(cat '${dir}/whole'; sleep 1; cat '${dir}/whole'; sleep 20) | (${serve}; kill $PPID) | head -1`)
-      .catch(() => {});
+  test('stdout is closed: it ends', () => shell(`(cat '${dir}/whole'; sleep 1) | ${serve} >&-`));
+
+  test('the reader of stdout leaves: it ends although stdin stays open', async () => {
+    const line = `sleep 30 | (cat '${dir}/whole'; cat) | ${serve} | head -1`;
+    const child = spawn('bash', ['-c', `${line} & pid=$!; wait $pid`], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const marked = () => readdirSync('/proc').filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`stdio\0--config-dir\0${dir}`);
+      } catch {
+        return false;
+      }
+    });
+    await once(child.stdout, 'data');
+    for (const end = Date.now() + 10_000; Date.now() < end && marked().length > 0; ) await delay(50);
+    const left = marked();
+    for (const pid of left) process.kill(Number(pid), 'SIGKILL');
+    child.kill();
+    assert.deepEqual(left, []);
   });
 
   test('descriptors of the caller stay blocking', async () => {
