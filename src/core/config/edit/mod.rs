@@ -74,6 +74,18 @@ pub fn remove(text: &[u8], path: &[&str]) -> Result<Vec<u8>, EditError> {
     remove_splices(text, path).map(|splices| apply(text, &splices))
 }
 
+/// Whether there is a member at `path`. An empty file has none.
+///
+/// # Errors
+/// Why the file could not be edited there.
+pub fn contains(text: &[u8], path: &[&str]) -> Result<bool, EditError> {
+    match jsonc::parse(text, Dialect::Relaxed) {
+        Ok(root) => Ok(matches!(find(text, &root, path)?, Found::Member { .. })),
+        Err(error) if error.why == Why::Empty => Ok(false),
+        Err(error) => Err(EditError::NotJson(error.locate(text))),
+    }
+}
+
 /// One change: these bytes give way to that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Splice {

@@ -192,6 +192,15 @@ fn comments_around_a_removed_member_stay() {
 }
 
 #[test]
+fn contains_looks_along_the_path() {
+    let text = b"{\"a\": {\"b\": 1}}";
+    assert_eq!(contains(text, &["a", "b"]), Ok(true));
+    assert_eq!(contains(text, &["a", "c"]), Ok(false));
+    assert_eq!(contains(b" // x", &["a"]), Ok(false));
+    assert!(matches!(contains(b"{", &["a"]), Err(EditError::NotJson(_))));
+}
+
+#[test]
 fn not_json() {
     let error = set_error("{\n  \"a\" 1\n}", &["a"], "1");
     assert_eq!(
