@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::json;
+use onemcp::{http1, json};
 
 type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
     ("envelope", json::fuzzing::envelope),
+    ("http_body", http1::fuzzing::http_body),
+    ("http_head", http1::fuzzing::http_head),
     ("newline", json::fuzzing::newline),
+    ("sse", http1::fuzzing::sse),
 ];
 
 /// Longer seeds are not cut: that would take seconds and show little.

@@ -52,8 +52,6 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
 pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
-/// Length of one event that is read from a stream, as long as the longest line.
-pub const EVENT_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From the first byte of a head to its end; then 408 and close (slow senders).
@@ -65,6 +63,14 @@ pub const KEEP_ALIVE_IDLE_MS_MAX: u64 = 75_000;
 /// After our last byte we wait this long for the peer to close, so that a reset does not destroy
 /// the answer on its way; then close.
 pub const LINGER_MS_MAX: u64 = 2_000;
+/// An answer of which the peer takes no byte for this long; then close. An event stream can be
+/// resumed.
+pub const WRITE_STALL_MS_MAX: u64 = 120_000;
+/// Bytes that wait unread behind a request that is still being answered (pipelining); then we stop
+/// reading until it is answered.
+pub const PIPELINED_BYTES_MAX: usize = 64 * 1024;
+/// Event streams that get their keep-alive comment in one turn; the rest follows in the next.
+pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 /// Connections at once; one more is accepted and closed at once.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
@@ -91,13 +97,18 @@ pub const ASKS_PER_CLIENT_MAX: usize = 64;
 /// Open or unread event streams of one session; one more request is answered 429.
 pub const STREAMS_PER_SESSION_MAX: usize = 300;
 /// Events kept for replay on one stream; older ones are forgotten.
-pub const REPLAY_EVENTS_PER_STREAM_MAX: usize = 256;
+pub const REPLAY_EVENTS_PER_STREAM_MAX: u32 = 256;
 /// Bytes kept for replay in one session; the oldest events are forgotten first.
 pub const REPLAY_BYTES_PER_SESSION_MAX: usize = 64 * 1024 * 1024;
+/// Bytes kept for replay in all sessions together; a session that stores beyond it keeps only its
+/// newest event.
+pub const REPLAY_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a finished stream stays replayable.
 pub const REPLAY_MS_MAX: u64 = 5 * 60 * 1000;
 /// Messages that wait for a client that has no open stream (protocol 6.6); the oldest goes first.
 pub const UNDELIVERED_PER_SESSION_MAX: usize = 64;
+/// Their bytes; beyond it a notification is dropped and a question refused.
+pub const UNDELIVERED_BYTES_PER_SESSION_MAX: usize = 4 * 1024 * 1024;
 /// Messages in one batch of 2025-03-26; more is answered -32600.
 pub const BATCH_MAX: usize = 100;
 /// Subscriptions of one client; one more is refused with -32603.
@@ -107,6 +118,9 @@ pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 
 /// Servers that may be starting at the same time; the others wait (contract 7).
 pub const STARTING_MAX: usize = 4;
+/// How long one server may hold one of the places of [`STARTING_MAX`]; then the next one begins
+/// beside it, or four servers that hang would hold up all the others.
+pub const STARTING_PLACE_MS: u64 = 5_000;
 /// From spawn to the end of the handshake, for stdio children: npx may have to download.
 pub const CONNECT_STDIO_MS: u64 = 120_000;
 /// The same for remote servers: nothing is downloaded there.
@@ -127,14 +141,23 @@ pub const STOP_KILL_AFTER_MS: u64 = 2_000;
 pub const EXIT_TERM_AFTER_MS: u64 = 300;
 /// See [`EXIT_TERM_AFTER_MS`].
 pub const EXIT_KILL_AFTER_MS: u64 = 300;
+/// After the children are gone, this long until what is unsent to clients is given up.
+pub const EXIT_FLUSH_MS: u64 = 200;
 /// Requests read before our stdin ended get this long for their answers.
 pub const EXIT_ANSWER_MS: u64 = 1_000;
 /// Lines of a child's stderr that are kept for `mcp status`.
 pub const STDERR_LINES_KEPT_MAX: usize = 200;
+/// Bytes of these lines in all; the oldest lines go first.
+pub const STDERR_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Length of one stderr line in the log and in the kept ring; the rest is cut.
 pub const STDERR_LINE_BYTES_MAX: usize = 1024;
 /// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
 pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
+/// Length of a server's text (stdout that is no message, an error message) in our log or in a
+/// reason; the rest is cut.
+pub const QUOTE_BYTES_MAX: usize = 200;
+/// Length of a server's instructions; the rest is cut. Every client gets those of all servers.
+pub const INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
 /// Sessions with one server at once (`isolation: session`); one more client gets -32603 "busy".
 pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
 /// A backend session of one client without calls ends after this long.
@@ -198,6 +221,13 @@ const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
 const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
+const _: () =
+    assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS < 2_000);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
+const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
+const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
+const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
+const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);

@@ -168,6 +168,13 @@ impl Links {
         shut
     }
 
+    /// Bytes that the kernel has not taken yet, over all links of some owners.
+    #[must_use]
+    pub fn unsent_of(&self, whose: impl Fn(Owner) -> bool) -> usize {
+        let theirs = self.slots.iter().flatten().filter(|link| whose(link.owner));
+        theirs.map(|link| link.outbox.unsent()).sum()
+    }
+
     /// How many links are open.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -1,1 +1,346 @@
-//! (Skeleton.)
+//! The edge towards MCP servers: starts them, shakes hands with them, keeps them alive, and passes
+//! messages between them and the hall. Speaks [`crate::language`] upwards and knows nothing of
+//! clients. What a server says is never understood here beyond its envelope.
+//!
+//! One *session* is one conversation with one server; the hall decides how many there are. The way
+//! in: an input comes to one of the verbs of [`Backends`], which moves the session's life
+//! (`lifecycle`), its child (`child`) or its output (`stdio`); then the hub pulls events out
+//! with [`Backends::next`] until there are none.
+
+mod backoff;
+mod child;
+mod facts;
+mod handshake;
+mod lifecycle;
+mod session;
+mod stderr;
+mod stdio;
+mod talk;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::backend::child::ChildEvent;
+use crate::backend::lifecycle::{Event, Pace};
+use crate::backend::session::{Report, Session};
+use crate::backend::talk::Read;
+use crate::base::frame::Frame;
+use crate::base::outbox::Part;
+use crate::base::slab::Slab;
+use crate::cx::{Alarm, Cx};
+use crate::effect::{Effect, StopSignal};
+use crate::input::ExitStatus;
+use crate::language::{
+    BackendEdge, BackendEvent, Hello, PoolFacts, PoolKey, PoolSpec, PoolState, Refused,
+};
+use crate::limits::STARTING_MAX;
+use crate::links::{LinkKey, Owner};
+use crate::now::Now;
+use crate::settings::Settings;
+
+pub use crate::backend::facts::Facts;
+
+/// All sessions with servers.
+pub struct Backends {
+    sessions: Slab<PoolKey, Session>,
+    /// Those that wait for their turn to start, in order; some may be gone or stopped by now.
+    queue: VecDeque<PoolKey>,
+    /// Those whose output is not read to its end yet.
+    unread: VecDeque<PoolKey>,
+    /// For the hall.
+    events: VecDeque<BackendEvent>,
+    our_version: Rc<str>,
+}
+
+impl Backends {
+    /// No sessions.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            sessions: Slab::default(),
+            queue: VecDeque::new(),
+            unread: VecDeque::new(),
+            events: VecDeque::new(),
+            our_version: settings.version.as_str().into(),
+        }
+    }
+
+    // --- what the hall wants ---
+
+    /// Begins a session. It starts at once, or when one of those that are starting is through.
+    pub fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
+        let session = Session::new(spec, Rc::clone(&self.our_version));
+        let pool = self.sessions.insert(session);
+        self.queue.push_back(pool);
+        self.start_queued(cx);
+        pool
+    }
+
+    /// Ends a session: its child's stdin is closed, then it is asked, then forced to end. `Ended`
+    /// comes when nothing of it is left; nothing else comes before. Calls in flight there are the
+    /// hall's to fail.
+    pub fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
+        self.step(cx, pool, Event::Stop(Pace::Calm));
+    }
+
+    /// Ends all sessions, in less time: we are about to leave ourselves.
+    pub fn stop_all(&mut self, cx: &mut Cx<'_>) {
+        self.queue.clear();
+        for pool in self.sessions.keys() {
+            self.step(cx, pool, Event::Stop(Pace::Quick));
+        }
+    }
+
+    /// Starts a session now that waits for its next try or was given up; else does nothing.
+    pub fn retry_now(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
+        self.step(cx, pool, Event::Retry);
+    }
+
+    /// Sends one JSON-RPC message, without line end.
+    ///
+    /// # Errors
+    /// The server does not serve now, or does not read.
+    pub fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+    ) -> Result<(), Refused> {
+        let session = self.sessions.get(pool).ok_or(Refused::NotReady)?;
+        session.send(cx.links, message)
+    }
+
+    /// The next thing that the hall has to know; what it points into is in the frame. To be called
+    /// until `None` after every input.
+    pub fn next(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<BackendEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let pool = *self.unread.front()?;
+            let Some(session) = self.sessions.get_mut(pool) else {
+                self.unread.pop_front();
+                continue;
+            };
+            match session.read(cx, pool, frame) {
+                Read::Event(event) => return Some(event),
+                Read::Report(report) => self.settle(cx, pool, Some(report)),
+                Read::Nothing => {
+                    self.unread.pop_front();
+                    self.settle(cx, pool, None);
+                }
+            }
+        }
+    }
+
+    // --- what happens ---
+
+    /// `Input::Spawned`.
+    pub fn spawned(&mut self, cx: &mut Cx<'_>, pool: PoolKey, link: LinkKey, pid: u32) {
+        if cx.links.owner(link).is_none() {
+            cx.links.open(link, Owner::Child(pool));
+        }
+        if self.sessions.contains(pool) {
+            self.child_step(cx, pool, ChildEvent::Spawned { link, pid });
+        } else {
+            // Nobody is left who would ever stop it.
+            let signal = StopSignal::Kill;
+            cx.effects.push(Effect::Signal { pool, signal });
+            cx.close(link);
+        }
+    }
+
+    /// `Input::SpawnFailed`.
+    pub fn spawn_failed(&mut self, cx: &mut Cx<'_>, pool: PoolKey, why: String) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            let report = session.spawn_failed(cx, pool, why);
+            self.settle(cx, pool, report);
+        }
+    }
+
+    /// `Input::Stderr`.
+    pub fn stderr(&mut self, cx: &mut Cx<'_>, pool: PoolKey, bytes: &[u8]) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            session.stderr(cx, bytes);
+        }
+    }
+
+    /// `Input::Exited`.
+    pub fn exited(&mut self, cx: &mut Cx<'_>, pool: PoolKey, status: ExitStatus) {
+        self.child_step(cx, pool, ChildEvent::Exited(status));
+    }
+
+    /// `Input::Bytes` of a link that a child owns.
+    pub fn receive(&mut self, cx: &mut Cx<'_>, link: LinkKey, bytes: &[u8]) {
+        if let Some((pool, session)) = self.session_of(cx, link) {
+            session.receive(bytes);
+            self.unread.push_back(pool);
+        }
+    }
+
+    /// `Input::Eof` of a link that a child owns.
+    pub fn eof(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        if let Some((pool, session)) = self.session_of(cx, link) {
+            session.end_of_output(false);
+            self.unread.push_back(pool);
+        }
+    }
+
+    /// `Input::Broken` of a link that a child owns. To be called before the link is forgotten.
+    pub fn broken(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        if let Some((pool, session)) = self.session_of(cx, link) {
+            session.end_of_output(true);
+            self.unread.push_back(pool);
+        }
+        cx.links.forget(link);
+    }
+
+    /// `Alarm::Pool` rang.
+    pub fn alarm(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            let report = session.alarm(cx, pool);
+            self.settle(cx, pool, report);
+        }
+    }
+
+    // --- what is so ---
+
+    /// How a session is doing. A key that is free belongs to one that was stopped.
+    #[must_use]
+    pub fn state(&self, now: Now, pool: PoolKey) -> PoolState {
+        self.sessions
+            .get(pool)
+            .map_or(PoolState::Stopping, |session| session.state(now))
+    }
+
+    /// What the server said in its last handshake.
+    #[must_use]
+    pub fn hello(&self, pool: PoolKey) -> Option<&Hello> {
+        self.sessions.get(pool)?.hello.as_ref()
+    }
+
+    /// Figures and texts for `/health` and `mcp status`.
+    #[must_use]
+    pub fn facts(&self, pool: PoolKey) -> Option<Facts<'_>> {
+        self.sessions.get(pool).map(Session::facts)
+    }
+
+    /// Whether no session is left, not even one that is being stopped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// How many sessions there are, in whatever state.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    // --- inside ---
+
+    /// Whose output a link is now. A late word of an earlier child finds nobody.
+    fn session_of(&mut self, cx: &Cx<'_>, link: LinkKey) -> Option<(PoolKey, &mut Session)> {
+        let Some(Owner::Child(pool)) = cx.links.owner(link) else {
+            return None;
+        };
+        let session = self.sessions.get_mut(pool)?;
+        (session.child.link() == Some(link)).then_some((pool, session))
+    }
+
+    fn step(&mut self, cx: &mut Cx<'_>, pool: PoolKey, event: Event) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            let report = session.step(cx, pool, event);
+            self.settle(cx, pool, report);
+        }
+    }
+
+    fn child_step(&mut self, cx: &mut Cx<'_>, pool: PoolKey, event: ChildEvent) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            let report = session.child_step(cx, pool, event);
+            self.settle(cx, pool, report);
+        }
+    }
+
+    /// After every step of a session: its alarm, its place in the tables, whose turn it is.
+    fn settle(&mut self, cx: &mut Cx<'_>, pool: PoolKey, report: Option<Report>) {
+        match report {
+            None => {}
+            Some(Report::Ready) => self.events.push_back(BackendEvent::Ready { pool }),
+            Some(Report::Down) => self.events.push_back(BackendEvent::Down { pool }),
+            Some(Report::Queue) => self.queue.push_back(pool),
+            Some(Report::Ended) => {
+                self.sessions.remove(pool);
+                self.events.push_back(BackendEvent::Ended { pool });
+            }
+        }
+        match self.sessions.get(pool) {
+            Some(session) => session.set_alarm(cx, pool),
+            None => cx.timers.clear(Alarm::Pool(pool)),
+        }
+        self.start_queued(cx);
+    }
+
+    /// Starts those whose turn it is. The places are counted anew each time, so that no path can
+    /// forget to give one back; it is only done while somebody waits.
+    fn start_queued(&mut self, cx: &mut Cx<'_>) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let sessions = self.sessions.iter();
+        let mut taken = sessions
+            .filter(|(_, session)| session.phase.takes_a_place())
+            .count();
+        while taken < STARTING_MAX
+            && let Some(pool) = self.queue.pop_front()
+        {
+            if let Some(session) = self.sessions.get_mut(pool) {
+                session.step(cx, pool, Event::Turn);
+                session.set_alarm(cx, pool);
+                taken += usize::from(session.phase.takes_a_place());
+            }
+        }
+    }
+}
+
+impl BackendEdge for Backends {
+    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
+        Self::start(self, cx, spec)
+    }
+
+    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
+        Self::stop(self, cx, pool);
+    }
+
+    fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+    ) -> Result<(), Refused> {
+        Self::send(self, cx, pool, message)
+    }
+
+    fn state(&self, now: Now, pool: PoolKey) -> PoolState {
+        Self::state(self, now, pool)
+    }
+
+    fn hello(&self, pool: PoolKey) -> Option<&Hello> {
+        Self::hello(self, pool)
+    }
+
+    fn facts(&self, pool: PoolKey) -> Option<PoolFacts> {
+        let facts = Self::facts(self, pool)?;
+        Some(PoolFacts {
+            pid: facts.pid,
+            ready_since: facts.ready_since,
+            restarts: facts.restarts,
+            last_error: facts.last_error.map(str::to_owned),
+        })
+    }
+}

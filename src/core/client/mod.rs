@@ -1,1 +1,258 @@
-//! (Skeleton.)
+//! The edge towards MCP clients: every HTTP connection, every client session and its streams, and
+//! our own stdin. Speaks [`crate::language`] upward; knows nothing of servers, tools or routing.
+//!
+//! The way of a POST to `/mcp`: [`http`] finds a request in the bytes of its connection, `next`
+//! asks [`web::guard`](crate::web::guard) and [`web::app`](crate::web::app), [`post`] finds the
+//! session and makes a [`ClientEvent`] of it. The answer comes back through [`down`], which sends
+//! one JSON body or an event stream, as [`stream`] and the client's `Accept` say, by [`reply`].
+
+mod accept;
+mod batch;
+mod classify;
+mod connection;
+mod down;
+mod get;
+mod http;
+mod kept;
+mod message;
+mod post;
+mod refusal;
+mod replay;
+mod reply;
+mod request;
+mod session;
+mod session_id;
+mod sse_legacy;
+mod stdio;
+mod stream;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod waits;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::base::frame::Frame;
+use crate::base::slab::Slab;
+use crate::base::timers::DeadlineQueue;
+use crate::client::batch::Batch;
+use crate::client::connection::Doing;
+use crate::client::http::Http;
+use crate::client::session::{Channel, Session};
+use crate::client::session_id::SessionIds;
+use crate::client::stdio::Stdio;
+use crate::cx::{Alarm, Cx};
+use crate::language::{ClientEvent, ClientKey};
+use crate::links::LinkKey;
+use crate::settings::Settings;
+
+pub use crate::client::session::{ClientFacts, Transport};
+
+/// Every client and the connections they come by.
+///
+/// After each input, also one that came from elsewhere, [`Clients::next`] is called until it tells
+/// nothing more: an answer given to one request may let the next one be read.
+pub struct Clients {
+    settings: Settings,
+    http: Http,
+    stdio: Option<Stdio>,
+    sessions: Slab<ClientKey, Session>,
+    ids: SessionIds,
+    /// What is to be told before anything else is read.
+    events: VecDeque<ClientEvent>,
+    /// A batch whose messages are being told.
+    batch: Option<Batch>,
+    /// POSTs that become event streams unless they are answered first.
+    holds: DeadlineQueue<(ClientKey, u32)>,
+    /// POSTs whose event stream is closed early (`--stream-max`).
+    early: DeadlineQueue<(ClientKey, u32)>,
+    /// Bytes kept for replay in all sessions.
+    replay_bytes: Rc<Cell<usize>>,
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open HTTP connections.
+    pub connections: usize,
+    /// Clients, our own stdin included.
+    pub sessions: usize,
+}
+
+impl Clients {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            http: Http::default(),
+            stdio: None,
+            sessions: Slab::default(),
+            ids: SessionIds::default(),
+            events: VecDeque::new(),
+            batch: None,
+            holds: DeadlineQueue::default(),
+            early: DeadlineQueue::default(),
+            replay_bytes: Rc::default(),
+        }
+    }
+
+    /// A connection was accepted.
+    pub fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr) {
+        self.http.accepted(cx, link, peer);
+    }
+
+    /// Bytes came in. They are only put into the inbox: ask [`Clients::next`] what they say.
+    pub fn receive(&mut self, cx: &mut Cx<'_>, link: LinkKey, bytes: &[u8]) {
+        match self.stdio_of(link) {
+            Some(stdio) => stdio.receive(bytes),
+            None => self.http.receive(cx, link, bytes),
+        }
+    }
+
+    /// The peer closed its writing half.
+    pub fn eof(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        if let Some(stdio) = self.stdio_of(link) {
+            stdio.eof();
+        } else {
+            let doing = self.http.eof(cx, link);
+            self.lost(cx, link, doing);
+        }
+    }
+
+    /// The link is dead; the shell has closed it.
+    pub fn broken(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        if let Some(stdio) = self.stdio_of(link) {
+            let client = stdio.client();
+            cx.links.forget(link);
+            self.end(cx, client);
+        } else {
+            let doing = self.http.broken(cx, link);
+            self.lost(cx, link, doing);
+        }
+    }
+
+    /// What clients want, one thing at a time, its message in the frame. Faults of the protocol are
+    /// answered here and not told.
+    pub fn next(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<ClientEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if let Some(event) = self.next_of_batch(frame) {
+                return Some(event);
+            }
+            if let Some(event) = self.next_of_stdio(cx, frame) {
+                return Some(event);
+            }
+            if self.batch.is_some() || !self.events.is_empty() {
+                continue;
+            }
+            let link = self.http.ready()?;
+            if let Some(request) = self.http.step(cx, frame)
+                && let Some(event) = self.request(cx, frame, link, &request)
+            {
+                return Some(event);
+            }
+        }
+    }
+
+    /// An alarm rang; those of other rooms are none of ours.
+    pub fn alarm(&mut self, cx: &mut Cx<'_>, alarm: Alarm) {
+        match alarm {
+            Alarm::Http(link) => {
+                let doing = self.http.alarm(cx, link);
+                self.lost(cx, link, doing);
+            }
+            Alarm::Holds => self.waits_over(cx),
+            Alarm::KeepAlive => self.http.keep_alive(cx),
+            Alarm::Session(client) => self.session_alarm(cx, client),
+            Alarm::Pool(_)
+            | Alarm::Calls
+            | Alarm::Waiting
+            | Alarm::Changed
+            | Alarm::Asks
+            | Alarm::Exit => {}
+        }
+    }
+
+    /// The kernel was offered the bytes of this link (call after [`crate::links::Links::wrote`]).
+    pub fn wrote(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        self.http.wrote(cx, link);
+    }
+
+    /// What is known of a client; `None` once it is gone.
+    #[must_use]
+    pub fn facts(&self, client: ClientKey) -> Option<ClientFacts> {
+        self.sessions.get(client).map(|session| session.facts)
+    }
+
+    /// Stops or resumes taking requests of a client: our own stdin is not read meanwhile, an HTTP
+    /// client gets an error.
+    pub fn set_busy(&mut self, cx: &mut Cx<'_>, client: ClientKey, busy: bool) {
+        if let Some(session) = self.sessions.get_mut(client) {
+            session.busy = busy;
+            self.pace(cx);
+        }
+    }
+
+    /// We are stopping: nothing new is taken, streams without a request end, connections end after
+    /// their answers.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.http.stop(cx);
+        for client in self.sessions.keys() {
+            match self
+                .sessions
+                .get_mut(client)
+                .map(|session| &mut session.channel)
+            {
+                Some(Channel::Sse { .. }) => self.end(cx, client),
+                Some(Channel::Streamable(own)) => {
+                    if let Some(link) = own.main.take() {
+                        self.http.end(cx, link);
+                    }
+                }
+                Some(Channel::Stdio { .. }) | None => {}
+            }
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> Counts {
+        Counts {
+            connections: self.http.connections.len(),
+            sessions: self.sessions.len(),
+        }
+    }
+
+    /// A connection has gone that was used for this.
+    fn lost(&mut self, cx: &mut Cx<'_>, link: LinkKey, doing: Option<Doing>) {
+        let (client, number) = match doing {
+            Some(Doing::Held { client, stream } | Doing::Streaming { client, stream }) => {
+                (client, stream)
+            }
+            Some(Doing::Reading | Doing::Page | Doing::Lingering) | None => return,
+        };
+        let Some(session) = self.sessions.get_mut(client) else {
+            return;
+        };
+        session.used = cx.now.tick;
+        match &mut session.channel {
+            // The stream was the session (E4).
+            Channel::Sse { .. } => self.end(cx, client),
+            Channel::Streamable(own) if own.main == Some(link) => own.main = None,
+            Channel::Streamable(own) => {
+                if let Some(stream) = own.stream_mut(number)
+                    && stream.link() == Some(link)
+                {
+                    stream.lost();
+                }
+            }
+            Channel::Stdio { .. } => {}
+        }
+    }
+}

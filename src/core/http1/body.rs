@@ -178,7 +178,7 @@ fn reserve(body: &mut Vec<u8>, piece: usize, left: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::drip::{decoded, splits};
+    use crate::http1::fuzzing::{decoded, splits};
 
     const MAX: usize = 1000;
 

@@ -290,7 +290,7 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::drip::{splits, transcript};
+    use crate::http1::fuzzing::{splits, transcript};
 
     /// The head whole and split everywhere; `None` if it is not complete.
     fn read(text: &[u8]) -> Result<Option<Request>, Reject> {

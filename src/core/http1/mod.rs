@@ -10,9 +10,9 @@
 
 pub mod authority;
 pub mod body;
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-pub mod drip;
 pub mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod head;
 pub mod headers;
 pub mod reject;

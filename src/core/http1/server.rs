@@ -389,7 +389,7 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::drip::{fuzz_body, fuzz_head, splits, transcript};
+    use crate::http1::fuzzing::{splits, transcript};
     use crate::limits::HEAD_BYTES_MAX;
 
     fn serve(server: &mut Server, frame: &mut Frame) -> Box<Request> {
@@ -747,25 +747,5 @@ mod tests {
             }
         }
         assert_eq!(refused, Some(431));
-    }
-
-    #[test]
-    fn fuzz_corpus_of_requests() {
-        for text in [
-            "\u{1}GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "\0POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
-            "\u{7}GET / HTTP/1.0\r\n\r\nGET",
-            "\u{2}\r\nOPTIONS * HTTP/1.1\r\nhost: [::1]\r\nConnection: close\r\n\r\nx",
-        ] {
-            fuzz_head(text.as_bytes());
-        }
-        for text in [
-            "\u{1}\u{1}5\r\nhello\r\n0\r\n\r\n",
-            "\0\u{3}hello",
-            "\u{1}\u{2}3e9\r\n",
-            "",
-        ] {
-            fuzz_body(text.as_bytes());
-        }
     }
 }

@@ -255,7 +255,7 @@ fn text(bytes: &[u8]) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::drip::{events, splits};
+    use crate::http1::fuzzing::{events, splits};
 
     /// Events as `name|data|last id`, the same whatever the split.
     fn read(text: &str) -> Vec<String> {
@@ -381,16 +381,5 @@ mod tests {
             ]
         );
         assert_eq!(events([text.as_bytes()]).2, Some(70));
-    }
-
-    #[test]
-    fn fuzz_corpus_of_event_streams() {
-        for text in [
-            "\u{1}data: a\r\ndata: b\r\r\n",
-            "\0\r\n\r\r\n\ndata\n\nevent:\u{7f}\ndata: x\n\n",
-            "\u{3}id: 1\nretry: 5\ndata:\n\n\u{feff}",
-        ] {
-            crate::http1::drip::fuzz_sse(text.as_bytes());
-        }
     }
 }

@@ -319,7 +319,7 @@ impl Hall {
         self.clients.entry(client).or_default().asks.push(key);
     }
 
-    /// On the stream of the call that caused it, else on the client's own, else on that of any call.
+    /// On the stream of the call that caused it, else on the client's own, else on any call's.
     fn put(
         &self,
         desk: &mut Desk<'_, '_>,

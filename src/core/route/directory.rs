@@ -41,7 +41,7 @@ pub struct Listing<'a> {
     pub name: &'a str,
     /// The prefix of its names.
     pub prefix: &'a str,
-    /// Its keys of each kind (in the order of [`Kind::ALL`]), in its own order; repetitions allowed.
+    /// Its keys of each kind (in the order of [`Kind::ALL`]), in its own order; doubles allowed.
     pub keys: [Vec<Rc<str>>; 4],
 }
 

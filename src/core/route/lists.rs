@@ -101,11 +101,7 @@ impl Hall {
     }
 
     /// Takes waiting requests of a client out: it cancelled one, or is gone.
-    pub(crate) fn drop_waiting(
-        &mut self,
-        client: ClientKey,
-        id: Option<&[u8]>,
-    ) -> Vec<(At, JsonId)> {
+    pub(crate) fn drop_waiting(&mut self, client: ClientKey, id: Option<&[u8]>) -> Vec<At> {
         // `initialize` cannot be cancelled.
         let theirs = |waiting: &Waiting| {
             waiting.client == client
@@ -116,10 +112,7 @@ impl Hall {
         let (dropped, rest): (Vec<Waiting>, Vec<Waiting>) =
             self.waiting.drain(..).partition(theirs);
         self.waiting = rest;
-        dropped
-            .into_iter()
-            .map(|waiting| (waiting.at, waiting.id))
-            .collect()
+        dropped.into_iter().map(|waiting| waiting.at).collect()
     }
 
     fn answer_list(

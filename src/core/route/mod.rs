@@ -32,7 +32,7 @@ use std::rc::Rc;
 
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
-use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey};
+use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::now::Tick;
 use crate::route::asks::{Ask, AskKey, HeldAsk};
@@ -134,6 +134,48 @@ impl Hall {
         !self.parked.is_empty()
             || !self.waiting.is_empty()
             || self.clients.values().any(|client| !client.calls.is_empty())
+    }
+
+    /// How many calls are in flight, our own included.
+    #[must_use]
+    pub fn calls_in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether the one client of a stdio gateway has said `initialized`.
+    #[must_use]
+    pub fn spoken_to(&self, clients: &dyn ClientEdge) -> bool {
+        self.single
+            .and_then(|client| clients.facts(client))
+            .is_some_and(|facts| facts.initialized)
+    }
+
+    /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is
+    /// started at all; if something does, its servers are.
+    pub fn last_requests(&mut self, desk: &mut Desk<'_, '_>) {
+        let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
+        if self.running || self.waiting.iter().any(waits) || !self.parked.is_empty() {
+            return;
+        }
+        for waiting in &mut self.waiting {
+            waiting.deadline = desk.cx.now.tick;
+        }
+        self.settle(desk);
+    }
+
+    /// We leave: what waits is answered now, nothing is started any more.
+    pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
+        self.running = false;
+        for key in self.pools.keys().copied().collect::<Vec<_>>() {
+            self.refuse_parked(desk, key);
+            let calls = self.calls.of_pool(key);
+            let name = self.pool_name(key);
+            self.fail_calls(desk, &name, calls, &PoolState::Stopping);
+        }
+        for waiting in &mut self.waiting {
+            waiting.deadline = desk.cx.now.tick;
+        }
+        self.settle(desk);
     }
 
     /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.

@@ -257,11 +257,10 @@ impl Hall {
         reason: Option<&[u8]>,
     ) {
         for caller in self.drop_parked(client, Some(id)) {
-            desk.clients
-                .drop_request(desk.cx, client, caller.at, &caller.id);
+            desk.clients.drop_request(desk.cx, client, caller.at);
         }
-        for (at, id) in self.drop_waiting(client, Some(id)) {
-            desk.clients.drop_request(desk.cx, client, at, &id);
+        for at in self.drop_waiting(client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, at);
         }
         let Some(calls) = self.clients.get(&client).map(|client| client.calls.clone()) else {
             return;
@@ -289,9 +288,8 @@ impl Hall {
             return;
         };
         let wire = to_wire(key).to_string();
-        let mut message = vec![Part::from(
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
-        )];
+        let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
+        let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];
         message.push(Part::from(wire.as_str()));
         if let Some(reason) = reason {
             message.extend([Part::from(",\"reason\":"), Part::Copy(reason)]);
@@ -300,8 +298,7 @@ impl Hall {
         // A session that is down has forgotten the call anyway.
         let _ = desk.backends.send(desk.cx, call.pool, &message);
         if let Some(caller) = call.caller() {
-            desk.clients
-                .drop_request(desk.cx, caller.client, caller.at, &caller.id);
+            desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
     }
 }

@@ -1,0 +1,80 @@
+# Two commands to begin with: `make run` and `make test`. `make help` lists the rest.
+
+CARGO       ?= cargo
+NIGHTLY     ?= nightly
+BIN         := target/release/1mcp
+SIM_SEEDS   ?= 1000
+FUZZ_S      ?= 20
+PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
+FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint deps static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
+        outside-tools release ci install clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: ## build, then serve the built-in demo at http://127.0.0.1:3050/mcp
+	$(CARGO) build --release --bin 1mcp
+	$(BIN) serve --demo
+
+test: ## everything that needs only Rust
+	$(CARGO) test --locked
+
+lint: ## formatting, clippy and documentation, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+deps: ## no dependency that tests/outside/dependencies.txt does not explain
+	@tests/outside/dependencies.sh
+
+static: ## the static musl binary, checked and left at target/dist/1mcp
+	@tests/outside/static.sh
+
+sim: ## the simulator, SIM_SEEDS=1000
+	ONE_MCP_SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --release --test sim -- --nocapture
+
+sim-long: ## the simulator for a night
+	ONE_MCP_SIM_SEEDS=1000000 $(CARGO) test --locked --release --test sim -- --nocapture
+
+fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each
+	@test -n "$(FUZZ_TARGETS)" || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    echo "fuzz: $$target, $(FUZZ_S) s"; \
+	    $(CARGO) +$(NIGHTLY) fuzz run $$target -- \
+	        -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
+	done
+
+fuzz-long: ## every fuzz target for an hour
+	@$(MAKE) --no-print-directory fuzz FUZZ_S=3600
+
+fuzz-tools:
+	@$(CARGO) +$(NIGHTLY) --version >/dev/null 2>&1 || { \
+	    echo "fuzz: needs a nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
+
+release:
+	$(CARGO) build --locked --release --bin 1mcp
+	$(CARGO) build --locked --release --example fixture
+
+bench: release ## speed and memory against nginx and the bare pipe, as a table
+	$(CARGO) build --locked --release --example load
+	target/release/examples/load $(BENCH_ARGS)
+
+outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
+	cd tests/outside && npm test --silent
+
+outside-tools:
+	@tests/outside/tools.sh
+
+ci: ## everything above, as the continuous integration runs it
+	@.ci/run
+
+install: ## copy the binary to PREFIX/bin (/usr/local, or ~/.local without root)
+	$(CARGO) build --locked --release --bin 1mcp
+	install -D -m 755 $(BIN) "$(DESTDIR)$(PREFIX)/bin/1mcp"
+
+clean: ## remove what was built
+	$(CARGO) clean

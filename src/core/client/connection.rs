@@ -1,0 +1,164 @@
+//! One accepted connection: what it is doing, and when it has taken too long.
+
+use std::net::IpAddr;
+
+use crate::cx::{Alarm, Cx};
+use crate::http1::server::{Server, Waiting};
+use crate::language::ClientKey;
+use crate::limits::{
+    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX,
+    WRITE_STALL_MS_MAX,
+};
+use crate::links::LinkKey;
+use crate::now::Tick;
+use crate::web::guard::CorsOrigin;
+
+/// What a connection is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Reads requests.
+    Reading,
+    /// A POST waits for its answer; nothing of the response was sent.
+    Held { client: ClientKey, stream: u32 },
+    /// An event stream is open: that of a POST, or the client's main one (0).
+    Streaming { client: ClientKey, stream: u32 },
+    /// A page outside MCP is being made.
+    Page,
+    /// The last answer was given to the outbox; the peer is to close.
+    Lingering,
+}
+
+/// The peer does not take what we send.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    since: Tick,
+    unsent: usize,
+}
+
+/// One accepted connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) server: Server,
+    pub(super) peer: IpAddr,
+    pub(super) doing: Doing,
+    /// The page whose request is being answered.
+    pub(super) cors: Option<CorsOrigin>,
+    /// The peer closed its writing half.
+    pub(super) eof: bool,
+    /// We asked not to be given more bytes.
+    pub(super) paused: bool,
+    /// It stands in the queue of connections to be read.
+    pub(super) queued: bool,
+    /// Since when it is doing this, or waiting for this piece of a request.
+    pub(super) since: Tick,
+    /// When the last bytes came.
+    pub(super) read_at: Tick,
+    stalled: Option<Stall>,
+    waiting: Waiting,
+    armed: Option<Tick>,
+}
+
+impl Connection {
+    /// A connection on which nothing was received.
+    pub(super) fn new(peer: IpAddr, now: Tick) -> Self {
+        Self {
+            server: Server::new(BODY_BYTES_MAX),
+            peer,
+            doing: Doing::Reading,
+            cors: None,
+            eof: false,
+            paused: false,
+            queued: false,
+            since: now,
+            read_at: now,
+            stalled: None,
+            waiting: Waiting::IdleHead,
+            armed: None,
+        }
+    }
+
+    /// It does something else from now on.
+    pub(super) const fn turn(&mut self, doing: Doing, now: Tick) {
+        self.doing = doing;
+        self.since = now;
+    }
+
+    /// The kernel was offered what is unsent, and left this much.
+    pub(super) fn offered(&mut self, cx: &mut Cx<'_>, link: LinkKey, unsent: usize) {
+        let now = cx.now.tick;
+        self.stalled = match self.stalled {
+            _ if unsent == 0 => {
+                if self.stalled.is_some() && self.doing == Doing::Lingering {
+                    self.since = now;
+                }
+                None
+            }
+            // A stream that grows faster than its reader reads counts as stalled too.
+            Some(stall) if unsent >= stall.unsent => Some(stall),
+            Some(_) | None => Some(Stall { since: now, unsent }),
+        };
+        if self.stalled.is_some() || self.doing == Doing::Lingering {
+            self.settle(cx, link);
+        }
+    }
+
+    /// Whether the peer left bytes unread for too long.
+    pub(super) const fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
+    /// Notes what piece of a request is waited for, and sets the alarm for it.
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let waiting = self.server.waiting();
+        if self.waiting != waiting {
+            self.waiting = waiting;
+            self.since = cx.now.tick;
+        }
+        if let Some(at) = self.deadline(cx.links.unsent(link)) {
+            self.arm(cx, link, at);
+        }
+    }
+
+    /// Sets the alarm unless an earlier one is set: it looks again when it rings, so a busy
+    /// connection does not touch the alarms with every request.
+    pub(super) fn arm(&mut self, cx: &mut Cx<'_>, link: LinkKey, at: Tick) {
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.armed = Some(at);
+            cx.timers.set(Alarm::Http(link), at);
+        }
+    }
+
+    /// The alarm rang; `true` if its time is really over, else it is set anew.
+    pub(super) fn is_over(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> bool {
+        self.armed = None;
+        match self.deadline(cx.links.unsent(link)) {
+            Some(at) if at <= cx.now.tick => true,
+            Some(at) => {
+                self.arm(cx, link, at);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// When it has taken too long with what it is doing.
+    fn deadline(&self, unsent: usize) -> Option<Tick> {
+        let stall = (unsent > 0)
+            .then_some(self.stalled)
+            .flatten()
+            .map(|stall| stall.since.after(WRITE_STALL_MS_MAX));
+        let own = match (self.doing, self.server.waiting()) {
+            (Doing::Reading, Waiting::IdleHead) => Some(self.since.after(KEEP_ALIVE_IDLE_MS_MAX)),
+            (Doing::Reading, Waiting::Head) => Some(self.since.after(HEAD_MS_MAX)),
+            (Doing::Reading, Waiting::Body) => Some(self.read_at.after(BODY_IDLE_MS_MAX)),
+            (Doing::Lingering, _) if unsent > 0 => Some(self.since.after(WRITE_STALL_MS_MAX)),
+            (Doing::Lingering, _) => Some(self.since.after(LINGER_MS_MAX)),
+            (Doing::Reading, Waiting::Response)
+            | (Doing::Held { .. } | Doing::Streaming { .. } | Doing::Page, _) => None,
+        };
+        match (own, stall) {
+            (Some(own), Some(stall)) => Some(own.min(stall)),
+            (own, stall) => own.or(stall),
+        }
+    }
+}

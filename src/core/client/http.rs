@@ -1,0 +1,245 @@
+//! The table of accepted connections: bytes in, requests out, limits and timeouts. What goes out is
+//! in `reply`. Never knows what a session is, beyond the key that a connection serves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::frame::Frame;
+use crate::client::connection::{Connection, Doing};
+use crate::client::reply::KeepAliveRound;
+use crate::cx::{Alarm, Cx};
+use crate::effect::{Effect, Level};
+use crate::http1::server::{CONTINUE, Request, Step, Waiting};
+use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, PIPELINED_BYTES_MAX};
+use crate::links::{LinkKey, Owner};
+
+/// All accepted connections.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    pub(super) connections: BTreeMap<LinkKey, Connection>,
+    per_peer: BTreeMap<IpAddr, usize>,
+    /// Connections with bytes that may make a request.
+    ready: VecDeque<LinkKey>,
+    pub(super) keep_alive: KeepAliveRound,
+    pub(super) stopping: bool,
+}
+
+impl Http {
+    /// A connection was accepted. One too many is closed at once.
+    pub(super) fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr) {
+        cx.links.open(link, Owner::Http);
+        let peer = peer.ip().to_canonical();
+        let same = self.per_peer.get(&peer).copied().unwrap_or(0);
+        let too_many = self.connections.len() >= CONNECTIONS_MAX
+            || (same >= CONNECTIONS_PER_PEER_MAX && !peer.is_loopback());
+        if too_many || self.stopping {
+            cx.log(Level::Debug, || {
+                format!("http refused peer={peer} connections={same}")
+            });
+            cx.close(link);
+            return;
+        }
+        self.per_peer.insert(peer, same + 1);
+        let mut connection = Connection::new(peer, cx.now.tick);
+        connection.settle(cx, link);
+        self.connections.insert(link, connection);
+    }
+
+    /// Bytes came in; they are only put into the inbox.
+    pub(super) fn receive(&mut self, cx: &mut Cx<'_>, link: LinkKey, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        connection.server.receive(bytes);
+        connection.read_at = cx.now.tick;
+        match connection.doing {
+            Doing::Reading => self.queue(link),
+            // Pipelined requests wait in the inbox, and beyond its bound with the peer.
+            Doing::Held { .. } | Doing::Streaming { .. } | Doing::Page => {
+                if connection.server.inbox_bytes() > PIPELINED_BYTES_MAX && !connection.paused {
+                    connection.paused = true;
+                    cx.effects.push(Effect::PauseRead { link, paused: true });
+                }
+            }
+            Doing::Lingering => {}
+        }
+    }
+
+    /// Puts a connection into the queue of those to be read.
+    pub(super) fn queue(&mut self, link: LinkKey) {
+        if let Some(connection) = self.connections.get_mut(&link)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.ready.push_back(link);
+        }
+    }
+
+    /// The connection to be read next.
+    pub(super) fn ready(&self) -> Option<LinkKey> {
+        self.ready.front().copied()
+    }
+
+    /// The next request of the connection at the front of the queue; `None` takes it out.
+    pub(super) fn step(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<Box<Request>> {
+        let link = self.ready()?;
+        let request = self.step_of(cx, frame, link);
+        if request.is_none() {
+            self.ready.pop_front();
+            if let Some(connection) = self.connections.get_mut(&link) {
+                connection.queued = false;
+                connection.settle(cx, link);
+            }
+        }
+        request
+    }
+
+    fn step_of(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        link: LinkKey,
+    ) -> Option<Box<Request>> {
+        loop {
+            let connection = self.connections.get_mut(&link)?;
+            if connection.doing != Doing::Reading {
+                return None;
+            }
+            match connection.server.next(frame) {
+                Step::Continue => cx.links.send(link, &[CONTINUE.into()]),
+                Step::Request(request) => return Some(request),
+                Step::Reject(reject) => {
+                    let hint = "send one HTTP/1.1 request at a time, framed by Content-Length or \
+                                chunked";
+                    self.problem(cx, link, reject.status, reject.why, hint, &[]);
+                    return None;
+                }
+                Step::NeedMore if connection.eof => {
+                    self.linger(cx, link);
+                    return None;
+                }
+                Step::NeedMore | Step::Paused => return None,
+            }
+        }
+    }
+
+    /// The peer closed its writing half. An answer under way still gets through; an open event
+    /// stream has lost its reader (nobody half-closes those), which is told.
+    pub(super) fn eof(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
+        let connection = self.connections.get_mut(&link)?;
+        connection.eof = true;
+        match connection.doing {
+            Doing::Reading => self.queue(link),
+            Doing::Held { .. } | Doing::Page => {}
+            Doing::Streaming { .. } => return self.close(cx, link),
+            Doing::Lingering => self.close_if_read(cx, link),
+        }
+        None
+    }
+
+    /// The shell has closed the link. Tells what it was used for.
+    pub(super) fn broken(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
+        cx.links.forget(link);
+        self.forget(cx, link)
+    }
+
+    /// Closes a connection at once, unsent bytes and all. Tells what it was used for.
+    pub(super) fn close(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
+        cx.close(link);
+        self.forget(cx, link)
+    }
+
+    fn forget(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
+        let connection = self.connections.remove(&link)?;
+        cx.timers.clear(Alarm::Http(link));
+        if let Some(count) = self.per_peer.get_mut(&connection.peer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_peer.remove(&connection.peer);
+            }
+        }
+        Some(connection.doing)
+    }
+
+    /// The last answer was given to the outbox: shut our half, then wait for the peer, so that a
+    /// reset does not destroy the answer on its way (RFC 9112 section 9.6).
+    pub(super) fn linger(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        cx.links.finish(link);
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.server.close_after();
+            connection.turn(Doing::Lingering, cx.now.tick);
+            connection.settle(cx, link);
+            if connection.paused {
+                connection.paused = false;
+                cx.effects.push(Effect::PauseRead {
+                    link,
+                    paused: false,
+                });
+            }
+        }
+        self.close_if_read(cx, link);
+    }
+
+    /// Both sides are done: nothing is left to wait for.
+    fn close_if_read(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let over = self.connections.get(&link).is_some_and(|connection| {
+            connection.eof && connection.doing == Doing::Lingering && cx.links.unsent(link) == 0
+        });
+        if over {
+            self.close(cx, link);
+        }
+    }
+
+    /// The kernel took bytes of this link, or refused to take any.
+    pub(super) fn wrote(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let unsent = cx.links.unsent(link);
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.offered(cx, link, unsent);
+        }
+        self.close_if_read(cx, link);
+    }
+
+    /// The connection's alarm rang. Tells what it was used for if it had to be closed.
+    pub(super) fn alarm(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
+        let connection = self.connections.get_mut(&link)?;
+        if !connection.is_over(cx, link) {
+            return None;
+        }
+        let waiting = connection.server.waiting();
+        if connection.is_stalled() || connection.doing != Doing::Reading {
+            return self.close(cx, link);
+        }
+        match waiting {
+            Waiting::IdleHead | Waiting::Response => self.linger(cx, link),
+            Waiting::Head | Waiting::Body => {
+                let hint = "send the whole request without long pauses";
+                self.problem(
+                    cx,
+                    link,
+                    408,
+                    "the request did not arrive in time",
+                    hint,
+                    &[],
+                );
+            }
+        }
+        None
+    }
+
+    /// We are stopping: connections without a request are closed, the others after their answer.
+    pub(super) fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.stopping = true;
+        let idle = |connection: &Connection| {
+            connection.doing == Doing::Reading && connection.server.waiting() == Waiting::IdleHead
+        };
+        let links: Vec<LinkKey> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| idle(connection))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.linger(cx, link);
+        }
+    }
+}

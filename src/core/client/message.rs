@@ -1,0 +1,130 @@
+//! From a message to what the hall is told of it: the part that is the same on every transport.
+
+use crate::client::classify::{Era, classify, is_initialize, is_method};
+use crate::client::refusal::Refusal;
+use crate::client::session::{Session, Transport};
+use crate::json::envelope::{Envelope, JsonId, Kind};
+use crate::json::span;
+use crate::language::{At, ClientEvent, ClientKey};
+use crate::limits::CALLS_PER_CLIENT_MAX;
+use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::version::Version;
+
+/// The raw id of a message, as a refusal gives it back.
+pub(super) fn raw_id<'a>(text: &'a [u8], envelope: &Envelope) -> Option<&'a [u8]> {
+    let asks = envelope.kind == Kind::Request;
+    envelope.id.filter(|_| asks).map(|id| id.of(text))
+}
+
+/// Refuses what only the modern dialect could serve.
+pub(super) fn legacy_only(
+    text: &[u8],
+    envelope: &Envelope,
+    header: Option<&str>,
+) -> Result<(), Refusal> {
+    match classify(text, envelope, header) {
+        Era::Legacy => Ok(()),
+        Era::Modern { requested } => Err(Refusal::Version { requested }),
+    }
+}
+
+/// What is agreed on by an `initialize` (B4): the revision asked for if we speak it, else our
+/// newest.
+pub(super) fn agree(
+    text: &[u8],
+    envelope: &Envelope,
+) -> Result<(Version, ClientCapabilities), Refusal> {
+    let params = envelope.params.ok_or(Refusal::NoVersion)?;
+    let requested = span::member(text, params, "protocolVersion")
+        .and_then(|at| span::string(text, at))
+        .ok_or(Refusal::NoVersion)?;
+    let capabilities = span::member(text, params, "capabilities")
+        .map(|at| ClientCapabilities::read(text, at))
+        .unwrap_or_default();
+    Ok((Version::negotiate(requested.as_bytes()), capabilities))
+}
+
+/// Whether one more request of this client can be taken.
+pub(super) fn admit(session: &Session, id: &[u8]) -> Result<(), Refusal> {
+    if session.waits_for(id) {
+        return Err(Refusal::DuplicateId);
+    }
+    if session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX {
+        return Err(Refusal::Busy);
+    }
+    Ok(())
+}
+
+/// What the hall is told of a request that was admitted.
+pub(super) fn request(
+    client: ClientKey,
+    at: At,
+    text: &[u8],
+    envelope: Envelope,
+) -> Option<ClientEvent> {
+    Some(ClientEvent::Request {
+        client,
+        at,
+        id: JsonId::new(envelope.id?.of(text)),
+        envelope,
+    })
+}
+
+/// What becomes of a message of a client with one channel (stdio, `/sse`).
+pub(super) fn direct(
+    session: &mut Session,
+    client: ClientKey,
+    text: &[u8],
+    envelope: Envelope,
+) -> Result<Option<ClientEvent>, Refusal> {
+    legacy_only(text, &envelope, None)?;
+    // On stdio nothing but ping comes before `initialize` (B3); on `/sse` it may (E5).
+    let early = !session.opened && session.facts.transport == Transport::Stdio;
+    if envelope.kind != Kind::Request {
+        return Ok(if early {
+            None
+        } else {
+            one_way(session, client, text, envelope)
+        });
+    }
+    let id = envelope.id.map(|id| id.of(text)).unwrap_or_default();
+    if is_initialize(text, &envelope) {
+        let (version, capabilities) = agree(text, &envelope)?;
+        admit(session, id)?;
+        session.open(version, capabilities);
+        let id = JsonId::new(id);
+        return Ok(Some(ClientEvent::Initialize {
+            client,
+            at: session.expect(id.clone(), 0),
+            id,
+            version,
+            capabilities,
+        }));
+    }
+    if early && !is_method(text, &envelope, "ping") {
+        return Err(Refusal::NotInitialized);
+    }
+    admit(session, id)?;
+    let at = session.expect(JsonId::new(id), 0);
+    Ok(request(client, at, text, envelope))
+}
+
+/// What the hall is told of a notification or a response.
+pub(super) fn one_way(
+    session: &mut Session,
+    client: ClientKey,
+    text: &[u8],
+    envelope: Envelope,
+) -> Option<ClientEvent> {
+    match envelope.kind {
+        Kind::Notification if is_method(text, &envelope, "notifications/initialized") => {
+            session.facts.initialized = session.opened;
+            session
+                .opened
+                .then_some(ClientEvent::Initialized { client })
+        }
+        Kind::Notification => Some(ClientEvent::Notification { client, envelope }),
+        Kind::Result | Kind::Error => Some(ClientEvent::Response { client, envelope }),
+        Kind::Request => None,
+    }
+}

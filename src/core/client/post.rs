@@ -1,0 +1,203 @@
+//! POST to `/mcp` (C1, C2, C4, C5, C7, C8, C12). The checks stand in the order in which a request
+//! fails them.
+
+use crate::base::frame::Frame;
+use crate::client::Clients;
+use crate::client::accept::{self, Forms};
+use crate::client::classify::is_initialize;
+use crate::client::message;
+use crate::client::refusal::Refusal;
+use crate::client::replay::Replay;
+use crate::client::session::{Channel, Session, Streamable};
+use crate::client::session_id::SessionId;
+use crate::client::stream::Stream;
+use crate::cx::Cx;
+use crate::http1::server::{Headers, Request};
+use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind};
+use crate::json::write::flatten;
+use crate::language::{At, ClientEvent, ClientKey};
+use crate::limits::{SESSIONS_MAX, STREAMS_PER_SESSION_MAX};
+use crate::links::LinkKey;
+
+/// A refusal, and the raw id of the request that gets it.
+type Refused = (Refusal, Option<Box<[u8]>>);
+
+impl Clients {
+    /// Answers a POST, or tells what it wants.
+    pub(super) fn post(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        link: LinkKey,
+        request: &Request,
+    ) -> Option<ClientEvent> {
+        match self.take_post(cx, frame, link, &request.headers) {
+            Ok(event) => event,
+            Err((refusal, id)) => {
+                self.http.refuse(cx, link, &refusal, id.as_deref());
+                None
+            }
+        }
+    }
+
+    fn take_post(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        link: LinkKey,
+        headers: &Headers,
+    ) -> Result<Option<ClientEvent>, Refused> {
+        if !accept::is_json(headers.get("content-type")) {
+            return Err((Refusal::ContentType, None));
+        }
+        let forms = accept::post(headers).ok_or((Refusal::NotAcceptable, None))?;
+        let version = headers.get("mcp-protocol-version");
+        let Some(envelope) = read_message(frame)? else {
+            let client = self.session_of(cx, headers).map_err(anonymous)?;
+            return self
+                .post_batch(cx, frame, link, client, forms)
+                .map_err(anonymous);
+        };
+        let text = frame.bytes();
+        let named = |refusal| (refusal, message::raw_id(text, &envelope).map(Into::into));
+        message::legacy_only(text, &envelope, version).map_err(named)?;
+        if is_initialize(text, &envelope) {
+            return self
+                .initialize(cx, link, forms, text, &envelope)
+                .map_err(named);
+        }
+        let client = self.session_of(cx, headers).map_err(named)?;
+        match envelope.kind {
+            Kind::Request => {
+                let taken = self.post_request(cx, link, client, forms, text, &envelope);
+                let at = taken.map_err(named)?;
+                Ok(message::request(client, at, text, envelope))
+            }
+            Kind::Notification | Kind::Result | Kind::Error => {
+                self.http.empty(cx, link, 202, &[]);
+                let session = self.sessions.get_mut(client);
+                Ok(session.and_then(|session| message::one_way(session, client, text, envelope)))
+            }
+        }
+    }
+
+    /// Whose request it is (C2). A presented session counts as used.
+    pub(super) fn session_of(
+        &mut self,
+        cx: &Cx<'_>,
+        headers: &Headers,
+    ) -> Result<ClientKey, Refusal> {
+        let presented = headers.get("mcp-session-id").ok_or(Refusal::NoSession)?;
+        let client = self.ids.find(presented).ok_or(Refusal::UnknownSession)?;
+        match self.sessions.get_mut(client) {
+            Some(session) if session.streamable().is_some() => {
+                session.used = cx.now.tick;
+                Ok(client)
+            }
+            Some(_) | None => Err(Refusal::UnknownSession),
+        }
+    }
+
+    /// Opens a session (C1).
+    fn initialize(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        forms: Forms,
+        text: &[u8],
+        envelope: &Envelope,
+    ) -> Result<Option<ClientEvent>, Refusal> {
+        let (version, capabilities) = message::agree(text, envelope)?;
+        let Some(id) = envelope.id.map(|id| JsonId::new(id.of(text))) else {
+            return Ok(None);
+        };
+        if self.sessions.len() >= SESSIONS_MAX {
+            return Err(Refusal::TooManySessions);
+        }
+        let client = self.open_streamable(cx);
+        let Some(session) = self.sessions.get_mut(client) else {
+            return Ok(None);
+        };
+        session.open(version, capabilities);
+        let number = session.number();
+        let at = session.expect(id.clone(), number);
+        let mut stream = Stream::held(number, link, forms, cx.now.tick);
+        stream.announces = true;
+        self.start_stream(cx, client, stream);
+        Ok(Some(ClientEvent::Initialize {
+            client,
+            at,
+            id,
+            version,
+            capabilities,
+        }))
+    }
+
+    fn open_streamable(&mut self, cx: &mut Cx<'_>) -> ClientKey {
+        let id = SessionId::mint(cx);
+        let own = Streamable::new(id.clone(), Replay::new(&self.replay_bytes));
+        let session = Session::new(Channel::Streamable(Box::new(own)), cx.now.tick);
+        let client = self.sessions.insert(session);
+        self.ids.insert(&id, client);
+        self.arm_session(cx, client, cx.now.tick.after(self.settings.session_idle_ms));
+        client
+    }
+
+    /// Notes a request of an open session; its answer goes to the stream of this POST.
+    fn post_request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        client: ClientKey,
+        forms: Forms,
+        text: &[u8],
+        envelope: &Envelope,
+    ) -> Result<At, Refusal> {
+        let id = envelope.id.map(|id| id.of(text)).unwrap_or_default();
+        self.admit_stream(client)?;
+        let session = self
+            .sessions
+            .get_mut(client)
+            .ok_or(Refusal::UnknownSession)?;
+        message::admit(session, id)?;
+        let number = session.number();
+        let at = session.expect(JsonId::new(id), number);
+        let stream = Stream::held(number, link, forms, cx.now.tick);
+        self.start_stream(cx, client, stream);
+        Ok(at)
+    }
+
+    /// Whether one more POST with requests fits into the session.
+    pub(super) fn admit_stream(&self, client: ClientKey) -> Result<(), Refusal> {
+        let streams = self
+            .sessions
+            .get(client)
+            .and_then(Session::streamable)
+            .map_or(0, |own| own.streams.len());
+        if streams >= STREAMS_PER_SESSION_MAX {
+            return Err(Refusal::TooManyStreams);
+        }
+        Ok(())
+    }
+}
+
+fn anonymous(refusal: Refusal) -> Refused {
+    (refusal, None)
+}
+
+/// Reads the body as one message; `None` if it is an array, valid as JSON. Line ends between its
+/// tokens become blanks, since it may go on to a peer that frames by lines.
+pub(super) fn read_message(frame: &mut Frame) -> Result<Option<Envelope>, Refused> {
+    let read = match envelope::read(frame.bytes()) {
+        Ok(envelope) => Some(envelope),
+        Err((Fault::Array, _)) => None,
+        Err((fault, id)) => {
+            let id = id.map(|id| id.of(frame.bytes()).into());
+            return Err((fault.into(), id));
+        }
+    };
+    if let Some(text) = frame.bytes_mut() {
+        flatten(text);
+    }
+    Ok(read)
+}

@@ -1,0 +1,188 @@
+//! What a client is told when its message is not taken: one JSON-RPC error, and the HTTP status
+//! that goes with it.
+
+use crate::json::envelope::Fault;
+use crate::json::write;
+use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX};
+use crate::mcp::version::Version;
+
+/// Why a message was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// No message at all.
+    Fault(Fault),
+    /// 403: host or origin.
+    Forbidden { error: String, hint: String },
+    /// 405: the path has other methods.
+    Method { allow: &'static str },
+    /// 415 (C7).
+    ContentType,
+    /// 406 (C7).
+    NotAcceptable,
+    /// 406 on GET (C6).
+    NoEventStream,
+    /// A revision that is not spoken.
+    Version { requested: String },
+    /// `initialize` without a protocol version.
+    NoVersion,
+    /// No session header (C2).
+    NoSession,
+    /// No session in the query of `/messages`.
+    NoSessionParameter,
+    /// No such session (C2, E3).
+    UnknownSession,
+    /// Anything but ping before `initialize` (B3).
+    NotInitialized,
+    /// An array, on a revision that has none, or an empty or too long one (B8, C12).
+    Batch,
+    /// `initialize` in an array (C12).
+    BatchedInitialize,
+    /// A request with this id is being answered.
+    DuplicateId,
+    /// A line longer than the limit.
+    LineTooLong,
+    /// Too many calls at once, or the hall asked for a pause.
+    Busy,
+    /// Too many sessions.
+    TooManySessions,
+    /// Too many streams of one session.
+    TooManyStreams,
+    /// The session was ended while its request waited.
+    SessionEnded,
+    /// We are stopping.
+    Stopping,
+}
+
+impl Refusal {
+    /// Status of the HTTP answer.
+    pub(super) const fn status(&self) -> u16 {
+        match self {
+            Self::Fault(_)
+            | Self::Version { .. }
+            | Self::NoSession
+            | Self::NoSessionParameter
+            | Self::NotInitialized
+            | Self::Batch
+            | Self::BatchedInitialize
+            | Self::DuplicateId
+            | Self::LineTooLong => 400,
+            Self::Forbidden { .. } => 403,
+            Self::UnknownSession | Self::SessionEnded => 404,
+            Self::Method { .. } => 405,
+            Self::NotAcceptable | Self::NoEventStream => 406,
+            Self::ContentType => 415,
+            Self::TooManySessions | Self::TooManyStreams => 429,
+            Self::Stopping => 503,
+            // The message was fine, its method could not be served: an error of JSON-RPC only.
+            Self::NoVersion | Self::Busy => 200,
+        }
+    }
+
+    /// Whether the client may try again soon.
+    pub(super) const fn retry_after(&self) -> bool {
+        matches!(self.status(), 429 | 503)
+    }
+
+    const fn code(&self) -> i32 {
+        match self {
+            Self::Fault(fault) => fault.code(),
+            Self::Version { .. } => -32022,
+            Self::NoVersion => -32602,
+            Self::Busy | Self::TooManySessions | Self::TooManyStreams | Self::Stopping => -32603,
+            Self::Forbidden { .. }
+            | Self::Method { .. }
+            | Self::ContentType
+            | Self::NotAcceptable
+            | Self::NoEventStream
+            | Self::NoSession
+            | Self::NoSessionParameter
+            | Self::UnknownSession
+            | Self::SessionEnded
+            | Self::NotInitialized
+            | Self::Batch
+            | Self::BatchedInitialize
+            | Self::DuplicateId
+            | Self::LineTooLong => -32600,
+        }
+    }
+
+    fn message(&self) -> String {
+        let text = match self {
+            Self::Fault(fault) => fault.message(),
+            Self::Forbidden { error, hint } => return format!("Forbidden: {error}. {hint}"),
+            Self::Method { .. } => "Method not allowed: see the Allow header of this answer.",
+            Self::ContentType => "Unsupported media type: send Content-Type: application/json.",
+            Self::NotAcceptable => {
+                "Not acceptable: Accept must allow application/json or text/event-stream."
+            }
+            Self::NoEventStream => "Not acceptable: Accept must allow text/event-stream.",
+            Self::Version { requested } => {
+                return format!(
+                    "Unsupported protocol version {requested:?}: use one of {}.",
+                    Version::ALL.map(Version::name).join(", ")
+                );
+            }
+            Self::NoVersion => "Invalid params: initialize needs params.protocolVersion, a string.",
+            Self::NoSession => {
+                "Invalid request: Mcp-Session-Id is missing. Send initialize first, then the id \
+                 from its answer with every request."
+            }
+            Self::NoSessionParameter => {
+                "Invalid request: post to the URI that the endpoint event of /sse told."
+            }
+            Self::UnknownSession => {
+                "Session not found: it has ended. Send initialize to open another."
+            }
+            Self::SessionEnded => "The session was ended by its client.",
+            Self::NotInitialized => "Invalid request: send initialize first.",
+            Self::Batch => {
+                return format!(
+                    "Invalid request: a batch is an array of 1 to {BATCH_MAX} messages, and only \
+                     revision 2025-03-26 has batches."
+                );
+            }
+            Self::BatchedInitialize => "Invalid request: initialize must not be part of a batch.",
+            Self::DuplicateId => "Invalid request: a request with this id is still being answered.",
+            Self::LineTooLong => "Invalid request: the message is too long.",
+            Self::Busy => {
+                return format!(
+                    "Busy: at most {CALLS_PER_CLIENT_MAX} requests of one client run at once. Try \
+                     again when some were answered."
+                );
+            }
+            Self::TooManySessions => "Too many sessions are open. Try again later.",
+            Self::TooManyStreams => {
+                "Too many streams of this session are open. Try again when some were answered."
+            }
+            Self::Stopping => "1mcp is stopping.",
+        };
+        text.to_owned()
+    }
+
+    /// The JSON-RPC error; `id` is raw, `None` becomes null.
+    pub(super) fn body(&self, id: Option<&[u8]>) -> Vec<u8> {
+        let data = match self {
+            Self::Version { requested } => {
+                let supported = Version::ALL.map(|version| write::string(version.name()));
+                Some(format!(
+                    r#"{{"supported":[{}],"requested":{}}}"#,
+                    supported.join(","),
+                    write::string(requested)
+                ))
+            }
+            _ => None,
+        };
+        write::error(
+            id,
+            self.code(),
+            &self.message(),
+            data.as_deref().map(str::as_bytes),
+        )
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}

@@ -1,0 +1,139 @@
+//! One HTTP request: who may ask (C13), whom it is for, and the answers that need no session.
+
+use crate::base::frame::Frame;
+use crate::client::Clients;
+use crate::client::connection::Doing;
+use crate::client::refusal::Refusal;
+use crate::client::reply::Field;
+use crate::cx::Cx;
+use crate::effect::Level;
+use crate::http1::server::{Headers, Request};
+use crate::language::ClientEvent;
+use crate::links::LinkKey;
+use crate::web::answer::Answer;
+use crate::web::app::{self, Route};
+use crate::web::guard::{self, CorsOrigin};
+use crate::web::start;
+
+impl Clients {
+    /// Answers a request, or tells what it wants; its body is in the frame.
+    pub(super) fn request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        link: LinkKey,
+        request: &Request,
+    ) -> Option<ClientEvent> {
+        cx.log(Level::Debug, || {
+            format!("http {} {}", request.method.name(), request.path)
+        });
+        let route = app::route(&request.method, &request.path);
+        if !self.is_allowed(cx, link, request, &route) {
+            return None;
+        }
+        match route {
+            Route::McpPost => self.post(cx, frame, link, request),
+            Route::McpGet => self.get(cx, link, &request.headers),
+            Route::McpDelete => self.delete(cx, link, &request.headers),
+            Route::Sse => self.open_sse(cx, link, &request.headers),
+            Route::MessagesPost => self.post_message(cx, frame, link, request),
+            Route::Options => {
+                self.options(cx, link, &request.headers);
+                None
+            }
+            Route::Start => {
+                self.http.hold(cx, link, Doing::Page);
+                let answer = start::start(&self.settings, &request.headers);
+                self.page(cx, link, &answer);
+                None
+            }
+            Route::Page(page) => {
+                self.http.hold(cx, link, Doing::Page);
+                Some(ClientEvent::Page { link, page })
+            }
+            Route::NotFound => {
+                let hint = "the MCP endpoint is /mcp; / lists the others";
+                self.http.problem(cx, link, 404, "no such path", hint, &[]);
+                None
+            }
+            Route::NotAllowed(allow) if is_mcp(&request.path) => {
+                self.http.refuse(cx, link, &Refusal::Method { allow }, None);
+                None
+            }
+            Route::NotAllowed(allow) => {
+                let hint = format!("use one of {allow}");
+                let fields = [("Allow", allow)];
+                self.http
+                    .problem(cx, link, 405, "method not allowed", &hint, &fields);
+                None
+            }
+        }
+    }
+
+    /// The answer to a page that was told as [`ClientEvent::Page`].
+    pub fn page(&mut self, cx: &mut Cx<'_>, link: LinkKey, answer: &Answer) {
+        let waits = self
+            .http
+            .connections
+            .get(&link)
+            .is_some_and(|connection| connection.doing == Doing::Page);
+        if waits {
+            let body = answer.body.as_slice();
+            self.http
+                .full(cx, link, answer.status, answer.headers, &[body.into()]);
+        }
+    }
+
+    /// Host and Origin come first (C13). While stopping, only pages are still answered.
+    fn is_allowed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        request: &Request,
+        route: &Route,
+    ) -> bool {
+        let refusal = match guard::check(&self.settings, &request.headers) {
+            Ok(cors) => {
+                if let Some(connection) = self.http.connections.get_mut(&link) {
+                    connection.cors = cors;
+                }
+                if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
+                    return true;
+                }
+                Refusal::Stopping
+            }
+            Err(refusal) => {
+                let (error, hint) = (refusal.error(), refusal.hint());
+                cx.log(Level::Warn, || format!("http refused: {error}; {hint}"));
+                Refusal::Forbidden { error, hint }
+            }
+        };
+        match refusal {
+            Refusal::Forbidden { error, hint } if !is_mcp(&request.path) => {
+                self.http.problem(cx, link, 403, &error, &hint, &[]);
+            }
+            refusal => self.http.refuse(cx, link, &refusal, None),
+        }
+        false
+    }
+
+    fn options(&mut self, cx: &mut Cx<'_>, link: LinkKey, headers: &Headers) {
+        let from_page = headers.get("origin").is_some();
+        if from_page {
+            let fields = CorsOrigin::preflight(headers);
+            let fields: Vec<Field<'_>> = fields
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            self.http.empty(cx, link, 204, &fields);
+        } else {
+            let fields = [("Allow", "GET, POST, DELETE, OPTIONS")];
+            self.http.empty(cx, link, 204, &fields);
+        }
+    }
+}
+
+/// Whether errors of this path are JSON-RPC errors (contract 5).
+fn is_mcp(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "/mcp" | "/sse" | "/messages")
+}

@@ -1,0 +1,62 @@
+//! Names of sessions: minting them and finding whose they are (C1, X3).
+//!
+//! Only this file knows what an id looks like, so that it can become a sealed record that survives
+//! a restart without anything else noticing.
+
+use std::collections::BTreeMap;
+
+use ring::digest;
+
+use crate::cx::Cx;
+use crate::language::ClientKey;
+
+/// A name as it goes over the wire: 32 hexadecimal digits, 128 random bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SessionId(Box<str>);
+
+impl SessionId {
+    /// A new name.
+    pub(super) fn mint(cx: &mut Cx<'_>) -> Self {
+        Self(cx.entropy.token().into())
+    }
+
+    /// The text of the header or query.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which session has which name.
+///
+/// Keyed by a digest of the name: how long a look-up takes then tells nothing about how much of a
+/// guessed name was right.
+#[derive(Debug, Default)]
+pub(super) struct SessionIds {
+    by_digest: BTreeMap<[u8; 16], ClientKey>,
+}
+
+impl SessionIds {
+    /// Gives a client this name.
+    pub(super) fn insert(&mut self, id: &SessionId, client: ClientKey) {
+        self.by_digest.insert(digest_of(id.as_str()), client);
+    }
+
+    /// Whose name it is.
+    pub(super) fn find(&self, presented: &str) -> Option<ClientKey> {
+        self.by_digest.get(&digest_of(presented)).copied()
+    }
+
+    /// The session has ended.
+    pub(super) fn remove(&mut self, id: &SessionId) {
+        self.by_digest.remove(&digest_of(id.as_str()));
+    }
+}
+
+fn digest_of(text: &str) -> [u8; 16] {
+    let whole = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(whole.as_ref()) {
+        *to = *from;
+    }
+    half
+}

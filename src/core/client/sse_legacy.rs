@@ -1,0 +1,121 @@
+//! The transport of 2024-11-05 (E1 to E7): a stream on `/sse` that is the session, and POSTs to
+//! `/messages` that are answered on it.
+
+use crate::base::frame::Frame;
+use crate::client::Clients;
+use crate::client::accept;
+use crate::client::message;
+use crate::client::post::read_message;
+use crate::client::refusal::Refusal;
+use crate::client::session::{Channel, Session};
+use crate::client::session_id::SessionId;
+use crate::cx::Cx;
+use crate::http1::server::{Headers, Request};
+use crate::language::{ClientEvent, ClientKey};
+use crate::limits::SESSIONS_MAX;
+use crate::links::LinkKey;
+use crate::web::percent;
+
+/// The query parameter that names the session.
+const SESSION_PARAMETER: &str = "sessionId";
+
+impl Clients {
+    /// GET `/sse`: opens a session and tells where to post (E1).
+    pub(super) fn open_sse(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        headers: &Headers,
+    ) -> Option<ClientEvent> {
+        if !accept::get(headers) {
+            self.http.refuse(cx, link, &Refusal::NoEventStream, None);
+            return None;
+        }
+        if self.sessions.len() >= SESSIONS_MAX {
+            self.http.refuse(cx, link, &Refusal::TooManySessions, None);
+            return None;
+        }
+        let id = SessionId::mint(cx);
+        let path = format!("/messages?{SESSION_PARAMETER}={}", id.as_str());
+        let channel = Channel::Sse {
+            id: id.clone(),
+            link,
+        };
+        let client = self.sessions.insert(Session::new(channel, cx.now.tick));
+        self.ids.insert(&id, client);
+        self.http.open(cx, link, client, 0, None);
+        self.http.endpoint(cx, link, &path);
+        None
+    }
+
+    /// POST `/messages`: accepted at once, answered on the stream (E2, E3).
+    pub(super) fn post_message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        link: LinkKey,
+        request: &Request,
+    ) -> Option<ClientEvent> {
+        let (taken, id) = self.take_message(cx, frame, request);
+        match taken {
+            Ok(event) => {
+                self.http.empty(cx, link, 202, &[]);
+                event
+            }
+            Err(refusal) => {
+                match self.sse_client(request) {
+                    // Nobody reads the body of this answer, and somebody waits for the id.
+                    Ok(client) if refusal.status() == 200 => {
+                        self.http.empty(cx, link, 202, &[]);
+                        let body = refusal.body(id.as_deref());
+                        self.send_direct(cx, client, &[body.as_slice().into()]);
+                    }
+                    Ok(_) | Err(_) => self.http.refuse(cx, link, &refusal, id.as_deref()),
+                }
+                None
+            }
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        request: &Request,
+    ) -> (Result<Option<ClientEvent>, Refusal>, Option<Box<[u8]>>) {
+        if !accept::is_json(request.headers.get("content-type")) {
+            return (Err(Refusal::ContentType), None);
+        }
+        let envelope = match read_message(frame) {
+            Ok(envelope) => envelope,
+            Err((refusal, id)) => return (Err(refusal), id),
+        };
+        let text = frame.bytes();
+        let id = envelope.and_then(|envelope| message::raw_id(text, &envelope).map(Into::into));
+        let taken = self.sse_client(request).and_then(|client| match envelope {
+            None => self.direct_batch(cx, frame, client),
+            Some(envelope) => {
+                let session = self
+                    .sessions
+                    .get_mut(client)
+                    .ok_or(Refusal::UnknownSession)?;
+                message::direct(session, client, text, envelope)
+            }
+        });
+        (taken, id)
+    }
+
+    /// Whose stream the answer goes to.
+    fn sse_client(&self, request: &Request) -> Result<ClientKey, Refusal> {
+        let query = request.query.as_deref().unwrap_or_default();
+        let presented =
+            percent::parameter(query, SESSION_PARAMETER).ok_or(Refusal::NoSessionParameter)?;
+        let client = self.ids.find(&presented).ok_or(Refusal::UnknownSession)?;
+        match self.sessions.get(client).map(|session| &session.channel) {
+            Some(Channel::Sse { .. }) => Ok(client),
+            Some(Channel::Stdio { .. } | Channel::Streamable(_)) | None => {
+                Err(Refusal::UnknownSession)
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Our own stdin and stdout as one client (B1 to B8): lines in, lines out.
+
+use crate::base::frame::Frame;
+use crate::client::Clients;
+use crate::client::message;
+use crate::client::refusal::Refusal;
+use crate::client::session::{Channel, Session};
+use crate::cx::Cx;
+use crate::effect::Effect;
+use crate::json::envelope::{self, Fault};
+use crate::json::newline::{Line, Lines};
+use crate::json::write::flatten;
+use crate::language::{ClientEvent, ClientKey};
+use crate::limits::CALLS_PER_CLIENT_MAX;
+use crate::links::{LinkKey, Owner};
+
+/// How far our stdin has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    /// More may come.
+    Open,
+    /// It has ended; lines may still wait.
+    Ended,
+    /// All of it was told.
+    Told,
+}
+
+/// Our own stdin and stdout.
+#[derive(Debug)]
+pub(super) struct Stdio {
+    link: LinkKey,
+    client: ClientKey,
+    lines: Lines,
+    input: Input,
+    paused: bool,
+}
+
+impl Stdio {
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.lines.push(bytes);
+    }
+
+    pub(super) fn eof(&mut self) {
+        if self.input == Input::Open {
+            self.input = Input::Ended;
+        }
+    }
+
+    pub(super) const fn client(&self) -> ClientKey {
+        self.client
+    }
+}
+
+impl Clients {
+    /// Our own stdin and stdout are a client from now on. Of several, the last one counts.
+    pub fn stdio(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        cx.links.open(link, Owner::Stdio);
+        let session = Session::new(Channel::Stdio { link }, cx.now.tick);
+        let client = self.sessions.insert(session);
+        self.stdio = Some(Stdio {
+            link,
+            client,
+            lines: Lines::default(),
+            input: Input::Open,
+            paused: false,
+        });
+    }
+
+    /// Our own stdio, if that is this link.
+    pub(super) fn stdio_of(&mut self, link: LinkKey) -> Option<&mut Stdio> {
+        self.stdio.as_mut().filter(|stdio| stdio.link == link)
+    }
+
+    /// What the next lines want.
+    pub(super) fn next_of_stdio(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+    ) -> Option<ClientEvent> {
+        loop {
+            self.pace(cx);
+            let stdio = self.stdio.as_mut().filter(|stdio| !stdio.paused)?;
+            let client = stdio.client;
+            let line = match stdio.input {
+                Input::Open => stdio.lines.next(frame)?,
+                Input::Ended => match stdio.lines.finish(frame) {
+                    Some(line) => line,
+                    None => {
+                        stdio.input = Input::Told;
+                        return Some(ClientEvent::InputEnded { client });
+                    }
+                },
+                Input::Told => return None,
+            };
+            let (taken, id) = match line {
+                Line::Full => self.take_line(cx, frame, client),
+                Line::TooLong { .. } => (Err(Refusal::LineTooLong), None),
+            };
+            match taken {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {
+                    if let Some(event) = self.next_of_batch(frame) {
+                        return Some(event);
+                    }
+                }
+                Err(refusal) => {
+                    let body = refusal.body(id.as_deref());
+                    self.send_direct(cx, client, &[body.as_slice().into()]);
+                }
+            }
+        }
+    }
+
+    fn take_line(
+        &mut self,
+        cx: &mut Cx<'_>,
+        frame: &mut Frame,
+        client: ClientKey,
+    ) -> (Result<Option<ClientEvent>, Refusal>, Option<Box<[u8]>>) {
+        let read = envelope::read(frame.bytes());
+        if let Some(text) = frame.bytes_mut() {
+            // A lone CR is a line end to some readers.
+            flatten(text);
+        }
+        let text = frame.bytes();
+        match read {
+            Ok(envelope) => {
+                let id = message::raw_id(text, &envelope).map(Into::into);
+                let session = self.sessions.get_mut(client);
+                let taken = session.map_or(Ok(None), |session| {
+                    message::direct(session, client, text, envelope)
+                });
+                (taken, id)
+            }
+            Err((Fault::Array, _)) => (self.direct_batch(cx, frame, client), None),
+            Err((fault, id)) => (Err(fault.into()), id.map(|id| id.of(text).into())),
+        }
+    }
+
+    /// Stops reading our stdin while too much of it is unanswered, and resumes.
+    pub(super) fn pace(&mut self, cx: &mut Cx<'_>) {
+        let Some(stdio) = &mut self.stdio else {
+            return;
+        };
+        let full = self.sessions.get(stdio.client).is_some_and(|session| {
+            session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX
+        });
+        if stdio.paused != full {
+            stdio.paused = full;
+            if stdio.input == Input::Open {
+                cx.effects.push(Effect::PauseRead {
+                    link: stdio.link,
+                    paused: full,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Moments of sessions and their streams: held answers that become event streams, streams that are
+//! closed early, sessions that nobody uses; and the end of a session.
+
+use crate::client::Clients;
+use crate::client::refusal::Refusal;
+use crate::client::session::{Channel, Session};
+use crate::client::stream::State;
+use crate::cx::{Alarm, Cx};
+use crate::language::{ClientEvent, ClientKey};
+use crate::limits::STREAM_HOLD_MS;
+use crate::now::Tick;
+
+impl Clients {
+    /// A held POST becomes an event stream after a while, so that no proxy times out.
+    pub(super) fn push_hold(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
+        let early = self.settings.stream_ms_max.unwrap_or(u64::MAX);
+        let at = cx.now.tick.after(STREAM_HOLD_MS.min(early));
+        self.holds.push(at, (client, number));
+        self.arm_waits(cx);
+    }
+
+    /// Notes that this stream is to be closed early, if that is asked for.
+    pub(super) fn push_early(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
+        if let Some(ms) = self.settings.stream_ms_max {
+            self.early.push(cx.now.tick.after(ms), (client, number));
+            self.arm_waits(cx);
+        }
+    }
+
+    /// Drops what is over from the front of both queues. The alarm is left alone if it is set: both
+    /// waits have one length each and the shorter one is pushed first, so it rings in time, and
+    /// busy times do not touch the alarms with every request.
+    fn arm_waits(&mut self, cx: &mut Cx<'_>) {
+        let sessions = &self.sessions;
+        let state = |(client, number): (ClientKey, u32)| {
+            let own = sessions.get(client).and_then(Session::streamable)?;
+            let stream = own.streams.iter().find(|stream| stream.number == number)?;
+            Some(stream.state)
+        };
+        let held = self
+            .holds
+            .next(|key| !matches!(state(key), Some(State::Held(_))));
+        let early = self.early.next(|key| state(key).is_none());
+        let next = match (held, early) {
+            (Some(held), Some(early)) => Some(held.min(early)),
+            (held, early) => held.or(early),
+        };
+        if let Some(at) = next
+            && cx.timers.get(Alarm::Holds).is_none()
+        {
+            cx.timers.set(Alarm::Holds, at);
+        }
+    }
+
+    /// `Alarm::Holds` rang.
+    pub(super) fn waits_over(&mut self, cx: &mut Cx<'_>) {
+        while let Some((client, number)) = self.holds.pop_due(cx.now.tick) {
+            self.open_stream(cx, client, number);
+        }
+        while let Some((client, number)) = self.early.pop_due(cx.now.tick) {
+            self.close_early(cx, client, number);
+        }
+        self.arm_waits(cx);
+    }
+
+    /// Closes an event stream that is open for too long (`--stream-max`): the client comes back
+    /// after `retry` and gets the rest. Not before it knows an event id to come back with.
+    pub(super) fn close_early(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
+        let Some(ms) = self.settings.stream_ms_max else {
+            return;
+        };
+        let now = cx.now.tick;
+        let Some(stream) = self
+            .streamable(client)
+            .and_then(|own| own.stream_mut(number))
+        else {
+            return;
+        };
+        if let State::Open(link) = stream.state
+            && stream.primed
+            && stream.waiting > 0
+            && now.since(stream.since) >= ms
+        {
+            stream.state = State::Detached;
+            self.http.retry(cx, link);
+            self.http.end(cx, link);
+        }
+    }
+
+    /// Sets the session's alarm unless an earlier one is set.
+    pub(super) fn arm_session(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: Tick) {
+        if let Some(own) = self.streamable(client)
+            && at < own.armed
+        {
+            own.armed = at;
+            cx.timers.set(Alarm::Session(client), at);
+        }
+    }
+
+    /// `Alarm::Session` rang: old events are forgotten, and the session ends if nobody used it.
+    pub(super) fn session_alarm(&mut self, cx: &mut Cx<'_>, client: ClientKey) {
+        let now = cx.now.tick;
+        let idle_ms = self.settings.session_idle_ms;
+        let Some(session) = self.sessions.get_mut(client) else {
+            return;
+        };
+        let owes = !session.outstanding.is_empty();
+        let mut used = session.used;
+        let Some(own) = session.streamable_mut() else {
+            return;
+        };
+        own.armed = Tick(u64::MAX);
+        let forget = own.replay.expire(now);
+        if owes || own.in_use() {
+            used = now;
+        } else if now.since(used) >= idle_ms {
+            self.end(cx, client);
+            return;
+        }
+        let idle = used.after(idle_ms.max(1));
+        let at = forget.map_or(idle, |forget| forget.min(idle));
+        self.arm_session(cx, client, at);
+    }
+
+    /// The session is over: its streams end, its key is free, and the hall is told.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_>, client: ClientKey) {
+        let Some(session) = self.sessions.remove(client) else {
+            return;
+        };
+        self.events.push_back(ClientEvent::Gone { client });
+        match session.channel {
+            Channel::Stdio { .. } => self.stdio = None,
+            Channel::Sse { id, link } => {
+                self.ids.remove(&id);
+                self.http.end(cx, link);
+            }
+            Channel::Streamable(own) => {
+                self.ids.remove(&own.id);
+                cx.timers.clear(Alarm::Session(client));
+                if let Some(link) = own.main {
+                    self.http.end(cx, link);
+                }
+                for stream in own.streams {
+                    let mut owed = session.outstanding.iter();
+                    let asked = owed.find(|one| one.stream == stream.number);
+                    match stream.state {
+                        State::Held(link) => {
+                            let id = asked.map(|one| one.id.raw());
+                            self.http.refuse(cx, link, &Refusal::SessionEnded, id);
+                        }
+                        State::Open(link) => self.http.end(cx, link),
+                        State::Detached | State::Orphan => {}
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The two edges as the hall sees them.
+
+use crate::base::outbox::Part;
+use crate::client::Clients;
+use crate::cx::Cx;
+use crate::effect::Effects;
+use crate::hub::Hub;
+use crate::language::{At, ClientEdge, ClientFacts, ClientKey, PoolState};
+use crate::now::Now;
+use crate::route::Desk;
+use crate::web::health::{HealthView, ServerState, ServerView};
+
+impl ClientEdge for Clients {
+    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+        Self::answer(self, cx, client, at, message);
+    }
+
+    fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At) {
+        Self::drop_request(self, cx, client, at);
+    }
+
+    fn note(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+        Self::note(self, cx, client, at, message);
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) -> bool {
+        Self::ask(self, cx, client, at, message)
+    }
+
+    fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]) {
+        Self::tell(self, cx, client, message);
+    }
+
+    fn facts(&self, client: ClientKey) -> Option<ClientFacts> {
+        Self::facts(self, client).map(|facts| ClientFacts {
+            version: facts.version,
+            capabilities: facts.capabilities,
+            initialized: facts.initialized,
+        })
+    }
+}
+
+impl Hub {
+    /// How everything is doing at this moment.
+    pub(super) fn view(&mut self, now: Now, out: &mut Effects) -> HealthView {
+        let mut cx = cx!(self, now, out);
+        let status = self.hall.status(desk!(self, cx));
+        let servers = status.into_iter().map(|server| {
+            let (state, why) = match server.state {
+                PoolState::Starting => (ServerState::Starting, None),
+                PoolState::Ready => (ServerState::Ready, None),
+                PoolState::Restarting { in_ms, why } => {
+                    (ServerState::Restarting { in_ms }, Some(why))
+                }
+                PoolState::Failed { why } => (ServerState::Failed, Some(why)),
+                PoolState::Stopping => (ServerState::Stopping, None),
+            };
+            let since = server.facts.as_ref().and_then(|facts| facts.ready_since);
+            ServerView {
+                name: server.name.to_string(),
+                state,
+                why,
+                tools: server.tools,
+                pid: server.facts.as_ref().and_then(|facts| facts.pid),
+                uptime_ms: since.map(|since| now.tick.since(since)),
+                restarts: server
+                    .facts
+                    .as_ref()
+                    .map_or(0, |facts| facts.restarts.into()),
+            }
+        });
+        HealthView {
+            version: self.settings.version.clone(),
+            uptime_ms: now.tick.0,
+            servers: servers.collect(),
+            sessions: self.clients.count().sessions,
+            calls: self.hall.calls_in_flight(),
+        }
+    }
+}

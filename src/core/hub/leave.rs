@@ -1,0 +1,99 @@
+//! When to leave the process: told to stop, or the one client of a stdio gateway is gone. First
+//! what was asked is answered, then children are ended, then we go.
+
+use crate::cx::{Alarm, Cx};
+use crate::effect::{Effect, Effects};
+use crate::hub::Hub;
+use crate::limits::{EXIT_ANSWER_MS, EXIT_FLUSH_MS, EXIT_KILL_AFTER_MS, EXIT_TERM_AFTER_MS};
+use crate::links::Owner;
+use crate::now::{Now, Tick};
+use crate::route::Desk;
+
+/// How far the way out is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// Not at all.
+    No,
+    /// Our input has ended: requests that were read before are still answered until then.
+    Answering {
+        /// Then children are ended.
+        until: Tick,
+    },
+    /// Children are being ended.
+    Stopping {
+        /// Then we go, whatever is left.
+        until: Tick,
+    },
+    /// `Effect::Exit` was given.
+    Gone,
+}
+
+impl Hub {
+    /// The client's end of our stdin is closed. A file, or input that ended before the client said
+    /// `initialized`, is a script: its answers are worth a longer wait than a person who has left.
+    pub(super) fn input_ended(&mut self, now: Now, out: &mut Effects) {
+        if self.leaving != Leaving::No {
+            return;
+        }
+        let script = self.settings.stdin_is_file || !self.hall.spoken_to(&self.clients);
+        let wait_ms = if script {
+            self.settings.list_wait_ms
+        } else {
+            EXIT_ANSWER_MS
+        };
+        let until = now.tick.after(wait_ms);
+        self.leaving = Leaving::Answering { until };
+        let mut cx = cx!(self, now, out);
+        cx.timers.set(Alarm::Exit, until);
+        self.hall.last_requests(desk!(self, cx));
+    }
+
+    /// Ends everything now.
+    pub(super) fn stop(&mut self, now: Now, out: &mut Effects) {
+        if matches!(self.leaving, Leaving::Stopping { .. } | Leaving::Gone) {
+            return;
+        }
+        let until = now
+            .tick
+            .after(EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS);
+        self.leaving = Leaving::Stopping { until };
+        let mut cx = cx!(self, now, out);
+        cx.timers.set(Alarm::Exit, until);
+        self.hall.shut(desk!(self, cx));
+        self.clients.stop(&mut cx);
+        self.backends.stop_all(&mut cx);
+    }
+
+    /// The time of a stage is over.
+    pub(super) fn exit_alarm(&mut self, now: Now, out: &mut Effects) {
+        match self.leaving {
+            Leaving::Answering { .. } => self.stop(now, out),
+            Leaving::Stopping { .. } => self.exit(out),
+            Leaving::No | Leaving::Gone => {}
+        }
+    }
+
+    /// Goes on to the next stage as soon as nothing holds the present one.
+    pub(super) fn leave_if_done(&mut self, now: Now, out: &mut Effects) {
+        if matches!(self.leaving, Leaving::Answering { .. }) && !self.hall.busy() {
+            self.stop(now, out);
+        }
+        if matches!(self.leaving, Leaving::Stopping { .. })
+            && self.backends.is_empty()
+            && self.unsent_to_clients() == 0
+        {
+            self.exit(out);
+        }
+    }
+
+    fn unsent_to_clients(&self) -> usize {
+        let clients = |owner| matches!(owner, Owner::Http | Owner::Stdio);
+        self.links.unsent_of(clients)
+    }
+
+    fn exit(&mut self, out: &mut Effects) {
+        self.leaving = Leaving::Gone;
+        self.timers.clear(Alarm::Exit);
+        out.push(Effect::Exit { code: 0 });
+    }
+}

@@ -1,0 +1,314 @@
+//! The hub owns the three machines (clients, hall, backends) and the tables that they share. It
+//! dispatches: what happens goes to the machine that owns the link or the alarm, what a machine
+//! tells goes to the hall. It has no policy of its own but when to leave the process.
+
+use crate::backend::Backends;
+use crate::base::frame::Frame;
+use crate::base::timers::Timers;
+use crate::client::Clients;
+use crate::cx::{Alarm, Cx};
+use crate::effect::Effects;
+use crate::entropy::Entropy;
+use crate::hub::leave::Leaving;
+use crate::input::Input;
+use crate::json::write;
+use crate::language::{BackendEvent, ClientEvent, Page};
+use crate::links::{LinkKey, Links, Owner};
+use crate::now::{Now, Tick};
+use crate::route::router::Incoming;
+use crate::route::{Desk, Hall};
+use crate::settings::Settings;
+use crate::web;
+
+/// Takes a context for the machines out of the hub's own tables.
+macro_rules! cx {
+    ($hub:ident, $now:expr, $out:expr) => {
+        Cx {
+            now: $now,
+            log_level: $hub.settings.log_level,
+            links: &mut $hub.links,
+            timers: &mut $hub.timers,
+            effects: $out,
+            entropy: &mut $hub.entropy,
+        }
+    };
+}
+
+/// Lets the hall work with both edges.
+macro_rules! desk {
+    ($hub:ident, $cx:ident) => {
+        &mut Desk {
+            cx: &mut $cx,
+            clients: &mut $hub.clients,
+            backends: &mut $hub.backends,
+        }
+    };
+}
+
+mod edges;
+mod leave;
+
+/// The whole core.
+pub struct Hub {
+    links: Links,
+    timers: Timers<Alarm>,
+    entropy: Entropy,
+    settings: Settings,
+    clients: Clients,
+    backends: Backends,
+    hall: Hall,
+    /// The message that is being handled; its buffer is reused.
+    frame: Frame,
+    leaving: Leaving,
+}
+
+impl Hub {
+    /// A hub that serves nothing yet: send it `Input::Config` first.
+    #[must_use]
+    pub fn new(settings: Settings, seed: &[u8; 32]) -> Self {
+        let mut entropy = Entropy::new(seed);
+        let cursor_key = entropy.block();
+        Self {
+            links: Links::default(),
+            timers: Timers::default(),
+            clients: Clients::new(&settings),
+            backends: Backends::new(&settings),
+            hall: Hall::new(settings.clone(), cursor_key),
+            frame: Frame::default(),
+            leaving: Leaving::No,
+            entropy,
+            settings,
+        }
+    }
+
+    /// Everything that happens arrives here; everything we want done leaves through `out`.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
+        let mut cx = cx!(self, now, out);
+        match input {
+            Input::Accepted { link, peer } => self.clients.accepted(&mut cx, link, peer),
+            Input::Stdio { link } => self.clients.stdio(&mut cx, link),
+            Input::Bytes { link, bytes } => match cx.links.owner(link) {
+                Some(Owner::Child(_)) => self.backends.receive(&mut cx, link, bytes),
+                Some(Owner::Http | Owner::Stdio) => self.clients.receive(&mut cx, link, bytes),
+                None => {}
+            },
+            Input::Eof { link } => match cx.links.owner(link) {
+                Some(Owner::Child(_)) => self.backends.eof(&mut cx, link),
+                Some(Owner::Http | Owner::Stdio) => self.clients.eof(&mut cx, link),
+                None => {}
+            },
+            Input::Broken { link } => match cx.links.owner(link) {
+                Some(Owner::Child(_)) => self.backends.broken(&mut cx, link),
+                Some(Owner::Stdio) => {
+                    self.clients.broken(&mut cx, link);
+                    self.stop(now, out);
+                }
+                Some(Owner::Http) => self.clients.broken(&mut cx, link),
+                None => {}
+            },
+            Input::Spawned { pool, link, pid } => self.backends.spawned(&mut cx, pool, link, pid),
+            Input::SpawnFailed { pool, why } => self.backends.spawn_failed(&mut cx, pool, why),
+            Input::Stderr { pool, bytes } => self.backends.stderr(&mut cx, pool, bytes),
+            Input::Exited { pool, status } => self.backends.exited(&mut cx, pool, status),
+            Input::Config(config) => self.hall.configure(desk!(self, cx), *config),
+            Input::StateLoaded { name, bytes } => {
+                self.hall.state_loaded(desk!(self, cx), &name, bytes);
+            }
+            Input::Stop => self.stop(now, out),
+            Input::Tick => {}
+        }
+        self.ring(now, out);
+        self.settle(now, out);
+    }
+
+    /// Every alarm whose moment has come goes to its owner.
+    fn ring(&mut self, now: Now, out: &mut Effects) {
+        while let Some(alarm) = self.timers.pop_due(now.tick) {
+            let mut cx = cx!(self, now, out);
+            match alarm {
+                Alarm::Http(_) | Alarm::Holds | Alarm::KeepAlive | Alarm::Session(_) => {
+                    self.clients.alarm(&mut cx, alarm);
+                }
+                Alarm::Pool(pool) => self.backends.alarm(&mut cx, pool),
+                Alarm::Calls => self.hall.calls_alarm(desk!(self, cx)),
+                Alarm::Waiting => self.hall.waiting_alarm(desk!(self, cx)),
+                Alarm::Changed => self.hall.changed_alarm(desk!(self, cx)),
+                Alarm::Asks => self.hall.asks_alarm(desk!(self, cx)),
+                Alarm::Exit => self.exit_alarm(now, out),
+            }
+            // An alarm may tell things that another alarm of the same moment must already know.
+            self.settle(now, out);
+        }
+    }
+
+    /// What the machines have to tell, until neither has anything more.
+    fn settle(&mut self, now: Now, out: &mut Effects) {
+        loop {
+            let mut frame = std::mem::take(&mut self.frame);
+            let mut cx = cx!(self, now, out);
+            let told = if let Some(event) = self.backends.next(&mut cx, &mut frame) {
+                self.from_backend(now, out, event, &frame);
+                true
+            } else if let Some(event) = self.clients.next(&mut cx, &mut frame) {
+                self.from_client(now, out, event, &mut frame);
+                true
+            } else {
+                false
+            };
+            self.frame = frame;
+            if !told {
+                break;
+            }
+        }
+        self.leave_if_done(now, out);
+    }
+
+    fn from_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &mut Frame) {
+        let mut cx = cx!(self, now, out);
+        match event {
+            ClientEvent::Initialize {
+                client,
+                at,
+                id,
+                version,
+                ..
+            } => {
+                self.hall
+                    .initialize(desk!(self, cx), client, at, id, version);
+            }
+            ClientEvent::Initialized { client } => self.hall.initialized(desk!(self, cx), client),
+            ClientEvent::Request {
+                client,
+                at,
+                id,
+                envelope,
+            } => {
+                flatten(frame);
+                let incoming = Incoming {
+                    client,
+                    at,
+                    id,
+                    envelope,
+                    frame,
+                };
+                self.hall.request(desk!(self, cx), incoming);
+            }
+            ClientEvent::Notification { client, envelope } => {
+                flatten(frame);
+                self.hall
+                    .client_notification(desk!(self, cx), client, &envelope, frame);
+            }
+            ClientEvent::Response { client, envelope } => {
+                flatten(frame);
+                self.hall
+                    .client_response(desk!(self, cx), client, &envelope, frame);
+            }
+            ClientEvent::InputEnded { .. } => self.input_ended(now, out),
+            ClientEvent::Gone { client } => {
+                self.hall.end_client(desk!(self, cx), client);
+                if self.settings.stdio {
+                    self.stop(now, out);
+                }
+            }
+            ClientEvent::Page { link, page } => self.page(now, out, link, &page),
+        }
+    }
+
+    fn from_backend(&mut self, now: Now, out: &mut Effects, event: BackendEvent, frame: &Frame) {
+        let mut cx = cx!(self, now, out);
+        match event {
+            BackendEvent::Ready { pool } => self.hall.pool_ready(desk!(self, cx), pool),
+            BackendEvent::Response { pool, id, envelope } => {
+                self.hall
+                    .response(desk!(self, cx), pool, id, &envelope, frame);
+            }
+            BackendEvent::Request { pool, id, envelope } => {
+                self.hall
+                    .server_request(desk!(self, cx), pool, id, &envelope, frame);
+            }
+            BackendEvent::Notification { pool, envelope } => {
+                self.hall
+                    .server_notification(desk!(self, cx), pool, &envelope, frame);
+            }
+            BackendEvent::TooLong { pool, id } => self.hall.too_long(desk!(self, cx), pool, id),
+            BackendEvent::Down { pool } => self.hall.pool_down(desk!(self, cx), pool),
+            BackendEvent::Ended { .. } => {}
+        }
+    }
+
+    /// A page outside MCP.
+    fn page(&mut self, now: Now, out: &mut Effects, link: LinkKey, page: &Page) {
+        let view = self.view(now, out);
+        let answer = web::answer::page(page, self.settings.health, &view);
+        let mut cx = cx!(self, now, out);
+        self.clients.page(&mut cx, link, &answer);
+    }
+
+    /// When the hub wants `Input::Tick`, if nothing else happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.timers.next()
+    }
+
+    /// The next link with something to write or to shut; asked for until `None` at the end of each
+    /// turn.
+    pub fn next_dirty(&mut self) -> Option<LinkKey> {
+        self.links.next_dirty()
+    }
+
+    /// The unsent bytes of a link.
+    pub fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
+        self.links.chunks(link)
+    }
+
+    /// The kernel took this many bytes (0 is allowed); `true` = close the writing half now. To be
+    /// called once for every dirty link, and again whenever more was written.
+    pub fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
+        let shut = self.links.wrote(link, bytes);
+        if matches!(self.links.owner(link), Some(Owner::Http | Owner::Stdio)) {
+            let mut cx = cx!(self, now, out);
+            self.clients.wrote(&mut cx, link);
+            self.settle(now, out);
+        }
+        shut
+    }
+
+    /// What the tables hold, for tests that end with nothing left.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            links: self.links.count(),
+            sessions: self.clients.count().sessions,
+            backends: self.backends.count(),
+            calls: self.hall.calls_in_flight(),
+            alarms: self.timers.len(),
+        }
+    }
+}
+
+/// How much the tables hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open links.
+    pub links: usize,
+    /// Clients.
+    pub sessions: usize,
+    /// Backend sessions, in whatever state.
+    pub backends: usize,
+    /// Calls in flight.
+    pub calls: usize,
+    /// Alarms that are set.
+    pub alarms: usize,
+}
+
+/// A message from an HTTP body may stand on several lines; a child reads one.
+fn flatten(frame: &mut Frame) {
+    if frame
+        .bytes()
+        .iter()
+        .any(|byte| matches!(byte, b'\n' | b'\r'))
+        && let Some(text) = frame.bytes_mut()
+    {
+        write::flatten(text);
+    }
+}

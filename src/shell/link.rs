@@ -1,0 +1,281 @@
+//! The byte streams that are open: accepted sockets, the pipe pairs of children, our own stdin and
+//! stdout. A key carries a generation, so a late event never reaches a successor.
+//!
+//! Reads and writes; decides nothing about when (`event_loop`) or what (the core).
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use mio::unix::pipe::{Receiver, Sender};
+use mio::{Interest, Registry, Token};
+use onemcp::base::slab::{Key, Slab, SlabKey};
+use onemcp::links::LinkKey;
+
+use crate::shell::own_stdio::Standard;
+
+// A token holds all of a key and two bits of kind.
+const _: () = assert!(usize::BITS == 64);
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A link, or the half of it that is read.
+    Link(Key),
+    /// The half of a link that is written, where that is a descriptor of its own.
+    LinkOutput(Key),
+    /// The stderr of a child.
+    Stderr(Key),
+    /// One of the loop's own descriptors.
+    Fixed(u32),
+}
+
+/// Packs a subject: two bits of kind, 30 of index, 32 of generation.
+pub(crate) fn token(subject: Subject) -> Token {
+    let (kind, key) = match subject {
+        Subject::Link(key) => (0, key),
+        Subject::LinkOutput(key) => (1, key),
+        Subject::Stderr(key) => (2, key),
+        Subject::Fixed(number) => (
+            3,
+            Key {
+                index: number,
+                generation: 0,
+            },
+        ),
+    };
+    let packed = (u64::from(key.generation) << 32) | (u64::from(key.index & INDEX) << 2) | kind;
+    // usize has 64 bits, asserted above.
+    Token(usize::try_from(packed).unwrap_or(usize::MAX))
+}
+
+const INDEX: u32 = (1 << 30) - 1;
+
+/// Unpacks what [`token`] packed.
+pub(crate) fn subject(token: Token) -> Subject {
+    let packed = token.0 as u64;
+    let index = u32::try_from((packed >> 2) & u64::from(INDEX)).unwrap_or(0);
+    let generation = u32::try_from(packed >> 32).unwrap_or(0);
+    let key = Key { index, generation };
+    match packed & 3 {
+        0 => Subject::Link(key),
+        1 => Subject::LinkOutput(key),
+        2 => Subject::Stderr(key),
+        _ => Subject::Fixed(index),
+    }
+}
+
+/// What a link consists of.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// An accepted connection.
+    Socket(TcpStream),
+    /// A child's stdout and stdin; the latter until we close it.
+    Child {
+        /// What we read.
+        stdout: Receiver,
+        /// What we write.
+        stdin: Option<Sender>,
+    },
+    /// Our own stdin and stdout.
+    Stdio {
+        /// What we read.
+        input: Standard,
+        /// What we write.
+        output: Standard,
+    },
+}
+
+/// Whether and how a link is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Nothing is there; the next event says when.
+    Waiting,
+    /// There may be something; the link is on the ready queue.
+    Queued,
+    /// The core asked us to stop. `true` = there may be something.
+    Paused(bool),
+    /// The peer will send nothing more, and the core knows.
+    Ended,
+}
+
+/// Whether and how a link is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// The kernel takes bytes, as far as we know.
+    Open,
+    /// It refused; an event was asked for.
+    Blocked,
+    /// Closed by us; nothing more is to come.
+    Shut,
+    /// A child closed its stdin: what is to be written vanishes. Its stdout is read to what is
+    /// there, then the link is broken.
+    Refused,
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) stream: Stream,
+    pub(crate) reading: Reading,
+    pub(crate) writing: Writing,
+    /// The peer hung up: a short read is not the end yet.
+    pub(crate) hung_up: bool,
+}
+
+/// All open streams.
+pub(crate) type LinkTable = Slab<LinkKey, Link>;
+
+impl Link {
+    /// A stream that was just opened.
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            reading: Reading::Waiting,
+            writing: Writing::Open,
+            hung_up: false,
+        }
+    }
+
+    /// Asks for events about bytes to read.
+    pub(crate) fn register(&mut self, registry: &Registry, key: LinkKey) -> io::Result<()> {
+        let (main, output) = tokens(key);
+        match &mut self.stream {
+            Stream::Socket(socket) => registry.register(socket, main, Interest::READABLE),
+            // Its stdin is registered when it refuses bytes for the first time.
+            Stream::Child { stdout, .. } => registry.register(stdout, main, Interest::READABLE),
+            Stream::Stdio {
+                input,
+                output: stdout,
+            } => {
+                input.register(registry, main)?;
+                stdout.register(registry, output)
+            }
+        }
+    }
+
+    /// Asks for an event when the stream takes bytes again, or stops asking.
+    pub(crate) fn want_writable(
+        &mut self,
+        registry: &Registry,
+        key: LinkKey,
+        wanted: bool,
+    ) -> io::Result<()> {
+        let (main, output) = tokens(key);
+        match &mut self.stream {
+            Stream::Socket(socket) => {
+                let interest = if wanted {
+                    Interest::READABLE | Interest::WRITABLE
+                } else {
+                    Interest::READABLE
+                };
+                registry.reregister(socket, main, interest)
+            }
+            // Stays registered: an edge comes only when a full pipe has been read from.
+            Stream::Child {
+                stdin: Some(stdin), ..
+            } if wanted => match registry.reregister(stdin, output, Interest::WRITABLE) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    registry.register(stdin, output, Interest::WRITABLE)
+                }
+                done => done,
+            },
+            Stream::Child { .. } => Ok(()),
+            Stream::Stdio { output: stdout, .. } => stdout.want_writable(registry, output, wanted),
+        }
+    }
+
+    /// Reads once. `Ok(0)` is the end.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let got = match &mut self.stream {
+                Stream::Socket(socket) => socket.read(into),
+                Stream::Child { stdout, .. } => stdout.read(into),
+                Stream::Stdio { input, .. } => input.read(into),
+            };
+            match got {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether a read that did not fill the buffer has emptied the stream, so that the read which
+    /// would only say `WouldBlock` can be saved: true for TCP and pipes (epoll(7)), not for
+    /// terminals and Unix sockets, and not once the peer hung up.
+    pub(crate) fn short_read_empties(&self) -> bool {
+        match &self.stream {
+            Stream::Socket(_) | Stream::Child { .. } => !self.hung_up,
+            Stream::Stdio { .. } => false,
+        }
+    }
+
+    /// Writes once.
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            let done = match &mut self.stream {
+                Stream::Socket(socket) => socket.write_vectored(slices),
+                Stream::Child {
+                    stdin: Some(stdin), ..
+                } => stdin.write_vectored(slices),
+                Stream::Child { stdin: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
+                Stream::Stdio { output, .. } => output.write(slices),
+            };
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Closes the half that is written. Our own stdout stays open: its description belongs to our
+    /// parent as well, and it ends with the process.
+    pub(crate) fn shut(&mut self) {
+        self.writing = Writing::Shut;
+        match &mut self.stream {
+            Stream::Socket(socket) => {
+                // It may have been reset meanwhile; the next read tells.
+                let _shut = socket.shutdown(Shutdown::Write);
+            }
+            Stream::Child { stdin, .. } => *stdin = None,
+            Stream::Stdio { .. } => {}
+        }
+    }
+
+    /// Ends the events of a stream that closing alone would not end.
+    pub(crate) fn deregister(&self, registry: &Registry) {
+        if let Stream::Stdio { input, output } = &self.stream {
+            input.deregister(registry);
+            output.deregister(registry);
+        }
+    }
+}
+
+fn tokens(key: LinkKey) -> (Token, Token) {
+    (
+        token(Subject::Link(key.key())),
+        token(Subject::LinkOutput(key.key())),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_holds_kind_index_and_generation() {
+        for index in [0, 1, INDEX] {
+            for generation in [0, 1, u32::MAX] {
+                let key = Key { index, generation };
+                for about in [
+                    Subject::Link(key),
+                    Subject::LinkOutput(key),
+                    Subject::Stderr(key),
+                ] {
+                    assert_eq!(subject(token(about)), about);
+                }
+            }
+        }
+        assert_eq!(subject(token(Subject::Fixed(7))), Subject::Fixed(7));
+    }
+}
