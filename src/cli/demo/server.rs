@@ -7,14 +7,29 @@ use onemcp::mcp::version::Version;
 
 use super::clock;
 
-const TOOLS: &str = r#"{"tools":[{"name":"echo","description":"Returns its text unchanged","inputSchema":{"type":"object","properties":{"text":{"type":"string","description":"What to return"}},"required":["text"]}},{"name":"add","description":"Adds two numbers","inputSchema":{"type":"object","properties":{"a":{"type":"number","description":"The first"},"b":{"type":"number","description":"The second"}},"required":["a","b"]}},{"name":"now","description":"Tells the time in UTC","inputSchema":{"type":"object","properties":{}}}]}"#;
-const RESOURCES: &str = r#"{"resources":[{"uri":"demo://about","name":"about","description":"What this server is","mimeType":"text/plain"}]}"#;
-const PROMPTS: &str = r#"{"prompts":[{"name":"greet","description":"Asks for a greeting","arguments":[{"name":"name","description":"Whom to greet","required":true}]}]}"#;
+const TOOLS: &str = concat!(
+    r#"{"tools":[{"name":"echo","description":"Returns its text unchanged","inputSchema":"#,
+    r#"{"type":"object","properties":{"text":{"type":"string","description":"What to return"}},"#,
+    r#""required":["text"]}},"#,
+    r#"{"name":"add","description":"Adds two numbers","inputSchema":"#,
+    r#"{"type":"object","properties":{"a":{"type":"number","description":"The first"},"#,
+    r#""b":{"type":"number","description":"The second"}},"required":["a","b"]}},"#,
+    r#"{"name":"now","description":"Tells the time in UTC","inputSchema":"#,
+    r#"{"type":"object","properties":{}}}]}"#,
+);
+const RESOURCES: &str = concat!(
+    r#"{"resources":[{"uri":"demo://about","name":"about","#,
+    r#""description":"What this server is","mimeType":"text/plain"}]}"#,
+);
+const PROMPTS: &str = concat!(
+    r#"{"prompts":[{"name":"greet","description":"Asks for a greeting","#,
+    r#""arguments":[{"name":"name","description":"Whom to greet","required":true}]}]}"#,
+);
 const CAPABILITIES: &str = r#"{"tools":{},"resources":{},"prompts":{},"completions":{}}"#;
 const INSTRUCTIONS: &str =
     "A demo: echo, add and now are tools, demo://about is a resource, greet is a prompt.";
-const ABOUT: &str = "This is the demo server that is built into 1mcp. It runs as a child process \
-                     of the gateway and speaks MCP over stdin and stdout, as any other server does.";
+const ABOUT: &str = "This is the demo server that is built into 1mcp. It runs as a child of the \
+                     gateway and speaks MCP over stdin and stdout, as any other server does.";
 /// What the argument of `greet` is completed to.
 const NAMES: [&str; 6] = ["Ada", "Alan", "Barbara", "Edsger", "Grace", "Tony"];
 
@@ -110,11 +125,13 @@ impl Server {
         };
         let version = Version::negotiate(requested.as_bytes());
         self.version = Some(version);
+        let program = env!("CARGO_PKG_VERSION");
+        let instructions = write::string(INSTRUCTIONS);
         Ok(format!(
-            r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"serverInfo":{{"name":"1mcp-demo","version":"{}"}},"instructions":{}}}"#,
+            "{{\"protocolVersion\":\"{}\",\"capabilities\":{CAPABILITIES},\
+             \"serverInfo\":{{\"name\":\"1mcp-demo\",\"version\":\"{program}\"}},\
+             \"instructions\":{instructions}}}",
             version.name(),
-            env!("CARGO_PKG_VERSION"),
-            write::string(INSTRUCTIONS)
         ))
     }
 }

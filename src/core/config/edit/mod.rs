@@ -8,14 +8,11 @@
 
 mod insert;
 mod layout;
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-mod model;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod model;
 mod remove;
 #[cfg(test)]
 mod tests;
-
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-pub use model::fuzz_config;
 
 use std::fmt;
 use std::ops::Range;

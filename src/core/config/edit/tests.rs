@@ -1,4 +1,5 @@
-use super::model::{Plain, checked_remove, checked_set, fuzz_config};
+use super::super::fuzzing;
+use super::model::{Plain, checked_remove, checked_set};
 use super::*;
 
 #[track_caller]
@@ -416,6 +417,6 @@ fn any_bytes_are_read_and_edited_without_a_panic() {
                 _ => data.truncate(at),
             }
         }
-        fuzz_config(&data);
+        fuzzing::config(&data);
     }
 }
