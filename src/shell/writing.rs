@@ -39,8 +39,14 @@ impl<C: Core> EventLoop<C> {
             while let Some(key) = self.core.next_dirty() {
                 self.write_link(key);
             }
+            // A link that was drained may be closed, or let its owner go on.
+            self.obey();
             let Some(key) = self.broken.pop() else {
-                return;
+                match self.core.next_dirty() {
+                    Some(key) => self.write_link(key),
+                    None => return,
+                }
+                continue;
             };
             if self.close_link(key) {
                 self.dispatch(Input::Broken { link: key });
@@ -62,14 +68,14 @@ impl<C: Core> EventLoop<C> {
             }
             match write_once(&self.core, link, key) {
                 Step::Nothing => {
-                    if self.core.wrote(key, 0) {
-                        link.shut();
+                    if self.wrote(key, 0) {
+                        self.shut(key);
                     }
                     return;
                 }
                 Step::Took(bytes, of) => {
-                    if self.core.wrote(key, bytes) {
-                        return link.shut();
+                    if self.wrote(key, bytes) {
+                        return self.shut(key);
                     }
                     budget = budget.saturating_sub(bytes);
                     if budget == 0 {
@@ -117,7 +123,18 @@ impl<C: Core> EventLoop<C> {
     /// What nobody will read vanishes.
     fn discard(&mut self, key: LinkKey) {
         let unsent = self.core.pending(key).map(<[u8]>::len).sum();
-        let _shut = self.core.wrote(key, unsent);
+        let _shut = self.wrote(key, unsent);
+    }
+
+    fn wrote(&mut self, key: LinkKey, bytes: usize) -> bool {
+        let now = self.clock.now();
+        self.core.wrote(now, key, bytes, &mut self.effects)
+    }
+
+    fn shut(&mut self, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.shut();
+        }
     }
 }
 
