@@ -27,9 +27,18 @@ pub(crate) struct ClientState {
 }
 
 enum Way {
-    Http { session: Option<String>, main: Option<LinkKey> },
-    Stdio { link: LinkKey, unread: Vec<u8> },
-    Sse { link: LinkKey, post_to: String },
+    Http {
+        session: Option<String>,
+        main: Option<LinkKey>,
+    },
+    Stdio {
+        link: LinkKey,
+        unread: Vec<u8>,
+    },
+    Sse {
+        link: LinkKey,
+        post_to: String,
+    },
 }
 
 /// A client, for the test.
@@ -61,26 +70,47 @@ impl Client {
 
     /// One that will speak to `/mcp`.
     pub(crate) fn http(world: &mut World) -> Self {
-        Self::add(world, Way::Http { session: None, main: None })
+        Self::add(
+            world,
+            Way::Http {
+                session: None,
+                main: None,
+            },
+        )
     }
 
     /// The one behind our own stdin.
     pub(crate) fn stdio(world: &mut World) -> Self {
         let link = world.new_link();
         world.input(Input::Stdio { link });
-        Self::add(world, Way::Stdio { link, unread: Vec::new() })
+        Self::add(
+            world,
+            Way::Stdio {
+                link,
+                unread: Vec::new(),
+            },
+        )
     }
 
     /// One on `/sse`.
     pub(crate) fn sse(world: &mut World) -> Self {
         let link = world.connect();
-        let client = Self::add(world, Way::Sse { link, post_to: String::new() });
+        let client = Self::add(
+            world,
+            Way::Sse {
+                link,
+                post_to: String::new(),
+            },
+        );
         client.state(world).links.push((link, Response::default()));
         let headers = [("Accept", "text/event-stream")];
         world.bytes(link, &http::request("GET", "/sse", &headers, ""));
         client.read(world);
         let endpoint = client.state(world).inbox.pop_front().unwrap();
-        client.state(world).way = Way::Sse { link, post_to: endpoint };
+        client.state(world).way = Way::Sse {
+            link,
+            post_to: endpoint,
+        };
         client
     }
 
@@ -141,7 +171,10 @@ impl Client {
         let text =
             format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
         self.says(world, &text);
-        Call { client: self, id: id.to_owned() }
+        Call {
+            client: self,
+            id: id.to_owned(),
+        }
     }
 
     /// `tools/call`.
@@ -164,7 +197,10 @@ impl Client {
 
     /// Answers a question.
     pub(crate) fn answers(self, world: &mut World, ask: &Value, result: &str) {
-        let text = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, ask["id"]);
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            ask["id"]
+        );
         self.says(world, &text);
     }
 
@@ -198,7 +234,11 @@ impl Client {
     fn headers(self, world: &mut World, accept: &str) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Accept", accept.to_owned())];
         let state = self.state(world);
-        if let Way::Http { session: Some(session), .. } = &state.way {
+        if let Way::Http {
+            session: Some(session),
+            ..
+        } = &state.way
+        {
             headers.push(("Mcp-Session-Id", session.clone()));
             headers.push(("MCP-Protocol-Version", state.version.clone()));
         }
@@ -243,7 +283,9 @@ impl Client {
         let mut came = Vec::new();
         if let Way::Stdio { link, .. } = self.state(world).way {
             let bytes = std::mem::take(&mut world.peer(link).received);
-            let Way::Stdio { unread, .. } = &mut self.state(world).way else { unreachable!() };
+            let Way::Stdio { unread, .. } = &mut self.state(world).way else {
+                unreachable!()
+            };
             unread.extend(bytes);
             if let Some(end) = unread.iter().rposition(|byte| *byte == b'\n') {
                 let lines: Vec<u8> = unread.drain(..=end).collect();
@@ -267,10 +309,15 @@ impl Client {
             came.extend(messages);
         }
         let state = self.state(world);
-        let (over, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.links).into_iter().partition(|(_, response)| response.done);
+        let (over, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.links)
+            .into_iter()
+            .partition(|(_, response)| response.done);
         state.links = rest;
-        state.idle.extend(over.into_iter().filter(|(_, r)| r.reusable()).map(|(link, _)| link));
+        state.idle.extend(
+            over.into_iter()
+                .filter(|(_, r)| r.reusable())
+                .map(|(link, _)| link),
+        );
         for message in came {
             match serde_json::from_str::<Value>(&message) {
                 Ok(value) if value.get("method").is_none() => state.answers.push(message),
@@ -294,7 +341,9 @@ impl Client {
     /// The next message must have this method.
     #[track_caller]
     pub(crate) fn expect(self, world: &mut World, method: &str) -> Value {
-        let message = self.next(world).unwrap_or_else(|| panic!("nothing came, wanted {method}"));
+        let message = self
+            .next(world)
+            .unwrap_or_else(|| panic!("nothing came, wanted {method}"));
         assert_eq!(message["method"], method, "{message}");
         message
     }
@@ -349,8 +398,13 @@ pub(crate) fn keys(method: &str, result: &Value) -> Vec<String> {
         "resources/list" => ("resources", "uri"),
         _ => ("resourceTemplates", "uriTemplate"),
     };
-    let entries = result[member].as_array().unwrap_or_else(|| panic!("{result}"));
-    entries.iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
+    let entries = result[member]
+        .as_array()
+        .unwrap_or_else(|| panic!("{result}"));
+    entries
+        .iter()
+        .map(|entry| entry[key].as_str().unwrap().to_owned())
+        .collect()
 }
 
 impl Call {
@@ -375,7 +429,9 @@ impl Call {
     /// The answer.
     #[track_caller]
     pub(crate) fn answer(&self, world: &mut World) -> Value {
-        let line = self.line(world).unwrap_or_else(|| panic!("no answer to {}", self.id));
+        let line = self
+            .line(world)
+            .unwrap_or_else(|| panic!("no answer to {}", self.id));
         serde_json::from_str(&line).unwrap()
     }
 
@@ -392,6 +448,9 @@ impl Call {
     pub(crate) fn error(&self, world: &mut World) -> (i64, String) {
         let answer = self.answer(world);
         let error = answer.get("error").unwrap_or_else(|| panic!("{answer}"));
-        (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned())
+        (
+            error["code"].as_i64().unwrap(),
+            error["message"].as_str().unwrap().to_owned(),
+        )
     }
 }

@@ -49,7 +49,11 @@ impl Response {
         if self.status.is_some() && !self.done {
             self.take_body();
         }
-        if self.is_stream() { self.events() } else { self.document() }
+        if self.is_stream() {
+            self.events()
+        } else {
+            self.document()
+        }
     }
 
     /// A header of the response.
@@ -62,12 +66,16 @@ impl Response {
 
     /// Whether the connection can be used again.
     pub(crate) fn reusable(&self) -> bool {
-        self.done && !self.header("connection").is_some_and(|value| value == "close")
+        self.done
+            && !self
+                .header("connection")
+                .is_some_and(|value| value == "close")
     }
 
     /// Whether it is an event stream.
     pub(crate) fn is_stream(&self) -> bool {
-        self.header("content-type").is_some_and(|value| value.starts_with("text/event-stream"))
+        self.header("content-type")
+            .is_some_and(|value| value.starts_with("text/event-stream"))
     }
 
     fn take_head(&mut self) {
@@ -77,7 +85,10 @@ impl Response {
         self.head = String::from_utf8(self.unread.drain(..end + 4).collect()).unwrap();
         let status = self.head.split(' ').nth(1).unwrap().parse().unwrap();
         self.status = Some(status);
-        self.framing = match (self.header("content-length"), self.header("transfer-encoding")) {
+        self.framing = match (
+            self.header("content-length"),
+            self.header("transfer-encoding"),
+        ) {
             (Some(length), None) => Framing::Length(length.parse().unwrap()),
             (None, Some("chunked")) => Framing::Chunked,
             (None, None) if status == 204 => Framing::Length(0),
@@ -105,7 +116,8 @@ impl Response {
                     }
                     let chunk: Vec<u8> = self.unread.drain(..line + 2 + size + 2).collect();
                     assert!(chunk.ends_with(b"\r\n"));
-                    self.body.extend_from_slice(&chunk[line + 2..line + 2 + size]);
+                    self.body
+                        .extend_from_slice(&chunk[line + 2..line + 2 + size]);
                     self.done = size == 0;
                 }
             }
@@ -117,9 +129,13 @@ impl Response {
         while let Some(end) = find(&self.body, b"\n\n") {
             let event: Vec<u8> = self.body.drain(..end + 2).collect();
             let event = String::from_utf8(event).unwrap();
-            let data: Vec<&str> =
-                event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
-            let data = data.iter().map(|line| line.strip_prefix(' ').unwrap_or(line));
+            let data: Vec<&str> = event
+                .lines()
+                .filter_map(|line| line.strip_prefix("data:"))
+                .collect();
+            let data = data
+                .iter()
+                .map(|line| line.strip_prefix(' ').unwrap_or(line));
             let data = data.collect::<Vec<_>>().join("\n");
             if !data.is_empty() {
                 found.push(data);

@@ -47,7 +47,11 @@ pub(crate) fn anything() -> Script {
 /// A server with tools of these names and nothing else.
 pub(crate) fn tools<const N: usize>(names: [&str; N]) -> Script {
     let capabilities = r#"{"tools":{"listChanged":true},"logging":{}}"#.to_owned();
-    Script { capabilities, ..anything() }.with("tools", names.map(tool))
+    Script {
+        capabilities,
+        ..anything()
+    }
+    .with("tools", names.map(tool))
 }
 
 /// One entry of `tools/list`.
@@ -131,7 +135,8 @@ impl Script {
             _ => return None,
         };
         let cursor = message.pointer("/params/cursor").and_then(Value::as_str);
-        let page: usize = cursor.map_or(0, |cursor| cursor.trim_start_matches('p').parse().unwrap());
+        let page: usize =
+            cursor.map_or(0, |cursor| cursor.trim_start_matches('p').parse().unwrap());
         let pages = self.lists.get(member).cloned().unwrap_or_default();
         let entries = pages.get(page).cloned().unwrap_or_default().join(",");
         let next = match pages.len() > page + 1 {
@@ -238,7 +243,10 @@ impl World {
             (Some(result), Some(link)) => {
                 let id = &message["id"];
                 let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n");
-                self.feed_input(Input::Bytes { link, bytes: line.as_bytes() });
+                self.feed_input(Input::Bytes {
+                    link,
+                    bytes: line.as_bytes(),
+                });
             }
             _ if method == "notifications/initialized" => {}
             _ => child.seen.push_back(line.to_owned()),
@@ -258,7 +266,11 @@ impl Child {
         let line = line.unwrap_or_else(|| panic!("nothing came, wanted {method}"));
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["method"], method, "{line}");
-        Seen { child: self, line, value }
+        Seen {
+            child: self,
+            line,
+            value,
+        }
     }
 
     /// The next line that the script did not answer.
@@ -306,7 +318,8 @@ impl Child {
 
     /// It sends a request with this raw id.
     pub(crate) fn asks(self, world: &mut World, id: &str, method: &str, params: &str) {
-        let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
+        let line =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
         self.says(world, &line);
     }
 
@@ -339,7 +352,9 @@ impl Child {
     pub(crate) fn refused(self, world: &mut World, id: &str) -> i64 {
         let line = self.answer_to(world, id).expect("no answer yet");
         let message: Value = serde_json::from_str(&line).unwrap();
-        message["error"]["code"].as_i64().unwrap_or_else(|| panic!("{line}"))
+        message["error"]["code"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{line}"))
     }
 
     /// The result that it got to a request of its own.
@@ -360,7 +375,10 @@ impl Seen {
 
     /// The answer.
     pub(crate) fn result(&self, world: &mut World, result: &str) {
-        let line = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id());
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            self.id()
+        );
         self.child.says(world, &line);
     }
 

@@ -80,8 +80,15 @@ impl Builder {
         self
     }
 
-    /// Starts it, and waits until nothing more happens by itself.
+    /// Starts it, and waits a moment: all is up, and who was connected was told.
     pub(crate) fn start(self) -> World {
+        let mut world = self.begin();
+        world.advance(100);
+        world
+    }
+
+    /// Starts it.
+    pub(crate) fn begin(self) -> World {
         let mut world = World {
             hub: Hub::new(self.settings, &[7; 32]),
             now: 1_000,
@@ -109,7 +116,10 @@ pub(crate) fn entry(name: &str, members: &str) -> String {
 impl World {
     /// A gateway that serves HTTP.
     pub(crate) fn http() -> Builder {
-        let settings = Settings { log_level: Level::Debug, ..Settings::default() };
+        let settings = Settings {
+            log_level: Level::Debug,
+            ..Settings::default()
+        };
         Builder {
             settings,
             entries: Vec::new(),
@@ -178,7 +188,10 @@ impl World {
     }
 
     fn moment(&self) -> Now {
-        Now { tick: Tick(self.now), wall: UnixSeconds(1_800_000_000 + self.now / 1000) }
+        Now {
+            tick: Tick(self.now),
+            wall: UnixSeconds(1_800_000_000 + self.now / 1000),
+        }
     }
 
     fn pump(&mut self) {
@@ -205,7 +218,10 @@ impl World {
                 self.spawn(pool, name);
             }
             Effect::Signal { pool, signal } => {
-                let alive = self.children.iter().position(|child| child.alive && child.pool == pool);
+                let alive = self
+                    .children
+                    .iter()
+                    .position(|child| child.alive && child.pool == pool);
                 if let Some(index) = alive {
                     let stubborn = self.script_of(index).ignores_term;
                     self.children[index].signals.push(signal);
@@ -257,7 +273,10 @@ impl World {
 
     /// The hub closed its writing half: a child goes, a client closes too.
     fn shut(&mut self, link: LinkKey) {
-        let child = self.children.iter().position(|child| child.alive && child.link == Some(link));
+        let child = self
+            .children
+            .iter()
+            .position(|child| child.alive && child.link == Some(link));
         match child {
             Some(index) if self.script_of(index).ignores_eof => {}
             Some(index) => self.end_child(index, ExitStatus::Code(0)),
@@ -287,7 +306,10 @@ impl World {
     pub(crate) fn new_link(&mut self) -> LinkKey {
         let index = u32::try_from(self.peers.len()).unwrap();
         self.peers.push(Peer::default());
-        LinkKey(Key { index, generation: 0 })
+        LinkKey(Key {
+            index,
+            generation: 0,
+        })
     }
 
     /// A new HTTP connection.
@@ -310,7 +332,10 @@ impl World {
     /// The child that serves under this name now: the latest one alive.
     #[track_caller]
     pub(crate) fn server(&self, name: &str) -> Child {
-        *self.running(name).last().unwrap_or_else(|| panic!("no child {name} runs"))
+        *self
+            .running(name)
+            .last()
+            .unwrap_or_else(|| panic!("no child {name} runs"))
     }
 
     /// All children of this name that are alive, the oldest first.
@@ -323,7 +348,10 @@ impl World {
 
     /// How often a server of this name was started.
     pub(crate) fn starts(&self, name: &str) -> usize {
-        self.children.iter().filter(|child| child.name == name).count()
+        self.children
+            .iter()
+            .filter(|child| child.name == name)
+            .count()
     }
 
     /// How its servers of this name behave from now on.
@@ -347,6 +375,8 @@ impl World {
 
     /// Whether a log line has all of these words.
     pub(crate) fn logged(&self, words: &[&str]) -> bool {
-        self.log.iter().any(|line| words.iter().all(|word| line.contains(word)))
+        self.log
+            .iter()
+            .any(|line| words.iter().all(|word| line.contains(word)))
     }
 }
