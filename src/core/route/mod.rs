@@ -4,12 +4,14 @@
 //! flight. Speaks only the language of [`crate::language`]; never imports `client` or `backend`,
 //! never frames, never parses a payload.
 
+pub mod answers;
 pub mod asks;
 pub mod calls;
 pub mod catalog;
 pub mod changes;
 pub mod complete;
 pub mod directory;
+pub mod elicitation;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
