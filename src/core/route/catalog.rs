@@ -1,6 +1,7 @@
 //! What one backend session offers: four lists, kept as the bytes the server sent.
 //! Knows nothing of other servers; the names under which entries are offered are `directory`'s.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -194,7 +195,8 @@ impl List {
         {
             return Page::More(cursor.to_vec());
         }
-        let next = std::mem::take(&mut self.next);
+        let mut next = std::mem::take(&mut self.next);
+        self.skipped += drop_repetitions(&mut next);
         let same = next.len() == self.entries.len()
             && next
                 .iter()
@@ -245,6 +247,15 @@ impl List {
         self.rendered = Some((version, Rc::clone(&rendered)));
         rendered
     }
+}
+
+/// Of several entries of one name only the first can ever be called, and clients refuse lists that
+/// offer a name twice (A5). Tells how many are gone.
+fn drop_repetitions(entries: &mut Vec<Entry>) -> usize {
+    let before = entries.len();
+    let mut seen = BTreeSet::new();
+    entries.retain(|entry| seen.insert(Rc::clone(&entry.key)));
+    before - entries.len()
 }
 
 /// Entries joined by commas, ready to be put between brackets.
@@ -394,6 +405,22 @@ mod tests {
         let text = r#"{"tools":[{"x":1},7,{"name":""},{"name":"a","name":"b"},{"name":"c"}]}"#;
         page(&mut list, text);
         assert_eq!((keys(&list), list.skipped), (vec!["c"], 4));
+    }
+
+    #[test]
+    fn a5_of_several_entries_of_one_name_the_first_counts() {
+        let mut list = List::default();
+        list.begin();
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"a","n":1}],"nextCursor":"x"}"#,
+        );
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"b"},{"n":2,"name":"\u0061"}]}"#,
+        );
+        assert_eq!((keys(&list), list.skipped), (vec!["a", "b"], 1));
+        assert_eq!(list.entries()[0].bytes(), br#"{"name":"a","n":1}"#);
     }
 
     #[test]

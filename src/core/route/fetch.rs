@@ -102,7 +102,7 @@ impl Hall {
                     let name = self.pool_name(pool);
                     desk.cx.log(Level::Warn, || {
                         let method = kind.method();
-                        format!("server={name} {skipped} entries of {method} have no usable name")
+                        format!("server={name} {skipped} entries of {method} left out: no name, or one taken")
                     });
                 }
                 if again {
