@@ -29,6 +29,7 @@ impl Hall {
         };
         let came_back = session.life == Life::Down;
         session.life = Life::Up;
+        session.since = desk.cx.now.tick;
         session.level = None;
         session.catalog.reset();
         let owner = session.owner;
