@@ -379,12 +379,7 @@ impl Hall {
 
     /// Until when it is worth waiting for what a server offers to a client; `None` if that is known,
     /// or was waited for long enough: a server that hangs delays the first lists, not every one.
-    pub(crate) fn unsettled(
-        &self,
-        now: Tick,
-        server: &Server,
-        client: ClientKey,
-    ) -> Option<Tick> {
+    pub(crate) fn unsettled(&self, now: Tick, server: &Server, client: ClientKey) -> Option<Tick> {
         if server.fault().is_some() || self.reference(server).is_some() {
             return None;
         }
