@@ -7,4 +7,5 @@ mod server;
 mod world;
 
 mod calls;
+mod lists;
 mod names;

@@ -83,7 +83,7 @@ impl Builder {
     /// Starts it, and waits a moment: all is up, and who was connected was told.
     pub(crate) fn start(self) -> World {
         let mut world = self.begin();
-        world.advance(100);
+        world.advance(300);
         world
     }
 

@@ -169,11 +169,6 @@ impl Hall {
         self.end_idle(desk, crate::limits::POOL_IDLE_MS);
     }
 
-    /// Changes that have been gathered: [`Alarm::Changed`].
-    pub fn changed_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.tell_changes(desk);
-    }
-
     /// Questions that have been held long enough: [`Alarm::Asks`].
     pub fn asks_alarm(&mut self, desk: &mut Desk<'_, '_>) {
         self.expire_held(desk);

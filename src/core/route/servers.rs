@@ -8,6 +8,7 @@ use crate::effect::{Effect, Level};
 use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::names;
+use crate::now::Tick;
 use crate::route::catalog::{Catalog, Kind};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
@@ -245,7 +246,7 @@ impl Hall {
                 .servers
                 .get(key)
                 .and_then(|server| self.reference(server));
-            let session = Pool::new(key, owner, declare, known);
+            let session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
             self.pools.insert(pool, session);
         }
     }
@@ -380,19 +381,21 @@ impl Hall {
         })
     }
 
-    /// Whether it is still unknown what a server offers to a client.
-    pub(crate) fn unsettled(&self, server: &Server, client: ClientKey) -> bool {
+    /// Until when it is worth waiting for what a server offers to a client; `None` if that is known,
+    /// or was waited for long enough: a server that hangs delays the first lists, not every one.
+    pub(crate) fn unsettled(&self, now: Tick, server: &Server, client: ClientKey) -> Option<Tick> {
         if server.fault().is_some() || self.reference(server).is_some() {
-            return false;
+            return None;
         }
         let own = server.private.get(&client).copied().or(server.shared);
-        match own.and_then(|pool| self.pools.get(&pool)) {
+        let since = match own.and_then(|pool| self.pools.get(&pool)) {
             Some(pool) => match pool.life {
-                Life::Fresh => true,
-                Life::Up => !pool.catalog.known(),
-                Life::Down => false,
+                Life::Fresh => pool.since,
+                Life::Up if !pool.catalog.known() => pool.since,
+                Life::Up | Life::Down => return None,
             },
-            None => true,
-        }
+            None => now,
+        };
+        Some(since.after(self.settings.list_wait_ms)).filter(|until| *until > now)
     }
 }
