@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::effect::Effect;
 use crate::json::span::{path, string, validate};
 use crate::json::write;
-use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::version::Version;
 use crate::route::catalog::{Catalog, Kind};
 use crate::route::{Desk, Hall, ServerKey};
@@ -19,6 +19,8 @@ const FORMAT: &str = "1";
 pub(crate) struct Memory {
     /// The revision it spoke.
     pub(crate) version: Version,
+    /// What was declared to it: servers offer tools by what their client can do.
+    pub(crate) declared: ClientCapabilities,
     /// What it offered.
     pub(crate) capabilities: ServerCapabilities,
     /// Its instructions.
@@ -51,6 +53,7 @@ impl Memory {
             return None;
         }
         let version = Version::parse(string(&bytes, at(&["version"])?)?.as_bytes())?;
+        let declared = ClientCapabilities::read(&bytes, at(&["declared"])?);
         let capabilities = ServerCapabilities::read(&bytes, at(&["capabilities"])?);
         let instructions = at(&["instructions"]).and_then(|at| string(&bytes, at));
         let instructions = instructions.map(std::borrow::Cow::into_owned);
@@ -63,6 +66,7 @@ impl Memory {
         }
         Some(Self {
             version,
+            declared,
             capabilities,
             instructions,
             catalog,
@@ -80,6 +84,10 @@ fn record(memory: &Memory, server: &str) -> Vec<u8> {
     text(
         &mut out,
         &format!(",\"version\":\"{}\"", memory.version.name()),
+    );
+    text(
+        &mut out,
+        &format!(",\"declared\":{}", memory.declared.render()),
     );
     text(
         &mut out,
@@ -125,6 +133,7 @@ impl Hall {
         catalog.seed(&pool.catalog);
         let mut memory = Memory {
             version: hello.version,
+            declared: pool.declares,
             capabilities: hello.capabilities,
             instructions: hello.instructions.clone(),
             catalog,
@@ -163,6 +172,10 @@ mod tests {
         }
         Memory {
             version: Version::V2025_06_18,
+            declared: ClientCapabilities {
+                sampling: true,
+                ..ClientCapabilities::default()
+            },
             capabilities: ServerCapabilities {
                 tools: true,
                 ..ServerCapabilities::default()
@@ -181,6 +194,7 @@ mod tests {
         assert_eq!(read.version, Version::V2025_06_18);
         assert_eq!(read.instructions.as_deref(), Some("say \"hello\"\n"));
         assert!(read.interactive && read.capabilities.tools && read.catalog.known());
+        assert!(read.declared.sampling && !read.declared.roots);
         assert_eq!(
             read.catalog.list(Kind::Tools).entries()[0].bytes(),
             br#"{"name":"a","x":1.0}"#

@@ -163,7 +163,7 @@ impl Hall {
         let known = self
             .servers
             .get(key)
-            .and_then(|server| self.reference(server));
+            .and_then(|server| self.known_for(server, declare));
         let session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
         self.pools.insert(pool, session);
         self.move_subscriptions(desk, client, key, pool);
