@@ -40,7 +40,7 @@ pub(crate) trait Core {
     /// See [`Hub::pending`].
     fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]>;
     /// See [`Hub::wrote`].
-    fn wrote(&mut self, link: LinkKey, bytes: usize) -> bool;
+    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool;
 }
 
 impl Core for Hub {
@@ -56,8 +56,8 @@ impl Core for Hub {
     fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
         self.pending(link)
     }
-    fn wrote(&mut self, link: LinkKey, bytes: usize) -> bool {
-        self.wrote(link, bytes)
+    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
+        self.wrote(now, link, bytes, out)
     }
 }
 

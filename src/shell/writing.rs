@@ -12,8 +12,8 @@ use crate::shell::link::{Link, Reading, Stream, Writing};
 
 /// What became of one write.
 enum Step {
-    /// The kernel took this many bytes of this many.
-    Took(usize, usize),
+    /// The kernel took this many bytes. `all` = nothing was left when we asked it to.
+    Took { bytes: usize, all: bool },
     /// There was nothing to write.
     Nothing,
     /// The kernel takes nothing for now.
@@ -61,23 +61,17 @@ impl<C: Core> EventLoop<C> {
                 Writing::Open => {}
             }
             match write_once(&self.core, link, key) {
-                Step::Nothing => {
-                    if self.core.wrote(key, 0) {
-                        link.shut();
-                    }
-                    return;
-                }
-                Step::Took(bytes, of) => {
-                    if self.core.wrote(key, bytes) {
-                        return link.shut();
-                    }
+                Step::Nothing => return self.wrote(key, 0),
+                // Not documented for any of our streams; taken for a refusal.
+                Step::Took { bytes: 0, .. } => return self.block(key),
+                Step::Took { bytes, all } => {
+                    self.wrote(key, bytes);
                     budget = budget.saturating_sub(bytes);
+                    if all {
+                        return;
+                    }
                     if budget == 0 {
                         return self.writable.push(key);
-                    }
-                    if bytes == 0 && of > 0 {
-                        // Not documented for any of our streams; taken for a refusal.
-                        return self.block(key);
                     }
                 }
                 Step::Refused => return self.block(key),
@@ -117,7 +111,18 @@ impl<C: Core> EventLoop<C> {
     /// What nobody will read vanishes.
     fn discard(&mut self, key: LinkKey) {
         let unsent = self.core.pending(key).map(<[u8]>::len).sum();
-        let _shut = self.core.wrote(key, unsent);
+        self.wrote(key, unsent);
+    }
+
+    /// Tells the core how many bytes are on their way, which may move it to order something, and
+    /// closes the writing half if these were the last.
+    fn wrote(&mut self, key: LinkKey, bytes: usize) {
+        let now = self.clock.now();
+        let last = self.core.wrote(now, key, bytes, &mut self.effects);
+        if last && let Some(link) = self.links.get_mut(key) {
+            link.shut();
+        }
+        self.obey();
     }
 }
 
@@ -133,7 +138,10 @@ fn write_once<C: Core>(core: &C, link: &mut Link, key: LinkKey) -> Step {
         return Step::Nothing;
     }
     match link.write(slices.get(..count).unwrap_or_default()) {
-        Ok(bytes) => Step::Took(bytes, of),
+        Ok(bytes) => Step::Took {
+            bytes,
+            all: bytes == of && count < WRITE_SLICES_MAX,
+        },
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Refused,
         Err(_) => Step::Dead,
     }
