@@ -185,6 +185,9 @@ pub const LIST_ENTRIES_MAX: usize = 100_000;
 pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
 /// The first list waits this long for servers that are still starting (`--list-wait`).
 pub const LIST_WAIT_MS: u64 = 10_000;
+/// In stdio mode servers are started this long after `initialize`: if our input turns out to have
+/// ended with it, none is.
+pub const STDIO_START_MS: u64 = 2;
 /// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
 pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.

@@ -4,7 +4,7 @@ use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
 use crate::json::write;
 use crate::language::{At, ClientKey};
-use crate::limits::INITIALIZE_WAIT_MS;
+use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
 use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
 use crate::route::lists::{Waiting, Want};
@@ -30,7 +30,7 @@ impl Hall {
         let mut deadline = now;
         if self.settings.stdio {
             self.single = Some(client);
-            self.wake_at(desk, now);
+            self.wake_at(desk, now.after(STDIO_START_MS));
             deadline = now.after(INITIALIZE_WAIT_MS);
         }
         let what = Want::Initialize(version);
@@ -101,7 +101,7 @@ impl Hall {
 
     /// Servers of a stdio gateway may start now.
     pub(crate) fn run(&mut self, desk: &mut Desk<'_, '_>) {
-        if self.running || self.single.is_none() {
+        if self.running || self.shutting || self.single.is_none() {
             return;
         }
         self.running = true;

@@ -99,6 +99,8 @@ pub struct Hall {
     single: Option<ClientKey>,
     /// Servers may be started. In stdio mode only once the client said `initialize`.
     running: bool,
+    /// We are leaving: nothing is started any more.
+    shutting: bool,
     /// Key of the cursors that we hand out.
     cursor_key: [u8; 32],
 }
@@ -124,6 +126,7 @@ impl Hall {
             changes: Changes::default(),
             single: None,
             running,
+            shutting: false,
             cursor_key,
         }
     }
@@ -165,7 +168,7 @@ impl Hall {
 
     /// We leave: what waits is answered now, nothing is started any more.
     pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
-        self.running = false;
+        self.shutting = true;
         for key in self.pools.keys().copied().collect::<Vec<_>>() {
             self.refuse_parked(desk, key);
             let calls = self.calls.of_pool(key);

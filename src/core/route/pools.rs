@@ -107,6 +107,8 @@ impl Hall {
             .facts(client)
             .map(|facts| facts.capabilities)
             .unwrap_or_default();
+        // A request that needs a server does not wait for the moment at which all are started.
+        self.run(desk);
         let Some(server) = self.servers.get(key) else {
             return Err(Failure::params(
                 "this server was removed from the configuration",

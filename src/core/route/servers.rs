@@ -224,7 +224,11 @@ impl Hall {
         let Some(server) = self.servers.get_mut(key) else {
             return;
         };
-        if !self.running || !server.recalled || server.shared.is_some() || server.fault().is_some()
+        if !self.running
+            || self.shutting
+            || !server.recalled
+            || server.shared.is_some()
+            || server.fault().is_some()
         {
             return;
         }
