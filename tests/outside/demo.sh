@@ -6,7 +6,7 @@ jail="$(mktemp -d)"
 log="$jail.log"
 cp "$binary" "$jail/1mcp"
 inside=()
-[ "$(id -u)" = 0 ] && inside=(chroot "$jail")
+[ "$(id -u)" = 0 ] && inside=("$(PATH="$PATH:/usr/sbin" command -v chroot)" "$jail")
 program=/1mcp
 [ "$(id -u)" = 0 ] || program="$jail/1mcp"
 
