@@ -117,8 +117,10 @@ impl Hub {
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
-        self.ring(now, out);
+        // What was said counts before the alarms of the same moment: an answer that arrives with its
+        // deadline is an answer.
         self.settle(now, out);
+        self.ring(now, out);
     }
 
     /// Every alarm whose moment has come goes to its owner.

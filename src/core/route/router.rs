@@ -119,6 +119,10 @@ impl Hall {
         if let Some(failure) = self.unserved(desk, &incoming, &method) {
             return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
         }
+        if method != "ping" {
+            // It came with `initialize` in one write.
+            self.run(desk);
+        }
         match method.as_str() {
             "ping" => desk.succeed(incoming.client, incoming.at, &incoming.id, "{}"),
             "tools/list" => self.list(desk, &incoming, Kind::Tools),

@@ -13,7 +13,7 @@ use crate::route::catalog::{Catalog, Kind};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
-use crate::route::{Desk, Hall, ServerKey};
+use crate::route::{Desk, Hall, Running, ServerKey};
 
 /// One server of the configuration.
 pub(crate) struct Server {
@@ -225,8 +225,8 @@ impl Hall {
         let Some(server) = self.servers.get_mut(key) else {
             return;
         };
-        if !self.running || !server.recalled || server.shared.is_some() || server.fault().is_some()
-        {
+        let startable = server.recalled && server.fault().is_none();
+        if self.running != Running::Yes || !startable || server.shared.is_some() {
             return;
         }
         // The one client of a stdio gateway is nobody else's neighbour: exactly its capabilities.
