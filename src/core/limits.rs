@@ -190,7 +190,7 @@ pub const LIST_REFETCH_MS_MIN: u64 = 250;
 pub const LIST_WAIT_MS: u64 = 10_000;
 /// In stdio mode servers are started this long after `initialize`: if our input turns out to have
 /// ended with it, none is.
-pub const STDIO_START_MS: u64 = 2;
+pub const STDIO_START_MS: u64 = 1;
 /// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
 pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.

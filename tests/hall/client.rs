@@ -123,7 +123,12 @@ impl Client {
     /// `initialize`; the whole result.
     #[track_caller]
     pub(crate) fn initialize(self, world: &mut World, version: &str, capabilities: &str) -> Value {
-        self.begin(world, version, capabilities).result(world)
+        let call = self.begin(world, version, capabilities);
+        if matches!(self.state(world).way, Way::Stdio { .. }) {
+            // Servers start a moment later, in case the input has ended.
+            world.advance(1);
+        }
+        call.result(world)
     }
 
     /// `initialize`, its answer not awaited.

@@ -9,3 +9,4 @@ mod world;
 mod calls;
 mod lists;
 mod names;
+mod stdio;

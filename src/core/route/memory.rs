@@ -46,20 +46,20 @@ pub(crate) fn record_name(process_hash: &str) -> String {
 impl Memory {
     /// Reads a record; `None` if it is none of ours. State may be deleted or damaged at any time.
     #[must_use]
-    pub(crate) fn read(bytes: Vec<u8>) -> Option<Self> {
-        let whole = validate(&bytes).ok()?;
-        let at = |names: &[&str]| path(&bytes, whole, names);
-        if at(&["format"])?.of(&bytes) != FORMAT.as_bytes() {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let whole = validate(bytes).ok()?;
+        let at = |names: &[&str]| path(bytes, whole, names);
+        if at(&["format"])?.of(bytes) != FORMAT.as_bytes() {
             return None;
         }
-        let version = Version::parse(string(&bytes, at(&["version"])?)?.as_bytes())?;
-        let declared = ClientCapabilities::read(&bytes, at(&["declared"])?);
-        let capabilities = ServerCapabilities::read(&bytes, at(&["capabilities"])?);
-        let instructions = at(&["instructions"]).and_then(|at| string(&bytes, at));
+        let version = Version::parse(string(bytes, at(&["version"])?)?.as_bytes())?;
+        let declared = ClientCapabilities::read(bytes, at(&["declared"])?);
+        let capabilities = ServerCapabilities::read(bytes, at(&["capabilities"])?);
+        let instructions = at(&["instructions"]).and_then(|at| string(bytes, at));
         let instructions = instructions.map(std::borrow::Cow::into_owned);
-        let interactive = at(&["interactive"])?.of(&bytes) == b"true";
-        let stored = bytes.clone();
-        let page = Rc::new(bytes);
+        let interactive = at(&["interactive"])?.of(bytes) == b"true";
+        let stored = bytes.to_vec();
+        let page = Rc::new(bytes.to_vec());
         let mut catalog = Catalog::default();
         for kind in Kind::ALL {
             catalog.list_mut(kind).page(kind, &page, whole);
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_stored_reads_back_the_same() {
         let bytes = record(&memory(), "files");
-        let read = Memory::read(bytes.clone()).unwrap();
+        let read = Memory::read(&bytes).unwrap();
         assert_eq!(read.version, Version::V2025_06_18);
         assert_eq!(read.instructions.as_deref(), Some("say \"hello\"\n"));
         assert!(read.interactive && read.capabilities.tools && read.catalog.known());
@@ -206,11 +206,11 @@ mod tests {
     fn a_damaged_record_is_no_record() {
         let bytes = record(&memory(), "files");
         for end in 0..bytes.len() {
-            assert!(Memory::read(bytes[..end].to_vec()).is_none());
+            assert!(Memory::read(&bytes[..end]).is_none());
         }
         let other = String::from_utf8(bytes)
             .unwrap()
             .replace("\"format\":1", "\"format\":9");
-        assert!(Memory::read(other.into_bytes()).is_none());
+        assert!(Memory::read(other.as_bytes()).is_none());
     }
 }

@@ -143,9 +143,8 @@ impl Hall {
                 ),
             ));
         }
-        Ok(self
-            .start_private(desk, client, key, capabilities)
-            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?)
+        self.start_private(desk, client, key, capabilities)
+            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))
     }
 
     fn start_private(

@@ -13,7 +13,7 @@ use crate::route::catalog::{Catalog, Kind};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
-use crate::route::{Desk, Hall, ServerKey};
+use crate::route::{Desk, Hall, Running, ServerKey};
 
 /// One server of the configuration.
 pub(crate) struct Server {
@@ -193,7 +193,7 @@ impl Hall {
     }
 
     /// The state directory answered.
-    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<Vec<u8>>) {
+    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<&[u8]>) {
         let waits = |server: &Server| {
             !server.recalled && memory::record_name(&server.entry.process_hash) == name
         };
@@ -208,7 +208,7 @@ impl Hall {
                 continue;
             };
             server.recalled = true;
-            server.memory = bytes.clone().and_then(Memory::read);
+            server.memory = bytes.and_then(Memory::read);
             server.interactive = server
                 .memory
                 .as_ref()
@@ -225,12 +225,8 @@ impl Hall {
         let Some(server) = self.servers.get_mut(key) else {
             return;
         };
-        if !self.running
-            || self.shutting
-            || !server.recalled
-            || server.shared.is_some()
-            || server.fault().is_some()
-        {
+        let startable = server.recalled && server.fault().is_none();
+        if self.running != Running::Yes || !startable || server.shared.is_some() {
             return;
         }
         // The one client of a stdio gateway is nobody else's neighbour: exactly its capabilities.
