@@ -10,6 +10,7 @@ use onemcp::limits::CONFIG_BYTES_MAX;
 use ring::digest::{Context, SHA256, digest};
 
 use crate::shell::disk::{read_bounded, reason};
+use crate::shell::own_binary::own_binary;
 
 /// The two files, and what they said last.
 pub(crate) struct Configuration {
@@ -72,7 +73,7 @@ impl Configuration {
     /// column.
     pub(crate) fn load(&mut self) -> Result<Loaded, String> {
         if self.demo {
-            let program = env::current_exe().map_or_else(|_| "1mcp".into(), OsString::from);
+            let program = own_binary();
             return Ok(Loaded::New(Box::new(demo_config(&program))));
         }
         let failed = |file: &Path, error: std::io::Error| {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use onemcp::limits::GUARD_STARTS_MAX;
 
+use crate::shell::own_binary::own_binary;
 use crate::shell::sys::{self, ChildSetup};
 
 /// How the guard is started: the program and its arguments.
@@ -31,7 +32,7 @@ impl GuardCommand {
         let program = if by_proc.exists() {
             by_proc.into()
         } else {
-            std::env::current_exe().map_or_else(|_| "1mcp".into(), OsString::from)
+            own_binary()
         };
         Self {
             program,
