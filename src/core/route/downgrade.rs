@@ -46,7 +46,7 @@ fn content_block(version: Version, text: &[u8], block: Span, edits: &mut Edits) 
     let instead = match read("type").as_deref() {
         Some("audio") if version < Version::V2025_03_26 => {
             let kind = read("mimeType").unwrap_or("audio".into());
-            let encoded = member(text, block, "data").map_or(0, |at| at.range().len());
+            let encoded = read("data").map_or(0, |data| data.len());
             format!(
                 "[{kind}, about {} bytes: this client cannot play audio]",
                 encoded * 3 / 4
