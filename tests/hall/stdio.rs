@@ -237,7 +237,6 @@ fn sigterm_before_anything_was_said_leaves_at_once_and_starts_nothing() {
     w.advance(10_000);
     assert_eq!((w.exit, w.starts("s")), (Some(0), 0));
     assert_eq!(b.unread_answers(&mut w).len(), 1);
-    drop(a);
 }
 
 #[test]

@@ -1,23 +1,22 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::outbox::Part;
 use crate::base::slab::{Key, SlabKey};
-use crate::cx::Alarm;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId, our_number};
-use crate::json::span::{Span, has_member, string};
+use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
+use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS};
 use crate::mcp::version::Version;
-use crate::now::Tick;
 use crate::route::calls::CallKey;
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
 use crate::route::splice::{Edits, fields, member_with_comma};
 use crate::route::{Desk, Hall};
@@ -54,18 +53,6 @@ pub(crate) struct Ask {
     pub(crate) client: ClientKey,
     /// The server's progress token (raw JSON).
     token: Option<Box<[u8]>>,
-    since: Tick,
-}
-
-/// A question that several clients may have caused: held until all but one are done.
-#[derive(Debug)]
-pub(crate) struct HeldAsk {
-    pool: PoolKey,
-    id: JsonId,
-    envelope: Envelope,
-    buffer: Rc<Vec<u8>>,
-    want: Want,
-    deadline: Tick,
 }
 
 /// The id that a client sees for a question.
@@ -145,18 +132,21 @@ impl Hall {
     }
 
     /// Finds the client that a question is for (protocol S3).
-    fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+    pub(crate) fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
         if let Some(owner) = session.owner {
-            let at = self.attributed(session).map_or(At::MAIN, |(_, at)| at);
+            let attributed = self.attributed(desk.cx.now.tick, session);
+            let at = attributed.map_or(At::MAIN, |(_, at)| at);
             return self.relay(desk, &ask, owner, at);
         }
-        if !session.declares.interactive() {
+        let declares = session.declares;
+        // A static list of roots is declared as well, but never asked for here.
+        if !declares.sampling && !declares.elicitation_form && !declares.elicitation_url {
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
-        match self.in_flight(session) {
+        match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
@@ -170,64 +160,8 @@ impl Hall {
         }
     }
 
-    fn hold(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
-        let pool = ask.pool;
-        if self.held.iter().filter(|held| held.pool == pool).count() >= HELD_PER_POOL_MAX {
-            return self.unattributable(desk, &ask, "too many questions wait there already");
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = true;
-        }
-        if desk.cx.timers.get(Alarm::Asks).is_none() {
-            desk.cx.timers.set(Alarm::Asks, ask.deadline);
-        }
-        self.held.push_back(ask);
-    }
-
-    /// A call ended in a session where questions are held: they may be attributable now.
-    pub(crate) fn release_held(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        let several = self
-            .pools
-            .get(&pool)
-            .is_some_and(|session| self.in_flight(session) == InFlight::Several);
-        if several {
-            return;
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = false;
-        }
-        let (ready, rest): (VecDeque<HeldAsk>, VecDeque<HeldAsk>) =
-            self.held.drain(..).partition(|held| held.pool == pool);
-        self.held = rest;
-        for ask in ready {
-            self.attribute(desk, ask);
-        }
-        self.unpark(desk, pool);
-    }
-
-    /// Questions that were held long enough: they stay unattributable, and mark the server.
-    pub(crate) fn expire_held(&mut self, desk: &mut Desk<'_, '_>) {
-        let now = desk.cx.now.tick;
-        while self.held.front().is_some_and(|held| held.deadline <= now) {
-            let Some(ask) = self.held.pop_front() else {
-                break;
-            };
-            self.unattributable(desk, &ask, "several clients have calls in flight there");
-            if !self.held.iter().any(|held| held.pool == ask.pool) {
-                if let Some(session) = self.pools.get_mut(&ask.pool) {
-                    session.holding = false;
-                }
-                self.mark(desk, ask.pool, None);
-                self.unpark(desk, ask.pool);
-            }
-        }
-        match self.held.front().map(|held| held.deadline) {
-            Some(at) => desk.cx.timers.set(Alarm::Asks, at),
-            None => desk.cx.timers.clear(Alarm::Asks),
-        }
-    }
-
-    fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
+    /// Refuses a question that could be for several clients, or for none.
+    pub(crate) fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
         let name = self.pool_name(ask.pool);
         desk.cx.log(Level::Warn, || {
             format!(
@@ -294,7 +228,6 @@ impl Hall {
             server_id: ask.id.clone(),
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
-            since: desk.cx.now.tick,
         });
         let mut edits = Edits::default();
         let wire = to_wire(key).to_string().into_bytes();
@@ -317,6 +250,12 @@ impl Hall {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
         }
         self.clients.entry(client).or_default().asks.push(key);
+        let asks = &self.asks;
+        let deadline = desk.cx.now.tick.after(ASK_MS_MAX);
+        self.ask_deadlines.push(deadline, key);
+        self.ask_deadlines
+            .prune(asks.len(), |key| !asks.contains(key));
+        self.wake_for_asks(desk);
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.
@@ -420,8 +359,13 @@ impl Hall {
             return;
         };
         let id = at.of(text);
+        let before = self.held.len();
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));
+        if self.held.len() < before && !self.held.iter().any(|held| held.pool == pool) {
+            self.stop_holding(desk, pool);
+            return;
+        }
         let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
         let Some(key) = self
             .asks
@@ -435,7 +379,7 @@ impl Hall {
     }
 
     /// Tells the client that its answer is not wanted any more.
-    fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
+    pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
         let Some(ask) = self.end_ask(key) else { return };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
@@ -477,14 +421,18 @@ impl Hall {
     }
 
     /// Whether a person is being asked on behalf of a call, so that its clock stands still.
-    pub(crate) fn asked_meanwhile(&self, key: CallKey, now: Tick) -> bool {
+    pub(crate) fn asked_meanwhile(&self, key: CallKey) -> bool {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
-        let client = call.caller().map(|caller| caller.client);
-        self.asks.iter().any(|(_, ask)| {
-            ask.pool == call.pool && Some(ask.client) == client && now.since(ask.since) < ASK_MS_MAX
-        })
+        let client = call
+            .caller()
+            .and_then(|caller| self.clients.get(&caller.client));
+        let asks = client.map(|client| client.asks.as_slice());
+        asks.unwrap_or_default()
+            .iter()
+            .filter_map(|ask| self.asks.get(*ask))
+            .any(|ask| ask.pool == call.pool)
     }
 
     /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.
@@ -499,60 +447,6 @@ impl Hall {
                 let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
             }
         }
-    }
-
-    /// Elicitation ids of different servers may be equal: a prefix tells them apart, and the client
-    /// is noted so that only it hears of the completion.
-    pub(crate) fn rename_elicitation(
-        &mut self,
-        pool: PoolKey,
-        client: ClientKey,
-        text: &[u8],
-        at: Span,
-        edits: &mut Edits,
-    ) {
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.elicitations.push_back((id.into_owned(), client));
-            if session.elicitations.len() > crate::limits::ELICITATIONS_PER_POOL_MAX {
-                session.elicitations.pop_front();
-            }
-        }
-    }
-
-    /// `notifications/elicitation/complete`: to the client that was asked, nobody else.
-    pub(crate) fn elicitation_complete(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["elicitationId"]) else {
-            return;
-        };
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        let Some(session) = self.pools.get_mut(&pool) else {
-            return;
-        };
-        let Some(place) = session
-            .elicitations
-            .iter()
-            .position(|(known, _)| *known == *id)
-        else {
-            return;
-        };
-        let Some((_, client)) = session.elicitations.remove(place) else {
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        let message = edits.parts(frame.shared(), envelope.whole);
-        desk.clients.tell(desk.cx, client, &message);
     }
 }
 

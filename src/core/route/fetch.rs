@@ -10,6 +10,7 @@ use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::ghosts::Ghosts;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -31,6 +32,7 @@ impl Hall {
         session.life = Life::Up;
         session.since = desk.cx.now.tick;
         session.level = None;
+        session.ghosts = Ghosts::default();
         session.catalog.reset();
         let owner = session.owner;
         let offered = desk

@@ -288,7 +288,7 @@ impl Hall {
         key: crate::route::calls::CallKey,
         reason: Option<&[u8]>,
     ) {
-        let Some(call) = self.end_call(desk, key) else {
+        let Some(call) = self.give_up(desk, key) else {
             return;
         };
         let wire = to_wire(key).to_string();
