@@ -225,7 +225,7 @@ fn sigterm_answers_what_is_open_and_leaves() {
 #[test]
 fn sigterm_before_anything_was_said_leaves_at_once_and_starts_nothing() {
     let mut w = one().start();
-    let a = w.stdin();
+    w.stdin();
     w.input(Input::Stop);
     assert_eq!(w.exit, Some(0));
     w.advance(10_000);

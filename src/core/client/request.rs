@@ -57,7 +57,8 @@ impl Clients {
                 None
             }
             Route::NotAllowed(allow) if is_mcp(&request.path) => {
-                self.http.refuse(cx, link, &Refusal::Method { allow }, None);
+                let refused = Refusal::Method { allow }.into();
+                self.http.refuse(cx, link, &refused);
                 None
             }
             Route::NotAllowed(allow) => {
@@ -112,7 +113,7 @@ impl Clients {
             Refusal::Forbidden { error, hint } if !is_mcp(&request.path) => {
                 self.http.problem(cx, link, 403, &error, &hint, &[]);
             }
-            refusal => self.http.refuse(cx, link, &refusal, None),
+            refusal => self.http.refuse(cx, link, &refusal.into()),
         }
         false
     }

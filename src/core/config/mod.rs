@@ -10,6 +10,8 @@ mod dotenv;
 pub mod edit;
 mod entry;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod jsonc;
 pub mod mask;
 mod model;
@@ -24,8 +26,6 @@ mod tools;
 
 pub use demo::demo_config;
 pub use diff::{Change, diff};
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-pub use edit::fuzz_config;
 pub use environment::Environment;
 pub use model::{
     Config, Era, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,

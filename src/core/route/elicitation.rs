@@ -1,4 +1,5 @@
-//! Elicitation by URL: ids that tell servers apart, and whom their completion concerns.
+//! Elicitation ids, which servers choose: told apart by a prefix, and each completion told only to
+//! the client that was asked.
 
 use crate::base::frame::Frame;
 use crate::json::envelope::Envelope;

@@ -124,6 +124,8 @@ impl Hall {
                 let again = list.end();
                 let skipped = std::mem::take(&mut list.skipped);
                 if changed {
+                    // At once: as soon as a list is known its names have to lead somewhere.
+                    self.rebuild(desk);
                     self.changes.note(desk.cx, owner, kind);
                 }
                 if skipped > 0 {

@@ -4,7 +4,7 @@ use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
 use crate::json::write;
 use crate::language::{At, ClientKey};
-use crate::limits::INITIALIZE_WAIT_MS;
+use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
 use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
 use crate::route::lists::{Waiting, Want};
@@ -30,7 +30,7 @@ impl Hall {
         let mut deadline = now;
         if self.settings.stdio {
             self.single = Some(client);
-            self.wake_at(desk, now.after(1));
+            self.wake_at(desk, now.after(STDIO_START_MS));
             deadline = now.after(INITIALIZE_WAIT_MS);
         }
         let what = Want::Initialize(version);

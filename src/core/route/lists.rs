@@ -72,7 +72,10 @@ impl Hall {
         let now = desk.cx.now.tick;
         let mut rest = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            let unsettled = self.settled_at(now, waiting.client).is_some();
+            let unsettled = match waiting.what {
+                Want::List(..) => self.settled_at(now, waiting.client).is_some(),
+                Want::Initialize(_) => self.strangers(now, waiting.client),
+            };
             if unsettled && waiting.deadline > now {
                 self.wake_at(desk, waiting.deadline);
                 rest.push(waiting);
@@ -101,6 +104,13 @@ impl Hall {
         servers
             .filter_map(|server| self.unsettled(now, server, client))
             .max()
+    }
+
+    /// Whether there are servers of which nothing at all is known yet.
+    fn strangers(&self, now: Tick, client: ClientKey) -> bool {
+        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        let mut strangers = servers.filter(|server| self.reference(server).is_none());
+        strangers.any(|server| self.unsettled(now, server, client).is_some())
     }
 
     /// Takes waiting requests of a client out: it cancelled one, or is gone.

@@ -4,6 +4,7 @@
 //! flight. Speaks only the language of [`crate::language`]; never imports `client` or `backend`,
 //! never frames, never parses a payload.
 
+pub mod answers;
 pub mod asks;
 pub mod calls;
 pub mod catalog;

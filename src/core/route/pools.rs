@@ -115,6 +115,8 @@ impl Hall {
             .facts(client)
             .map(|facts| facts.capabilities)
             .unwrap_or_default();
+        // A request that needs a server does not wait for the moment at which all are started.
+        self.run(desk);
         let Some(server) = self.servers.get(key) else {
             return Err(Failure::params(
                 "this server was removed from the configuration",
@@ -145,9 +147,8 @@ impl Hall {
                 ),
             ));
         }
-        Ok(self
-            .start_private(desk, client, key, capabilities)
-            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?)
+        self.start_private(desk, client, key, capabilities)
+            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))
     }
 
     fn start_private(
@@ -165,7 +166,7 @@ impl Hall {
         let known = self
             .servers
             .get(key)
-            .and_then(|server| self.reference(server));
+            .and_then(|server| self.known_for(server, declare));
         let session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
         self.pools.insert(pool, session);
         self.move_subscriptions(desk, client, key, pool);

@@ -193,7 +193,7 @@ impl Hall {
     }
 
     /// The state directory answered.
-    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<Vec<u8>>) {
+    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<&[u8]>) {
         let waits = |server: &Server| {
             !server.recalled && memory::record_name(&server.entry.process_hash) == name
         };
@@ -208,7 +208,7 @@ impl Hall {
                 continue;
             };
             server.recalled = true;
-            server.memory = bytes.clone().and_then(Memory::read);
+            server.memory = bytes.and_then(Memory::read);
             server.interactive = server
                 .memory
                 .as_ref()
@@ -241,7 +241,7 @@ impl Hall {
             let known = self
                 .servers
                 .get(key)
-                .and_then(|server| self.reference(server));
+                .and_then(|server| self.known_for(server, declare));
             let session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
             self.pools.insert(pool, session);
         }
@@ -265,6 +265,23 @@ impl Hall {
         known
             .or_else(|| server.memory.as_ref().map(|memory| &memory.catalog))
             .or_else(private)
+    }
+
+    /// The lists that a session begins with: those of one that declared the same. Others may hold
+    /// tools that the server offers only to clients that can answer, or lack them.
+    pub(crate) fn known_for<'a>(
+        &'a self,
+        server: &'a Server,
+        declares: ClientCapabilities,
+    ) -> Option<&'a Catalog> {
+        let live = server.shared.iter().chain(server.private.values());
+        let live = live.filter_map(|pool| self.pools.get(pool));
+        let mut same = live.filter(|pool| pool.declares == declares && pool.catalog.known());
+        let remembered = server.memory.as_ref();
+        let remembered = remembered.filter(|memory| memory.declared == declares);
+        same.next()
+            .map(|pool| &pool.catalog)
+            .or(remembered.map(|memory| &memory.catalog))
     }
 
     /// What a server offers as far as anybody knows.
@@ -380,16 +397,13 @@ impl Hall {
     /// Until when it is worth waiting for what a server offers to a client; `None` if that is known,
     /// or was waited for long enough: a server that hangs delays the first lists, not every one.
     pub(crate) fn unsettled(&self, now: Tick, server: &Server, client: ClientKey) -> Option<Tick> {
-        if server.fault().is_some() || self.reference(server).is_some() {
+        if server.fault().is_some() {
             return None;
         }
         let own = server.private.get(&client).copied().or(server.shared);
         let since = match own.and_then(|pool| self.pools.get(&pool)) {
-            Some(pool) => match pool.life {
-                Life::Fresh => pool.since,
-                Life::Up if !pool.catalog.known() => pool.since,
-                Life::Up | Life::Down => return None,
-            },
+            Some(pool) if pool.life == Life::Down || pool.catalog.known() => return None,
+            Some(pool) => pool.since,
             None => now,
         };
         Some(since.after(self.settings.list_wait_ms)).filter(|until| *until > now)

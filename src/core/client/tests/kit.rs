@@ -7,6 +7,7 @@ use crate::base::outbox::Part;
 use crate::base::slab::Key;
 use crate::base::timers::Timers;
 use crate::client::Clients;
+use crate::client::session::Channel;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects, Level};
 use crate::entropy::Entropy;
@@ -240,6 +241,17 @@ impl Kit {
         let link = self.connect();
         assert!(self.send(link, session.http("GET", fields, "")).is_empty());
         link
+    }
+}
+
+impl Clients {
+    /// The name of a session that is open.
+    pub(super) fn name_of(&self, client: ClientKey) -> String {
+        match &self.sessions.get(client).unwrap().channel {
+            Channel::Sse { id, .. } => id.as_str().to_owned(),
+            Channel::Streamable(own) => own.id.as_str().to_owned(),
+            Channel::Stdio { .. } => String::new(),
+        }
     }
 }
 

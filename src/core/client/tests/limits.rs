@@ -193,6 +193,29 @@ fn client_outbox_bytes_max_ends_sse_and_stdio_clients() {
 }
 
 #[test]
+fn client_outbox_bytes_soft_a_peer_that_only_asks_is_not_read_any_further() {
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_06_18);
+    let fields = [("Accept", "application/json")];
+    let call = kit.call(&session, &fields, "1");
+    let long = Rc::new(vec![b' '; CLIENT_OUTBOX_BYTES_SOFT + 1]);
+    let world = &mut kit.world;
+    kit.clients
+        .answer(&mut world.cx(), call.client, call.at, &[share(&long)]);
+    assert!(kit.pull().is_empty());
+    let ask = session.post(&fields, &request("2"));
+    assert!(kit.send(call.link, &ask).is_empty());
+    assert!(kit.wait(HEAD_MS_MAX).is_empty());
+    kit.send(call.link, vec![b' '; PIPELINED_BYTES_MAX]);
+    let link = call.link;
+    let order = |paused| Some(Effect::PauseRead { link, paused });
+    assert_eq!(kit.world.effects.pop(), order(true));
+    kit.take_bytes(call.link);
+    assert_eq!(kit.world.effects.pop(), order(false));
+    assert_eq!(kit.pull().len(), 1);
+}
+
+#[test]
 fn write_stall_ms_max_closes_a_connection_whose_peer_takes_nothing() {
     let mut kit = Kit::default();
     let session = kit.session(Version::V2025_11_25);

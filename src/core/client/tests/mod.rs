@@ -7,5 +7,6 @@ mod pages;
 mod post;
 mod sse;
 mod stdio;
+mod storm;
 mod streams;
 mod web;

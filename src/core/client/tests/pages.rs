@@ -2,7 +2,6 @@
 
 use super::kit::*;
 use crate::language::{ClientEvent, Page};
-use crate::web::answer::Answer;
 
 #[test]
 fn contract_5_pages_are_told_and_answered_head_without_a_body() {
@@ -17,15 +16,30 @@ fn contract_5_pages_are_told_and_answered_head_without_a_body() {
             (*of, page),
             (link, &Page::Servers(Some("files".to_owned())))
         );
-        let answer = Answer::json(503, br#"{"status":"ok"}"#.to_vec());
-        kit.clients.page(&mut kit.world.cx(), link, &answer);
+        let answer = |body: &str| crate::web::answer::Answer::json(503, body.into());
+        let body = answer(r#"{"status":"ok"}"#);
+        kit.clients.page(&mut kit.world.cx(), link, &body);
         let raw = kit.take(link);
         assert!(raw.starts_with("HTTP/1.1 503 "));
         assert!(raw.contains("Cache-Control: no-store\r\n"));
         assert!(raw.contains("Content-Length: 15\r\n"));
         assert_eq!(raw.ends_with(r#"{"status":"ok"}"#), method == "GET");
         // It is answered once.
-        kit.clients.page(&mut kit.world.cx(), link, &answer);
+        kit.clients.page(&mut kit.world.cx(), link, &answer("x"));
         assert_eq!(kit.take(link), "");
     }
+}
+
+#[test]
+fn contract_5_the_start_page_needs_nobody() {
+    let mut kit = Kit::default();
+    let (_, told, answer) = kit.ask_http(&http("GET", "/", &[("Accept", "text/html")], ""));
+    assert!(told.is_empty());
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/html")
+    );
 }
