@@ -125,14 +125,17 @@ impl Hall {
                 let skipped = std::mem::take(&mut list.skipped);
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
-                    self.rebuild(desk);
+                    self.names_stale = true;
                     self.changes.note(desk.cx, owner, kind);
                 }
                 if skipped > 0 {
                     let name = self.pool_name(pool);
                     desk.cx.log(Level::Warn, || {
                         let method = kind.method();
-                        format!("server={name} {skipped} entries of {method} left out: no name, or one taken")
+                        format!(
+                            "server={name} {skipped} entries of {method} left out: no name, or one \
+                             that another has"
+                        )
                     });
                 }
                 if again {
@@ -176,7 +179,7 @@ impl Hall {
         desk.cx.log(Level::Debug, || {
             format!("server={name} lists fetched tools={tools}")
         });
-        self.rebuild(desk);
+        self.names_stale = true;
         self.remember(desk, server);
         self.settle(desk);
     }

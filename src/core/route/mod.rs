@@ -111,6 +111,8 @@ pub struct Hall {
     /// Lists and `initialize` answers for servers never seen before.
     waiting: Vec<Waiting>,
     directory: Directory,
+    /// The directory is older than a catalog or the configuration.
+    names_stale: bool,
     /// Who answered a read of a URI that nobody lists, the latest last: subscriptions go there.
     answered: VecDeque<(Rc<str>, ServerKey)>,
     changes: Changes,
@@ -143,6 +145,7 @@ impl Hall {
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
+            names_stale: false,
             answered: VecDeque::new(),
             changes: Changes::default(),
             single: None,

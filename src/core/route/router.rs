@@ -108,6 +108,7 @@ impl Hall {
     /// A request of a client, other than `initialize`.
     pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         self.clients.entry(incoming.client).or_default();
+        self.refresh_names(desk);
         let method = incoming
             .envelope
             .method
