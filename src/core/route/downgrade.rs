@@ -160,7 +160,7 @@ mod tests {
                 r#"{"type":"text","text":"why: x://y"},{"type":"text","text":"t"}]}"#
             )
         );
-        assert!(to(Version::V2024_11_05).contains("[audio/wav, about 4 bytes: this client"));
+        assert!(to(Version::V2024_11_05).contains("[audio/wav, about 3 bytes: this client"));
     }
 
     #[test]

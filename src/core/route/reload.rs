@@ -71,7 +71,7 @@ impl Hall {
                 *slot = key;
             }
         }
-        self.rebuild(desk);
+        self.names_stale = true;
         self.changes.note_all(desk.cx, None);
         self.settle(desk);
     }
