@@ -332,6 +332,11 @@ impl Session {
         }
     }
 
+    /// What `echo` of this server makes of "hello".
+    pub fn echo(&self, server: &str) -> String {
+        self.call(&format!("{server}_1mcp_echo"), &json!({"text": "hello"}))
+    }
+
     /// The names of all tools.
     pub fn tools(&self) -> Vec<String> {
         let answer = self.request("tools/list", &json!({}));

@@ -174,7 +174,7 @@ fn a_terminal_is_answered_and_its_end_of_input_is_the_end() {
     let home = home();
     // `script` runs its command on a pseudo terminal and types what it reads.
     let serve = format!(
-        "stty -echo -icanon; {} serve -d {} --transport stdio; echo code=$?",
+        "stty -echo; {} serve -d {} --transport stdio; echo code=$?",
         binary(),
         home.path()
     );
