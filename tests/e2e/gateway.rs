@@ -16,16 +16,16 @@ use serde_json::{Value, json};
 /// needs: it only turns a hang into a failure.
 const LONG: Duration = Duration::from_secs(120);
 
-pub const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}"#;
-pub const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}"#;
+pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 /// The binary under test.
-pub fn binary() -> &'static str {
+pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_1mcp")
 }
 
 /// The fixture server, which cargo builds beside it.
-pub fn fixture() -> String {
+pub(crate) fn fixture() -> String {
     let beside = Path::new(binary()).with_file_name("examples");
     let path = beside.join("fixture");
     assert!(path.exists(), "cargo build --example fixture");
@@ -33,12 +33,12 @@ pub fn fixture() -> String {
 }
 
 /// A configuration directory of one test, removed afterwards.
-pub struct Home {
+pub(crate) struct Home {
     path: PathBuf,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("1mcp-e2e-{}-{count}", std::process::id());
@@ -49,13 +49,13 @@ impl Home {
     }
 
     /// With servers: name, program, arguments.
-    pub fn with(servers: &[(&str, &str, &[&str])]) -> Self {
+    pub(crate) fn with(servers: &[(&str, &str, &[&str])]) -> Self {
         let home = Self::new();
         home.configure(servers);
         home
     }
 
-    pub fn configure(&self, servers: &[(&str, &str, &[&str])]) {
+    pub(crate) fn configure(&self, servers: &[(&str, &str, &[&str])]) {
         let entry = |(program, args): (&str, &[&str])| json!({"command": program, "args": args});
         let servers: serde_json::Map<String, Value> = servers
             .iter()
@@ -68,20 +68,20 @@ impl Home {
         fs::rename(new, self.file("mcp.json")).unwrap();
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap_or_default()
     }
 
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
 
     /// `1mcp serve` over this directory.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command
             .args(["serve", "--config-dir", self.path()])
@@ -89,11 +89,11 @@ impl Home {
         command
     }
 
-    pub fn stdio(&self) -> Command {
+    pub(crate) fn stdio(&self) -> Command {
         self.command(&["--transport", "stdio"])
     }
 
-    pub fn http(&self) -> Command {
+    pub(crate) fn http(&self) -> Command {
         self.command(&["--port", "0"])
     }
 }
@@ -105,8 +105,8 @@ impl Drop for Home {
 }
 
 /// A process that is killed at the end of its test, with its stderr collected.
-pub struct Running {
-    pub child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     log: Arc<Log>,
 }
 
@@ -118,7 +118,7 @@ struct Log {
 
 impl Running {
     /// Starts it; stderr is read from now on.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().unwrap();
@@ -127,12 +127,12 @@ impl Running {
         Self { child, log }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits until the log has a line that contains this; that line.
-    pub fn logged(&self, what: &str) -> String {
+    pub(crate) fn logged(&self, what: &str) -> String {
         let text = self.log.text.lock().unwrap();
         let wanted = |text: &str| text.lines().any(|line| line.contains(what));
         let (text, _) = self
@@ -146,22 +146,22 @@ impl Running {
     }
 
     /// Everything logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap().0.clone()
     }
 
     /// The address from the ready line.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let line = self.logged("listening on http://");
         let rest = line.split("http://").nth(1).unwrap();
         rest.split('/').next().unwrap().to_owned()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child)
     }
 }
@@ -190,7 +190,7 @@ fn collect(stderr: ChildStderr, log: &Log) {
 }
 
 /// Waits for the end of a process; one that hangs is a failure.
-pub fn wait(child: &mut Child) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let begun = std::time::Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -202,7 +202,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
 }
 
 /// Waits until something holds that nobody announces.
-pub fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !holds() {
         assert!(begun.elapsed() < LONG, "never: {what}");
@@ -211,7 +211,7 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Sends a signal by its name.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status();
@@ -220,15 +220,15 @@ pub fn signal(pid: u32, name: &str) {
 
 /// A process as /proc shows it.
 #[derive(Debug)]
-pub struct Process {
-    pub pid: u32,
-    pub parent: u32,
-    pub session: u32,
-    pub command: String,
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    pub(crate) session: u32,
+    pub(crate) command: String,
 }
 
 /// All processes that live; zombies do not.
-pub fn processes() -> Vec<Process> {
+pub(crate) fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").unwrap();
     entries
         .filter_map(|entry| {
@@ -252,21 +252,25 @@ pub fn processes() -> Vec<Process> {
 }
 
 /// The processes whose command line has this text, without the gateway that was given it.
-pub fn processes_with(marker: &str) -> Vec<Process> {
+pub(crate) fn processes_with(marker: &str) -> Vec<Process> {
     let mut found = processes();
     found.retain(|process| process.command.contains(marker));
     found
 }
 
 /// The children of a process.
-pub fn children_of(pid: u32) -> Vec<Process> {
+pub(crate) fn children_of(pid: u32) -> Vec<Process> {
     let mut found = processes();
     found.retain(|process| process.parent == pid);
     found
 }
 
 /// The answer to one POST to /mcp: status and body.
-pub fn post(address: &str, session: Option<&str>, body: &str) -> (u16, Option<String>, String) {
+pub(crate) fn post(
+    address: &str,
+    session: Option<&str>,
+    body: &str,
+) -> (u16, Option<String>, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     let session = session.map_or_else(String::new, |id| format!("Mcp-Session-Id: {id}\r\n"));
@@ -291,13 +295,13 @@ pub fn post(address: &str, session: Option<&str>, body: &str) -> (u16, Option<St
 }
 
 /// A session over HTTP.
-pub struct Session {
+pub(crate) struct Session {
     address: String,
     id: String,
 }
 
 impl Session {
-    pub fn open(address: &str) -> Self {
+    pub(crate) fn open(address: &str) -> Self {
         let (status, id, body) = post(address, None, INITIALIZE);
         assert_eq!(status, 200, "{body}");
         let session = Self {
@@ -310,21 +314,21 @@ impl Session {
     }
 
     /// One request; its whole answer.
-    pub fn request(&self, method: &str, params: &Value) -> Value {
+    pub(crate) fn request(&self, method: &str, params: &Value) -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         let (status, _, body) = post(&self.address, Some(&self.id), &body.to_string());
         assert_eq!(status, 200, "{body}");
         let text = if body.starts_with('{') {
             body
         } else {
-            let data = body.lines().filter_map(|line| line.strip_prefix("data: "));
-            data.last().unwrap().to_owned()
+            let mut data = body.lines().filter_map(|line| line.strip_prefix("data: "));
+            data.next_back().unwrap().to_owned()
         };
         serde_json::from_str(&text).unwrap()
     }
 
     /// The text that a tool answered.
-    pub fn call(&self, tool: &str, arguments: &Value) -> String {
+    pub(crate) fn call(&self, tool: &str, arguments: &Value) -> String {
         let answer = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
         match answer.pointer("/result/content/0/text") {
             Some(text) => text.as_str().unwrap().to_owned(),
@@ -333,12 +337,12 @@ impl Session {
     }
 
     /// What `echo` of this server makes of "hello".
-    pub fn echo(&self, server: &str) -> String {
+    pub(crate) fn echo(&self, server: &str) -> String {
         self.call(&format!("{server}_1mcp_echo"), &json!({"text": "hello"}))
     }
 
     /// The names of all tools.
-    pub fn tools(&self) -> Vec<String> {
+    pub(crate) fn tools(&self) -> Vec<String> {
         let answer = self.request("tools/list", &json!({}));
         let tools = answer["result"]["tools"].as_array().unwrap();
         let names = tools.iter().map(|tool| tool["name"].as_str().unwrap());
@@ -347,7 +351,7 @@ impl Session {
 }
 
 /// The id and whether it is a result, of each line.
-pub fn answers(text: &str) -> Vec<(u64, bool)> {
+pub(crate) fn answers(text: &str) -> Vec<(u64, bool)> {
     let lines = text.lines().map(|line| {
         let message: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
         (message["id"].as_u64(), message.get("result").is_some())

@@ -46,12 +46,17 @@ fn pipes_are_answered_and_the_end_of_stdin_is_the_end() {
         .write_all(format!("{INITIALIZED}\n{LIST}\n").as_bytes())
         .unwrap();
     line.clear();
-    stdout.read_line(&mut line).unwrap();
+    while answers(&line).is_empty() {
+        // Notes may come in between.
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0);
+    }
     assert_eq!(answers(&line), [(2, true)]);
     drop(stdin);
     assert_eq!(gateway.wait().code(), Some(0));
     line.clear();
-    assert_eq!(stdout.read_line(&mut line).unwrap(), 0, "{line}");
+    stdout.read_to_string(&mut line).unwrap();
+    assert_eq!(answers(&line), []);
 }
 
 #[test]
@@ -90,8 +95,8 @@ fn socketpairs_are_answered_and_their_flags_stay_as_they_were() {
         (&ours_in).write_all(script().as_bytes()).unwrap();
         let mut stdout = BufReader::new(ours_out);
         let mut text = String::new();
-        for _ in 0..2 {
-            stdout.read_line(&mut text).unwrap();
+        while answers(&text).len() < 2 {
+            assert!(stdout.read_line(&mut text).unwrap() > 0);
         }
         assert_eq!(answers(&text), [(1, true), (2, true)]);
         assert!(!is_nonblocking(&kept));
