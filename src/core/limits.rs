@@ -183,8 +183,14 @@ pub const LIST_PAGES_MAX: usize = 1000;
 pub const LIST_ENTRIES_MAX: usize = 100_000;
 /// Several list changes within this time are told to clients as one.
 pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
+/// Between two fetches of one list: a server that announces a change whenever it is asked would
+/// otherwise be asked without pause.
+pub const LIST_REFETCH_MS_MIN: u64 = 250;
 /// The first list waits this long for servers that are still starting (`--list-wait`).
 pub const LIST_WAIT_MS: u64 = 10_000;
+/// In stdio mode servers are started this long after `initialize`: if our input turns out to have
+/// ended with it, none is.
+pub const STDIO_START_MS: u64 = 1;
 /// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
 pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.

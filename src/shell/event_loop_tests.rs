@@ -54,7 +54,7 @@ impl Core for ScriptedCore {
     fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
         self.links.chunks(link)
     }
-    fn wrote(&mut self, _: Now, link: LinkKey, bytes: usize, _: &mut Effects) -> bool {
+    fn wrote(&mut self, _now: Now, link: LinkKey, bytes: usize, _out: &mut Effects) -> bool {
         self.links.wrote(link, bytes)
     }
 }

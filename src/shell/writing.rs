@@ -12,8 +12,8 @@ use crate::shell::link::{Link, Reading, Stream, Writing};
 
 /// What became of one write.
 enum Step {
-    /// The kernel took this many bytes of this many.
-    Took(usize, usize),
+    /// The kernel took this many bytes. `all` = nothing was left when we asked it to.
+    Took { bytes: usize, all: bool },
     /// There was nothing to write.
     Nothing,
     /// The kernel takes nothing for now.
@@ -39,14 +39,8 @@ impl<C: Core> EventLoop<C> {
             while let Some(key) = self.core.next_dirty() {
                 self.write_link(key);
             }
-            // A link that was drained may be closed, or let its owner go on.
-            self.obey();
             let Some(key) = self.broken.pop() else {
-                match self.core.next_dirty() {
-                    Some(key) => self.write_link(key),
-                    None => return,
-                }
-                continue;
+                return;
             };
             if self.close_link(key) {
                 self.dispatch(Input::Broken { link: key });
@@ -67,23 +61,17 @@ impl<C: Core> EventLoop<C> {
                 Writing::Open => {}
             }
             match write_once(&self.core, link, key) {
-                Step::Nothing => {
-                    if self.wrote(key, 0) {
-                        self.shut(key);
-                    }
-                    return;
-                }
-                Step::Took(bytes, of) => {
-                    if self.wrote(key, bytes) {
-                        return self.shut(key);
-                    }
+                Step::Nothing => return self.wrote(key, 0),
+                // Not documented for any of our streams; taken for a refusal.
+                Step::Took { bytes: 0, .. } => return self.block(key),
+                Step::Took { bytes, all } => {
+                    self.wrote(key, bytes);
                     budget = budget.saturating_sub(bytes);
+                    if all {
+                        return;
+                    }
                     if budget == 0 {
                         return self.writable.push(key);
-                    }
-                    if bytes == 0 && of > 0 {
-                        // Not documented for any of our streams; taken for a refusal.
-                        return self.block(key);
                     }
                 }
                 Step::Refused => return self.block(key),
@@ -123,18 +111,18 @@ impl<C: Core> EventLoop<C> {
     /// What nobody will read vanishes.
     fn discard(&mut self, key: LinkKey) {
         let unsent = self.core.pending(key).map(<[u8]>::len).sum();
-        let _shut = self.wrote(key, unsent);
+        self.wrote(key, unsent);
     }
 
-    fn wrote(&mut self, key: LinkKey, bytes: usize) -> bool {
+    /// Tells the core how many bytes are on their way, which may move it to order something, and
+    /// closes the writing half if these were the last.
+    fn wrote(&mut self, key: LinkKey, bytes: usize) {
         let now = self.clock.now();
-        self.core.wrote(now, key, bytes, &mut self.effects)
-    }
-
-    fn shut(&mut self, key: LinkKey) {
-        if let Some(link) = self.links.get_mut(key) {
+        let last = self.core.wrote(now, key, bytes, &mut self.effects);
+        if last && let Some(link) = self.links.get_mut(key) {
             link.shut();
         }
+        self.obey();
     }
 }
 
@@ -150,7 +138,10 @@ fn write_once<C: Core>(core: &C, link: &mut Link, key: LinkKey) -> Step {
         return Step::Nothing;
     }
     match link.write(slices.get(..count).unwrap_or_default()) {
-        Ok(bytes) => Step::Took(bytes, of),
+        Ok(bytes) => Step::Took {
+            bytes,
+            all: bytes == of && count < WRITE_SLICES_MAX,
+        },
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Refused,
         Err(_) => Step::Dead,
     }

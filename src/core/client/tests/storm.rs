@@ -44,7 +44,7 @@ impl Storm {
     fn new(seed: u8) -> Self {
         let settings = Settings {
             session_idle_ms: 600_000,
-            stream_ms_max: (seed % 2 == 0).then_some(7_000),
+            stream_ms_max: seed.is_multiple_of(2).then_some(7_000),
             ..Settings::default()
         };
         Self {
