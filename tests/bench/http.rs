@@ -10,6 +10,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// How long the calls that are under way at the end may take.
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(10);
+
 /// What to send and for how long.
 pub(crate) struct Load<'a> {
     /// The server.
@@ -65,6 +68,9 @@ struct Connection {
     inbox: Vec<u8>,
     filled: usize,
     began: Instant,
+    /// The next answer is the last: no request follows it.
+    last: bool,
+    done: bool,
 }
 
 /// Runs the load to its end.
@@ -83,6 +89,8 @@ pub(crate) fn run(load: &Load<'_>) -> Result<Figures, Fault> {
             inbox: vec![0; 64 * 1024],
             filled: 0,
             began: Instant::now(),
+            last: false,
+            done: false,
         });
     }
     let began = Instant::now();
@@ -90,20 +98,53 @@ pub(crate) fn run(load: &Load<'_>) -> Result<Figures, Fault> {
     let mut events = Events::with_capacity(256);
     while began.elapsed() < load.time && latencies_ns.len() < load.calls_max {
         let left = load.time.saturating_sub(began.elapsed());
-        poll.poll(&mut events, Some(left))?;
-        for event in &events {
-            if let Some(connection) = connections.get_mut(event.token().0) {
-                connection.pump(&mut latencies_ns)?;
-            }
+        turn(
+            &mut poll,
+            &mut events,
+            left,
+            &mut connections,
+            &mut latencies_ns,
+        )?;
+    }
+    let figures = Figures::new(latencies_ns, began.elapsed());
+    // A request whose connection goes away is still being answered, and the next run begins with
+    // the same id.
+    for connection in &mut connections {
+        connection.last = true;
+    }
+    let mut late = Vec::new();
+    let end = Instant::now() + LAST_ANSWERS_MAX;
+    while connections.iter().any(|connection| !connection.done) {
+        if Instant::now() > end {
+            return Err("a call was never answered".into());
+        }
+        let left = LAST_ANSWERS_MAX;
+        turn(&mut poll, &mut events, left, &mut connections, &mut late)?;
+    }
+    Ok(figures)
+}
+
+/// Waits for events and does what they allow.
+fn turn(
+    poll: &mut Poll,
+    events: &mut Events,
+    wait: Duration,
+    connections: &mut [Connection],
+    latencies_ns: &mut Vec<u64>,
+) -> Result<(), Fault> {
+    poll.poll(events, Some(wait))?;
+    for event in &*events {
+        if let Some(connection) = connections.get_mut(event.token().0) {
+            connection.pump(latencies_ns)?;
         }
     }
-    Ok(Figures::new(latencies_ns, began.elapsed()))
+    Ok(())
 }
 
 impl Connection {
     /// Writes and reads until the kernel has nothing more for us.
     fn pump(&mut self, latencies_ns: &mut Vec<u64>) -> Result<(), Fault> {
-        loop {
+        while !self.done {
             while let Some(rest) = self.request.get(self.sent..)
                 && !rest.is_empty()
             {
@@ -135,11 +176,13 @@ impl Connection {
                 let ns = u64::try_from(self.began.elapsed().as_nanos())?;
                 latencies_ns.push(ns);
                 (self.filled, self.sent, self.began) = (0, 0, Instant::now());
+                self.done = self.last;
             } else if read < asked {
                 // Edge-triggered: what comes later raises an event of its own.
                 return Ok(());
             }
         }
+        Ok(())
     }
 }
 
