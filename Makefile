@@ -43,7 +43,9 @@ fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each
 	@test -n "$(FUZZ_TARGETS)" || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }
 	@set -e; for target in $(FUZZ_TARGETS); do \
 	    echo "fuzz: $$target, $(FUZZ_S) s"; \
-	    $(CARGO) +$(NIGHTLY) fuzz run $$target -- \
+	    mkdir -p fuzz/corpus/$$target; \
+	    seeds=; test ! -d fuzz/seeds/$$target || seeds=fuzz/seeds/$$target; \
+	    $(CARGO) +$(NIGHTLY) fuzz run $$target fuzz/corpus/$$target $$seeds -- -verbosity=0 \
 	        -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
 	done
 

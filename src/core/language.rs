@@ -19,12 +19,14 @@ crate::slab_keys! {
     PoolKey;
 }
 
-/// Where an answer goes: one request of a client may have a stream of its own.
+/// Where an answer goes. Every request gets one of its own, on every transport, so that ending one
+/// ends exactly that request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At(pub u32);
 
 impl At {
-    /// The client's only channel (stdio, `/sse`), or the GET stream of `/mcp`.
+    /// No request in particular: the client's only channel (stdio, `/sse`), or the GET stream of
+    /// `/mcp`.
     pub const MAIN: Self = Self(0);
 }
 
@@ -75,15 +77,16 @@ pub enum ClientEvent {
         /// The message; its id is not checked yet.
         envelope: Envelope,
     },
-    /// Our own stdin has ended; what was read before can still be answered.
-    InputEnded {
-        /// Who.
-        client: ClientKey,
-    },
     /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
     /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).
     Gone {
         /// Who. The key is free afterwards.
+        client: ClientKey,
+    },
+    /// Our own stdin has ended and every message in it was told. What is still owed to this client
+    /// can be written until its stdout breaks.
+    InputEnded {
+        /// Who.
         client: ClientKey,
     },
     /// A request outside MCP that needs the hall's knowledge.
@@ -106,8 +109,6 @@ pub enum Page {
     Ready,
     /// `/health/mcp`, `/health/mcp/NAME`.
     Servers(Option<String>),
-    /// `/`.
-    Start,
 }
 
 /// What a backend edge tells the hall.

@@ -12,8 +12,8 @@
 //! 3. [`client`] finds the session, [`json::envelope`] the id, the method and the span of `params`;
 //! 4. [`route`] looks the name up, mints an id of our own and remembers who asked;
 //! 5. [`backend`] takes the spliced line into that child's outbox;
-//! 6. back: [`json::newline`] -> [`json::envelope`] -> [`route`] finds the caller by our id, splices
-//!    the caller's id in -> [`client`] frames it as a line, a JSON body or an SSE event.
+//! 6. back: [`json::newline`] -> [`json::envelope`] -> [`route`] finds the caller by our id and
+//!    splices the caller's id in -> [`client`] frames it as a line, a JSON body or an SSE event.
 //!
 //! `tests/walkthrough.rs` walks exactly this list with one real message.
 #![forbid(unsafe_code)]

@@ -6,6 +6,16 @@
 /// Bytes that the shell reads from one link in one turn. A client on loopback would otherwise hold
 /// the loop while it sends a 10 MB request.
 pub const READ_BYTES_PER_TURN_MAX: usize = 64 * 1024;
+/// Bytes that the shell writes to one link in one turn; the rest waits for the next. A reader on
+/// loopback that keeps up would otherwise hold the loop for as long as a large answer lasts.
+pub const WRITE_BYTES_PER_TURN_MAX: usize = 1024 * 1024;
+/// Pieces that one vectored write takes; the rest goes with the next. Kernels take at most 1024.
+pub const WRITE_SLICES_MAX: usize = 64;
+/// Connections accepted from one listener in one turn; the rest waits for the next.
+pub const ACCEPTS_PER_TURN_MAX: usize = 128;
+/// Size of the pipes to and from a child, where the system lets us choose: four reads' worth. Not
+/// more, since Linux gives one user 64 MiB of pipes before it makes further ones tiny.
+pub const CHILD_PIPE_BYTES: i32 = 256 * 1024;
 /// An outgoing piece of at least this length is shared instead of copied.
 pub const SHARE_BYTES_MIN: usize = 32 * 1024;
 /// Short pieces are gathered in one buffer up to this length before a new one is begun.
@@ -52,8 +62,6 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
 pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
-/// Length of one event that is read from a stream, as long as the longest line.
-pub const EVENT_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From the first byte of a head to its end; then 408 and close (slow senders).
@@ -175,8 +183,14 @@ pub const LIST_PAGES_MAX: usize = 1000;
 pub const LIST_ENTRIES_MAX: usize = 100_000;
 /// Several list changes within this time are told to clients as one.
 pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
+/// Between two fetches of one list: a server that announces a change whenever it is asked would
+/// otherwise be asked without pause.
+pub const LIST_REFETCH_MS_MIN: u64 = 250;
 /// The first list waits this long for servers that are still starting (`--list-wait`).
 pub const LIST_WAIT_MS: u64 = 10_000;
+/// In stdio mode servers are started this long after `initialize`: if our input turns out to have
+/// ended with it, none is.
+pub const STDIO_START_MS: u64 = 1;
 /// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
 pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.
@@ -190,6 +204,27 @@ pub const ANSWERED_URIS_MAX: usize = 256;
 /// How long a question of a shared server is held while calls of other clients end there.
 pub const ATTRIBUTION_HOLD_MS: u64 = 5_000;
 
+// --- shell -------------------------------------------------------------------------------------
+
+/// Bytes of log lines that wait for a slow reader of our stderr; further lines are counted and
+/// reported in one.
+pub const LOG_RING_BYTES_MAX: usize = 256 * 1024;
+/// Length of one log line; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+/// How long the end of the process waits for a slow reader of the log.
+pub const EXIT_LOG_MS_MAX: u16 = 100;
+/// How long the end of the process waits for a slow disk; what is not written by then is lost,
+/// which state may be at any time.
+pub const EXIT_STATE_MS_MAX: u64 = 300;
+/// Open files that we ask the system for: all connections and some children. The soft limit is
+/// often 1024.
+pub const OPEN_FILES_WANTED: u64 = 8192;
+/// Process groups that the guard remembers; one more is not stopped by it.
+pub const GUARD_GROUPS_MAX: usize = 4096;
+/// From the SIGTERM of the guard to its SIGKILL.
+pub const GUARD_KILL_AFTER_MS: u32 = 500;
+/// How often the guard is started anew when somebody kills it; then we do without.
+pub const GUARD_STARTS_MAX: u32 = 8;
 /// How long a client may take to answer a question. A person is asked, so this is long; but a call
 /// must end some time: then the server gets -32603.
 pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
@@ -202,6 +237,16 @@ pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 
 /// Length of mcp.json; a longer one is refused.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Between two looks at a configuration file that must agree before it is read.
+pub const CONFIG_SETTLE_MS: u64 = 50;
+/// How often the configuration is looked at where the system has no file events.
+pub const CONFIG_STAT_EVERY_MS: u64 = 1_000;
+/// Symbolic links followed for one path, as in the kernel; more count as a loop.
+pub const SYMLINKS_MAX: usize = 40;
+/// Length of one record of the state directory; a longer one is not kept.
+pub const STATE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// State records that wait for a slow disk; a further one is dropped.
+pub const STATE_WRITES_MAX: usize = 256;
 /// JSON values in one configuration file; a file with more is refused. They are held as a tree
 /// while the file is read.
 pub const CONFIG_VALUES_MAX: usize = 1_000_000;
@@ -226,6 +271,7 @@ const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);
 const _: () =
     assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS < 2_000);
 const _: () = assert!(EXIT_ANSWER_MS + EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS < 2_000);
+const _: () = assert!(LOG_LINE_BYTES_MAX * 8 < LOG_RING_BYTES_MAX);
 const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
 const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);

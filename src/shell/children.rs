@@ -39,11 +39,12 @@ struct Running {
 enum Life {
     Running(Child),
     /// Reaped. Members of its group may live on, and hold its stdout open.
-    Reaped { group_lives: bool },
+    Reaped {
+        group_lives: bool,
+    },
 }
 
 /// All children.
-#[derive(Debug)]
 pub(crate) struct Children {
     table: Slab<ChildKey, Running>,
     /// The newest child of each pool.
@@ -281,6 +282,12 @@ impl Children {
         }
     }
 
+    /// Whether no child is left.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// What went wrong since the last call.
     pub(crate) fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
@@ -333,7 +340,10 @@ mod tests {
         let spawned = children.spawn(poll.registry(), POOL, &spec).unwrap();
         children.set_link(spawned.child, LINK);
         let ended = reap_one(&mut children);
-        assert_eq!((ended.pool, ended.status), (Some(POOL), ExitStatus::Code(7)));
+        assert_eq!(
+            (ended.pool, ended.status),
+            (Some(POOL), ExitStatus::Code(7))
+        );
         children.settle(ended.child);
         assert_eq!(children.table.len(), 1, "its stdout may hold unread bytes");
         children.link_closed(LINK);
@@ -355,7 +365,7 @@ mod tests {
     #[test]
     fn a_signal_reaches_the_whole_group_and_only_the_newest_child_of_a_pool() {
         let poll = mio::Poll::new().unwrap();
-        let (mut children, ..) = children();
+        let (mut children, _dir, _) = children();
         children.signal(POOL, StopSignal::Term);
         let sleeper = spec("sh", &["-c", "sleep 1000 & echo; wait"]);
         let old = children.spawn(poll.registry(), POOL, &sleeper).unwrap();
@@ -372,7 +382,7 @@ mod tests {
     #[test]
     fn stderr_is_read_to_its_end_even_after_the_child_was_reaped() {
         let poll = mio::Poll::new().unwrap();
-        let (mut children, ..) = children();
+        let (mut children, _dir, _) = children();
         let spec = spec("sh", &["-c", "echo why >&2"]);
         let spawned = children.spawn(poll.registry(), POOL, &spec).unwrap();
         reap_one(&mut children);

@@ -17,7 +17,7 @@ use onemcp::limits::SYMLINKS_MAX;
 
 /// Why a file was not replaced.
 #[derive(Debug)]
-pub enum DiskError {
+pub(crate) enum DiskError {
     /// A file operation failed; the old content is untouched.
     Failed {
         /// What was being done.
@@ -79,7 +79,11 @@ impl fmt::Display for DiskError {
                 path.display()
             ),
             Self::LinkLoop { path } => {
-                write!(f, "{}: symbolic links that lead in a circle", path.display())
+                write!(
+                    f,
+                    "{}: symbolic links that lead in a circle",
+                    path.display()
+                )
             }
             Self::NotAFile { path } => write!(f, "{} is not a regular file", path.display()),
             Self::MountPoint { path } => write!(
@@ -99,14 +103,14 @@ impl fmt::Display for DiskError {
 impl std::error::Error for DiskError {}
 
 /// What went wrong, without the number that `io::Error` appends.
-pub fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_lowercase()
 }
 
 /// The file operations of a replacement, so that a test can let any of them fail.
-pub trait FileOperations {
+pub(crate) trait FileOperations {
     /// Creates a file that must not exist yet.
     fn create(&mut self, path: &Path, mode: u32) -> io::Result<File>;
     /// Writes all bytes.
@@ -123,7 +127,7 @@ pub trait FileOperations {
 
 /// The operations of the operating system.
 #[derive(Debug)]
-pub struct RealFiles;
+pub(crate) struct RealFiles;
 
 impl FileOperations for RealFiles {
     fn create(&mut self, path: &Path, mode: u32) -> io::Result<File> {
@@ -152,13 +156,17 @@ impl FileOperations for RealFiles {
 
 /// Replaces the content of a file, or creates it with `mode_if_new`. Symbolic links are followed;
 /// the permissions of an existing file are kept.
-pub fn replace_atomically(path: &Path, bytes: &[u8], mode_if_new: u32) -> Result<(), DiskError> {
+pub(crate) fn replace_atomically(
+    path: &Path,
+    bytes: &[u8],
+    mode_if_new: u32,
+) -> Result<(), DiskError> {
     replace_with(&mut RealFiles, path, None, bytes, mode_if_new)
 }
 
 /// Replaces the content of a file only if it still is what was read: `expected` is that content,
 /// or `None` if there was no file.
-pub fn replace_if_unchanged(
+pub(crate) fn replace_if_unchanged(
     path: &Path,
     expected: Option<&[u8]>,
     bytes: &[u8],
@@ -168,7 +176,7 @@ pub fn replace_if_unchanged(
 }
 
 /// The replacement itself, over any file operations. `expected` is what must still be there.
-pub fn replace_with(
+pub(crate) fn replace_with(
     files: &mut impl FileOperations,
     path: &Path,
     expected: Option<Option<&[u8]>>,
@@ -215,9 +223,7 @@ fn write_temporary(
         }
     };
     let mut file = files.create(path, 0o600).map_err(failed("creating"))?;
-    files
-        .write(&mut file, bytes)
-        .map_err(failed("writing"))?;
+    files.write(&mut file, bytes).map_err(failed("writing"))?;
     files
         .set_mode(&file, mode)
         .map_err(failed("setting the permissions of"))?;
@@ -307,7 +313,7 @@ fn temporary_beside(target: &Path) -> PathBuf {
 }
 
 /// Reads a file of at most `bytes_max`; `None` if it does not exist.
-pub fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -325,14 +331,14 @@ pub fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>
 
 /// An advisory lock for reading, changing and writing a file; ends when it is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
     /// Locks `path` (by a file `.NAME.lock` beside it, since the file itself gets replaced), and
     /// waits at most `wait` for another process. Blocks: for commands, not for the event loop.
-    pub fn acquire(path: &Path, wait: Duration) -> Result<Self, DiskError> {
+    pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<Self, DiskError> {
         let target = follow_links(path)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let lock = parent_of(&target).join(format!(".{name}.lock"));

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The whole life of the guard process (`1mcp __guard`). Its stdin is the socket.
 #[must_use]
-pub fn main() -> u8 {
+pub(crate) fn main() -> u8 {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
         let _ignored = sys::ignore_signal(signal);
     }
@@ -97,7 +97,10 @@ mod tests {
         let mut groups = Groups::default();
         let told = "?10\n+10\n+20\n-10\n?30\n!\n!\n\nx\n+\n-\n+-1\n+99999999999\n-77\né\n";
         groups.read(told.as_bytes());
-        assert_eq!((groups.alive.as_slice(), groups.beginning), (&[20][..], None));
+        assert_eq!(
+            (groups.alive.as_slice(), groups.beginning),
+            (&[20][..], None)
+        );
         groups.hear("?40");
         assert_eq!(groups.beginning, Some(40));
     }
@@ -142,9 +145,9 @@ mod tests {
     }
 
     fn only_zombies(group: u32) -> bool {
-        let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-            std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()
-        });
+        let stats = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok());
         stats
             .filter_map(|stat| {
                 let mut words = stat.rsplit_once(") ")?.1.split(' ');

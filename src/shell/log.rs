@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::io::{IoSlice, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -275,6 +275,7 @@ fn escape(text: &str, into: &mut String) {
 mod tests {
     use super::*;
     use std::io::Read;
+    use std::os::fd::AsFd;
 
     fn log_in_pipe() -> (Log, io::PipeReader, io::PipeWriter) {
         let (reader, writer) = io::pipe().unwrap();

@@ -33,7 +33,6 @@ pub(crate) enum Direction {
 pub(crate) struct Standard {
     file: File,
     kind: Kind,
-    direction: Direction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +67,7 @@ impl Standard {
         } else {
             (file, Kind::Shared)
         };
-        Ok(Self {
-            file,
-            kind,
-            direction,
-        })
+        Ok(Self { file, kind })
     }
 
     /// Whether this is a regular file: its end is known from the start.
@@ -164,11 +159,6 @@ impl Standard {
     /// Waits until it takes bytes, at most `wait_ms`: only for the last lines of the log.
     pub(crate) fn wait_writable(&self, wait_ms: u16) {
         sys::wait_writable(self.file.as_fd(), wait_ms);
-    }
-
-    /// Which way its bytes go.
-    pub(crate) fn direction(&self) -> Direction {
-        self.direction
     }
 }
 

@@ -3,10 +3,7 @@
 //! Owns nothing but the write end of the signal pipe. Knows no links, no children, no MCP. One
 //! unsafe operation per block, each with the reason why it is sound. What exists on Linux only has
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
-#![expect(
-    unsafe_code,
-    reason = "the one file of this program that calls libc"
-)]
+#![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
 use std::ffi::CString;
 use std::fs::File;
@@ -77,12 +74,16 @@ pub(crate) fn send_nowait(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Res
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     // IoSlice is documented to have the layout of iovec on Unix; sendmsg only reads through it.
     message.msg_iov = slices.as_ptr().cast_mut().cast();
-    // The type of this field differs between C libraries; a slice list never has 2^31 entries.
-    message.msg_iovlen = slices.len().try_into().unwrap_or(0);
+    message.msg_iovlen = narrow(slices.len());
     let flags = libc::MSG_DONTWAIT | NO_SIGPIPE;
     // SAFETY: `message` describes slices that are borrowed for the call.
     let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, flags) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// The types of some fields differ between C libraries; no length of ours has 2^31.
+fn narrow<T: TryFrom<usize> + Default>(length: usize) -> T {
+    T::try_from(length).unwrap_or_default()
 }
 
 #[cfg(not(target_vendor = "apple"))]
@@ -170,7 +171,8 @@ pub(crate) fn clear_signal_mask() {
     // SAFETY: `none` is writable.
     let _done = unsafe { libc::sigemptyset(&raw mut none) };
     // SAFETY: `none` is a valid set; no old mask is asked for.
-    let _done = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()) };
+    let _done =
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()) };
 }
 
 // --- processes ----------------------------------------------------------------------------------
@@ -363,13 +365,29 @@ pub(crate) fn may_execute(path: &Path) -> bool {
     refused == 0
 }
 
+/// What this machine calls itself.
+pub(crate) fn machine_name() -> Option<String> {
+    let mut name = [0; 256];
+    // SAFETY: `name` is writable and its length is told.
+    let done = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let end = name.iter().position(|byte: &u8| *byte == 0)?;
+    let name = std::str::from_utf8(name.get(..end)?).ok()?;
+    (done == 0 && !name.is_empty()).then(|| name.to_owned())
+}
+
 /// Whether a file lies where changes made by another machine would go unnoticed by the kernel.
 pub(crate) fn is_remote_file_system(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
         // NFS, SMB, CIFS, SMB2, 9p, FUSE (and virtiofs), Ceph, AFS: statfs(2).
-        const REMOTE: [u64; 8] = [
-            0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x6573_5546, 0x00c3_6400,
+        const REMOTE: [i128; 8] = [
+            0x6969,
+            0x517b,
+            0xff53_4d42,
+            0xfe53_4d42,
+            0x0102_1997,
+            0x6573_5546,
+            0x00c3_6400,
             0x5346_414f,
         ];
         let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
@@ -380,7 +398,7 @@ pub(crate) fn is_remote_file_system(path: &Path) -> bool {
         // SAFETY: `path` is a C string, `found` is writable.
         let done = unsafe { libc::statfs(path.as_ptr(), &raw mut found) };
         // The width and sign of f_type differ between targets; the magic numbers have 32 bits.
-        let kind = (found.f_type as u64) & 0xffff_ffff;
+        let kind = i128::from(found.f_type) & 0xffff_ffff;
         done == 0 && REMOTE.contains(&kind)
     }
     #[cfg(not(target_os = "linux"))]
@@ -465,10 +483,8 @@ pub(crate) mod tests {
         assert_eq!(unsafe { libc::unlockpt(fd) }, 0);
         let mut name = [0; 128];
         // SAFETY: `name` is writable and its length is told.
-        assert_eq!(
-            unsafe { libc::ptsname_r(fd, name.as_mut_ptr(), name.len()) },
-            0
-        );
+        let named = unsafe { libc::ptsname_r(fd, name.as_mut_ptr(), name.len()) };
+        assert_eq!(named, 0);
         // SAFETY: ptsname_r wrote a C string.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) };
         let slave = std::fs::OpenOptions::new()

@@ -255,7 +255,10 @@ mod tests {
         fn new(files: &[PathBuf]) -> Self {
             let poll = Poll::new().unwrap();
             let watch = Watch::new(files.to_vec(), poll.registry(), Token(1), Tick(0));
-            assert!(!watch.needs_timer(), "inotify serves in a temporary directory");
+            assert!(
+                !watch.needs_timer(),
+                "inotify serves in a temporary directory"
+            );
             Self {
                 poll,
                 watch,

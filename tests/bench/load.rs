@@ -16,6 +16,7 @@ pub(crate) type Fault = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Fault> {
     let quick = std::env::args().any(|word| word == "--quick");
+    process::pin_self(place::OTHERS);
     let table = rows::all(quick)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{table}")?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// The processor of whatever is measured; the load generator and the fixture have the other.
 const MEASURED: usize = 1;
-const OTHERS: usize = 0;
+pub(crate) const OTHERS: usize = 0;
 const READY_S_MAX: u64 = 20;
 
 /// A folder that goes away with its owner.

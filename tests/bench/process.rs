@@ -5,7 +5,8 @@
 use crate::Fault;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A started process that ends with its owner.
@@ -38,6 +39,19 @@ pub(crate) fn pinned(processor: usize, program: &Path) -> Command {
     command
 }
 
+/// Keeps this process on one processor, if that can be done.
+pub(crate) fn pin_self(processor: usize) {
+    if can_pin() {
+        let (processor, pid) = (processor.to_string(), std::process::id().to_string());
+        drop(
+            Command::new("taskset")
+                .args(["-cp", &processor, &pid])
+                .stdout(Stdio::null())
+                .status(),
+        );
+    }
+}
+
 /// The same as words of a config entry.
 pub(crate) fn pinned_words(processor: usize, program: &Path) -> Vec<String> {
     let program = program.display().to_string();
@@ -49,10 +63,13 @@ pub(crate) fn pinned_words(processor: usize, program: &Path) -> Vec<String> {
         .to_vec()
 }
 
-/// Whether processes can be kept apart.
+/// Whether processes can be kept apart. Asked once: pinned ourselves we see one processor only.
 pub(crate) fn can_pin() -> bool {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    processors >= 2 && which("taskset").is_some()
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        processors >= 2 && which("taskset").is_some()
+    })
 }
 
 /// A program on the PATH, or where system programs are.

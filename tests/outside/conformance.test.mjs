@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { fixtureServer, outside, packageBin, run, startGateway } from './lib/gateway.mjs';
+import { openSession } from './lib/wire.mjs';
 
 const SUITE = packageBin('@modelcontextprotocol/conformance', 'conformance');
 const OUT = join(outside, 'out');
@@ -41,6 +43,17 @@ function fault(checks) {
   }
   const good = checks.filter(({ id, status }) => status === 'SUCCESS' && !SYNTHETIC.has(id));
   return good.length > 0 ? undefined : 'no check of its own succeeded';
+}
+
+/** Waits until a tool is offered. */
+async function listed(url, name) {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const send = await openSession(url);
+    const { messages } = await send({ jsonrpc: '2.0', id: 2, method: 'tools/list' });
+    if (messages.at(-1)?.result?.tools.some((tool) => tool.name === name)) return;
+    await delay(100);
+  }
+  throw new Error(`${name} is not offered`);
 }
 
 function faults(scenarios, wanted) {
@@ -90,10 +103,15 @@ for (const [layout, servers] of Object.entries(LAYOUTS)) {
     });
   });
 
-  // `--stream-max 1` ends an answer's stream while the call still runs: the client polls.
+  // `--stream-max 1` ends an answer's stream while the call still runs: the client polls. The
+  // fixture answers every call about 1.2 s late: after the first stream, within the second.
   describe(`the fixture ${layout}, streams of one second`, () => {
     let gateway;
-    before(async () => (gateway = await startGateway({ servers, args: ['--stream-max', '1'] })));
+    before(async () => {
+      const bare = { ...servers.bare, args: [...servers.bare.args, '--slow', '1100'] };
+      gateway = await startGateway({ servers: { ...servers, bare }, args: ['--stream-max', '1'] });
+      await listed(gateway.url, 'test_reconnection');
+    });
     after(() => gateway?.stop());
 
     test('primes, sends retry and resumes', async () => {

@@ -35,14 +35,15 @@ use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
 use crate::input::ExitStatus;
-use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, PoolState};
+use crate::language::{
+    BackendEdge, BackendEvent, Hello, PoolFacts, PoolKey, PoolSpec, PoolState, Refused,
+};
 use crate::limits::STARTING_MAX;
 use crate::links::{LinkKey, Owner};
 use crate::now::Now;
 use crate::settings::Settings;
 
 pub use crate::backend::facts::Facts;
-pub use crate::backend::talk::Refused;
 
 /// All sessions with servers.
 pub struct Backends {
@@ -304,5 +305,42 @@ impl Backends {
                 taken += usize::from(session.phase.takes_a_place());
             }
         }
+    }
+}
+
+impl BackendEdge for Backends {
+    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
+        Self::start(self, cx, spec)
+    }
+
+    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
+        Self::stop(self, cx, pool);
+    }
+
+    fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+    ) -> Result<(), Refused> {
+        Self::send(self, cx, pool, message)
+    }
+
+    fn state(&self, now: Now, pool: PoolKey) -> PoolState {
+        Self::state(self, now, pool)
+    }
+
+    fn hello(&self, pool: PoolKey) -> Option<&Hello> {
+        Self::hello(self, pool)
+    }
+
+    fn facts(&self, pool: PoolKey) -> Option<PoolFacts> {
+        let facts = Self::facts(self, pool)?;
+        Some(PoolFacts {
+            pid: facts.pid,
+            ready_since: facts.ready_since,
+            restarts: facts.restarts,
+            last_error: facts.last_error.map(str::to_owned),
+        })
     }
 }

@@ -12,11 +12,9 @@ use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId, Kind, our_number};
 use crate::json::write;
-use crate::language::{BackendEvent, PoolKey};
+use crate::language::{BackendEvent, PoolKey, Refused};
 use crate::limits::CHILD_OUTBOX_BYTES_MAX;
 use crate::links::Links;
-
-pub use crate::language::Refused;
 
 /// What reading found.
 pub(super) enum Read {

@@ -181,9 +181,16 @@ impl<K: SlabKey, T> Slab<K, T> {
 mod tests {
     use super::*;
 
-    slab_keys! {
-        /// Only for the tests below.
-        TestKey;
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct TestKey(Key);
+
+    impl SlabKey for TestKey {
+        fn wrap(key: Key) -> Self {
+            Self(key)
+        }
+        fn key(self) -> Key {
+            self.0
+        }
     }
 
     #[test]

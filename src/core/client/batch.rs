@@ -8,7 +8,7 @@ use crate::client::Clients;
 use crate::client::accept::Forms;
 use crate::client::classify::is_initialize;
 use crate::client::message;
-use crate::client::refusal::Refusal;
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::Session;
 use crate::client::stream::Stream;
 use crate::cx::Cx;
@@ -72,7 +72,7 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &Frame,
         client: ClientKey,
-    ) -> Result<Option<ClientEvent>, Refusal> {
+    ) -> Result<(), Refusal> {
         let session = self
             .sessions
             .get_mut(client)
@@ -82,7 +82,7 @@ impl Clients {
             self.send_direct(cx, client, &[error.as_slice().into()]);
         }
         self.tell_batch(client, frame, plan.items);
-        Ok(None)
+        Ok(())
     }
 
     /// A batch posted to `/mcp`: without requests 202, else its answers leave as one array, or as
@@ -155,8 +155,8 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
     for at in elements {
         match envelope::read_at(text, at) {
             Err((fault, id)) => {
-                let id = id.map(|id| id.of(text));
-                plan.errors.push(Refusal::from(fault).body(id));
+                let refused = Refused::named(fault.into(), text, id);
+                plan.errors.push(refused.body());
             }
             Ok(envelope) => match take(session, text, &envelope, stream) {
                 Ok(owed) => {
@@ -164,8 +164,8 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
                     plan.items.push_back((at, owed));
                 }
                 Err(refusal) => {
-                    let id = message::raw_id(text, &envelope);
-                    plan.errors.push(refusal.body(id));
+                    let refused = Refused::named(refusal, text, message::asked(&envelope));
+                    plan.errors.push(refused.body());
                 }
             },
         }

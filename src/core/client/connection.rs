@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use crate::cx::{Alarm, Cx};
+use crate::effect::Effect;
 use crate::http1::server::{Server, Waiting};
 use crate::language::ClientKey;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX,
-    WRITE_STALL_MS_MAX,
+    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX,
+    KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX, WRITE_STALL_MS_MAX,
 };
 use crate::links::LinkKey;
 use crate::now::Tick;
@@ -46,7 +47,7 @@ pub(super) struct Connection {
     /// The peer closed its writing half.
     pub(super) eof: bool,
     /// We asked not to be given more bytes.
-    pub(super) paused: bool,
+    paused: bool,
     /// It stands in the queue of connections to be read.
     pub(super) queued: bool,
     /// Since when it is doing this, or waiting for this piece of a request.
@@ -81,6 +82,14 @@ impl Connection {
     pub(super) const fn turn(&mut self, doing: Doing, now: Tick) {
         self.doing = doing;
         self.since = now;
+    }
+
+    /// Stops reading from the peer, or resumes.
+    pub(super) fn pause(&mut self, cx: &mut Cx<'_>, link: LinkKey, paused: bool) {
+        if self.paused != paused {
+            self.paused = paused;
+            cx.effects.push(Effect::PauseRead { link, paused });
+        }
     }
 
     /// The kernel was offered what is unsent, and left this much.
@@ -148,6 +157,7 @@ impl Connection {
             .flatten()
             .map(|stall| stall.since.after(WRITE_STALL_MS_MAX));
         let own = match (self.doing, self.server.waiting()) {
+            (Doing::Reading, _) if unsent > CLIENT_OUTBOX_BYTES_SOFT => None,
             (Doing::Reading, Waiting::IdleHead) => Some(self.since.after(KEEP_ALIVE_IDLE_MS_MAX)),
             (Doing::Reading, Waiting::Head) => Some(self.since.after(HEAD_MS_MAX)),
             (Doing::Reading, Waiting::Body) => Some(self.read_at.after(BODY_IDLE_MS_MAX)),

@@ -192,8 +192,9 @@ impl Clients {
 impl Streamable {
     /// Keeps a message until the client opens its GET stream. `false` if there is no room.
     fn queue(&mut self, message: &[Part<'_>], question: bool) -> bool {
-        let last = self.undelivered.back();
-        if !question && last.is_some_and(|last| !last.question && last.message.same(message)) {
+        // What changed once more while nobody listens is said once.
+        let same = |one: &Undelivered| !one.question && one.message.same(message);
+        if !question && self.undelivered.iter().any(same) {
             return true;
         }
         if self.undelivered.len() >= UNDELIVERED_PER_SESSION_MAX {

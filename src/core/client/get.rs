@@ -34,7 +34,7 @@ impl Clients {
         headers: &Headers,
     ) -> Option<ClientEvent> {
         if !accept::get(headers) {
-            self.http.refuse(cx, link, &Refusal::NoEventStream, None);
+            self.http.refuse(cx, link, &Refusal::NoEventStream.into());
             return None;
         }
         match self.session_without_body(cx, headers) {
@@ -44,7 +44,7 @@ impl Clients {
                 Wanted::Finished(last) => self.replay(cx, client, link, last),
                 Wanted::Unknown => self.attach_unknown(cx, client, link),
             },
-            Err(refusal) => self.http.refuse(cx, link, &refusal, None),
+            Err(refusal) => self.http.refuse(cx, link, &refusal.into()),
         }
         None
     }
@@ -61,7 +61,7 @@ impl Clients {
                 self.end(cx, client);
                 self.http.empty(cx, link, 204, &[]);
             }
-            Err(refusal) => self.http.refuse(cx, link, &refusal, None),
+            Err(refusal) => self.http.refuse(cx, link, &refusal.into()),
         }
         None
     }

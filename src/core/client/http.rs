@@ -8,9 +8,11 @@ use crate::base::frame::Frame;
 use crate::client::connection::{Connection, Doing};
 use crate::client::reply::KeepAliveRound;
 use crate::cx::{Alarm, Cx};
-use crate::effect::{Effect, Level};
+use crate::effect::Level;
 use crate::http1::server::{CONTINUE, Request, Step, Waiting};
-use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, PIPELINED_BYTES_MAX};
+use crate::limits::{
+    CLIENT_OUTBOX_BYTES_SOFT, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, PIPELINED_BYTES_MAX,
+};
 use crate::links::{LinkKey, Owner};
 
 /// All accepted connections.
@@ -53,12 +55,11 @@ impl Http {
         connection.server.receive(bytes);
         connection.read_at = cx.now.tick;
         match connection.doing {
-            Doing::Reading => self.queue(link),
+            Doing::Reading if !is_unread(cx, link) => self.queue(link),
             // Pipelined requests wait in the inbox, and beyond its bound with the peer.
-            Doing::Held { .. } | Doing::Streaming { .. } | Doing::Page => {
-                if connection.server.inbox_bytes() > PIPELINED_BYTES_MAX && !connection.paused {
-                    connection.paused = true;
-                    cx.effects.push(Effect::PauseRead { link, paused: true });
+            Doing::Reading | Doing::Held { .. } | Doing::Streaming { .. } | Doing::Page => {
+                if connection.server.inbox_bytes() > PIPELINED_BYTES_MAX {
+                    connection.pause(cx, link, true);
                 }
             }
             Doing::Lingering => {}
@@ -102,15 +103,14 @@ impl Http {
     ) -> Option<Box<Request>> {
         loop {
             let connection = self.connections.get_mut(&link)?;
-            if connection.doing != Doing::Reading {
+            if connection.doing != Doing::Reading || is_unread(cx, link) {
                 return None;
             }
             match connection.server.next(frame) {
                 Step::Continue => cx.links.send(link, &[CONTINUE.into()]),
                 Step::Request(request) => return Some(request),
                 Step::Reject(reject) => {
-                    let hint = "send one HTTP/1.1 request at a time, framed by Content-Length or \
-                                chunked";
+                    let hint = hint_of(reject.status);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
                     return None;
                 }
@@ -169,13 +169,7 @@ impl Http {
             connection.server.close_after();
             connection.turn(Doing::Lingering, cx.now.tick);
             connection.settle(cx, link);
-            if connection.paused {
-                connection.paused = false;
-                cx.effects.push(Effect::PauseRead {
-                    link,
-                    paused: false,
-                });
-            }
+            connection.pause(cx, link, false);
         }
         self.close_if_read(cx, link);
     }
@@ -195,6 +189,10 @@ impl Http {
         let unsent = cx.links.unsent(link);
         if let Some(connection) = self.connections.get_mut(&link) {
             connection.offered(cx, link, unsent);
+            if connection.doing == Doing::Reading && !is_unread(cx, link) {
+                connection.pause(cx, link, false);
+                self.queue(link);
+            }
         }
         self.close_if_read(cx, link);
     }
@@ -241,5 +239,21 @@ impl Http {
         for link in links {
             self.linger(cx, link);
         }
+    }
+}
+
+/// Whether the peer must read before we do: it may not make us answer without end.
+fn is_unread(cx: &Cx<'_>, link: LinkKey) -> bool {
+    cx.links.unsent(link) > CLIENT_OUTBOX_BYTES_SOFT
+}
+
+/// What to do about a refused head or body.
+const fn hint_of(status: u16) -> &'static str {
+    match status {
+        413 => "a request body may have at most 16 MiB",
+        414 | 431 => "shorten the request target or its header fields",
+        501 => "use GET, POST, DELETE, OPTIONS or HEAD, and no transfer coding but chunked",
+        505 => "use HTTP/1.1",
+        _ => "send one HTTP/1.1 request at a time, framed by Content-Length or chunked",
     }
 }

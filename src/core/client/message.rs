@@ -1,19 +1,37 @@
 //! From a message to what the hall is told of it: the part that is the same on every transport.
 
+use crate::base::frame::Frame;
 use crate::client::classify::{Era, classify, is_initialize, is_method};
-use crate::client::refusal::Refusal;
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Session, Transport};
-use crate::json::envelope::{Envelope, JsonId, Kind};
-use crate::json::span;
+use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind};
+use crate::json::span::{self, Span};
+use crate::json::write::flatten;
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::CALLS_PER_CLIENT_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 
-/// The raw id of a message, as a refusal gives it back.
-pub(super) fn raw_id<'a>(text: &'a [u8], envelope: &Envelope) -> Option<&'a [u8]> {
-    let asks = envelope.kind == Kind::Request;
-    envelope.id.filter(|_| asks).map(|id| id.of(text))
+/// Reads one message from the frame; `None` if it is an array, valid as JSON. Line ends between its
+/// tokens become blanks, since it may go on to a peer that frames by lines (and to some a lone CR
+/// is a line end too).
+pub(super) fn read_message(frame: &mut Frame) -> Result<Option<Envelope>, Refused> {
+    let read = match envelope::read(frame.bytes()) {
+        Ok(envelope) => Some(envelope),
+        Err((Fault::Array, _)) => None,
+        Err((fault, id)) => {
+            return Err(Refused::named(fault.into(), frame.bytes(), id));
+        }
+    };
+    if let Some(text) = frame.bytes_mut() {
+        flatten(text);
+    }
+    Ok(read)
+}
+
+/// The id that the refusal of a message gives back: nobody waits for one of a response.
+pub(super) fn asked(envelope: &Envelope) -> Option<Span> {
+    envelope.id.filter(|_| envelope.kind == Kind::Request)
 }
 
 /// Refuses what only the modern dialect could serve.

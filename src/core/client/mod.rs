@@ -1,10 +1,10 @@
 //! The edge towards MCP clients: every HTTP connection, every client session and its streams, and
 //! our own stdin. Speaks [`crate::language`] upward; knows nothing of servers, tools or routing.
 //!
-//! The way of a POST to `/mcp`: [`http`] finds a request in the bytes of its connection, `next`
-//! asks [`web::guard`](crate::web::guard) and [`web::app`](crate::web::app), [`post`] finds the
-//! session and makes a [`ClientEvent`] of it. The answer comes back through [`down`], which sends
-//! one JSON body or an event stream, as [`stream`] and the client's `Accept` say, by [`reply`].
+//! The way of a POST to `/mcp`: `http` finds a request in the bytes of its connection, `request`
+//! asks [`web::guard`](crate::web::guard) and [`web::app`](crate::web::app), `post` finds the
+//! session and makes a [`ClientEvent`] of it. The answer comes back through `down`, which sends one
+//! JSON body or an event stream, as `stream` and the client's `Accept` say, by `reply`.
 
 mod accept;
 mod batch;
@@ -27,7 +27,7 @@ mod stdio;
 mod stream;
 mod streams;
 #[cfg(test)]
-mod testkit;
+mod tests;
 mod waits;
 
 use std::cell::Cell;

@@ -5,22 +5,18 @@ use crate::base::frame::Frame;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
 use crate::client::classify::is_initialize;
-use crate::client::message;
-use crate::client::refusal::Refusal;
+use crate::client::message::{self, read_message};
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::Replay;
 use crate::client::session::{Channel, Session, Streamable};
 use crate::client::session_id::SessionId;
 use crate::client::stream::Stream;
 use crate::cx::Cx;
 use crate::http1::server::{Headers, Request};
-use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind};
-use crate::json::write::flatten;
+use crate::json::envelope::{Envelope, JsonId, Kind};
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::{SESSIONS_MAX, STREAMS_PER_SESSION_MAX};
 use crate::links::LinkKey;
-
-/// A refusal, and the raw id of the request that gets it.
-type Refused = (Refusal, Option<Box<[u8]>>);
 
 impl Clients {
     /// Answers a POST, or tells what it wants.
@@ -33,8 +29,8 @@ impl Clients {
     ) -> Option<ClientEvent> {
         match self.take_post(cx, frame, link, &request.headers) {
             Ok(event) => event,
-            Err((refusal, id)) => {
-                self.http.refuse(cx, link, &refusal, id.as_deref());
+            Err(refused) => {
+                self.http.refuse(cx, link, &refused);
                 None
             }
         }
@@ -48,18 +44,16 @@ impl Clients {
         headers: &Headers,
     ) -> Result<Option<ClientEvent>, Refused> {
         if !accept::is_json(headers.get("content-type")) {
-            return Err((Refusal::ContentType, None));
+            return Err(Refusal::ContentType.into());
         }
-        let forms = accept::post(headers).ok_or((Refusal::NotAcceptable, None))?;
+        let forms = accept::post(headers).ok_or(Refusal::NotAcceptable)?;
         let version = headers.get("mcp-protocol-version");
         let Some(envelope) = read_message(frame)? else {
-            let client = self.session_of(cx, headers).map_err(anonymous)?;
-            return self
-                .post_batch(cx, frame, link, client, forms)
-                .map_err(anonymous);
+            let client = self.session_of(cx, headers)?;
+            return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
-        let named = |refusal| (refusal, message::raw_id(text, &envelope).map(Into::into));
+        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
         message::legacy_only(text, &envelope, version).map_err(named)?;
         if is_initialize(text, &envelope) {
             return self
@@ -179,25 +173,4 @@ impl Clients {
         }
         Ok(())
     }
-}
-
-fn anonymous(refusal: Refusal) -> Refused {
-    (refusal, None)
-}
-
-/// Reads the body as one message; `None` if it is an array, valid as JSON. Line ends between its
-/// tokens become blanks, since it may go on to a peer that frames by lines.
-pub(super) fn read_message(frame: &mut Frame) -> Result<Option<Envelope>, Refused> {
-    let read = match envelope::read(frame.bytes()) {
-        Ok(envelope) => Some(envelope),
-        Err((Fault::Array, _)) => None,
-        Err((fault, id)) => {
-            let id = id.map(|id| id.of(frame.bytes()).into());
-            return Err((fault.into(), id));
-        }
-    };
-    if let Some(text) = frame.bytes_mut() {
-        flatten(text);
-    }
-    Ok(read)
 }

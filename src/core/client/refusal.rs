@@ -2,6 +2,7 @@
 //! that goes with it.
 
 use crate::json::envelope::Fault;
+use crate::json::span::Span;
 use crate::json::write;
 use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX};
 use crate::mcp::version::Version;
@@ -51,6 +52,35 @@ pub(super) enum Refusal {
     SessionEnded,
     /// We are stopping.
     Stopping,
+}
+
+/// A refusal, and the id of the request that gets it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    /// Raw; `None` becomes null.
+    pub(super) id: Option<Box<[u8]>>,
+}
+
+impl Refused {
+    /// The refusal of a message that was read.
+    pub(super) fn named(refusal: Refusal, text: &[u8], id: Option<Span>) -> Self {
+        Self {
+            refusal,
+            id: id.map(|id| id.of(text).into()),
+        }
+    }
+
+    /// The JSON-RPC error.
+    pub(super) fn body(&self) -> Vec<u8> {
+        self.refusal.body(self.id.as_deref())
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, id: None }
+    }
 }
 
 impl Refusal {

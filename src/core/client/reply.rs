@@ -5,10 +5,9 @@ use std::ops::Bound;
 use crate::base::outbox::{Part, length};
 use crate::client::connection::{Connection, Doing};
 use crate::client::http::Http;
-use crate::client::refusal::Refusal;
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::EventId;
 use crate::cx::{Alarm, Cx};
-use crate::effect::Effect;
 use crate::http1::server::{After, Reply};
 use crate::http1::sse::{self, EventHead};
 use crate::language::ClientKey;
@@ -80,29 +79,18 @@ impl Http {
         self.finish(cx, link);
     }
 
-    /// An error on a path of MCP; `id` is raw.
-    pub(super) fn refuse(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkKey,
-        refusal: &Refusal,
-        id: Option<&[u8]>,
-    ) {
-        let body = refusal.body(id);
+    /// An error on a path of MCP.
+    pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, link: LinkKey, refused: &Refused) {
+        let body = refused.body();
         let mut fields = vec![JSON];
-        if refusal.retry_after() {
+        if refused.refusal.retry_after() {
             fields.push(("Retry-After", "1"));
         }
-        if let Refusal::Method { allow } = refusal {
-            fields.push(("Allow", *allow));
+        if let Refusal::Method { allow } = refused.refusal {
+            fields.push(("Allow", allow));
         }
-        self.full(
-            cx,
-            link,
-            refusal.status(),
-            &fields,
-            &[body.as_slice().into()],
-        );
+        let status = refused.refusal.status();
+        self.full(cx, link, status, &fields, &[body.as_slice().into()]);
     }
 
     /// An error on any other path.
@@ -157,13 +145,7 @@ impl Http {
             After::Close => self.linger(cx, link),
             After::KeepAlive => {
                 connection.turn(Doing::Reading, cx.now.tick);
-                if connection.paused {
-                    connection.paused = false;
-                    cx.effects.push(Effect::PauseRead {
-                        link,
-                        paused: false,
-                    });
-                }
+                connection.pause(cx, link, false);
                 // What was pipelined behind this request is read now.
                 self.queue(link);
             }

@@ -10,8 +10,10 @@ use crate::effect::Level;
 use crate::http1::server::{Headers, Request};
 use crate::language::ClientEvent;
 use crate::links::LinkKey;
+use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
 use crate::web::guard::{self, CorsOrigin};
+use crate::web::start;
 
 impl Clients {
     /// Answers a request, or tells what it wants; its body is in the frame.
@@ -39,6 +41,12 @@ impl Clients {
                 self.options(cx, link, &request.headers);
                 None
             }
+            Route::Start => {
+                self.http.hold(cx, link, Doing::Page);
+                let answer = start::start(&self.settings, &request.headers);
+                self.page(cx, link, &answer);
+                None
+            }
             Route::Page(page) => {
                 self.http.hold(cx, link, Doing::Page);
                 Some(ClientEvent::Page { link, page })
@@ -49,7 +57,8 @@ impl Clients {
                 None
             }
             Route::NotAllowed(allow) if is_mcp(&request.path) => {
-                self.http.refuse(cx, link, &Refusal::Method { allow }, None);
+                let refused = Refusal::Method { allow }.into();
+                self.http.refuse(cx, link, &refused);
                 None
             }
             Route::NotAllowed(allow) => {
@@ -63,24 +72,16 @@ impl Clients {
     }
 
     /// The answer to a page that was told as [`ClientEvent::Page`].
-    pub fn page(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkKey,
-        status: u16,
-        content_type: &str,
-        body: &[u8],
-        extra: &[(&str, &str)],
-    ) {
+    pub fn page(&mut self, cx: &mut Cx<'_>, link: LinkKey, answer: &Answer) {
         let waits = self
             .http
             .connections
             .get(&link)
             .is_some_and(|connection| connection.doing == Doing::Page);
         if waits {
-            let mut fields: Vec<Field<'_>> = vec![("Content-Type", content_type)];
-            fields.extend_from_slice(extra);
-            self.http.full(cx, link, status, &fields, &[body.into()]);
+            let body = answer.body.as_slice();
+            self.http
+                .full(cx, link, answer.status, answer.headers, &[body.into()]);
         }
     }
 
@@ -97,7 +98,7 @@ impl Clients {
                 if let Some(connection) = self.http.connections.get_mut(&link) {
                     connection.cors = cors;
                 }
-                if !self.http.stopping || matches!(route, Route::Page(_)) {
+                if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
                     return true;
                 }
                 Refusal::Stopping
@@ -112,7 +113,7 @@ impl Clients {
             Refusal::Forbidden { error, hint } if !is_mcp(&request.path) => {
                 self.http.problem(cx, link, 403, &error, &hint, &[]);
             }
-            refusal => self.http.refuse(cx, link, &refusal, None),
+            refusal => self.http.refuse(cx, link, &refusal.into()),
         }
         false
     }

@@ -142,7 +142,7 @@ impl Session {
 
     /// Whether the client still waits for an answer to this id.
     pub(super) fn waits_for(&self, id: &[u8]) -> bool {
-        self.outstanding.iter().any(|one| one.id.raw() == id)
+        self.outstanding.iter().any(|one| one.id.same(id))
     }
 
     /// Notes that an answer is owed.
@@ -201,11 +201,6 @@ impl Streamable {
         self.streams
             .iter_mut()
             .find(|stream| stream.number == number)
-    }
-
-    /// The stream is over.
-    pub(super) fn remove(&mut self, number: u32) {
-        self.streams.retain(|stream| stream.number != number);
     }
 
     /// The id of the next event on the GET stream.

@@ -4,9 +4,8 @@
 use crate::base::frame::Frame;
 use crate::client::Clients;
 use crate::client::accept;
-use crate::client::message;
-use crate::client::post::read_message;
-use crate::client::refusal::Refusal;
+use crate::client::message::{self, read_message};
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::client::session_id::SessionId;
 use crate::cx::Cx;
@@ -28,11 +27,11 @@ impl Clients {
         headers: &Headers,
     ) -> Option<ClientEvent> {
         if !accept::get(headers) {
-            self.http.refuse(cx, link, &Refusal::NoEventStream, None);
+            self.http.refuse(cx, link, &Refusal::NoEventStream.into());
             return None;
         }
         if self.sessions.len() >= SESSIONS_MAX {
-            self.http.refuse(cx, link, &Refusal::TooManySessions, None);
+            self.http.refuse(cx, link, &Refusal::TooManySessions.into());
             return None;
         }
         let id = SessionId::mint(cx);
@@ -56,25 +55,22 @@ impl Clients {
         link: LinkKey,
         request: &Request,
     ) -> Option<ClientEvent> {
-        let (taken, id) = self.take_message(cx, frame, request);
-        match taken {
+        let refused = match self.take_message(cx, frame, request) {
             Ok(event) => {
                 self.http.empty(cx, link, 202, &[]);
-                event
+                return event;
             }
-            Err(refusal) => {
-                match self.sse_client(request) {
-                    // Nobody reads the body of this answer, and somebody waits for the id.
-                    Ok(client) if refusal.status() == 200 => {
-                        self.http.empty(cx, link, 202, &[]);
-                        let body = refusal.body(id.as_deref());
-                        self.send_direct(cx, client, &[body.as_slice().into()]);
-                    }
-                    Ok(_) | Err(_) => self.http.refuse(cx, link, &refusal, id.as_deref()),
-                }
-                None
+            Err(refused) => refused,
+        };
+        match self.sse_client(request) {
+            // Nobody reads the body of this answer, and somebody waits for the id.
+            Ok(client) if refused.refusal.status() == 200 => {
+                self.http.empty(cx, link, 202, &[]);
+                self.send_direct(cx, client, &[refused.body().as_slice().into()]);
             }
+            Ok(_) | Err(_) => self.http.refuse(cx, link, &refused),
         }
+        None
     }
 
     fn take_message(
@@ -82,27 +78,23 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &mut Frame,
         request: &Request,
-    ) -> (Result<Option<ClientEvent>, Refusal>, Option<Box<[u8]>>) {
+    ) -> Result<Option<ClientEvent>, Refused> {
         if !accept::is_json(request.headers.get("content-type")) {
-            return (Err(Refusal::ContentType), None);
+            return Err(Refusal::ContentType.into());
         }
-        let envelope = match read_message(frame) {
-            Ok(envelope) => envelope,
-            Err((refusal, id)) => return (Err(refusal), id),
+        let Some(envelope) = read_message(frame)? else {
+            let client = self.sse_client(request)?;
+            self.direct_batch(cx, frame, client)?;
+            return Ok(None);
         };
         let text = frame.bytes();
-        let id = envelope.and_then(|envelope| message::raw_id(text, &envelope).map(Into::into));
-        let taken = self.sse_client(request).and_then(|client| match envelope {
-            None => self.direct_batch(cx, frame, client),
-            Some(envelope) => {
-                let session = self
-                    .sessions
-                    .get_mut(client)
-                    .ok_or(Refusal::UnknownSession)?;
-                message::direct(session, client, text, envelope)
-            }
-        });
-        (taken, id)
+        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let client = self.sse_client(request).map_err(named)?;
+        let session = self
+            .sessions
+            .get_mut(client)
+            .ok_or(Refusal::UnknownSession)?;
+        message::direct(session, client, text, envelope).map_err(named)
     }
 
     /// Whose stream the answer goes to.

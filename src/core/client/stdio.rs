@@ -2,14 +2,12 @@
 
 use crate::base::frame::Frame;
 use crate::client::Clients;
-use crate::client::message;
-use crate::client::refusal::Refusal;
+use crate::client::message::{self, read_message};
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::cx::Cx;
 use crate::effect::Effect;
-use crate::json::envelope::{self, Fault};
 use crate::json::newline::{Line, Lines};
-use crate::json::write::flatten;
 use crate::language::{ClientEvent, ClientKey};
 use crate::limits::CALLS_PER_CLIENT_MAX;
 use crate::links::{LinkKey, Owner};
@@ -92,9 +90,9 @@ impl Clients {
                 },
                 Input::Told => return None,
             };
-            let (taken, id) = match line {
+            let taken = match line {
                 Line::Full => self.take_line(cx, frame, client),
-                Line::TooLong { .. } => (Err(Refusal::LineTooLong), None),
+                Line::TooLong { .. } => Err(Refusal::LineTooLong.into()),
             };
             match taken {
                 Ok(Some(event)) => return Some(event),
@@ -103,9 +101,8 @@ impl Clients {
                         return Some(event);
                     }
                 }
-                Err(refusal) => {
-                    let body = refusal.body(id.as_deref());
-                    self.send_direct(cx, client, &[body.as_slice().into()]);
+                Err(refused) => {
+                    self.send_direct(cx, client, &[refused.body().as_slice().into()]);
                 }
             }
         }
@@ -116,25 +113,17 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &mut Frame,
         client: ClientKey,
-    ) -> (Result<Option<ClientEvent>, Refusal>, Option<Box<[u8]>>) {
-        let read = envelope::read(frame.bytes());
-        if let Some(text) = frame.bytes_mut() {
-            // A lone CR is a line end to some readers.
-            flatten(text);
-        }
+    ) -> Result<Option<ClientEvent>, Refused> {
+        let Some(envelope) = read_message(frame)? else {
+            self.direct_batch(cx, frame, client)?;
+            return Ok(None);
+        };
         let text = frame.bytes();
-        match read {
-            Ok(envelope) => {
-                let id = message::raw_id(text, &envelope).map(Into::into);
-                let session = self.sessions.get_mut(client);
-                let taken = session.map_or(Ok(None), |session| {
-                    message::direct(session, client, text, envelope)
-                });
-                (taken, id)
-            }
-            Err((Fault::Array, _)) => (self.direct_batch(cx, frame, client), None),
-            Err((fault, id)) => (Err(fault.into()), id.map(|id| id.of(text).into())),
-        }
+        let Some(session) = self.sessions.get_mut(client) else {
+            return Ok(None);
+        };
+        message::direct(session, client, text, envelope)
+            .map_err(|refusal| Refused::named(refusal, text, message::asked(&envelope)))
     }
 
     /// Stops reading our stdin while too much of it is unanswered, and resumes.

@@ -40,7 +40,7 @@ pub(super) struct Stream {
     pub(super) state: State,
     /// Requests without an answer.
     pub(super) waiting: usize,
-    /// When the request came, or the connection that resumed it.
+    /// When the request came, and then when its event stream was opened or resumed.
     pub(super) since: Tick,
     /// Number of the last event.
     pub(super) last: u32,

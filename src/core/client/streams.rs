@@ -34,7 +34,6 @@ impl Clients {
             Forms::Either => self.push_hold(cx, client, number),
             Forms::JsonOnly => {}
         }
-        self.push_early(cx, client, number);
     }
 
     /// Something must be sent before the answer, or the wait was long: the response becomes an
@@ -56,6 +55,7 @@ impl Clients {
         let name = stream.announces.then(|| id.as_str());
         self.http.open(cx, link, client, number, name);
         stream.state = State::Open(link);
+        stream.since = cx.now.tick;
         if primes {
             stream.primed = true;
             let id = EventId {
@@ -64,7 +64,9 @@ impl Clients {
             };
             self.http.prime(cx, link, id);
         }
-        for answer in stream.batch.take().into_iter().flatten() {
+        let answers = stream.batch.take();
+        self.push_early(cx, client, number);
+        for answer in answers.into_iter().flatten() {
             self.push_event(cx, client, number, &answer.parts());
         }
     }

@@ -2,7 +2,7 @@
 //! closed early, sessions that nobody uses; and the end of a session.
 
 use crate::client::Clients;
-use crate::client::refusal::Refusal;
+use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::client::stream::State;
 use crate::cx::{Alarm, Cx};
@@ -13,24 +13,36 @@ use crate::now::Tick;
 impl Clients {
     /// A held POST becomes an event stream after a while, so that no proxy times out.
     pub(super) fn push_hold(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
-        let early = self.settings.stream_ms_max.unwrap_or(u64::MAX);
-        let at = cx.now.tick.after(STREAM_HOLD_MS.min(early));
-        self.holds.push(at, (client, number));
+        self.holds
+            .push(cx.now.tick.after(self.hold_ms()), (client, number));
         self.arm_waits(cx);
     }
 
-    /// Notes that this stream is to be closed early, if that is asked for.
+    /// An open stream is to be closed early, if that is asked for.
     pub(super) fn push_early(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
-        if let Some(ms) = self.settings.stream_ms_max {
+        if let Some(ms) = self.early_ms() {
             self.early.push(cx.now.tick.after(ms), (client, number));
             self.arm_waits(cx);
         }
     }
 
-    /// Drops what is over from the front of both queues. The alarm is left alone if it is set: both
-    /// waits have one length each and the shorter one is pushed first, so it rings in time, and
-    /// busy times do not touch the alarms with every request.
+    /// How long nothing is sent. Half of `--stream-max` at most: the rest is for the stream.
+    fn hold_ms(&self) -> u64 {
+        let max = self.settings.stream_ms_max;
+        max.map_or(STREAM_HOLD_MS, |max| STREAM_HOLD_MS.min(max / 2))
+    }
+
+    /// How long an event stream stays open, so that with the wait before it `--stream-max` is held.
+    fn early_ms(&self) -> Option<u64> {
+        let max = self.settings.stream_ms_max?;
+        Some(max.saturating_sub(self.hold_ms()))
+    }
+
+    /// Drops what is over from both queues. The alarm is left alone if it is set: both waits have
+    /// one length each, so it rings in time or too early, and busy times do not touch the alarms
+    /// with every request.
     fn arm_waits(&mut self, cx: &mut Cx<'_>) {
+        let live = self.http.connections.len();
         let sessions = &self.sessions;
         let state = |(client, number): (ClientKey, u32)| {
             let own = sessions.get(client).and_then(Session::streamable)?;
@@ -40,13 +52,14 @@ impl Clients {
         let held = self
             .holds
             .next(|key| !matches!(state(key), Some(State::Held(_))));
+        self.early.prune(live, |key| state(key).is_none());
         let early = self.early.next(|key| state(key).is_none());
         let next = match (held, early) {
             (Some(held), Some(early)) => Some(held.min(early)),
             (held, early) => held.or(early),
         };
         if let Some(at) = next
-            && cx.timers.get(Alarm::Holds).is_none()
+            && cx.timers.get(Alarm::Holds).is_none_or(|armed| at < armed)
         {
             cx.timers.set(Alarm::Holds, at);
         }
@@ -66,7 +79,7 @@ impl Clients {
     /// Closes an event stream that is open for too long (`--stream-max`): the client comes back
     /// after `retry` and gets the rest. Not before it knows an event id to come back with.
     pub(super) fn close_early(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
-        let Some(ms) = self.settings.stream_ms_max else {
+        let Some(ms) = self.early_ms() else {
             return;
         };
         let now = cx.now.tick;
@@ -145,8 +158,11 @@ impl Clients {
                     let asked = owed.find(|one| one.stream == stream.number);
                     match stream.state {
                         State::Held(link) => {
-                            let id = asked.map(|one| one.id.raw());
-                            self.http.refuse(cx, link, &Refusal::SessionEnded, id);
+                            let refused = Refused {
+                                refusal: Refusal::SessionEnded,
+                                id: asked.map(|one| one.id.raw().into()),
+                            };
+                            self.http.refuse(cx, link, &refused);
                         }
                         State::Open(link) => self.http.end(cx, link),
                         State::Detached | State::Orphan => {}

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 /// Says which instances of 1mcp are above a process, so that a loop can be refused (contract 3).
 const PARENTS: &str = "ONE_MCP_PARENTS";
@@ -85,6 +86,18 @@ impl Environment {
     pub fn with_tool_directories(mut self, directories: Vec<OsString>) -> Self {
         self.tool_directories = directories;
         self
+    }
+
+    /// The same with the usual directories. `exists` tells whether a directory is there, `list` the
+    /// names in one.
+    #[must_use]
+    pub fn with_usual_tool_directories(
+        self,
+        exists: impl Fn(&Path) -> bool,
+        list: impl Fn(&Path) -> Vec<OsString>,
+    ) -> Self {
+        let directories = super::tools::usual(&self, exists, list);
+        self.with_tool_directories(directories)
     }
 
     /// Adds our own hash to the `ONE_MCP_PARENTS` of children.

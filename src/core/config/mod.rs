@@ -1,6 +1,6 @@
 //! `mcp.json`: what it says, and how to change it without touching a byte more than needed.
 //!
-//! [`read()`] turns the bytes of the file and an [`Environment`] into a [`Config`]; [`diff()`] tells
+//! [`read()`] turns the bytes of the file and an [`Environment`] into a [`Config`]; [`diff()`] says
 //! what changed between two of them; [`edit`] splices bytes of the file the user wrote. Never
 //! opens a file and never asks the system for a variable: the shell brings both.
 
@@ -10,23 +10,27 @@ mod dotenv;
 pub mod edit;
 mod entry;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod jsonc;
+pub mod mask;
 mod model;
 mod position;
 mod read;
+mod recursion;
 mod render;
 mod resolve;
 mod scan;
 mod substitute;
+mod tools;
 
 pub use demo::demo_config;
 pub use diff::{Change, diff};
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-pub use edit::fuzz_config;
 pub use environment::Environment;
 pub use model::{
     Config, Era, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,
     Transport,
 };
 pub use read::read;
+pub use recursion::runs_1mcp;
 pub use resolve::{check_name, kind_of};

@@ -1,15 +1,11 @@
 //! The two edges as the hall sees them.
 
-use crate::backend::Backends;
 use crate::base::outbox::Part;
 use crate::client::Clients;
 use crate::cx::Cx;
 use crate::effect::Effects;
 use crate::hub::Hub;
-use crate::language::{
-    At, BackendEdge, ClientEdge, ClientFacts, ClientKey, Hello, PoolFacts, PoolKey, PoolSpec,
-    PoolState, Refused,
-};
+use crate::language::{At, ClientEdge, ClientFacts, ClientKey, PoolState};
 use crate::now::Now;
 use crate::route::Desk;
 use crate::web::health::{HealthView, ServerState, ServerView};
@@ -44,47 +40,12 @@ impl ClientEdge for Clients {
     }
 }
 
-impl BackendEdge for Backends {
-    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
-        Self::start(self, cx, spec)
-    }
-
-    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
-        Self::stop(self, cx, pool);
-    }
-
-    fn send(
-        &mut self,
-        cx: &mut Cx<'_>,
-        pool: PoolKey,
-        message: &[Part<'_>],
-    ) -> Result<(), Refused> {
-        Self::send(self, cx, pool, message)
-    }
-
-    fn state(&self, now: Now, pool: PoolKey) -> PoolState {
-        Self::state(self, now, pool)
-    }
-
-    fn hello(&self, pool: PoolKey) -> Option<&Hello> {
-        Self::hello(self, pool)
-    }
-
-    fn facts(&self, pool: PoolKey) -> Option<PoolFacts> {
-        Self::facts(self, pool).map(|facts| PoolFacts {
-            pid: facts.pid,
-            ready_since: facts.ready_since,
-            restarts: facts.restarts,
-            last_error: facts.last_error.map(str::to_owned),
-        })
-    }
-}
-
 impl Hub {
     /// How everything is doing at this moment.
     pub(super) fn view(&mut self, now: Now, out: &mut Effects) -> HealthView {
         let mut cx = cx!(self, now, out);
-        let status = self.hall.status(desk!(self, cx));
+        let desk: &Desk<'_, '_> = desk!(self, cx);
+        let status = self.hall.status(desk);
         let servers = status.into_iter().map(|server| {
             let (state, why) = match server.state {
                 PoolState::Starting => (ServerState::Starting, None),
@@ -103,7 +64,10 @@ impl Hub {
                 tools: server.tools,
                 pid: server.facts.as_ref().and_then(|facts| facts.pid),
                 uptime_ms: since.map(|since| now.tick.since(since)),
-                restarts: server.facts.as_ref().map_or(0, |facts| facts.restarts.into()),
+                restarts: server
+                    .facts
+                    .as_ref()
+                    .map_or(0, |facts| facts.restarts.into()),
             }
         });
         HealthView {

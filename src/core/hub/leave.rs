@@ -36,7 +36,11 @@ impl Hub {
             return;
         }
         let script = self.settings.stdin_is_file || !self.hall.spoken_to(&self.clients);
-        let wait_ms = if script { self.settings.list_wait_ms } else { EXIT_ANSWER_MS };
+        let wait_ms = if script {
+            self.settings.list_wait_ms
+        } else {
+            EXIT_ANSWER_MS
+        };
         let until = now.tick.after(wait_ms);
         self.leaving = Leaving::Answering { until };
         let mut cx = cx!(self, now, out);
@@ -49,7 +53,9 @@ impl Hub {
         if matches!(self.leaving, Leaving::Stopping { .. } | Leaving::Gone) {
             return;
         }
-        let until = now.tick.after(EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS);
+        let until = now
+            .tick
+            .after(EXIT_TERM_AFTER_MS + EXIT_KILL_AFTER_MS + EXIT_FLUSH_MS);
         self.leaving = Leaving::Stopping { until };
         let mut cx = cx!(self, now, out);
         cx.timers.set(Alarm::Exit, until);

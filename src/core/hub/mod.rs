@@ -37,7 +37,11 @@ macro_rules! cx {
 /// Lets the hall work with both edges.
 macro_rules! desk {
     ($hub:ident, $cx:ident) => {
-        &mut Desk { cx: &mut $cx, clients: &mut $hub.clients, backends: &mut $hub.backends }
+        &mut Desk {
+            cx: &mut $cx,
+            clients: &mut $hub.clients,
+            backends: &mut $hub.backends,
+        }
     };
 }
 
@@ -108,13 +112,16 @@ impl Hub {
             Input::Exited { pool, status } => self.backends.exited(&mut cx, pool, status),
             Input::Config(config) => self.hall.configure(desk!(self, cx), *config),
             Input::StateLoaded { name, bytes } => {
-                self.hall.state_loaded(desk!(self, cx), &name, bytes);
+                self.hall
+                    .state_loaded(desk!(self, cx), &name, bytes.as_deref());
             }
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
-        self.ring(now, out);
+        // What was said counts before the alarms of the same moment: an answer that arrives with its
+        // deadline is an answer.
         self.settle(now, out);
+        self.ring(now, out);
     }
 
     /// Every alarm whose moment has come goes to its owner.
@@ -143,10 +150,10 @@ impl Hub {
             let mut frame = std::mem::take(&mut self.frame);
             let mut cx = cx!(self, now, out);
             let told = if let Some(event) = self.backends.next(&mut cx, &mut frame) {
-                self.from_backend(now, out, event, &frame);
+                self.hear_backend(now, out, event, &frame);
                 true
             } else if let Some(event) = self.clients.next(&mut cx, &mut frame) {
-                self.from_client(now, out, event, &mut frame);
+                self.hear_client(now, out, event, &mut frame);
                 true
             } else {
                 false
@@ -159,31 +166,45 @@ impl Hub {
         self.leave_if_done(now, out);
     }
 
-    fn from_client(
-        &mut self,
-        now: Now,
-        out: &mut Effects,
-        event: ClientEvent,
-        frame: &mut Frame,
-    ) {
+    fn hear_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &mut Frame) {
         let mut cx = cx!(self, now, out);
         match event {
-            ClientEvent::Initialize { client, at, id, version, .. } => {
-                self.hall.initialize(desk!(self, cx), client, at, id, version);
+            ClientEvent::Initialize {
+                client,
+                at,
+                id,
+                version,
+                ..
+            } => {
+                self.hall
+                    .initialize(desk!(self, cx), client, at, id, version);
             }
             ClientEvent::Initialized { client } => self.hall.initialized(desk!(self, cx), client),
-            ClientEvent::Request { client, at, id, envelope } => {
+            ClientEvent::Request {
+                client,
+                at,
+                id,
+                envelope,
+            } => {
                 flatten(frame);
-                let incoming = Incoming { client, at, id, envelope, frame };
+                let incoming = Incoming {
+                    client,
+                    at,
+                    id,
+                    envelope,
+                    frame,
+                };
                 self.hall.request(desk!(self, cx), incoming);
             }
             ClientEvent::Notification { client, envelope } => {
                 flatten(frame);
-                self.hall.client_notification(desk!(self, cx), client, &envelope, frame);
+                self.hall
+                    .client_notification(desk!(self, cx), client, &envelope, frame);
             }
             ClientEvent::Response { client, envelope } => {
                 flatten(frame);
-                self.hall.client_response(desk!(self, cx), client, &envelope, frame);
+                self.hall
+                    .client_response(desk!(self, cx), client, &envelope, frame);
             }
             ClientEvent::InputEnded { .. } => self.input_ended(now, out),
             ClientEvent::Gone { client } => {
@@ -196,18 +217,21 @@ impl Hub {
         }
     }
 
-    fn from_backend(&mut self, now: Now, out: &mut Effects, event: BackendEvent, frame: &Frame) {
+    fn hear_backend(&mut self, now: Now, out: &mut Effects, event: BackendEvent, frame: &Frame) {
         let mut cx = cx!(self, now, out);
         match event {
             BackendEvent::Ready { pool } => self.hall.pool_ready(desk!(self, cx), pool),
             BackendEvent::Response { pool, id, envelope } => {
-                self.hall.response(desk!(self, cx), pool, id, &envelope, frame);
+                self.hall
+                    .response(desk!(self, cx), pool, id, &envelope, frame);
             }
             BackendEvent::Request { pool, id, envelope } => {
-                self.hall.server_request(desk!(self, cx), pool, id, &envelope, frame);
+                self.hall
+                    .server_request(desk!(self, cx), pool, id, &envelope, frame);
             }
             BackendEvent::Notification { pool, envelope } => {
-                self.hall.server_notification(desk!(self, cx), pool, &envelope, frame);
+                self.hall
+                    .server_notification(desk!(self, cx), pool, &envelope, frame);
             }
             BackendEvent::TooLong { pool, id } => self.hall.too_long(desk!(self, cx), pool, id),
             BackendEvent::Down { pool } => self.hall.pool_down(desk!(self, cx), pool),
@@ -218,11 +242,9 @@ impl Hub {
     /// A page outside MCP.
     fn page(&mut self, now: Now, out: &mut Effects, link: LinkKey, page: &Page) {
         let view = self.view(now, out);
-        let answer = web::answer::page(page, &self.settings, &crate::http1::server::Headers::default(), &view);
+        let answer = web::answer::page(page, self.settings.health, &view);
         let mut cx = cx!(self, now, out);
-        let (_, content_type) = answer.headers.first().copied().unwrap_or_default();
-        let extra = answer.headers.get(1..).unwrap_or_default();
-        self.clients.page(&mut cx, link, answer.status, content_type, &answer.body, extra);
+        self.clients.page(&mut cx, link, &answer);
     }
 
     /// When the hub wants `Input::Tick`, if nothing else happens before.
@@ -284,7 +306,10 @@ pub struct Counts {
 
 /// A message from an HTTP body may stand on several lines; a child reads one.
 fn flatten(frame: &mut Frame) {
-    if frame.bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+    if frame
+        .bytes()
+        .iter()
+        .any(|byte| matches!(byte, b'\n' | b'\r'))
         && let Some(text) = frame.bytes_mut()
     {
         write::flatten(text);

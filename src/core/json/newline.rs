@@ -140,7 +140,7 @@ impl Lines {
         self.buffer.len().saturating_sub(self.taken)
     }
 
-    /// Takes out the line that ends at `end`; the next one begins at `next`. Nothing if it is blank.
+    /// Takes out the line that ends at `end`; the next one begins at `next`. Nothing if blank.
     fn take(&mut self, end: usize, next: usize, frame: &mut Frame) -> Option<Line> {
         let line = self.buffer.get(self.taken..end).unwrap_or_default();
         if let State::Discard(mut ends) = std::mem::replace(&mut self.state, State::Keep) {

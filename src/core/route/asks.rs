@@ -9,11 +9,11 @@ use crate::base::outbox::Part;
 use crate::base::slab::{Key, SlabKey};
 use crate::cx::Alarm;
 use crate::effect::Level;
-use crate::json::envelope::{Envelope, JsonId, our_number};
-use crate::json::span::{Span, has_member, string};
+use crate::json::envelope::{Envelope, JsonId};
+use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
+use crate::limits::{ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::route::calls::CallKey;
@@ -53,15 +53,16 @@ pub(crate) struct Ask {
     /// Who is asked: nobody else's answer counts.
     pub(crate) client: ClientKey,
     /// The server's progress token (raw JSON).
-    token: Option<Box<[u8]>>,
-    since: Tick,
+    pub(crate) token: Option<Box<[u8]>>,
+    /// When it was put.
+    pub(crate) since: Tick,
 }
 
 /// A question that several clients may have caused: held until all but one are done.
 #[derive(Debug)]
 pub(crate) struct HeldAsk {
-    pool: PoolKey,
-    id: JsonId,
+    pub(crate) pool: PoolKey,
+    pub(crate) id: JsonId,
     envelope: Envelope,
     buffer: Rc<Vec<u8>>,
     want: Want,
@@ -73,7 +74,7 @@ pub(crate) fn to_wire(ask: AskKey) -> u64 {
     super::calls::to_wire(CallKey::wrap(ask.key()))
 }
 
-fn from_wire(id: u64) -> Option<AskKey> {
+pub(crate) fn from_wire(id: u64) -> Option<AskKey> {
     super::calls::from_wire(id).map(|key| {
         let Key { index, generation } = key.key();
         AskKey(Key { index, generation })
@@ -319,7 +320,7 @@ impl Hall {
         self.clients.entry(client).or_default().asks.push(key);
     }
 
-    /// On the stream of the call that caused it, else on the client's own, else on that of any call.
+    /// On the stream of the call that caused it, else on the client's own, else on any call's.
     fn put(
         &self,
         desk: &mut Desk<'_, '_>,
@@ -344,215 +345,6 @@ impl Hall {
         streams
             .into_iter()
             .any(|at| desk.clients.ask(desk.cx, client, at, message))
-    }
-
-    /// A client answered one of our requests. It counts only if that client was asked.
-    pub fn client_response(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        client: ClientKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let Some(id_at) = envelope.id else { return };
-        let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
-        let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
-        let Some(ask) = asked.and_then(|key| self.end_ask(key)) else {
-            desk.cx.log(Level::Debug, || {
-                "a client answered what it was not asked".to_owned()
-            });
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(id_at, ask.server_id.raw().to_vec());
-        let message = edits.parts(frame.shared(), envelope.whole);
-        // A server that went down meanwhile does not wait any more.
-        let _ = desk.backends.send(desk.cx, ask.pool, &message);
-    }
-
-    /// Takes a question out of the tables.
-    pub(crate) fn end_ask(&mut self, key: AskKey) -> Option<Ask> {
-        let ask = self.asks.remove(key)?;
-        if let Some(client) = self.clients.get_mut(&ask.client) {
-            client.asks.retain(|other| *other != key);
-        }
-        Some(ask)
-    }
-
-    /// A client tells how far it is with a question.
-    pub(crate) fn ask_progress(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        client: ClientKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["progressToken"]) else {
-            return;
-        };
-        let key = our_number(at.of(text)).and_then(from_wire);
-        let ask = key
-            .and_then(|key| self.asks.get(key))
-            .filter(|ask| ask.client == client);
-        let Some((ask, token)) = ask.and_then(|ask| Some((ask, ask.token.as_ref()?))) else {
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(at, token.to_vec());
-        let _ = desk.backends.send(
-            desk.cx,
-            ask.pool,
-            &edits.parts(frame.shared(), envelope.whole),
-        );
-    }
-
-    /// A server does not want an answer to its question any more.
-    pub(crate) fn ask_cancelled(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["requestId"]) else {
-            return;
-        };
-        let id = at.of(text);
-        self.held
-            .retain(|held| held.pool != pool || !held.id.same(id));
-        let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
-        let Some(key) = self
-            .asks
-            .iter()
-            .find(|(_, ask)| theirs(ask))
-            .map(|(key, _)| key)
-        else {
-            return;
-        };
-        self.cancel_ask(desk, key);
-    }
-
-    /// Tells the client that its answer is not wanted any more.
-    fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
-        let Some(ask) = self.end_ask(key) else { return };
-        let message = format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
-             \"params\":{{\"requestId\":{}}}}}",
-            to_wire(key)
-        );
-        desk.clients
-            .tell(desk.cx, ask.client, &[message.as_str().into()]);
-    }
-
-    /// A session ended: nobody waits for the answers to its questions.
-    pub(crate) fn drop_asks_of_pool(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        self.held.retain(|held| held.pool != pool);
-        let theirs = self.asks.iter().filter(|(_, ask)| ask.pool == pool);
-        let keys: Vec<AskKey> = theirs.map(|(key, _)| key).collect();
-        for key in keys {
-            self.cancel_ask(desk, key);
-        }
-    }
-
-    /// A client is gone: the servers that asked it are told.
-    pub(crate) fn drop_asks_of_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let keys = self
-            .clients
-            .get(&client)
-            .map(|client| client.asks.clone())
-            .unwrap_or_default();
-        for key in keys {
-            if let Some(ask) = self.end_ask(key) {
-                self.refuse_ask(
-                    desk,
-                    ask.pool,
-                    &ask.server_id,
-                    INTERNAL,
-                    "the client is gone",
-                );
-            }
-        }
-    }
-
-    /// Whether a person is being asked on behalf of a call, so that its clock stands still.
-    pub(crate) fn asked_meanwhile(&self, key: CallKey, now: Tick) -> bool {
-        let Some(call) = self.calls.get(key) else {
-            return false;
-        };
-        let client = call.caller().map(|caller| caller.client);
-        self.asks.iter().any(|(_, ask)| {
-            ask.pool == call.pool && Some(ask.client) == client && now.since(ask.since) < ASK_MS_MAX
-        })
-    }
-
-    /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.
-    pub(crate) fn roots_changed(&self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let message = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
-        let fixed = |server| {
-            self.server(server)
-                .is_some_and(|server| server.entry.roots.is_some())
-        };
-        for (key, session) in &self.pools {
-            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
-                let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
-            }
-        }
-    }
-
-    /// Elicitation ids of different servers may be equal: a prefix tells them apart, and the client
-    /// is noted so that only it hears of the completion.
-    pub(crate) fn rename_elicitation(
-        &mut self,
-        pool: PoolKey,
-        client: ClientKey,
-        text: &[u8],
-        at: Span,
-        edits: &mut Edits,
-    ) {
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.elicitations.push_back((id.into_owned(), client));
-            if session.elicitations.len() > crate::limits::ELICITATIONS_PER_POOL_MAX {
-                session.elicitations.pop_front();
-            }
-        }
-    }
-
-    /// `notifications/elicitation/complete`: to the client that was asked, nobody else.
-    pub(crate) fn elicitation_complete(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["elicitationId"]) else {
-            return;
-        };
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        let Some(session) = self.pools.get_mut(&pool) else {
-            return;
-        };
-        let Some(place) = session
-            .elicitations
-            .iter()
-            .position(|(known, _)| *known == *id)
-        else {
-            return;
-        };
-        let Some((_, client)) = session.elicitations.remove(place) else {
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        let message = edits.parts(frame.shared(), envelope.whole);
-        desk.clients.tell(desk.cx, client, &message);
     }
 }
 

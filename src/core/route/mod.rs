@@ -4,12 +4,14 @@
 //! flight. Speaks only the language of [`crate::language`]; never imports `client` or `backend`,
 //! never frames, never parses a payload.
 
+pub mod answers;
 pub mod asks;
 pub mod calls;
 pub mod catalog;
 pub mod changes;
 pub mod complete;
 pub mod directory;
+pub mod elicitation;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
@@ -75,6 +77,17 @@ pub(crate) struct Client {
     pub(crate) subscriptions: usize,
 }
 
+/// Whether servers may be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// In stdio mode before the client has said `initialize`, and a moment longer.
+    NotYet,
+    /// They may.
+    Yes,
+    /// We leave.
+    Over,
+}
+
 /// The hall.
 pub struct Hall {
     settings: Settings,
@@ -97,8 +110,7 @@ pub struct Hall {
     changes: Changes,
     /// In stdio mode: the one client there is. Its capabilities are used exactly.
     single: Option<ClientKey>,
-    /// Servers may be started. In stdio mode only once the client said `initialize`.
-    running: bool,
+    running: Running,
     /// Key of the cursors that we hand out.
     cursor_key: [u8; 32],
 }
@@ -107,7 +119,11 @@ impl Hall {
     /// A hall without servers.
     #[must_use]
     pub fn new(settings: Settings, cursor_key: [u8; 32]) -> Self {
-        let running = !settings.stdio;
+        let running = if settings.stdio {
+            Running::NotYet
+        } else {
+            Running::Yes
+        };
         Self {
             settings,
             servers: Slab::default(),
@@ -145,16 +161,19 @@ impl Hall {
     /// Whether the one client of a stdio gateway has said `initialized`.
     #[must_use]
     pub fn spoken_to(&self, clients: &dyn ClientEdge) -> bool {
-        self.single.and_then(|client| clients.facts(client)).is_some_and(|facts| facts.initialized)
+        self.single
+            .and_then(|client| clients.facts(client))
+            .is_some_and(|facts| facts.initialized)
     }
 
     /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is
     /// started at all; if something does, its servers are.
     pub fn last_requests(&mut self, desk: &mut Desk<'_, '_>) {
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
-        if self.running || self.waiting.iter().any(waits) || !self.parked.is_empty() {
+        if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
         }
+        self.running = Running::Over;
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }
@@ -163,7 +182,7 @@ impl Hall {
 
     /// We leave: what waits is answered now, nothing is started any more.
     pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
-        self.running = false;
+        self.running = Running::Over;
         for key in self.pools.keys().copied().collect::<Vec<_>>() {
             self.refuse_parked(desk, key);
             let calls = self.calls.of_pool(key);
@@ -174,6 +193,9 @@ impl Hall {
             waiting.deadline = desk.cx.now.tick;
         }
         self.settle(desk);
+        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks] {
+            desk.cx.timers.clear(alarm);
+        }
     }
 
     /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.

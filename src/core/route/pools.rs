@@ -49,6 +49,8 @@ pub(crate) struct Pool {
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
     pub(crate) holding: bool,
+    /// When it was queued to start, or came up.
+    pub(crate) since: Tick,
     /// When it last had anything to do.
     pub(crate) used: Tick,
 }
@@ -57,6 +59,7 @@ impl Pool {
     /// A session that was just queued to start.
     #[must_use]
     pub(crate) fn new(
+        now: Tick,
         server: ServerKey,
         owner: Option<ClientKey>,
         declares: ClientCapabilities,
@@ -78,7 +81,8 @@ impl Pool {
             subscriptions: BTreeMap::new(),
             elicitations: VecDeque::new(),
             holding: false,
-            used: Tick::default(),
+            since: now,
+            used: now,
         }
     }
 }
@@ -107,6 +111,8 @@ impl Hall {
             .facts(client)
             .map(|facts| facts.capabilities)
             .unwrap_or_default();
+        // A request that needs a server does not wait for the moment at which all are started.
+        self.run(desk);
         let Some(server) = self.servers.get(key) else {
             return Err(Failure::params(
                 "this server was removed from the configuration",
@@ -137,9 +143,8 @@ impl Hall {
                 ),
             ));
         }
-        Ok(self
-            .start_private(desk, client, key, capabilities)
-            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?)
+        self.start_private(desk, client, key, capabilities)
+            .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))
     }
 
     fn start_private(
@@ -157,9 +162,8 @@ impl Hall {
         let known = self
             .servers
             .get(key)
-            .and_then(|server| self.reference(server));
-        let mut session = Pool::new(key, Some(client), declare, known);
-        session.used = desk.cx.now.tick;
+            .and_then(|server| self.known_for(server, declare));
+        let session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
         self.pools.insert(pool, session);
         self.move_subscriptions(desk, client, key, pool);
         Some(pool)

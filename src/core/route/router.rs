@@ -65,11 +65,8 @@ impl Incoming<'_> {
         self,
         method: Method,
         meta: Option<Span>,
-    ) -> Result<Request, (Self, Failure)> {
-        let token_at = match self.token(meta) {
-            Ok(token_at) => token_at,
-            Err(failure) => return Err((self, failure)),
-        };
+    ) -> Result<Request, Failure> {
+        let token_at = self.token(meta)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         Ok(Request {
             caller: Caller {
@@ -118,6 +115,10 @@ impl Hall {
         let method = method.unwrap_or_default().into_owned();
         if let Some(failure) = self.unserved(desk, &incoming, &method) {
             return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
+        }
+        if method != "ping" {
+            // It came with `initialize` in one write.
+            self.run(desk);
         }
         match method.as_str() {
             "ping" => desk.succeed(incoming.client, incoming.at, &incoming.id, "{}"),
@@ -184,7 +185,7 @@ impl Hall {
                 }
                 self.forward(desk, request, target.server);
             }
-            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+            Err(failure) => desk.fail(client, at, &id, &failure),
         }
     }
 
@@ -257,8 +258,7 @@ impl Hall {
         reason: Option<&[u8]>,
     ) {
         for caller in self.drop_parked(client, Some(id)) {
-            desk.clients
-                .drop_request(desk.cx, client, caller.at);
+            desk.clients.drop_request(desk.cx, client, caller.at);
         }
         for at in self.drop_waiting(client, Some(id)) {
             desk.clients.drop_request(desk.cx, client, at);
@@ -289,9 +289,8 @@ impl Hall {
             return;
         };
         let wire = to_wire(key).to_string();
-        let mut message = vec![Part::from(
-            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
-        )];
+        let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
+        let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];
         message.push(Part::from(wire.as_str()));
         if let Some(reason) = reason {
             message.extend([Part::from(",\"reason\":"), Part::Copy(reason)]);
@@ -300,8 +299,7 @@ impl Hall {
         // A session that is down has forgotten the call anyway.
         let _ = desk.backends.send(desk.cx, call.pool, &message);
         if let Some(caller) = call.caller() {
-            desk.clients
-                .drop_request(desk.cx, caller.client, caller.at);
+            desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Hall {
                 request.resource = Some(resource);
                 self.forward(desk, request, server);
             }
-            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+            Err(failure) => desk.fail(client, at, &id, &failure),
         }
     }
 

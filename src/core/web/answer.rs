@@ -1,10 +1,9 @@
 //! One whole answer outside MCP, ready for [`crate::http1::server::Server::respond`].
 
-use crate::http1::server::Headers;
 use crate::language::Page;
-use crate::settings::Settings;
+use crate::settings::HealthLevel;
+use crate::web::errors;
 use crate::web::health::{self, HealthView};
-use crate::web::{errors, start};
 
 /// Status, fields and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,15 +64,13 @@ impl Answer {
 
 /// Answers a page.
 #[must_use]
-pub fn page(page: &Page, settings: &Settings, headers: &Headers, view: &HealthView) -> Answer {
-    let level = settings.health;
+pub fn page(page: &Page, level: HealthLevel, view: &HealthView) -> Answer {
     match page {
         Page::Health => health::health(view, level),
         Page::Live => health::live(),
         Page::Ready => health::ready(view, level),
         Page::Servers(None) => health::servers(view, level),
         Page::Servers(Some(name)) => health::server(view, level, name),
-        Page::Start => start::start(settings, headers),
     }
 }
 
@@ -83,7 +80,6 @@ mod tests {
 
     #[test]
     fn contract_5_every_page_is_answered() {
-        let (settings, headers) = (Settings::default(), Headers::default());
         let view = HealthView::default();
         for (asked, status) in [
             (Page::Health, 200),
@@ -91,9 +87,8 @@ mod tests {
             (Page::Ready, 200),
             (Page::Servers(None), 200),
             (Page::Servers(Some("x".to_owned())), 404),
-            (Page::Start, 200),
         ] {
-            let answer = page(&asked, &settings, &headers, &view);
+            let answer = page(&asked, HealthLevel::Minimal, &view);
             assert_eq!(answer.status, status, "{asked:?}");
             assert!(
                 answer

@@ -19,6 +19,8 @@ pub enum Route {
     Sse,
     /// POST `/messages`.
     MessagesPost,
+    /// `/` (GET or HEAD): the page needs nothing but the request.
+    Start,
     /// A page outside MCP (GET or HEAD).
     Page(Page),
     /// 404.
@@ -54,7 +56,7 @@ pub fn route(method: &Method, path: &str) -> Route {
         _ => match page(path) {
             None => Route::NotFound,
             Some(page) => match method {
-                Method::Get | Method::Head => Route::Page(page),
+                Method::Get | Method::Head => page,
                 Method::Options => Route::Options,
                 _ => Route::NotAllowed("GET, HEAD, OPTIONS"),
             },
@@ -62,17 +64,17 @@ pub fn route(method: &Method, path: &str) -> Route {
     }
 }
 
-fn page(path: &str) -> Option<Page> {
+fn page(path: &str) -> Option<Route> {
     match path {
-        "/" => Some(Page::Start),
-        "/health" => Some(Page::Health),
-        "/health/live" => Some(Page::Live),
-        "/health/ready" => Some(Page::Ready),
-        "/health/mcp" => Some(Page::Servers(None)),
+        "/" => Some(Route::Start),
+        "/health" => Some(Route::Page(Page::Health)),
+        "/health/live" => Some(Route::Page(Page::Live)),
+        "/health/ready" => Some(Route::Page(Page::Ready)),
+        "/health/mcp" => Some(Route::Page(Page::Servers(None))),
         _ => {
             let name = percent::decode(path.strip_prefix("/health/mcp/")?)?;
             let plain = !name.is_empty() && !name.contains('/') && !name.contains(char::is_control);
-            plain.then_some(Page::Servers(Some(name)))
+            plain.then_some(Route::Page(Page::Servers(Some(name))))
         }
     }
 }
@@ -122,7 +124,7 @@ mod tests {
             (Method::Get, "/health/mcp/a%2Fb", Route::NotFound),
             (Method::Get, "/health/mcp/a%", Route::NotFound),
             (Method::Get, "/health/mcp/%00", Route::NotFound),
-            (Method::Get, "/", Route::Page(Page::Start)),
+            (Method::Get, "/", Route::Start),
             (Method::Delete, "/", Route::NotAllowed("GET, HEAD, OPTIONS")),
             (Method::Get, "/nothing", Route::NotFound),
             (Method::Get, "/MCP", Route::NotFound),

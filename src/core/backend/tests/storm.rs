@@ -54,8 +54,9 @@ impl Storm {
 
     fn input(&mut self, input: impl FnOnce(&mut Backends, &mut Cx<'_>)) {
         input(&mut self.backends, &mut self.world.cx());
-        while let Some(event) = self.backends.next(&mut self.world.cx(), &mut self.frame) {
-            self.check(&event);
+        // Alarms may ring before what came with them was read.
+        if self.dice.below(4) > 0 {
+            self.drain();
         }
         for order in self.world.orders() {
             match order {
@@ -81,6 +82,12 @@ impl Storm {
             .filter(|(_, session)| session.phase.takes_a_place())
             .count();
         assert!(starting <= STARTING_MAX);
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.backends.next(&mut self.world.cx(), &mut self.frame) {
+            self.check(&event);
+        }
     }
 
     fn check(&mut self, event: &BackendEvent) {
@@ -254,6 +261,7 @@ impl Storm {
                 }
             }
             self.pass(1000);
+            self.drain();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A new member at the end of an object, laid out like its neighbours.
 
 use super::super::jsonc::{Member, Value};
-use super::super::render::{self, Layout};
+use super::super::render::Layout;
 use super::{New, Splice, layout as place};
+use crate::json::write;
 
 /// What is put in.
 pub(super) struct NewMember<'a> {
@@ -14,12 +15,12 @@ impl NewMember<'_> {
     /// `"key": value`, its later lines indented; the first one is wherever it is put.
     fn lines(&self, layout: &Layout, indent: &str) -> String {
         let value = self.value.lines(layout, indent);
-        format!("{}{}{value}", render::quoted(self.key), layout.colon())
+        format!("{}{}{value}", write::string(self.key), layout.colon())
     }
 
     fn line(&self, layout: &Layout) -> String {
         let value = self.value.line(layout);
-        format!("{}{}{value}", render::quoted(self.key), layout.colon())
+        format!("{}{}{value}", write::string(self.key), layout.colon())
     }
 }
 

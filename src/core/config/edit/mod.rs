@@ -8,14 +8,11 @@
 
 mod insert;
 mod layout;
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-mod model;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod model;
 mod remove;
 #[cfg(test)]
 mod tests;
-
-#[cfg(any(test, fuzzing, feature = "fuzzing"))]
-pub use model::fuzz_config;
 
 use std::fmt;
 use std::ops::Range;
@@ -24,6 +21,7 @@ use super::jsonc::{self, BOM, Dialect, Kind, Member, Unreadable, Value, Why};
 use super::model::ReadError;
 use super::position::Positions;
 use super::render::{self, Layout};
+use crate::json::write;
 
 /// Why a file was left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +69,18 @@ pub fn set(text: &[u8], path: &[&str], value_json: &str) -> Result<Vec<u8>, Edit
 /// Why the file cannot be edited; it is to be left as it is then.
 pub fn remove(text: &[u8], path: &[&str]) -> Result<Vec<u8>, EditError> {
     remove_splices(text, path).map(|splices| apply(text, &splices))
+}
+
+/// Whether there is a member at `path`. An empty file has none.
+///
+/// # Errors
+/// Why the file could not be edited there.
+pub fn contains(text: &[u8], path: &[&str]) -> Result<bool, EditError> {
+    match jsonc::parse(text, Dialect::Relaxed) {
+        Ok(root) => Ok(matches!(find(text, &root, path)?, Found::Member { .. })),
+        Err(error) if error.why == Why::Empty => Ok(false),
+        Err(error) => Err(EditError::NotJson(error.locate(text))),
+    }
 }
 
 /// One change: these bytes give way to that text.
@@ -164,7 +174,7 @@ impl New {
     fn inside(&self, keys: &[&str]) -> Result<Self, EditError> {
         let mut json = self.text.clone();
         for key in keys.iter().rev() {
-            json = format!("{{{}:{json}}}", render::quoted(key));
+            json = format!("{{{}:{json}}}", write::string(key));
         }
         Self::parse(&json)
     }

@@ -75,7 +75,7 @@ impl Plain {
 }
 
 /// Makes an edit and checks everything that must hold of it; `None` if the text cannot be edited.
-pub(super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
     let splices = match set_splices(text, path, json) {
         Ok(splices) => splices,
         Err(error) => return refused(text, &error),
@@ -96,7 +96,7 @@ pub(super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<
 }
 
 /// The same for a removal.
-pub(super) fn checked_remove(text: &[u8], path: &[&str]) -> Option<Vec<u8>> {
+pub(in super::super) fn checked_remove(text: &[u8], path: &[&str]) -> Option<Vec<u8>> {
     let splices = match remove_splices(text, path) {
         Ok(splices) => splices,
         Err(error) => return refused(text, &error),
@@ -142,41 +142,4 @@ fn show(text: &[u8], edited: &[u8]) -> String {
         String::from_utf8_lossy(text),
         String::from_utf8_lossy(edited)
     )
-}
-
-/// Reads any bytes as a configuration, and edits them if they are one. The first four bytes choose
-/// the place and the value.
-#[doc(hidden)]
-pub fn fuzz_config(data: &[u8]) {
-    let Some((control, text)) = data.split_first_chunk::<4>() else {
-        return;
-    };
-    let environment = super::super::Environment::new(std::iter::empty(), text);
-    if let Ok(config) = super::super::read(text, &environment) {
-        assert_eq!(super::super::diff(&config, &config), []);
-    }
-    let root = jsonc::parse(text, Dialect::Relaxed).ok();
-    let mut path: Vec<&str> = Vec::new();
-    let mut here = root.as_ref();
-    for choice in &control[..3] {
-        let members = here.map(Value::members).unwrap_or_default();
-        let member = members.get(usize::from(*choice));
-        path.push(member.map_or("new", |member| member.key.as_str()));
-        here = member.map(|member| &member.value);
-        if here.is_none_or(|value| value.members().is_empty()) && choice % 2 == 0 {
-            break;
-        }
-    }
-    let values = [
-        "null",
-        "[1,\"x\"]",
-        r#"{"a":{"b":[{"c":1}]},"d\u0041\n":-1.50e3}"#,
-        "{}",
-    ];
-    let value = values[usize::from(control[3] % 4)];
-    if let Some(edited) = checked_set(text, &path, value) {
-        assert!(checked_set(&edited, &path, value).is_some());
-        assert!(checked_remove(&edited, &path).is_some());
-    }
-    drop(checked_remove(text, &path));
 }

@@ -1,4 +1,5 @@
-use super::model::{Plain, checked_remove, checked_set, fuzz_config};
+use super::super::fuzzing;
+use super::model::{Plain, checked_remove, checked_set};
 use super::*;
 
 #[track_caller]
@@ -189,6 +190,15 @@ fn comments_around_a_removed_member_stay() {
     removes("{\"a\": 1 /* c */, \"b\": 2}", &["a"], "{/* c */ \"b\": 2}");
     removes("{ /* c */ \"a\": 1 }", &["a"], "{ /* c */ }");
     removes("{ // c\n \"a\": 1 }", &["a"], "{ // c\n }");
+}
+
+#[test]
+fn contains_looks_along_the_path() {
+    let text = b"{\"a\": {\"b\": 1}}";
+    assert_eq!(contains(text, &["a", "b"]), Ok(true));
+    assert_eq!(contains(text, &["a", "c"]), Ok(false));
+    assert_eq!(contains(b" // x", &["a"]), Ok(false));
+    assert!(matches!(contains(b"{", &["a"]), Err(EditError::NotJson(_))));
 }
 
 #[test]
@@ -407,6 +417,6 @@ fn any_bytes_are_read_and_edited_without_a_panic() {
                 _ => data.truncate(at),
             }
         }
-        fuzz_config(&data);
+        fuzzing::config(&data);
     }
 }

@@ -1,0 +1,283 @@
+//! `serve`: turns flags into settings and hands over to the shell.
+
+use onemcp::effect::Level;
+use onemcp::settings::{HealthLevel, Settings};
+
+use crate::cli::args::{Line, choice, number};
+use crate::cli::failure::Failure;
+use crate::cli::{out, places, variable};
+use crate::shell::{self, ServeOptions};
+
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+const HEALTH: [(&str, HealthLevel); 3] = [
+    ("minimal", HealthLevel::Minimal),
+    ("basic", HealthLevel::Basic),
+    ("full", HealthLevel::Full),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Stdio,
+    Http,
+    /// Accepted for the sake of old habits.
+    Sse,
+}
+
+const TRANSPORTS: [(&str, Transport); 3] = [
+    ("stdio", Transport::Stdio),
+    ("http", Transport::Http),
+    ("sse", Transport::Sse),
+];
+
+/// Serves until told to stop.
+pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
+    let options = options(line)?;
+    if line.get("transport", choice(&TRANSPORTS))? == Some(Transport::Sse) {
+        out::note("--transport sse is served by http: the old transport is at /sse");
+    }
+    Ok(shell::serve(options))
+}
+
+fn options(line: &Line) -> Result<ServeOptions, Failure> {
+    line.no_operands()?;
+    let transport = line.get("transport", choice(&TRANSPORTS))?;
+    let stdio = transport == Some(Transport::Stdio);
+    let demo = line.is_set("demo");
+    let places = match places::resolve(line, variable) {
+        Err(Failure::Failed(_)) if demo => places::nowhere(),
+        other => other?,
+    };
+    let settings = settings(line, stdio)?;
+    let port = settings.port;
+    Ok(ServeOptions {
+        http: (!stdio).then(|| (settings.host.clone(), port)),
+        settings,
+        config_file: places.config_file,
+        config_dir: places.config_dir,
+        state_dir: places.state_dir,
+        reload: !line.is_set("no-config-reload"),
+        log_file: line.raw("log-file").map(Into::into),
+        log_json: line
+            .get("log-format", choice(&[("text", false), ("json", true)]))?
+            .unwrap_or(false),
+        demo,
+    })
+}
+
+fn settings(line: &Line, stdio: bool) -> Result<Settings, Failure> {
+    let usual = Settings::default();
+    let minutes_max = u64::MAX / 60_000;
+    let seconds_max = u64::MAX / 1000;
+    let port = line.get("port", |text| {
+        let number = number(0, u64::from(u16::MAX))(text)?;
+        Ok(u16::try_from(number).unwrap_or_default())
+    })?;
+    let session_min = line.get("session-ttl", number(1, minutes_max))?;
+    let stream_s = line.get("stream-max", number(1, seconds_max))?;
+    Ok(Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        stdio,
+        host: line.get("host", host)?.unwrap_or(usual.host),
+        port: if stdio { 0 } else { port.unwrap_or(usual.port) },
+        external_url: line.get("external-url", origin)?,
+        allowed_hosts: line.list("allowed-hosts")?,
+        machine_name: None,
+        allowed_origins: line.list("allowed-origins")?,
+        tags: line.list("tags")?,
+        page_entries: count(line, "pagination", 0, usize::MAX)?.unwrap_or(usual.page_entries),
+        name_bytes_max: count(line, "name-max", 16, 128)?.unwrap_or(usual.name_bytes_max),
+        list_wait_ms: line
+            .get("list-wait", number(0, u64::MAX))?
+            .unwrap_or(usual.list_wait_ms),
+        session_idle_ms: session_min.map_or(usual.session_idle_ms, |minutes| minutes * 60_000),
+        stream_ms_max: stream_s.map(|seconds| seconds * 1000),
+        health: line
+            .get("health-info-level", choice(&HEALTH))?
+            .unwrap_or_default(),
+        log_level: line
+            .get("log-level", choice(&LEVELS))?
+            .unwrap_or(usual.log_level),
+        ..usual
+    })
+}
+
+fn count(line: &Line, long: &str, min: usize, max: usize) -> Result<Option<usize>, Failure> {
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    line.get(long, |text| {
+        let number = number(wide(min), wide(max))(text)?;
+        Ok(usize::try_from(number).unwrap_or(usize::MAX))
+    })
+}
+
+/// An address or a name to listen on; `[::1]` may keep its brackets.
+fn host(text: &str) -> Result<String, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '%');
+    if bare.is_empty() || !bare.chars().all(allowed) {
+        return Err("an address or a host name".to_owned());
+    }
+    if bare.contains(':') && bare.parse::<std::net::Ipv6Addr>().is_err() {
+        return Err("a host without a port; the port is --port".to_owned());
+    }
+    Ok(bare.to_owned())
+}
+
+/// `https://host[:port]`; one final slash is forgiven.
+fn origin(text: &str) -> Result<String, String> {
+    let expected = || "an origin such as https://mcp.example.com, without a path".to_owned();
+    let origin = text.strip_suffix('/').unwrap_or(text);
+    let (scheme, authority) = origin.split_once("://").ok_or_else(expected)?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (name, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']').ok_or_else(expected)?;
+            let address: std::net::Ipv6Addr = address.parse().map_err(|_| expected())?;
+            (format!("[{address}]"), after.strip_prefix(':'))
+        }
+        None => match authority.split_once(':') {
+            Some((name, port)) => (name.to_ascii_lowercase(), Some(port)),
+            None => (authority.to_ascii_lowercase(), None),
+        },
+    };
+    let name_fits = name.starts_with('[')
+        || (!name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')));
+    let port_fits = port.is_none_or(|port| number(1, u64::from(u16::MAX))(port).is_ok());
+    if !matches!(scheme.as_str(), "http" | "https") || !name_fits || !port_fits {
+        return Err(expected());
+    }
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Ok(format!("{scheme}://{name}{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::cli::args::parse;
+
+    fn read(args: &[&str]) -> Result<ServeOptions, Failure> {
+        let args = ["-d", "/d"].iter().chain(args).map(OsString::from);
+        options(&parse(args, |_| None)?)
+    }
+
+    #[track_caller]
+    fn refused(args: &[&str], expected: &str) {
+        match read(args) {
+            Err(Failure::Usage(text)) => assert!(text.contains(expected), "{text}"),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("accepted"),
+        }
+    }
+
+    #[test]
+    fn contract_1_defaults() {
+        let options = read(&[]).unwrap();
+        assert_eq!(options.http, Some(("127.0.0.1".to_owned(), 3050)));
+        assert_eq!(options.settings.session_idle_ms, 24 * 60 * 60 * 1000);
+        assert_eq!(options.settings.list_wait_ms, 10_000);
+        assert!(options.reload && !options.demo && !options.log_json);
+        assert_eq!(options.settings.version, env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn contract_1_every_flag() {
+        let options = read(&[
+            "serve",
+            "-thttp",
+            "-P0",
+            "-H",
+            "[::]",
+            "-u",
+            "HTTPS://Mcp.Example.com:8443/",
+            "--tags",
+            "a, b,,c",
+            "--tags=d",
+            "--pagination",
+            "5",
+            "--allowed-hosts",
+            "x,y",
+            "--allowed-origins",
+            "https://o",
+            "--session-ttl",
+            "2",
+            "--health-info-level",
+            "full",
+            "--list-wait",
+            "0",
+            "--no-config-reload",
+            "--stream-max",
+            "30",
+            "--name-max",
+            "128",
+            "--demo",
+            "--log-level",
+            "debug",
+            "--log-format",
+            "json",
+            "--log-file",
+            "/l",
+        ])
+        .unwrap();
+        let settings = &options.settings;
+        assert_eq!(options.http, Some(("::".to_owned(), 0)));
+        assert_eq!(
+            settings.external_url.as_deref(),
+            Some("https://mcp.example.com:8443")
+        );
+        assert_eq!(settings.tags, ["a", "b", "c", "d"]);
+        assert_eq!((settings.page_entries, settings.name_bytes_max), (5, 128));
+        assert_eq!(settings.allowed_hosts, ["x", "y"]);
+        assert_eq!(settings.allowed_origins, ["https://o"]);
+        assert_eq!(settings.session_idle_ms, 120_000);
+        assert_eq!(settings.stream_ms_max, Some(30_000));
+        assert_eq!(settings.health, HealthLevel::Full);
+        assert_eq!(settings.log_level, Level::Debug);
+        assert_eq!(settings.list_wait_ms, 0);
+        assert!(!options.reload && options.demo && options.log_json);
+        assert_eq!(
+            options.log_file.as_deref(),
+            Some(std::path::Path::new("/l"))
+        );
+    }
+
+    #[test]
+    fn contract_1_stdio_has_no_port() {
+        let options = read(&["--transport", "stdio", "--port", "5"]).unwrap();
+        assert_eq!((options.http, options.settings.port), (None, 0));
+        assert!(options.settings.stdio);
+        assert!(read(&["-t", "sse"]).unwrap().http.is_some());
+    }
+
+    #[test]
+    fn contract_1_wrong_values_name_the_flag_and_what_is_expected() {
+        refused(&["-P", "70000"], "-P must be a number from 0 to 65535");
+        refused(&["--port", "+5"], "--port must be");
+        refused(&["--port=x"], "found \"x\"");
+        refused(&["-t", "tcp"], "one of stdio, http, sse");
+        refused(&["-H", "a:5"], "the port is --port");
+        refused(&["-H", ""], "an address");
+        refused(&["-u", "mcp.example.com"], "an origin");
+        refused(&["-u", "https://h/mcp"], "without a path");
+        refused(&["-u", "ftp://h"], "an origin");
+        refused(&["-u", "https://u@h"], "an origin");
+        refused(&["-u", "https://h:0"], "an origin");
+        refused(&["--name-max", "15"], "from 16 to 128");
+        refused(&["--session-ttl", "0"], "at least 1");
+        refused(&["--session-ttl", "99999999999999999999"], "--session-ttl");
+        refused(&["--log-level", "loud"], "one of error");
+        refused(&["serve", "extra"], "unexpected \"extra\"");
+    }
+}

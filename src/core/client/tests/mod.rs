@@ -1,0 +1,12 @@
+//! The whole room, driven as the hub drives it: bytes in, events out, bytes out. One file per
+//! checklist of protocol.md.
+
+mod kit;
+mod limits;
+mod pages;
+mod post;
+mod sse;
+mod stdio;
+mod storm;
+mod streams;
+mod web;

@@ -1,0 +1,240 @@
+//! Reads `mcp.json` and the `.env` beside it, and tells whether they say something new. What they
+//! mean is the core's business.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use onemcp::config::{Config, Environment, demo_config, read};
+use onemcp::limits::CONFIG_BYTES_MAX;
+use ring::digest::{Context, SHA256, digest};
+
+use crate::shell::disk::{read_bounded, reason};
+
+/// The two files, and what they said last.
+pub(crate) struct Configuration {
+    file: PathBuf,
+    dot_env: PathBuf,
+    environment: Environment,
+    demo: bool,
+    /// SHA-256 over both files as they were read last, whether they could be understood or not:
+    /// our own write, or a `touch`, causes nothing, and the same error is not told twice.
+    known: Option<Vec<u8>>,
+}
+
+/// What a look at the files gave.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    /// They say something new.
+    New(Box<Config>),
+    /// They say what they said.
+    Unchanged,
+    /// There is no `mcp.json`.
+    Missing,
+}
+
+impl Configuration {
+    /// Names the files. `demo` serves the built-in server in place of what they say.
+    pub(crate) fn new(file: PathBuf, config_dir: &Path, demo: bool) -> Self {
+        let parent = hash_of_directory(config_dir);
+        let environment = Environment::new(env::vars_os(), &[])
+            .with_tool_directories(tool_directories())
+            .with_parent_hash(&parent);
+        let dot_env = file.with_file_name(".env");
+        Self {
+            file,
+            dot_env,
+            environment,
+            demo,
+            known: None,
+        }
+    }
+
+    /// Whether an instance with the same configuration started us: serving would never end.
+    pub(crate) fn is_loop(&self, config_dir: &Path) -> bool {
+        self.environment.is_below(&hash_of_directory(config_dir))
+    }
+
+    /// Where `mcp.json` is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The files that decide, for watching.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        if self.demo {
+            return Vec::new();
+        }
+        vec![self.file.clone(), self.dot_env.clone()]
+    }
+
+    /// Reads the files. The error is one line that names the file and, where it can, line and
+    /// column.
+    pub(crate) fn load(&mut self) -> Result<Loaded, String> {
+        if self.demo {
+            let program = env::current_exe().map_or_else(|_| "1mcp".into(), OsString::from);
+            return Ok(Loaded::New(Box::new(demo_config(&program))));
+        }
+        let failed = |file: &Path, error: std::io::Error| {
+            format!("cannot read {}: {}", file.display(), reason(&error))
+        };
+        let text = read_bounded(&self.file, CONFIG_BYTES_MAX)
+            .map_err(|error| failed(&self.file, error))?;
+        let dot_env = read_bounded(&self.dot_env, CONFIG_BYTES_MAX)
+            .map_err(|error| failed(&self.dot_env, error))?
+            .unwrap_or_default();
+        let hash = hash_of_files(text.as_deref(), &dot_env);
+        if self.known.as_deref() == Some(&hash) {
+            return Ok(Loaded::Unchanged);
+        }
+        self.known = Some(hash);
+        let Some(text) = text else {
+            return Ok(Loaded::Missing);
+        };
+        let environment = self.environment.clone().with_dot_env(&dot_env);
+        match read(&text, &environment) {
+            Ok(config) => Ok(Loaded::New(Box::new(config))),
+            Err(error) => Err(format!("{}: {error}", self.file.display())),
+        }
+    }
+}
+
+fn hash_of_files(text: Option<&[u8]>, dot_env: &[u8]) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    let length = text.map_or(u64::MAX, |text| text.len() as u64);
+    context.update(&length.to_le_bytes());
+    context.update(text.unwrap_or_default());
+    context.update(dot_env);
+    context.finish().as_ref().to_vec()
+}
+
+/// 16 hexadecimal digits that stand for a configuration directory, however it is spelled.
+fn hash_of_directory(path: &Path) -> String {
+    let path = path
+        .canonicalize()
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_path_buf());
+    let hash = digest(&SHA256, path.as_os_str().as_encoded_bytes());
+    let digits = hash.as_ref().iter().take(8);
+    digits.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where people's tools are, as far as that exists: an instance that was started from a desktop
+/// has a PATH without them.
+fn tool_directories() -> Vec<OsString> {
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let beside_home = [
+        ".local/bin",
+        ".cargo/bin",
+        ".bun/bin",
+        ".deno/bin",
+        ".volta/bin",
+        ".asdf/shims",
+        ".local/share/mise/shims",
+        ".nvm/current/bin",
+    ];
+    ["/usr/local/bin", "/opt/homebrew/bin", "/snap/bin"]
+        .iter()
+        .map(PathBuf::from)
+        .chain(
+            home.iter()
+                .flat_map(|home| beside_home.map(|rest| home.join(rest))),
+        )
+        .chain(home.as_deref().and_then(nvm_default))
+        .filter(|directory| directory.is_dir())
+        .map(OsString::from)
+        .collect()
+}
+
+/// The newest Node that nvm installed: nvm itself sets PATH only in shells.
+fn nvm_default(home: &Path) -> Option<PathBuf> {
+    let versions = home.join(".nvm/versions/node").read_dir().ok()?;
+    let newest = versions
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .max_by_key(|name| version_numbers(name))?;
+    let directory = home.join(".nvm/versions/node").join(newest);
+    Some(directory.join("bin"))
+}
+
+fn version_numbers(name: &OsStr) -> Vec<u32> {
+    let name = name.to_string_lossy();
+    let numbers = name.trim_start_matches('v').split('.');
+    numbers.map_while(|number| number.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::disk::tests::TempDir;
+    use std::fs;
+
+    fn configuration(dir: &TempDir) -> Configuration {
+        Configuration::new(dir.path().join("mcp.json"), dir.path(), false)
+    }
+
+    #[test]
+    fn only_what_says_something_new_is_passed_on() {
+        let dir = TempDir::new();
+        let mut files = configuration(&dir);
+        assert!(matches!(files.load(), Ok(Loaded::Missing)));
+        assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
+        let text = r#"{"mcpServers": {"a": {"command": "${A}"}}}"#;
+        fs::write(files.file(), text).unwrap();
+        let Ok(Loaded::New(first)) = files.load() else {
+            panic!("a new file is new");
+        };
+        assert!(first.servers[0].fault.is_some(), "A is not set");
+        fs::write(files.file(), text).unwrap();
+        assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
+        fs::write(dir.path().join(".env"), "A=cat").unwrap();
+        let Ok(Loaded::New(second)) = files.load() else {
+            panic!("another .env is new");
+        };
+        assert_eq!(second.servers[0].spawn().unwrap().program, "cat");
+    }
+
+    #[test]
+    fn what_is_not_json_is_one_line_with_file_line_and_column() {
+        let dir = TempDir::new();
+        let mut files = configuration(&dir);
+        fs::write(files.file(), "{\n  nonsense").unwrap();
+        let error = files.load().unwrap_err();
+        assert!(error.contains("mcp.json: line 2, column 3: "), "{error}");
+        assert!(!error.contains('\n'));
+        assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let dir = TempDir::new();
+        let mut files = configuration(&dir);
+        fs::create_dir(files.file()).unwrap();
+        let error = files.load().unwrap_err();
+        assert!(error.starts_with("cannot read "), "{error}");
+        assert!(error.ends_with("mcp.json: is a directory"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_has_one_hash_however_it_is_spelled() {
+        let dir = TempDir::new();
+        let twisted = dir.path().join("../").join(dir.path().file_name().unwrap());
+        let hash = hash_of_directory(dir.path());
+        assert_eq!(hash, hash_of_directory(&twisted));
+        assert_eq!(hash.len(), 16);
+        let mut files = configuration(&dir);
+        assert!(!files.is_loop(dir.path()));
+        let above = [("ONE_MCP_PARENTS".into(), hash.into())];
+        files.environment = Environment::new(above, &[]);
+        assert!(files.is_loop(dir.path()));
+    }
+
+    #[test]
+    fn the_newest_node_of_nvm_is_found_by_number_and_not_by_letter() {
+        let dir = TempDir::new();
+        for version in ["v9.11.2", "v22.3.0", "v22.21.1"] {
+            fs::create_dir_all(dir.path().join(".nvm/versions/node").join(version)).unwrap();
+        }
+        let found = nvm_default(dir.path()).unwrap();
+        assert!(found.ends_with("v22.21.1/bin"));
+    }
+}

@@ -1,0 +1,491 @@
+//! The loop that everything runs in: wait, note what is ready, act on it, write, spawn, sleep.
+//!
+//! Readiness is edge-triggered and so told once: it is collected first, and what could not be read
+//! within a turn's budget stays on the ready queue. Links are written at the end of the turn, once
+//! each. Without events and deadlines the process sleeps for good. Knows no MCP: what bytes mean
+//! is the core's business. `reading` and `writing` hold the two halves of a turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+use onemcp::effect::{Effect, Effects, Level, SpawnSpec};
+use onemcp::hub::Hub;
+use onemcp::input::Input;
+use onemcp::language::PoolKey;
+use onemcp::limits::{EXIT_LOG_MS_MAX, EXIT_STATE_MS_MAX, READ_BYTES_PER_TURN_MAX};
+use onemcp::links::LinkKey;
+use onemcp::now::{Now, Tick};
+
+use crate::shell::children::{ChildKey, Children};
+use crate::shell::clock::Clock;
+use crate::shell::configuration::{Configuration, Loaded};
+use crate::shell::link::{Link, LinkTable, Reading, Stream, Subject, Writing, subject, token};
+use crate::shell::listener::{Listener, Reserve};
+use crate::shell::log::Log;
+use crate::shell::signals::{Request, Signals};
+use crate::shell::state::StateDir;
+use crate::shell::watch::Watch;
+
+/// What the loop drives: the hub, or a test's stand-in.
+pub(crate) trait Core {
+    /// See [`Hub::handle`].
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects);
+    /// See [`Hub::next_deadline`].
+    fn next_deadline(&self) -> Option<Tick>;
+    /// See [`Hub::next_dirty`].
+    fn next_dirty(&mut self) -> Option<LinkKey>;
+    /// See [`Hub::pending`].
+    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]>;
+    /// See [`Hub::wrote`].
+    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool;
+}
+
+impl Core for Hub {
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
+        self.handle(now, input, out);
+    }
+    fn next_deadline(&self) -> Option<Tick> {
+        self.next_deadline()
+    }
+    fn next_dirty(&mut self) -> Option<LinkKey> {
+        self.next_dirty()
+    }
+    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
+        self.pending(link)
+    }
+    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
+        self.wrote(now, link, bytes, out)
+    }
+}
+
+/// The loop's own descriptors, as [`Subject::Fixed`].
+pub(crate) mod fixed {
+    /// The signal pipe.
+    pub(crate) const SIGNALS: u32 = 0;
+    /// The inotify queue.
+    pub(crate) const WATCH: u32 = 1;
+    /// Stderr, while it refuses bytes.
+    pub(crate) const LOG: u32 = 2;
+    /// The first listener; the others follow.
+    pub(crate) const LISTENER: u32 = 3;
+}
+
+/// The token of one of the loop's own descriptors.
+pub(crate) fn fixed_token(number: u32) -> Token {
+    token(Subject::Fixed(number))
+}
+
+/// What may be read without waiting for another event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    Link(LinkKey),
+    Stderr(ChildKey),
+    Listener(usize),
+}
+
+/// Everything that a running `serve` holds.
+pub(crate) struct EventLoop<C> {
+    pub(super) poll: Poll,
+    pub(super) core: C,
+    pub(super) clock: Clock,
+    pub(super) effects: Effects,
+    pub(super) links: LinkTable,
+    pub(super) children: Children,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) reserve: Reserve,
+    /// Listeners that could not accept for want of descriptors; tried again when one is free.
+    pub(super) stuck: Vec<usize>,
+    pub(super) ready: VecDeque<Ready>,
+    /// Links that take bytes again, or did not get all of theirs in the last turn.
+    pub(super) writable: Vec<LinkKey>,
+    /// Links found dead, of which the core does not know yet.
+    pub(super) broken: Vec<LinkKey>,
+    pub(super) buffer: Box<[u8]>,
+    pub(super) log: Log,
+    signals: Option<Signals>,
+    signalled: bool,
+    watch: Option<Watch>,
+    watch_event: bool,
+    configuration: Configuration,
+    state: StateDir,
+    /// State was written since we last asked how that went.
+    state_asked: bool,
+    spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
+    stopping: bool,
+    exit: Option<u8>,
+}
+
+/// What a loop is made of.
+pub(crate) struct Parts<C> {
+    pub(crate) poll: Poll,
+    pub(crate) core: C,
+    pub(crate) clock: Clock,
+    pub(crate) children: Children,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) log: Log,
+    pub(crate) signals: Option<Signals>,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) configuration: Configuration,
+    pub(crate) state: StateDir,
+}
+
+impl<C: Core> EventLoop<C> {
+    /// A loop that has not run yet. Its listeners and signals are registered already.
+    pub(crate) fn new(parts: Parts<C>) -> Self {
+        Self {
+            poll: parts.poll,
+            core: parts.core,
+            clock: parts.clock,
+            effects: Effects::default(),
+            links: LinkTable::default(),
+            children: parts.children,
+            listeners: parts.listeners,
+            reserve: Reserve::new(),
+            stuck: Vec::new(),
+            ready: VecDeque::new(),
+            writable: Vec::new(),
+            broken: Vec::new(),
+            buffer: vec![0; READ_BYTES_PER_TURN_MAX].into_boxed_slice(),
+            log: parts.log,
+            signals: parts.signals,
+            signalled: false,
+            watch: parts.watch,
+            watch_event: false,
+            configuration: parts.configuration,
+            state: parts.state,
+            state_asked: false,
+            spawns: VecDeque::new(),
+            stopping: false,
+            exit: None,
+        }
+    }
+
+    /// Runs until the core asks for the end, or a second SIGTERM does; the exit code.
+    pub(crate) fn run(&mut self) -> u8 {
+        let mut events = Events::with_capacity(256);
+        loop {
+            if let Some(code) = self.turn(&mut events) {
+                return self.leave(code);
+            }
+        }
+    }
+
+    /// One turn: ends what the last one or the start left to do, waits, acts.
+    pub(super) fn turn(&mut self, events: &mut Events) -> Option<u8> {
+        self.finish_turn();
+        if self.exit.is_some() {
+            return self.exit;
+        }
+        match self.poll.poll(events, self.timeout()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            Err(error) => {
+                let line = format!("cannot wait for events: {error}");
+                self.log.line(Level::Error, &line);
+                return Some(1);
+            }
+        }
+        for event in events.iter() {
+            self.note(event);
+        }
+        self.act();
+        None
+    }
+
+    /// How long nothing but an event can give us work.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.writable.is_empty() || !self.spawns.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let watch = self.watch.as_ref().and_then(Watch::deadline);
+        let deadline = [self.core.next_deadline(), watch]
+            .into_iter()
+            .flatten()
+            .min()?;
+        // At least a millisecond: an owner of deadlines that lets one stand in the past must not
+        // make us spin.
+        let wait = deadline.since(self.clock.tick()).max(1);
+        Some(Duration::from_millis(wait))
+    }
+
+    /// Notes what an event says. Acts on nothing yet: what is done for one event may be the end of
+    /// what the next one is about.
+    fn note(&mut self, event: &Event) {
+        match subject(event.token()) {
+            Subject::Link(key) => self.note_link(LinkKey(key), event),
+            Subject::LinkOutput(key) => self.note_output(LinkKey(key), event),
+            Subject::Stderr(key) => self.ready.push_back(Ready::Stderr(ChildKey(key))),
+            Subject::Fixed(fixed::SIGNALS) => self.signalled = true,
+            Subject::Fixed(fixed::WATCH) => self.watch_event = true,
+            // The log is flushed at the end of every turn anyway.
+            Subject::Fixed(fixed::LOG) => {}
+            Subject::Fixed(number) => {
+                let index = number.saturating_sub(fixed::LISTENER) as usize;
+                self.ready.push_back(Ready::Listener(index));
+            }
+        }
+    }
+
+    fn note_link(&mut self, key: LinkKey, event: &Event) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let closed = event.is_read_closed() || event.is_error();
+        link.hung_up |= closed;
+        if event.is_readable() || closed {
+            match link.reading {
+                Reading::Waiting => {
+                    link.reading = Reading::Queued;
+                    self.ready.push_back(Ready::Link(key));
+                }
+                Reading::Paused(_) => link.reading = Reading::Paused(true),
+                Reading::Queued | Reading::Ended => {}
+            }
+        }
+        if link.writing == Writing::Blocked && (event.is_writable() || event.is_error()) {
+            self.writable.push(key);
+        }
+    }
+
+    fn note_output(&mut self, key: LinkKey, event: &Event) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let gone = event.is_error() || event.is_write_closed();
+        match link.stream {
+            // Whoever read our stdout is gone: the client is gone.
+            Stream::Stdio { .. } if gone => self.broken.push(key),
+            Stream::Stdio { .. } | Stream::Child { .. } | Stream::Socket(_) => {
+                if link.writing == Writing::Blocked {
+                    self.writable.push(key);
+                }
+            }
+        }
+    }
+
+    /// Acts on what was noted.
+    fn act(&mut self) {
+        if std::mem::take(&mut self.signalled) {
+            self.act_on_signals();
+        }
+        self.read_ready();
+        self.act_on_watch();
+        let due = self.core.next_deadline();
+        if due.is_some_and(|at| at <= self.clock.tick()) {
+            self.dispatch(Input::Tick);
+        }
+    }
+
+    fn act_on_signals(&mut self) {
+        let requests = self.signals.as_mut().map(Signals::take).unwrap_or_default();
+        for request in requests {
+            match request {
+                Request::Stop if self.stopping => self.exit = Some(1),
+                Request::Stop => {
+                    self.stopping = true;
+                    self.log.line(Level::Info, "stopping");
+                    self.dispatch(Input::Stop);
+                }
+                Request::Reload => {
+                    self.log.reopen();
+                    self.reload();
+                }
+                Request::Reap => self.reap(),
+            }
+        }
+    }
+
+    fn act_on_watch(&mut self) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let now = self.clock.tick();
+        if std::mem::take(&mut self.watch_event) {
+            watch.on_event(now);
+        }
+        if watch.poll(now) {
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        if self.stopping {
+            return;
+        }
+        match self.configuration.load() {
+            Ok(Loaded::Unchanged) => {}
+            Ok(Loaded::Missing) => {
+                let file = self.configuration.file().display();
+                let line = format!("{file} is gone; what it said last stays in force");
+                self.log.line(Level::Warn, &line);
+            }
+            Ok(Loaded::New(config)) => {
+                self.log.line(Level::Info, "configuration read again");
+                self.configure(config);
+            }
+            Err(line) => {
+                let line = format!("{line}; the old configuration stays in force");
+                self.log.line(Level::Error, &line);
+            }
+        }
+    }
+
+    /// Passes a configuration on, and says what is wrong with parts of it.
+    pub(crate) fn configure(&mut self, config: Box<onemcp::config::Config>) {
+        for problem in &config.problems {
+            let line = format!("{}: {problem}", self.configuration.file().display());
+            self.log.line(Level::Error, &line);
+        }
+        self.dispatch(Input::Config(config));
+    }
+
+    /// Our own stdin and stdout become a link.
+    pub(crate) fn open_stdio(&mut self, stream: Stream) {
+        let key = self.open_link(stream);
+        self.dispatch(Input::Stdio { link: key });
+        let is_always_ready = matches!(
+            self.links.get(key),
+            Some(Link { stream: Stream::Stdio { input, .. }, .. }) if input.is_always_ready()
+        );
+        if is_always_ready {
+            self.queue_link(key);
+        }
+    }
+
+    /// Takes a stream into the table. A stream that the kernel gives no events for is dead.
+    pub(super) fn open_link(&mut self, stream: Stream) -> LinkKey {
+        let key = self.links.insert(Link::new(stream));
+        let registered = match self.links.get_mut(key) {
+            Some(link) => link.register(self.poll.registry(), key),
+            None => Ok(()),
+        };
+        if registered.is_err() {
+            self.broken.push(key);
+        }
+        key
+    }
+
+    /// Puts a link on the ready queue as if an event had come.
+    pub(super) fn queue_link(&mut self, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key)
+            && link.reading == Reading::Waiting
+        {
+            link.reading = Reading::Queued;
+            self.ready.push_back(Ready::Link(key));
+        }
+    }
+
+    /// Gives one input to the core and does what it orders.
+    pub(super) fn dispatch(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        self.core.handle(now, input, &mut self.effects);
+        self.obey();
+    }
+
+    /// Does what the core ordered, until nothing is left.
+    pub(super) fn obey(&mut self) {
+        while let Some(effect) = self.effects.pop() {
+            match effect {
+                Effect::Spawn { pool, spec } => self.spawns.push_back((pool, spec)),
+                Effect::Signal { pool, signal } => self.children.signal(pool, signal),
+                Effect::Close { link } => {
+                    self.close_link(link);
+                }
+                Effect::PauseRead { link, paused } => self.pause(link, paused),
+                Effect::LoadState { name } => {
+                    let bytes = self.state.load(&name);
+                    let now = self.clock.now();
+                    let answer = Input::StateLoaded { name, bytes };
+                    self.core.handle(now, answer, &mut self.effects);
+                }
+                Effect::StoreState { name, bytes } => {
+                    self.state.store(name, bytes);
+                    self.state_asked = true;
+                }
+                Effect::Log { level, line } => self.log.line(level, &line),
+                Effect::Exit { code } => self.exit = Some(code),
+            }
+        }
+    }
+
+    fn pause(&mut self, key: LinkKey, paused: bool) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        match (link.reading, paused) {
+            (Reading::Waiting, true) => link.reading = Reading::Paused(false),
+            (Reading::Queued, true) => link.reading = Reading::Paused(true),
+            (Reading::Paused(false), false) => link.reading = Reading::Waiting,
+            (Reading::Paused(true), false) => {
+                link.reading = Reading::Queued;
+                self.ready.push_back(Ready::Link(key));
+            }
+            (Reading::Paused(_) | Reading::Ended, true)
+            | (Reading::Waiting | Reading::Queued | Reading::Ended, false) => {}
+        }
+    }
+
+    /// Closes a link; `false` if it was closed before. Its key is never valid again, so an event
+    /// that was fetched for it already reaches nobody.
+    pub(super) fn close_link(&mut self, key: LinkKey) -> bool {
+        let Some(link) = self.links.remove(key) else {
+            return false;
+        };
+        link.deregister(self.poll.registry());
+        if matches!(link.stream, Stream::Child { .. }) {
+            self.children.link_closed(key);
+        }
+        drop(link);
+        self.ready.extend(self.stuck.drain(..).map(Ready::Listener));
+        true
+    }
+
+    /// The end of a turn: everything is written, one child is started, the log goes out.
+    fn finish_turn(&mut self) {
+        self.flush();
+        if self.exit.is_none() && self.spawn_next() {
+            self.flush();
+        }
+        for warning in self.children.warnings() {
+            self.log.line(Level::Warn, &warning);
+        }
+        if std::mem::take(&mut self.state_asked) && self.log.wants(Level::Debug) {
+            for complaint in self.state.complaints() {
+                self.log.line(Level::Debug, &complaint);
+            }
+        }
+        self.log
+            .flush(self.poll.registry(), fixed_token(fixed::LOG));
+    }
+
+    /// Starts at most one child: each start blocks until the program runs or fails to.
+    fn spawn_next(&mut self) -> bool {
+        let Some((pool, spec)) = self.spawns.pop_front() else {
+            return false;
+        };
+        match self.children.spawn(self.poll.registry(), pool, &spec) {
+            Ok(spawned) => {
+                let link = self.open_link(spawned.stream);
+                self.children.set_link(spawned.child, link);
+                let pid = spawned.pid;
+                self.dispatch(Input::Spawned { pool, link, pid });
+            }
+            Err(why) => self.dispatch(Input::SpawnFailed { pool, why }),
+        }
+        true
+    }
+
+    fn leave(&mut self, code: u8) -> u8 {
+        self.children.finish();
+        self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
+        self.log.flush_last(EXIT_LOG_MS_MAX);
+        code
+    }
+}
+
+#[cfg(test)]
+#[path = "event_loop_tests.rs"]
+mod tests;

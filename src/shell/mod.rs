@@ -1,0 +1,253 @@
+//! The only part of 1mcp that makes system calls: event loop, sockets, pipes, children, files,
+//! clock, signals. Knows no MCP: the core (`onemcp`) decides everything and is driven by
+//! [`event_loop`].
+//!
+//! The main thread does everything but writing state records, which may wait for a disk.
+
+mod child;
+mod children;
+mod clock;
+mod configuration;
+pub(crate) mod disk;
+mod event_loop;
+pub(crate) mod guard;
+mod guard_link;
+mod link;
+mod listener;
+mod log;
+mod own_stdio;
+mod reading;
+mod signals;
+mod state;
+mod sys;
+mod watch;
+mod watch_paths;
+mod writing;
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::panic;
+use std::path::PathBuf;
+
+use mio::{Poll, Registry};
+use onemcp::config::Config;
+use onemcp::effect::Level;
+use onemcp::hub::Hub;
+use onemcp::limits::OPEN_FILES_WANTED;
+use onemcp::settings::Settings;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use children::Children;
+use clock::Clock;
+use configuration::{Configuration, Loaded};
+use event_loop::{EventLoop, Parts, fixed, fixed_token};
+use guard_link::GuardCommand;
+use link::Stream;
+use listener::Listener;
+use log::Log;
+use own_stdio::{Direction, Standard};
+use signals::Signals;
+use state::StateDir;
+use watch::Watch;
+
+/// What the command line decided about one `serve`.
+#[derive(Debug)]
+pub(crate) struct ServeOptions {
+    /// What the core needs to know. The port, the machine's name and the kind of our stdin are
+    /// filled in here.
+    pub(crate) settings: Settings,
+    /// Host and port to listen on; `None` = our own stdin and stdout are the client.
+    pub(crate) http: Option<(String, u16)>,
+    /// `mcp.json`.
+    pub(crate) config_file: PathBuf,
+    /// The directory that stands for this configuration, for recognising ourselves above us.
+    pub(crate) config_dir: PathBuf,
+    /// Where records are kept.
+    pub(crate) state_dir: PathBuf,
+    /// Whether changes of the configuration are taken up while serving.
+    pub(crate) reload: bool,
+    /// Where the log goes; `None` = stderr.
+    pub(crate) log_file: Option<PathBuf>,
+    /// One JSON object per line of the log.
+    pub(crate) log_json: bool,
+    /// Serve the built-in demo in place of what is configured.
+    pub(crate) demo: bool,
+}
+
+/// Serves until told to stop; the exit code. What goes wrong before the first client can come is
+/// one line on stderr, and nothing was started.
+#[must_use]
+pub(crate) fn serve(options: ServeOptions) -> u8 {
+    install_panic_line();
+    match start(options) {
+        Ok(mut event_loop) => event_loop.run(),
+        Err(line) => {
+            say(&line);
+            1
+        }
+    }
+}
+
+fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
+    let clock = Clock::new();
+    // What our parent leaked to us must not reach our children.
+    sys::close_on_exec_from(3);
+    let open_files = sys::raise_open_files(OPEN_FILES_WANTED);
+    let mut configuration = Configuration::new(
+        std::mem::take(&mut options.config_file),
+        &options.config_dir,
+        options.demo,
+    );
+    if configuration.is_loop(&options.config_dir) {
+        return Err(format!(
+            "{} is served already by the 1mcp that started this one: remove the entry that runs \
+             1mcp itself",
+            options.config_dir.display()
+        ));
+    }
+    let poll = Poll::new().map_err(failed("cannot wait for events"))?;
+    let registry = poll.registry();
+    // Watched first and read afterwards, so that no change falls between.
+    let watch = (options.reload && !options.demo).then(|| {
+        let token = fixed_token(fixed::WATCH);
+        Watch::new(configuration.files(), registry, token, clock.tick())
+    });
+    let loaded = configuration.load()?;
+    let mut listeners = match &options.http {
+        Some((host, port)) => listener::bind(host, *port)?,
+        None => Vec::new(),
+    };
+    let stdio = match options.http {
+        Some(_) => None,
+        None => Some(open_stdio().map_err(failed("cannot use stdin and stdout"))?),
+    };
+    complete(&mut options.settings, &listeners, stdio.as_ref());
+    let mut log = open_log(&options)?;
+    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
+    register_all(registry, &mut signals, &mut listeners)
+        .map_err(failed("cannot wait for connections"))?;
+    if watch.as_ref().is_some_and(Watch::needs_timer) {
+        let line = "no file events here: the configuration is looked at once a second";
+        log.line(Level::Debug, line);
+    }
+    let config = first_config(loaded, &configuration, &mut log);
+    if let Some(address) = listeners.first().and_then(Listener::address) {
+        announce(&mut log, &listener::url(address), &config);
+    }
+    let mut event_loop = EventLoop::new(Parts {
+        core: Hub::new(options.settings, &seed()?),
+        poll,
+        clock,
+        children: Children::new(GuardCommand::this_binary(), open_files),
+        listeners,
+        log,
+        signals: Some(signals),
+        watch,
+        configuration,
+        state: StateDir::new(options.state_dir),
+    });
+    event_loop.configure(config);
+    if let Some(stream) = stdio {
+        event_loop.open_stdio(stream);
+    }
+    Ok(event_loop)
+}
+
+fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {
+    move |error| format!("{doing}: {}", disk::reason(&error))
+}
+
+fn open_stdio() -> io::Result<Stream> {
+    Ok(Stream::Stdio {
+        input: Standard::open(io::stdin().as_fd(), Direction::In)?,
+        output: Standard::open(io::stdout().as_fd(), Direction::Out)?,
+    })
+}
+
+/// What only the system knows of the settings.
+fn complete(settings: &mut Settings, listeners: &[Listener], stdio: Option<&Stream>) {
+    let address = listeners.first().and_then(Listener::address);
+    settings.port = address.map_or(0, |address| address.port());
+    if address.is_some_and(|address| address.ip().is_unspecified()) {
+        settings.machine_name = settings.machine_name.take().or_else(sys::machine_name);
+    }
+    if let Some(Stream::Stdio { input, .. }) = stdio {
+        settings.stdin_is_file = input.is_regular_file();
+    }
+}
+
+fn open_log(options: &ServeOptions) -> Result<Log, String> {
+    let (level, json) = (options.settings.log_level, options.log_json);
+    match &options.log_file {
+        None => Ok(Log::on_descriptor(io::stderr().as_fd(), level, json)),
+        Some(path) => Log::in_file(path, level, json).map_err(|error| {
+            let why = disk::reason(&error);
+            format!("cannot write the log file {}: {why}", path.display())
+        }),
+    }
+}
+
+fn register_all(
+    registry: &Registry,
+    signals: &mut Signals,
+    listeners: &mut [Listener],
+) -> io::Result<()> {
+    signals.register(registry, fixed_token(fixed::SIGNALS))?;
+    for (listener, number) in listeners.iter_mut().zip(fixed::LISTENER..) {
+        listener.register(registry, fixed_token(number))?;
+    }
+    Ok(())
+}
+
+fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
+    if let Loaded::New(config) = loaded {
+        return config;
+    }
+    let line = format!(
+        "no configuration yet ({}); add a server with: 1mcp mcp add NAME -- COMMAND",
+        configuration.file().display()
+    );
+    log.line(Level::Warn, &line);
+    Box::default()
+}
+
+/// The one line that says we are ready. To stderr, wherever the log goes.
+fn announce(log: &mut Log, url: &str, config: &Config) {
+    let servers = config.servers.iter().filter(|server| !server.disabled);
+    let line = match servers.count() {
+        1 => format!("listening on {url} (1 server)"),
+        count => format!("listening on {url} ({count} servers)"),
+    };
+    if log.is_on_stderr() {
+        log.plain(&format!("1mcp: {line}"));
+    } else {
+        say(&line);
+    }
+}
+
+fn seed() -> Result<[u8; 32], String> {
+    let mut seed = [0; 32];
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| "the system gives no random bytes".to_owned())?;
+    Ok(seed)
+}
+
+/// One line on stderr; a stderr that nobody reads is no reason to fail.
+fn say(line: &str) {
+    let _written = io::stderr().write_all(format!("1mcp: {line}\n").as_bytes());
+}
+
+/// A panic is a fault of ours; it is told in one line, with where it happened.
+fn install_panic_line() {
+    panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map_or_else(String::new, |place| format!(" at {place}"));
+        let why = info.payload_as_str().unwrap_or("no reason given");
+        let why = why.replace('\n', " ");
+        say(&format!(
+            "internal error{place}: {why} (please report this)"
+        ));
+    }));
+}

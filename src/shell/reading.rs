@@ -1,0 +1,131 @@
+//! The first half of a turn: what is ready is read, accepted and reaped, each within its budget,
+//! and given to the core at once.
+
+use std::io;
+
+use onemcp::effect::Level;
+use onemcp::input::Input;
+use onemcp::limits::{ACCEPTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
+use onemcp::links::LinkKey;
+
+use crate::shell::children::ChildKey;
+use crate::shell::event_loop::{Core, EventLoop, Ready};
+use crate::shell::link::{Reading, Stream, Writing};
+use crate::shell::listener::Accepted;
+
+impl<C: Core> EventLoop<C> {
+    /// Reads what was ready when the turn began; what is put on the queue meanwhile is for the
+    /// next turn.
+    pub(super) fn read_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            match self.ready.pop_front() {
+                Some(Ready::Link(key)) => self.read_link(key),
+                Some(Ready::Stderr(child)) => self.read_stderr(child),
+                Some(Ready::Listener(index)) => self.accept(index),
+                None => return,
+            }
+        }
+    }
+
+    /// Reads a link until it is empty or its budget of this turn is used up.
+    fn read_link(&mut self, key: LinkKey) {
+        let mut budget = READ_BYTES_PER_TURN_MAX;
+        while budget > 0 {
+            // The core may have closed or paused it while it handled the last bytes.
+            let Some(link) = self.links.get_mut(key) else {
+                return;
+            };
+            if link.reading != Reading::Queued {
+                return;
+            }
+            match link.read(self.buffer.get_mut(..budget).unwrap_or_default()) {
+                Ok(0) => {
+                    link.reading = Reading::Ended;
+                    return self.dispatch(Input::Eof { link: key });
+                }
+                Ok(n) => {
+                    if n < budget && link.short_read_empties() {
+                        link.reading = Reading::Waiting;
+                    }
+                    budget -= n;
+                    let bytes = self.buffer.get(..n).unwrap_or_default();
+                    let now = self.clock.now();
+                    let input = Input::Bytes { link: key, bytes };
+                    self.core.handle(now, input, &mut self.effects);
+                    self.obey();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    link.reading = Reading::Waiting;
+                    if link.writing == Writing::Refused {
+                        self.broken.push(key);
+                    }
+                    return;
+                }
+                Err(_) => return self.broken.push(key),
+            }
+        }
+        self.ready.push_back(Ready::Link(key));
+    }
+
+    /// Reads a child's stderr within the same budget.
+    fn read_stderr(&mut self, child: ChildKey) {
+        let mut budget = READ_BYTES_PER_TURN_MAX;
+        while budget > 0 {
+            let into = self.buffer.get_mut(..budget).unwrap_or_default();
+            let Some((pool, n)) = self.children.read_stderr(child, into) else {
+                return;
+            };
+            budget -= n;
+            let bytes = self.buffer.get(..n).unwrap_or_default();
+            let now = self.clock.now();
+            let input = Input::Stderr { pool, bytes };
+            self.core.handle(now, input, &mut self.effects);
+            self.obey();
+        }
+        self.ready.push_back(Ready::Stderr(child));
+    }
+
+    /// Accepts until nobody waits, or the budget is used up.
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            let Some(listener) = self.listeners.get(index) else {
+                return;
+            };
+            match listener.accept(&mut self.reserve) {
+                Accepted::Connection(socket, peer) => {
+                    self.reserve.note(false);
+                    let link = self.open_link(Stream::Socket(socket));
+                    self.dispatch(Input::Accepted { link, peer });
+                }
+                Accepted::Nothing => return,
+                Accepted::Lost => {}
+                Accepted::Dropped => self.say_dropped(),
+                Accepted::Stuck => {
+                    self.say_dropped();
+                    return self.stuck.push(index);
+                }
+            }
+        }
+        self.ready.push_back(Ready::Listener(index));
+    }
+
+    fn say_dropped(&mut self) {
+        if self.reserve.note(true) {
+            let line = "connections are dropped: no file descriptor is left (see ulimit -n)";
+            self.log.line(Level::Error, line);
+        }
+    }
+
+    /// Reaps the children that ended. What they wrote to stderr before is read first, since it
+    /// says why.
+    pub(super) fn reap(&mut self) {
+        for ended in self.children.reap() {
+            self.read_stderr(ended.child);
+            if let Some(pool) = ended.pool {
+                let status = ended.status;
+                self.dispatch(Input::Exited { pool, status });
+            }
+            self.children.settle(ended.child);
+        }
+    }
+}

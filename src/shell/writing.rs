@@ -1,0 +1,148 @@
+//! The second half of a turn: every link with something to send is written once, with as many
+//! pieces in one system call as there are; writability is asked for only after a refusal.
+
+use std::io::{self, IoSlice};
+
+use onemcp::input::Input;
+use onemcp::limits::{WRITE_BYTES_PER_TURN_MAX, WRITE_SLICES_MAX};
+use onemcp::links::LinkKey;
+
+use crate::shell::event_loop::{Core, EventLoop};
+use crate::shell::link::{Link, Reading, Stream, Writing};
+
+/// What became of one write.
+enum Step {
+    /// The kernel took this many bytes. `all` = nothing was left when we asked it to.
+    Took { bytes: usize, all: bool },
+    /// There was nothing to write.
+    Nothing,
+    /// The kernel takes nothing for now.
+    Refused,
+    /// Nobody will ever read it.
+    Dead,
+}
+
+impl<C: Core> EventLoop<C> {
+    /// Writes until no link is dirty, and tells the core of those that turned out dead, which may
+    /// make others dirty.
+    pub(super) fn flush(&mut self) {
+        for key in std::mem::take(&mut self.writable) {
+            if let Some(link) = self.links.get_mut(key)
+                && link.writing == Writing::Blocked
+            {
+                link.writing = Writing::Open;
+                let _asked = link.want_writable(self.poll.registry(), key, false);
+            }
+            self.write_link(key);
+        }
+        loop {
+            while let Some(key) = self.core.next_dirty() {
+                self.write_link(key);
+            }
+            let Some(key) = self.broken.pop() else {
+                return;
+            };
+            if self.close_link(key) {
+                self.dispatch(Input::Broken { link: key });
+            }
+        }
+    }
+
+    fn write_link(&mut self, key: LinkKey) {
+        let mut budget = WRITE_BYTES_PER_TURN_MAX;
+        loop {
+            let Some(link) = self.links.get_mut(key) else {
+                return;
+            };
+            match link.writing {
+                // The event will come.
+                Writing::Blocked => return,
+                Writing::Shut | Writing::Refused => return self.discard(key),
+                Writing::Open => {}
+            }
+            match write_once(&self.core, link, key) {
+                Step::Nothing => return self.wrote(key, 0),
+                // Not documented for any of our streams; taken for a refusal.
+                Step::Took { bytes: 0, .. } => return self.block(key),
+                Step::Took { bytes, all } => {
+                    self.wrote(key, bytes);
+                    budget = budget.saturating_sub(bytes);
+                    if all {
+                        return;
+                    }
+                    if budget == 0 {
+                        return self.writable.push(key);
+                    }
+                }
+                Step::Refused => return self.block(key),
+                Step::Dead => return self.give_up_writing(key),
+            }
+        }
+    }
+
+    fn block(&mut self, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        link.writing = Writing::Blocked;
+        if link.want_writable(self.poll.registry(), key, true).is_err() {
+            self.broken.push(key);
+        }
+    }
+
+    /// A child that closed its stdin may have written its last answers before: they are read, and
+    /// then the link is broken. Any other stream is broken at once.
+    fn give_up_writing(&mut self, key: LinkKey) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if !matches!(link.stream, Stream::Child { .. }) {
+            return self.broken.push(key);
+        }
+        link.shut();
+        link.writing = Writing::Refused;
+        if link.reading == Reading::Ended {
+            self.broken.push(key);
+        }
+        self.queue_link(key);
+        self.discard(key);
+    }
+
+    /// What nobody will read vanishes.
+    fn discard(&mut self, key: LinkKey) {
+        let unsent = self.core.pending(key).map(<[u8]>::len).sum();
+        self.wrote(key, unsent);
+    }
+
+    /// Tells the core how many bytes are on their way, which may move it to order something, and
+    /// closes the writing half if these were the last.
+    fn wrote(&mut self, key: LinkKey, bytes: usize) {
+        let now = self.clock.now();
+        let last = self.core.wrote(now, key, bytes, &mut self.effects);
+        if last && let Some(link) = self.links.get_mut(key) {
+            link.shut();
+        }
+        self.obey();
+    }
+}
+
+fn write_once<C: Core>(core: &C, link: &mut Link, key: LinkKey) -> Step {
+    let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+    let (mut count, mut of) = (0, 0);
+    for (slot, piece) in slices.iter_mut().zip(core.pending(key)) {
+        *slot = IoSlice::new(piece);
+        count += 1;
+        of += piece.len();
+    }
+    if of == 0 {
+        return Step::Nothing;
+    }
+    match link.write(slices.get(..count).unwrap_or_default()) {
+        Ok(bytes) => Step::Took {
+            bytes,
+            all: bytes == of && count < WRITE_SLICES_MAX,
+        },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Refused,
+        Err(_) => Step::Dead,
+    }
+}
