@@ -88,6 +88,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let faults = Faults::swarm(&mut rng);
         let stdio = rng.chance(200);
+        let log_level = rng.pick(&[Level::Info, Level::Trace]);
         let settings = Settings {
             version: "9.9.9".to_owned(),
             stdio,
@@ -95,11 +96,7 @@ impl World {
             stream_ms_max: rng.chance(200).then(|| 1 + rng.time(20_000)),
             list_wait_ms: rng.pick(&[10_000, 1000, 0]),
             health: rng.pick(&[HealthLevel::Minimal, HealthLevel::Full]),
-            log_level: if verbose {
-                Level::Trace
-            } else {
-                rng.pick(&[Level::Info, Level::Trace])
-            },
+            log_level: if verbose { Level::Trace } else { log_level },
             ..Settings::default()
         };
         let mut entropy = [0; 32];

@@ -21,10 +21,12 @@ impl Process {
             true => format!(r#"{{"jsonrpc":"2.0","id":{raw},{outcome}}}"#),
             false => format!(r#"{{ {outcome} ,	"id": {raw}, "jsonrpc":"2.0" }}"#),
         };
-        if self.stage == Stage::New && job.method == "initialize" {
-            self.stage = Stage::Greeted;
+        if job.method == "initialize" {
             if self.bad_handshake && cx.rng.chance(300) {
                 return;
+            }
+            if outcome.starts_with("\"result") && self.stage == Stage::New {
+                self.stage = Stage::Greeted;
             }
         }
         self.done.push(id);
