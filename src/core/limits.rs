@@ -183,11 +183,14 @@ pub const LIST_PAGES_MAX: usize = 1000;
 pub const LIST_ENTRIES_MAX: usize = 100_000;
 /// Several list changes within this time are told to clients as one.
 pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
+/// Between two fetches of one list: a server that announces a change whenever it is asked would
+/// otherwise be asked without pause.
+pub const LIST_REFETCH_MS_MIN: u64 = 250;
 /// The first list waits this long for servers that are still starting (`--list-wait`).
 pub const LIST_WAIT_MS: u64 = 10_000;
 /// In stdio mode servers are started this long after `initialize`: if our input turns out to have
 /// ended with it, none is.
-pub const STDIO_START_MS: u64 = 2;
+pub const STDIO_START_MS: u64 = 1;
 /// In stdio mode `initialize` waits this long for servers never seen before (contract 3).
 pub const INITIALIZE_WAIT_MS: u64 = 300;
 /// Length of offered names unless `--name-max` says otherwise: what Cursor leaves beside `1mcp`.
@@ -225,6 +228,9 @@ pub const GUARD_STARTS_MAX: u32 = 8;
 /// How long a client may take to answer a question. A person is asked, so this is long; but a call
 /// must end some time: then the server gets -32603.
 pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
+/// Calls of one session that were given up and may still run there; with more of them a question
+/// is attributed to nobody until as long as a call may take has passed.
+pub const GHOSTS_PER_POOL_MAX: usize = 64;
 /// Questions held for attribution in one session; one more is refused at once.
 pub const HELD_PER_POOL_MAX: usize = 16;
 /// URL elicitations of one session whose completion is awaited; the oldest is forgotten.

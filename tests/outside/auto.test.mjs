@@ -46,7 +46,7 @@ for (const kind of ['http', 'sse']) {
       }
       counts.refused += 1;
       // Clear: says which server, or what could not be done; not a bare timeout or disconnect.
-      if (!/everything|attribut|sampling|isolation/i.test(said) || /timed? ?out/i.test(said)) {
+      if (!/everything|which client|sampling|isolation/i.test(said) || /timed? ?out/i.test(said)) {
         counts.unclear.push(said);
       }
       return 'refused';

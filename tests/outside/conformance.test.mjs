@@ -104,12 +104,11 @@ for (const [layout, servers] of Object.entries(LAYOUTS)) {
   });
 
   // `--stream-max 1` ends an answer's stream while the call still runs: the client polls. The
-  // fixture answers every request 1.4 s late, so that there is something to wait for, and less
-  // than 2 s late, because the resumed stream lasts one second as well.
+  // fixture answers every call about 1.2 s late: after the first stream, within the second.
   describe(`the fixture ${layout}, streams of one second`, () => {
     let gateway;
     before(async () => {
-      const bare = { ...servers.bare, args: [...servers.bare.args, '--slow', '1400'] };
+      const bare = { ...servers.bare, args: [...servers.bare.args, '--slow', '1100'] };
       gateway = await startGateway({ servers: { ...servers, bare }, args: ['--stream-max', '1'] });
       await listed(gateway.url, 'test_reconnection');
     });

@@ -6,7 +6,7 @@ jail="$(mktemp -d)"
 log="$jail.log"
 cp "$binary" "$jail/1mcp"
 inside=()
-[ "$(id -u)" = 0 ] && inside=(chroot "$jail")
+[ "$(id -u)" = 0 ] && inside=("$(PATH="$PATH:/usr/sbin" command -v chroot)" "$jail")
 program=/1mcp
 [ "$(id -u)" = 0 ] || program="$jail/1mcp"
 
@@ -45,7 +45,7 @@ session="$(printf '%s' "$headers" | tr -d '\r' | sed -n 's/^mcp-session-id: //Ip
 post -o /dev/null -H "Mcp-Session-Id: $session" \
     -d '{"jsonrpc":"2.0","method":"notifications/initialized"}'
 list="$(post -H "Mcp-Session-Id: $session" -d '{"jsonrpc":"2.0","id":2,"method":"tools/list"}')"
-echo_tool="$(printf '%s' "$list" | grep -o '"name":"[^"]*echo"' | head -1 | cut -d'"' -f4)"
+echo_tool="$(printf '%s' "$list" | grep -o '"name":"[^"]*echo"' | head -1 | cut -d'"' -f4 || true)"
 [ -n "$echo_tool" ] || fail "no tool named echo in $list"
 answer="$(post -H "Mcp-Session-Id: $session" -d '{"jsonrpc":"2.0","id":3,"method":"tools/call",
     "params":{"name":"'"$echo_tool"'","arguments":{"text":"grüße","message":"grüße"}}}')"

@@ -72,3 +72,117 @@ fn failed(error: &DiskError) -> Failure {
 pub(super) fn bad_file(path: &Path, why: &impl std::fmt::Display) -> Failure {
     Failure::Failed(format!("{}: {why}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use onemcp::config::edit;
+
+    use super::*;
+
+    /// A directory of its own for one test, removed afterwards.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("1mcp-cli-{}-{count}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn places(&self) -> Places {
+            let config_dir = self.0.join("deep/1mcp");
+            Places {
+                config_file: config_dir.join("mcp.json"),
+                state_dir: config_dir.join("state"),
+                config_dir,
+            }
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _removed = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn add(places: &Places, name: &str) -> Result<(), Failure> {
+        change(places, |old| {
+            edit::set(old, &["mcpServers", name], "{}")
+                .map_err(|error| bad_file(&places.config_file, &error))
+        })
+    }
+
+    #[test]
+    fn contract_1_a_new_file_is_the_owners_alone_and_an_old_one_keeps_its_mode() {
+        let scratch = Scratch::new();
+        let places = scratch.places();
+        add(&places, "a").unwrap();
+        assert_eq!(mode(&places.config_file), 0o600);
+        assert_eq!(mode(&places.config_dir), 0o700);
+        fs::set_permissions(&places.config_file, fs::Permissions::from_mode(0o644)).unwrap();
+        add(&places, "b").unwrap();
+        assert_eq!(mode(&places.config_file), 0o644);
+        let text = read(&places.config_file).unwrap().unwrap();
+        assert!(edit::contains(&text, &["mcpServers", "a"]).unwrap());
+        assert!(edit::contains(&text, &["mcpServers", "b"]).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_edited_is_named_and_left_alone() {
+        let scratch = Scratch::new();
+        let places = scratch.places();
+        fs::create_dir_all(&places.config_dir).unwrap();
+        fs::write(&places.config_file, "{\n  broken").unwrap();
+        let failure = add(&places, "a").unwrap_err();
+        let line = failure.line().unwrap();
+        assert!(line.ends_with("mcp.json: line 2, column 3: expected a key in double quotes"));
+        assert_eq!(fs::read(&places.config_file).unwrap(), b"{\n  broken");
+    }
+
+    #[test]
+    fn an_edit_is_begun_anew_when_the_file_changes_under_it() {
+        let scratch = Scratch::new();
+        let places = scratch.places();
+        add(&places, "a").unwrap();
+        let meddled = std::cell::Cell::new(0);
+        change(&places, |old| {
+            if meddled.replace(meddled.get() + 1) == 0 {
+                let other = edit::set(old, &["mcpServers", "other"], "{}").unwrap();
+                fs::write(&places.config_file, other).unwrap();
+            }
+            Ok(edit::set(old, &["mcpServers", "b"], "{}").unwrap())
+        })
+        .unwrap();
+        let text = read(&places.config_file).unwrap().unwrap();
+        for name in ["a", "other", "b"] {
+            assert!(
+                edit::contains(&text, &["mcpServers", name]).unwrap(),
+                "{name}"
+            );
+        }
+        // Somebody who never stops writing is not fought for ever, and not overwritten.
+        let failure = change(&places, |old| {
+            fs::write(&places.config_file, [old, b" "].concat()).unwrap();
+            Ok(b"{}".to_vec())
+        });
+        assert!(
+            failure
+                .unwrap_err()
+                .line()
+                .unwrap()
+                .contains("changed by somebody else")
+        );
+    }
+}

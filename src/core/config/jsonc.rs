@@ -169,6 +169,9 @@ impl fmt::Display for Why {
     }
 }
 
+// The sentences above name these.
+const _: () = assert!(CONFIG_BYTES_MAX == 16 * 1024 * 1024 && CONFIG_VALUES_MAX == 1_000_000);
+
 impl Unreadable {
     /// The same with line and column.
     #[must_use]

@@ -44,7 +44,8 @@ impl Hub {
     /// How everything is doing at this moment.
     pub(super) fn view(&mut self, now: Now, out: &mut Effects) -> HealthView {
         let mut cx = cx!(self, now, out);
-        let status = self.hall.status(desk!(self, cx));
+        let desk: &Desk<'_, '_> = desk!(self, cx);
+        let status = self.hall.status(desk);
         let servers = status.into_iter().map(|server| {
             let (state, why) = match server.state {
                 PoolState::Starting => (ServerState::Starting, None),

@@ -112,13 +112,16 @@ impl Hub {
             Input::Exited { pool, status } => self.backends.exited(&mut cx, pool, status),
             Input::Config(config) => self.hall.configure(desk!(self, cx), *config),
             Input::StateLoaded { name, bytes } => {
-                self.hall.state_loaded(desk!(self, cx), &name, bytes);
+                self.hall
+                    .state_loaded(desk!(self, cx), &name, bytes.as_deref());
             }
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
-        self.ring(now, out);
+        // What was said counts before the alarms of the same moment: an answer that arrives with
+        // its deadline is an answer.
         self.settle(now, out);
+        self.ring(now, out);
     }
 
     /// Every alarm whose moment has come goes to its owner.
@@ -147,10 +150,10 @@ impl Hub {
             let mut frame = std::mem::take(&mut self.frame);
             let mut cx = cx!(self, now, out);
             let told = if let Some(event) = self.backends.next(&mut cx, &mut frame) {
-                self.from_backend(now, out, event, &frame);
+                self.hear_backend(now, out, event, &frame);
                 true
             } else if let Some(event) = self.clients.next(&mut cx, &mut frame) {
-                self.from_client(now, out, event, &mut frame);
+                self.hear_client(now, out, event, &mut frame);
                 true
             } else {
                 false
@@ -163,7 +166,7 @@ impl Hub {
         self.leave_if_done(now, out);
     }
 
-    fn from_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &mut Frame) {
+    fn hear_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &mut Frame) {
         let mut cx = cx!(self, now, out);
         match event {
             ClientEvent::Initialize {
@@ -214,7 +217,7 @@ impl Hub {
         }
     }
 
-    fn from_backend(&mut self, now: Now, out: &mut Effects, event: BackendEvent, frame: &Frame) {
+    fn hear_backend(&mut self, now: Now, out: &mut Effects, event: BackendEvent, frame: &Frame) {
         let mut cx = cx!(self, now, out);
         match event {
             BackendEvent::Ready { pool } => self.hall.pool_ready(desk!(self, cx), pool),

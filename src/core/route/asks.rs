@@ -1,26 +1,24 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::outbox::Part;
 use crate::base::slab::{Key, SlabKey};
-use crate::cx::Alarm;
 use crate::effect::Level;
-use crate::json::envelope::{Envelope, JsonId, our_number};
-use crate::json::span::{Span, has_member, string};
+use crate::json::envelope::{Envelope, JsonId};
+use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
-use crate::mcp::version::Version;
-use crate::now::Tick;
+use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS};
 use crate::route::calls::CallKey;
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
-use crate::route::splice::{Edits, fields, member_with_comma};
-use crate::route::{Desk, Hall};
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall, downgrade};
 
 crate::slab_keys! {
     /// One question that waits for a client's answer.
@@ -53,19 +51,7 @@ pub(crate) struct Ask {
     /// Who is asked: nobody else's answer counts.
     pub(crate) client: ClientKey,
     /// The server's progress token (raw JSON).
-    token: Option<Box<[u8]>>,
-    since: Tick,
-}
-
-/// A question that several clients may have caused: held until all but one are done.
-#[derive(Debug)]
-pub(crate) struct HeldAsk {
-    pool: PoolKey,
-    id: JsonId,
-    envelope: Envelope,
-    buffer: Rc<Vec<u8>>,
-    want: Want,
-    deadline: Tick,
+    pub(crate) token: Option<Box<[u8]>>,
 }
 
 /// The id that a client sees for a question.
@@ -73,7 +59,7 @@ pub(crate) fn to_wire(ask: AskKey) -> u64 {
     super::calls::to_wire(CallKey::wrap(ask.key()))
 }
 
-fn from_wire(id: u64) -> Option<AskKey> {
+pub(crate) fn from_wire(id: u64) -> Option<AskKey> {
     super::calls::from_wire(id).map(|key| {
         let Key { index, generation } = key.key();
         AskKey(Key { index, generation })
@@ -145,18 +131,21 @@ impl Hall {
     }
 
     /// Finds the client that a question is for (protocol S3).
-    fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+    pub(crate) fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
         if let Some(owner) = session.owner {
-            let at = self.attributed(session).map_or(At::MAIN, |(_, at)| at);
+            let attributed = self.attributed(desk.cx.now.tick, session);
+            let at = attributed.map_or(At::MAIN, |(_, at)| at);
             return self.relay(desk, &ask, owner, at);
         }
-        if !session.declares.interactive() {
+        let declares = session.declares;
+        // A static list of roots is declared as well, but never asked for here.
+        if !declares.sampling && !declares.elicitation_form && !declares.elicitation_url {
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
-        match self.in_flight(session) {
+        match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
@@ -170,64 +159,8 @@ impl Hall {
         }
     }
 
-    fn hold(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
-        let pool = ask.pool;
-        if self.held.iter().filter(|held| held.pool == pool).count() >= HELD_PER_POOL_MAX {
-            return self.unattributable(desk, &ask, "too many questions wait there already");
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = true;
-        }
-        if desk.cx.timers.get(Alarm::Asks).is_none() {
-            desk.cx.timers.set(Alarm::Asks, ask.deadline);
-        }
-        self.held.push_back(ask);
-    }
-
-    /// A call ended in a session where questions are held: they may be attributable now.
-    pub(crate) fn release_held(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        let several = self
-            .pools
-            .get(&pool)
-            .is_some_and(|session| self.in_flight(session) == InFlight::Several);
-        if several {
-            return;
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = false;
-        }
-        let (ready, rest): (VecDeque<HeldAsk>, VecDeque<HeldAsk>) =
-            self.held.drain(..).partition(|held| held.pool == pool);
-        self.held = rest;
-        for ask in ready {
-            self.attribute(desk, ask);
-        }
-        self.unpark(desk, pool);
-    }
-
-    /// Questions that were held long enough: they stay unattributable, and mark the server.
-    pub(crate) fn expire_held(&mut self, desk: &mut Desk<'_, '_>) {
-        let now = desk.cx.now.tick;
-        while self.held.front().is_some_and(|held| held.deadline <= now) {
-            let Some(ask) = self.held.pop_front() else {
-                break;
-            };
-            self.unattributable(desk, &ask, "several clients have calls in flight there");
-            if !self.held.iter().any(|held| held.pool == ask.pool) {
-                if let Some(session) = self.pools.get_mut(&ask.pool) {
-                    session.holding = false;
-                }
-                self.mark(desk, ask.pool, None);
-                self.unpark(desk, ask.pool);
-            }
-        }
-        match self.held.front().map(|held| held.deadline) {
-            Some(at) => desk.cx.timers.set(Alarm::Asks, at),
-            None => desk.cx.timers.clear(Alarm::Asks),
-        }
-    }
-
-    fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
+    /// Refuses a question that could be for several clients, or for none.
+    pub(crate) fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
         let name = self.pool_name(ask.pool);
         desk.cx.log(Level::Warn, || {
             format!(
@@ -282,33 +215,32 @@ impl Hall {
         }
         let params = ask.envelope.params;
         let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
-        let Ok([meta, elicitation, mode]) = read else {
+        let Ok([meta, elicitation, _]) = read else {
             let text = "a member of params stands twice";
             return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
         };
         let token_at = fields(text, meta, ["progressToken"])
             .ok()
             .and_then(|[at]| at);
+        let mut edits = Edits::default();
+        if let (Want::Form, Some(params)) = (ask.want, params)
+            && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
+        {
+            let text = "the client's revision cannot choose several of several";
+            return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
+        }
         let key = self.asks.insert(Ask {
             pool,
             server_id: ask.id.clone(),
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
-            since: desk.cx.now.tick,
         });
-        let mut edits = Edits::default();
         let wire = to_wire(key).to_string().into_bytes();
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
         if let Some(at) = elicitation {
             self.rename_elicitation(pool, client, text, at, &mut edits);
-        }
-        if facts.version < Version::V2025_11_25
-            && mode.is_some()
-            && let Some(at) = params.and_then(|params| member_with_comma(text, params, "mode"))
-        {
-            edits.cut(at);
         }
         let message = edits.parts(&ask.buffer, ask.envelope.whole);
         if !self.put(desk, client, at, &message) {
@@ -317,6 +249,12 @@ impl Hall {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
         }
         self.clients.entry(client).or_default().asks.push(key);
+        let asks = &self.asks;
+        let deadline = desk.cx.now.tick.after(ASK_MS_MAX);
+        self.ask_deadlines.push(deadline, key);
+        self.ask_deadlines
+            .prune(asks.len(), |key| !asks.contains(key));
+        self.wake_for_asks(desk);
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.
@@ -344,215 +282,6 @@ impl Hall {
         streams
             .into_iter()
             .any(|at| desk.clients.ask(desk.cx, client, at, message))
-    }
-
-    /// A client answered one of our requests. It counts only if that client was asked.
-    pub fn client_response(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        client: ClientKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let Some(id_at) = envelope.id else { return };
-        let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
-        let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
-        let Some(ask) = asked.and_then(|key| self.end_ask(key)) else {
-            desk.cx.log(Level::Debug, || {
-                "a client answered what it was not asked".to_owned()
-            });
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(id_at, ask.server_id.raw().to_vec());
-        let message = edits.parts(frame.shared(), envelope.whole);
-        // A server that went down meanwhile does not wait any more.
-        let _ = desk.backends.send(desk.cx, ask.pool, &message);
-    }
-
-    /// Takes a question out of the tables.
-    pub(crate) fn end_ask(&mut self, key: AskKey) -> Option<Ask> {
-        let ask = self.asks.remove(key)?;
-        if let Some(client) = self.clients.get_mut(&ask.client) {
-            client.asks.retain(|other| *other != key);
-        }
-        Some(ask)
-    }
-
-    /// A client tells how far it is with a question.
-    pub(crate) fn ask_progress(
-        &self,
-        desk: &mut Desk<'_, '_>,
-        client: ClientKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["progressToken"]) else {
-            return;
-        };
-        let key = our_number(at.of(text)).and_then(from_wire);
-        let ask = key
-            .and_then(|key| self.asks.get(key))
-            .filter(|ask| ask.client == client);
-        let Some((ask, token)) = ask.and_then(|ask| Some((ask, ask.token.as_ref()?))) else {
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(at, token.to_vec());
-        let _ = desk.backends.send(
-            desk.cx,
-            ask.pool,
-            &edits.parts(frame.shared(), envelope.whole),
-        );
-    }
-
-    /// A server does not want an answer to its question any more.
-    pub(crate) fn ask_cancelled(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["requestId"]) else {
-            return;
-        };
-        let id = at.of(text);
-        self.held
-            .retain(|held| held.pool != pool || !held.id.same(id));
-        let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
-        let Some(key) = self
-            .asks
-            .iter()
-            .find(|(_, ask)| theirs(ask))
-            .map(|(key, _)| key)
-        else {
-            return;
-        };
-        self.cancel_ask(desk, key);
-    }
-
-    /// Tells the client that its answer is not wanted any more.
-    fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
-        let Some(ask) = self.end_ask(key) else { return };
-        let message = format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
-             \"params\":{{\"requestId\":{}}}}}",
-            to_wire(key)
-        );
-        desk.clients
-            .tell(desk.cx, ask.client, &[message.as_str().into()]);
-    }
-
-    /// A session ended: nobody waits for the answers to its questions.
-    pub(crate) fn drop_asks_of_pool(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        self.held.retain(|held| held.pool != pool);
-        let theirs = self.asks.iter().filter(|(_, ask)| ask.pool == pool);
-        let keys: Vec<AskKey> = theirs.map(|(key, _)| key).collect();
-        for key in keys {
-            self.cancel_ask(desk, key);
-        }
-    }
-
-    /// A client is gone: the servers that asked it are told.
-    pub(crate) fn drop_asks_of_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let keys = self
-            .clients
-            .get(&client)
-            .map(|client| client.asks.clone())
-            .unwrap_or_default();
-        for key in keys {
-            if let Some(ask) = self.end_ask(key) {
-                self.refuse_ask(
-                    desk,
-                    ask.pool,
-                    &ask.server_id,
-                    INTERNAL,
-                    "the client is gone",
-                );
-            }
-        }
-    }
-
-    /// Whether a person is being asked on behalf of a call, so that its clock stands still.
-    pub(crate) fn asked_meanwhile(&self, key: CallKey, now: Tick) -> bool {
-        let Some(call) = self.calls.get(key) else {
-            return false;
-        };
-        let client = call.caller().map(|caller| caller.client);
-        self.asks.iter().any(|(_, ask)| {
-            ask.pool == call.pool && Some(ask.client) == client && now.since(ask.since) < ASK_MS_MAX
-        })
-    }
-
-    /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.
-    pub(crate) fn roots_changed(&self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let message = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
-        let fixed = |server| {
-            self.server(server)
-                .is_some_and(|server| server.entry.roots.is_some())
-        };
-        for (key, session) in &self.pools {
-            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
-                let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
-            }
-        }
-    }
-
-    /// Elicitation ids of different servers may be equal: a prefix tells them apart, and the client
-    /// is noted so that only it hears of the completion.
-    pub(crate) fn rename_elicitation(
-        &mut self,
-        pool: PoolKey,
-        client: ClientKey,
-        text: &[u8],
-        at: Span,
-        edits: &mut Edits,
-    ) {
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.elicitations.push_back((id.into_owned(), client));
-            if session.elicitations.len() > crate::limits::ELICITATIONS_PER_POOL_MAX {
-                session.elicitations.pop_front();
-            }
-        }
-    }
-
-    /// `notifications/elicitation/complete`: to the client that was asked, nobody else.
-    pub(crate) fn elicitation_complete(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) {
-        let text = frame.bytes();
-        let Ok([Some(at)]) = fields(text, envelope.params, ["elicitationId"]) else {
-            return;
-        };
-        let Some(id) = string(text, at) else { return };
-        let name = self.pool_name(pool);
-        let Some(session) = self.pools.get_mut(&pool) else {
-            return;
-        };
-        let Some(place) = session
-            .elicitations
-            .iter()
-            .position(|(known, _)| *known == *id)
-        else {
-            return;
-        };
-        let Some((_, client)) = session.elicitations.remove(place) else {
-            return;
-        };
-        let mut edits = Edits::default();
-        edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
-        let message = edits.parts(frame.shared(), envelope.whole);
-        desk.clients.tell(desk.cx, client, &message);
     }
 }
 

@@ -1,11 +1,13 @@
 //! What one backend session offers: four lists, kept as the bytes the server sent.
 //! Knows nothing of other servers; the names under which entries are offered are `directory`'s.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
 use crate::json::span::{Span, elements, member, string};
-use crate::limits::{LIST_ENTRIES_MAX, LIST_PAGES_MAX};
+use crate::limits::{LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN};
+use crate::now::Tick;
 use crate::route::splice::fields;
 
 /// One of the four lists of MCP.
@@ -99,6 +101,8 @@ pub struct List {
     next: Vec<Entry>,
     pages: usize,
     fetch: Fetch,
+    /// When the last fetch began, in this session.
+    began: Option<Tick>,
     /// The list was whole once, in this session or in an earlier one that is remembered.
     known: bool,
     /// Entries that were left out: no name, the same name twice, too many.
@@ -106,14 +110,26 @@ pub struct List {
     rendered: Option<(u64, Rc<Rendered>)>,
 }
 
-/// Whether a list is being fetched: one fetch at a time, and one more afterwards if it changed
-/// meanwhile.
+/// Whether a list is being fetched: one fetch at a time, and one more afterwards, but not at once,
+/// if it changed meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fetch {
     #[default]
     Idle,
     Running,
     RunningStale,
+    Pausing,
+}
+
+/// What becomes of the wish to fetch a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// It has to be sent now.
+    Now,
+    /// It has to be sent at this moment, by [`List::resume`].
+    Later(Tick),
+    /// The fetch that runs or pauses serves.
+    Joined,
 }
 
 impl List {
@@ -132,7 +148,7 @@ impl List {
     /// Whether a fetch is under way.
     #[must_use]
     pub fn fetching(&self) -> bool {
-        self.fetch != Fetch::Idle
+        matches!(self.fetch, Fetch::Running | Fetch::RunningStale)
     }
 
     /// Takes over what is remembered of it.
@@ -149,34 +165,55 @@ impl List {
         !std::mem::take(&mut self.entries).is_empty()
     }
 
-    /// The list shall be fetched: `true` if a fetch has to be sent now, `false` if the one that
-    /// runs will be repeated.
-    pub fn begin(&mut self) -> bool {
+    /// The list shall be fetched.
+    pub fn begin(&mut self, now: Tick) -> Begin {
         match self.fetch {
             Fetch::Idle => {
-                self.fetch = Fetch::Running;
-                self.next.clear();
-                self.pages = 0;
-                true
+                let free = self.began.map_or(now, |at| at.after(LIST_REFETCH_MS_MIN));
+                if free <= now {
+                    self.run(now);
+                    Begin::Now
+                } else {
+                    self.fetch = Fetch::Pausing;
+                    Begin::Later(free)
+                }
             }
             Fetch::Running | Fetch::RunningStale => {
                 self.fetch = Fetch::RunningStale;
-                false
+                Begin::Joined
             }
+            Fetch::Pausing => Begin::Joined,
         }
     }
 
-    /// The fetch ended, with an answer or without: `true` if it has to be sent again.
+    /// The pause is over: `true` if a fetch has to be sent now.
+    pub fn resume(&mut self, now: Tick) -> bool {
+        let pausing = self.fetch == Fetch::Pausing;
+        if pausing {
+            self.run(now);
+        }
+        pausing
+    }
+
+    fn run(&mut self, now: Tick) {
+        self.fetch = Fetch::Running;
+        self.began = Some(now);
+        self.next.clear();
+        self.pages = 0;
+    }
+
+    /// The fetch ended, with an answer or without: `true` if it has to be begun again.
     pub fn end(&mut self) -> bool {
         let again = self.fetch == Fetch::RunningStale;
         self.fetch = Fetch::Idle;
         self.known = true;
-        again && self.begin()
+        again
     }
 
     /// The session ended: whatever was under way is lost, the entries stay until they are replaced.
     pub fn reset(&mut self) {
         self.fetch = Fetch::Idle;
+        self.began = None;
         self.next.clear();
     }
 
@@ -194,7 +231,8 @@ impl List {
         {
             return Page::More(cursor.to_vec());
         }
-        let next = std::mem::take(&mut self.next);
+        let mut next = std::mem::take(&mut self.next);
+        self.skipped += drop_repetitions(&mut next);
         let same = next.len() == self.entries.len()
             && next
                 .iter()
@@ -245,6 +283,15 @@ impl List {
         self.rendered = Some((version, Rc::clone(&rendered)));
         rendered
     }
+}
+
+/// Of several entries of one name only the first can ever be called, and clients refuse lists that
+/// offer a name twice (A5). Tells how many are gone.
+fn drop_repetitions(entries: &mut Vec<Entry>) -> usize {
+    let before = entries.len();
+    let mut seen = BTreeSet::new();
+    entries.retain(|entry| seen.insert(Rc::clone(&entry.key)));
+    before - entries.len()
 }
 
 /// Entries joined by commas, ready to be put between brackets.
@@ -365,7 +412,7 @@ mod tests {
     #[test]
     fn f15_pages_are_followed_to_the_end_and_an_empty_cursor_goes_on() {
         let mut list = List::default();
-        assert!(list.begin());
+        assert_eq!(list.begin(Tick(0)), Begin::Now);
         let more = page(&mut list, r#"{"tools":[{"name":"a"}],"nextCursor":""}"#);
         assert_eq!(more, Page::More(b"\"\"".to_vec()));
         assert!(keys(&list).is_empty());
@@ -378,7 +425,7 @@ mod tests {
     #[test]
     fn f15_a_list_without_end_is_cut() {
         let mut list = List::default();
-        list.begin();
+        list.begin(Tick(0));
         let mut pages = 1;
         while page(&mut list, r#"{"tools":[{"name":"a"}],"nextCursor":"x"}"#)
             != (Page::Whole { changed: true })
@@ -397,6 +444,22 @@ mod tests {
     }
 
     #[test]
+    fn a5_of_several_entries_of_one_name_the_first_counts() {
+        let mut list = List::default();
+        list.begin(Tick(0));
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"a","n":1}],"nextCursor":"x"}"#,
+        );
+        page(
+            &mut list,
+            r#"{"tools":[{"name":"b"},{"n":2,"name":"\u0061"}]}"#,
+        );
+        assert_eq!((keys(&list), list.skipped), (vec!["a", "b"], 1));
+        assert_eq!(list.entries()[0].bytes(), br#"{"name":"a","n":1}"#);
+    }
+
+    #[test]
     fn the_same_list_again_is_no_change() {
         let mut list = List::default();
         let text = r#"{"tools":[{"name":"a"}]}"#;
@@ -407,13 +470,20 @@ mod tests {
     }
 
     #[test]
-    fn one_fetch_runs_at_a_time_and_a_change_meanwhile_repeats_it() {
+    fn one_fetch_runs_at_a_time_and_a_change_meanwhile_repeats_it_after_a_pause() {
         let mut list = List::default();
-        assert!(list.begin());
-        assert!(!list.begin());
-        assert!(list.end());
+        assert_eq!(list.begin(Tick(10)), Begin::Now);
+        assert_eq!(list.begin(Tick(20)), Begin::Joined);
+        assert!(list.fetching() && list.end());
+        let free = Tick(10 + LIST_REFETCH_MS_MIN);
+        assert_eq!(list.begin(Tick(30)), Begin::Later(free));
+        assert_eq!(list.begin(Tick(40)), Begin::Joined);
+        assert!(!list.fetching() && list.resume(free) && !list.resume(free));
         assert!(!list.end());
-        assert!(list.begin());
+        assert_eq!(list.begin(free.after(LIST_REFETCH_MS_MIN)), Begin::Now);
+        // Another session has another server behind it.
+        list.reset();
+        assert_eq!(list.begin(free), Begin::Now);
     }
 
     #[test]

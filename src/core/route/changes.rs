@@ -1,10 +1,12 @@
-//! List changes on their way to clients: several within a moment are told as one.
+//! List changes on their way to clients: several within a moment are told as one. And lists that
+//! are to be fetched again after a pause.
 
 use std::collections::BTreeMap;
 
 use crate::cx::{Alarm, Cx};
-use crate::language::ClientKey;
+use crate::language::{ClientKey, PoolKey};
 use crate::limits::LIST_CHANGED_COALESCE_MS;
+use crate::now::Tick;
 use crate::route::catalog::Kind;
 use crate::route::{Desk, Hall};
 
@@ -60,6 +62,11 @@ impl Lists {
 pub(crate) struct Changes {
     everyone: Lists,
     clients: BTreeMap<ClientKey, Lists>,
+    /// When they are told.
+    due: Option<Tick>,
+    /// Lists that pause before their next fetch; each at most once, since a list knows that it
+    /// pauses.
+    pausing: Vec<(Tick, PoolKey, Kind)>,
 }
 
 impl Changes {
@@ -81,17 +88,51 @@ impl Changes {
                 *entry = entry.or(lists);
             }
         }
-        if cx.timers.get(Alarm::Changed).is_none() {
-            cx.timers
-                .set(Alarm::Changed, cx.now.tick.after(LIST_CHANGED_COALESCE_MS));
+        if self.due.is_none() {
+            self.due = Some(cx.now.tick.after(LIST_CHANGED_COALESCE_MS));
+            self.arm(cx);
         }
+    }
+
+    /// A list is to be fetched at that moment.
+    pub(crate) fn pause(&mut self, cx: &mut Cx<'_>, at: Tick, pool: PoolKey, kind: Kind) {
+        self.pausing.push((at, pool, kind));
+        self.arm(cx);
+    }
+
+    fn arm(&self, cx: &mut Cx<'_>) {
+        let pauses = self.pausing.iter().map(|(at, ..)| *at);
+        match pauses.chain(self.due).min() {
+            Some(at) => cx.timers.set(Alarm::Changed, at),
+            None => cx.timers.clear(Alarm::Changed),
+        }
+    }
+
+    /// Lists whose pause is over.
+    fn rested(&mut self, now: Tick) -> Vec<(PoolKey, Kind)> {
+        let over = self.pausing.extract_if(.., |(at, ..)| *at <= now);
+        over.map(|(_, pool, kind)| (pool, kind)).collect()
     }
 }
 
 impl Hall {
+    /// A moment of the changes has come: [`Alarm::Changed`].
+    pub fn changed_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now.tick;
+        for (pool, kind) in self.changes.rested(now) {
+            self.refetch(desk, pool, kind);
+        }
+        if self.changes.due.is_some_and(|due| due <= now) {
+            self.tell_changes(desk);
+        }
+        self.changes.arm(desk.cx);
+    }
+
     /// Tells every client that speaks already what changed for it.
-    pub(crate) fn tell_changes(&mut self, desk: &mut Desk<'_, '_>) {
-        let Changes { everyone, clients } = std::mem::take(&mut self.changes);
+    fn tell_changes(&mut self, desk: &mut Desk<'_, '_>) {
+        self.changes.due = None;
+        let everyone = std::mem::take(&mut self.changes.everyone);
+        let clients = std::mem::take(&mut self.changes.clients);
         for (key, client) in &self.clients {
             let lists = clients.get(key).copied().unwrap_or_default().or(everyone);
             if !desk

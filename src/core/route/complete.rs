@@ -52,7 +52,7 @@ impl Hall {
                 }
                 self.forward(desk, request, reference.server);
             }
-            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+            Err(failure) => desk.fail(client, at, &id, &failure),
         }
     }
 

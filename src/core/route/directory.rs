@@ -1,6 +1,7 @@
 //! Who is meant: offered names and URIs of all servers, and back. A function of the catalogs in
 //! file order, rebuilt whenever one changes, so that the same servers give the same names.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -140,14 +141,14 @@ impl Directory {
             return;
         };
         let offered: Rc<str> = offered.into();
-        names
-            .by_original
-            .insert((server, Rc::clone(original)), Rc::clone(&offered));
-        // Even a hash can collide; then the first keeps the name and this one is not offered twice.
-        names
-            .by_offered
-            .entry(offered)
-            .or_insert_with(|| Target::new(server, original));
+        // Even a hash can collide, and an earlier server may list a URI that looks like a qualified
+        // one: then the first keeps the name, and this one is not offered.
+        if let Entry::Vacant(free) = names.by_offered.entry(Rc::clone(&offered)) {
+            free.insert(Target::new(server, original));
+            names
+                .by_original
+                .insert((server, Rc::clone(original)), offered);
+        }
     }
 
     /// What an offered name or URI stands for.
@@ -324,6 +325,18 @@ mod tests {
             .find(Kind::Resources, "onemcp://b/note://{id}")
             .unwrap();
         assert_eq!((target.server, &*target.original), (server(1), uri));
+    }
+
+    #[test]
+    fn a_uri_that_poses_as_a_qualified_one_is_offered_once() {
+        let directory = built(&[
+            listing(0, "a", "", &[], &["x", "onemcp://b/x"]),
+            listing(1, "b", "", &[], &["x"]),
+        ]);
+        let find = |uri| directory.find(Kind::Resources, uri).unwrap().server;
+        assert_eq!((find("x"), find("onemcp://b/x")), (server(0), server(0)));
+        let lost = directory.offered(Kind::Resources, server(1), &Rc::from("x"));
+        assert_eq!(lost, None);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::json::span::string;
 use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
-use crate::route::catalog::{Kind, Page};
+use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::ghosts::Ghosts;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -29,7 +30,9 @@ impl Hall {
         };
         let came_back = session.life == Life::Down;
         session.life = Life::Up;
+        session.since = desk.cx.now.tick;
         session.level = None;
+        session.ghosts = Ghosts::default();
         session.catalog.reset();
         let owner = session.owner;
         let offered = desk
@@ -61,8 +64,33 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        if session.life == Life::Up && session.catalog.list_mut(kind).begin() {
-            self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
+        if session.life != Life::Up {
+            return;
+        }
+        match session.catalog.list_mut(kind).begin(desk.cx.now.tick) {
+            Begin::Now => self.ask_list(desk, pool, kind, None),
+            Begin::Later(at) => self.changes.pause(desk.cx, at, pool, kind),
+            Begin::Joined => {}
+        }
+    }
+
+    /// The pause between two fetches of a list is over.
+    pub(crate) fn refetch(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+        let session = self.pools.get_mut(&pool);
+        if session.is_some_and(|session| session.catalog.list_mut(kind).resume(desk.cx.now.tick)) {
+            self.ask_list(desk, pool, kind, None);
+        }
+    }
+
+    fn ask_list(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        kind: Kind,
+        params: Option<&str>,
+    ) {
+        if !self.call_quietly(desk, pool, Origin::List(kind), kind.method(), params) {
+            self.list_failed(desk, pool, kind);
         }
     }
 
@@ -90,23 +118,28 @@ impl Hall {
             Page::More(cursor) => {
                 let cursor = String::from_utf8_lossy(&cursor);
                 let params = format!("{{\"cursor\":{cursor}}}");
-                self.call_quietly(desk, pool, Origin::List(kind), kind.method(), Some(&params));
+                self.ask_list(desk, pool, kind, Some(&params));
             }
             Page::Whole { changed } => {
                 let again = list.end();
                 let skipped = std::mem::take(&mut list.skipped);
                 if changed {
+                    // At once: as soon as a list is known its names have to lead somewhere.
+                    self.names_stale = true;
                     self.changes.note(desk.cx, owner, kind);
                 }
                 if skipped > 0 {
                     let name = self.pool_name(pool);
                     desk.cx.log(Level::Warn, || {
                         let method = kind.method();
-                        format!("server={name} {skipped} entries of {method} have no usable name")
+                        format!(
+                            "server={name} {skipped} entries of {method} left out: no name, or one \
+                             that another has"
+                        )
                     });
                 }
                 if again {
-                    self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
+                    self.fetch(desk, pool, kind);
                 }
                 self.lists_settled(desk, pool);
             }
@@ -119,12 +152,12 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        if session.catalog.list_mut(kind).end() {
-            self.call_quietly(desk, pool, Origin::List(kind), kind.method(), None);
-        } else {
-            desk.cx.log(Level::Warn, || {
-                format!("server={name} did not answer {}", kind.method())
-            });
+        let again = session.catalog.list_mut(kind).end();
+        desk.cx.log(Level::Warn, || {
+            format!("server={name} did not answer {}", kind.method())
+        });
+        if again {
+            self.fetch(desk, pool, kind);
         }
         self.lists_settled(desk, pool);
     }
@@ -146,7 +179,7 @@ impl Hall {
         desk.cx.log(Level::Debug, || {
             format!("server={name} lists fetched tools={tools}")
         });
-        self.rebuild(desk);
+        self.names_stale = true;
         self.remember(desk, server);
         self.settle(desk);
     }

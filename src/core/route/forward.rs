@@ -217,7 +217,7 @@ impl Hall {
         }
     }
 
-    /// Sends a message of our own that expects an answer.
+    /// Sends a message of our own that expects an answer; `false` if it could not be sent.
     pub(crate) fn call_quietly(
         &mut self,
         desk: &mut Desk<'_, '_>,
@@ -225,16 +225,16 @@ impl Hall {
         origin: Origin,
         method: &str,
         params: Option<&str>,
-    ) {
+    ) -> bool {
         let Some(session) = self.pools.get(&pool) else {
-            return;
+            return false;
         };
         let server = session.server;
         let request_ms = self
             .server(server)
             .map_or(0, |server| server.entry.request_ms);
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
-            return;
+            return false;
         };
         let params = params
             .map(|params| format!(",\"params\":{params}"))
@@ -244,13 +244,13 @@ impl Hall {
             to_wire(key),
             write::string(method),
         );
-        if desk
+        let sent = desk
             .backends
-            .send(desk.cx, pool, &[Part::from(message.as_str())])
-            .is_err()
-        {
+            .send(desk.cx, pool, &[Part::from(message.as_str())]);
+        if sent.is_err() {
             self.calls.remove(key);
         }
+        sent.is_ok()
     }
 
     /// The session is up, or a held question is settled: what waited for it goes on.

@@ -8,11 +8,11 @@ use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
 use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
 use crate::route::lists::{Waiting, Want};
-use crate::route::{Client, Desk, Hall, ServerKey};
+use crate::route::{Client, Desk, Hall, Running, ServerKey};
 
 impl Hall {
     /// `initialize`. In stdio mode servers start only now, since they are told exactly what the one
-    /// client declared; and not before the next turn, since the input may have ended already: who
+    /// client declared; and a millisecond later, since the input may have ended already: who
     /// only asks for our version shall not wait for npx.
     pub fn initialize(
         &mut self,
@@ -101,10 +101,10 @@ impl Hall {
 
     /// Servers of a stdio gateway may start now.
     pub(crate) fn run(&mut self, desk: &mut Desk<'_, '_>) {
-        if self.running || self.shutting || self.single.is_none() {
+        if self.running != Running::NotYet || self.single.is_none() {
             return;
         }
-        self.running = true;
+        self.running = Running::Yes;
         for key in self.order.clone() {
             self.start_shared(desk, key);
         }
@@ -167,15 +167,5 @@ impl Hall {
     pub fn calls_alarm(&mut self, desk: &mut Desk<'_, '_>) {
         self.expire_calls(desk);
         self.end_idle(desk, crate::limits::POOL_IDLE_MS);
-    }
-
-    /// Changes that have been gathered: [`Alarm::Changed`].
-    pub fn changed_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.tell_changes(desk);
-    }
-
-    /// Questions that have been held long enough: [`Alarm::Asks`].
-    pub fn asks_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.expire_held(desk);
     }
 }

@@ -55,7 +55,8 @@ impl Hall {
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.initialized(desk, client);
-        let deadline = desk.cx.now.tick.after(self.settings.list_wait_ms);
+        let now = desk.cx.now.tick;
+        let deadline = self.settled_at(now, client).unwrap_or(now);
         self.waiting.push(Waiting {
             client,
             at,
@@ -71,7 +72,10 @@ impl Hall {
         let now = desk.cx.now.tick;
         let mut rest = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            let unsettled = self.waits_for_servers(waiting.client);
+            let unsettled = match waiting.what {
+                Want::List(..) => self.settled_at(now, waiting.client).is_some(),
+                Want::Initialize(_) => self.strangers(now, waiting.client),
+            };
             if unsettled && waiting.deadline > now {
                 self.wake_at(desk, waiting.deadline);
                 rest.push(waiting);
@@ -93,11 +97,20 @@ impl Hall {
         self.waiting = rest;
     }
 
-    fn waits_for_servers(&self, client: ClientKey) -> bool {
-        self.order
-            .iter()
-            .filter_map(|key| self.server(*key))
-            .any(|server| self.unsettled(server, client))
+    /// When it is known of every server what it offers, or was waited for long enough; `None` if
+    /// that is so now.
+    fn settled_at(&self, now: Tick, client: ClientKey) -> Option<Tick> {
+        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        servers
+            .filter_map(|server| self.unsettled(now, server, client))
+            .max()
+    }
+
+    /// Whether there are servers of which nothing at all is known yet.
+    fn strangers(&self, now: Tick, client: ClientKey) -> bool {
+        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        let mut strangers = servers.filter(|server| self.reference(server).is_none());
+        strangers.any(|server| self.unsettled(now, server, client).is_some())
     }
 
     /// Takes waiting requests of a client out: it cancelled one, or is gone.
@@ -124,6 +137,7 @@ impl Hall {
         kind: Kind,
         from: usize,
     ) {
+        self.refresh_names(desk);
         let shown: Vec<Rc<Rendered>> = self
             .order
             .clone()

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::effect::Effect;
 use crate::json::span::{path, string, validate};
 use crate::json::write;
-use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::version::Version;
 use crate::route::catalog::{Catalog, Kind};
 use crate::route::{Desk, Hall, ServerKey};
@@ -19,6 +19,8 @@ const FORMAT: &str = "1";
 pub(crate) struct Memory {
     /// The revision it spoke.
     pub(crate) version: Version,
+    /// What was declared to it: servers offer tools by what their client can do.
+    pub(crate) declared: ClientCapabilities,
     /// What it offered.
     pub(crate) capabilities: ServerCapabilities,
     /// Its instructions.
@@ -44,25 +46,27 @@ pub(crate) fn record_name(process_hash: &str) -> String {
 impl Memory {
     /// Reads a record; `None` if it is none of ours. State may be deleted or damaged at any time.
     #[must_use]
-    pub(crate) fn read(bytes: Vec<u8>) -> Option<Self> {
-        let whole = validate(&bytes).ok()?;
-        let at = |names: &[&str]| path(&bytes, whole, names);
-        if at(&["format"])?.of(&bytes) != FORMAT.as_bytes() {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let whole = validate(bytes).ok()?;
+        let at = |names: &[&str]| path(bytes, whole, names);
+        if at(&["format"])?.of(bytes) != FORMAT.as_bytes() {
             return None;
         }
-        let version = Version::parse(string(&bytes, at(&["version"])?)?.as_bytes())?;
-        let capabilities = ServerCapabilities::read(&bytes, at(&["capabilities"])?);
-        let instructions = at(&["instructions"]).and_then(|at| string(&bytes, at));
+        let version = Version::parse(string(bytes, at(&["version"])?)?.as_bytes())?;
+        let declared = ClientCapabilities::read(bytes, at(&["declared"])?);
+        let capabilities = ServerCapabilities::read(bytes, at(&["capabilities"])?);
+        let instructions = at(&["instructions"]).and_then(|at| string(bytes, at));
         let instructions = instructions.map(std::borrow::Cow::into_owned);
-        let interactive = at(&["interactive"])?.of(&bytes) == b"true";
-        let stored = bytes.clone();
-        let page = Rc::new(bytes);
+        let interactive = at(&["interactive"])?.of(bytes) == b"true";
+        let stored = bytes.to_vec();
+        let page = Rc::new(bytes.to_vec());
         let mut catalog = Catalog::default();
         for kind in Kind::ALL {
             catalog.list_mut(kind).page(kind, &page, whole);
         }
         Some(Self {
             version,
+            declared,
             capabilities,
             instructions,
             catalog,
@@ -80,6 +84,10 @@ fn record(memory: &Memory, server: &str) -> Vec<u8> {
     text(
         &mut out,
         &format!(",\"version\":\"{}\"", memory.version.name()),
+    );
+    text(
+        &mut out,
+        &format!(",\"declared\":{}", memory.declared.render()),
     );
     text(
         &mut out,
@@ -125,6 +133,7 @@ impl Hall {
         catalog.seed(&pool.catalog);
         let mut memory = Memory {
             version: hello.version,
+            declared: pool.declares,
             capabilities: hello.capabilities,
             instructions: hello.instructions.clone(),
             catalog,
@@ -163,6 +172,10 @@ mod tests {
         }
         Memory {
             version: Version::V2025_06_18,
+            declared: ClientCapabilities {
+                sampling: true,
+                ..ClientCapabilities::default()
+            },
             capabilities: ServerCapabilities {
                 tools: true,
                 ..ServerCapabilities::default()
@@ -177,10 +190,11 @@ mod tests {
     #[test]
     fn what_is_stored_reads_back_the_same() {
         let bytes = record(&memory(), "files");
-        let read = Memory::read(bytes.clone()).unwrap();
+        let read = Memory::read(&bytes).unwrap();
         assert_eq!(read.version, Version::V2025_06_18);
         assert_eq!(read.instructions.as_deref(), Some("say \"hello\"\n"));
         assert!(read.interactive && read.capabilities.tools && read.catalog.known());
+        assert!(read.declared.sampling && !read.declared.roots);
         assert_eq!(
             read.catalog.list(Kind::Tools).entries()[0].bytes(),
             br#"{"name":"a","x":1.0}"#
@@ -192,11 +206,11 @@ mod tests {
     fn a_damaged_record_is_no_record() {
         let bytes = record(&memory(), "files");
         for end in 0..bytes.len() {
-            assert!(Memory::read(bytes[..end].to_vec()).is_none());
+            assert!(Memory::read(&bytes[..end]).is_none());
         }
         let other = String::from_utf8(bytes)
             .unwrap()
             .replace("\"format\":1", "\"format\":9");
-        assert!(Memory::read(other.into_bytes()).is_none());
+        assert!(Memory::read(other.as_bytes()).is_none());
     }
 }

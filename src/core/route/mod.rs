@@ -4,15 +4,20 @@
 //! flight. Speaks only the language of [`crate::language`]; never imports `client` or `backend`,
 //! never frames, never parses a payload.
 
+pub mod answers;
 pub mod asks;
 pub mod calls;
 pub mod catalog;
 pub mod changes;
 pub mod complete;
 pub mod directory;
+mod downgrade;
+pub mod elicitation;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
+pub mod ghosts;
+pub mod held;
 pub mod hello;
 pub mod lists;
 pub mod logging;
@@ -31,15 +36,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::base::slab::Slab;
+use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::now::Tick;
-use crate::route::asks::{Ask, AskKey, HeldAsk};
+use crate::route::asks::{Ask, AskKey};
 use crate::route::calls::{CallKey, Calls};
 use crate::route::changes::Changes;
 use crate::route::directory::Directory;
 use crate::route::forward::Parked;
+use crate::route::held::HeldAsk;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
 use crate::route::servers::Server;
@@ -75,6 +82,17 @@ pub(crate) struct Client {
     pub(crate) subscriptions: usize,
 }
 
+/// Whether servers may be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// In stdio mode before the client has said `initialize`, and a moment longer.
+    NotYet,
+    /// They may.
+    Yes,
+    /// We leave.
+    Over,
+}
+
 /// The hall.
 pub struct Hall {
     settings: Settings,
@@ -85,6 +103,8 @@ pub struct Hall {
     clients: BTreeMap<ClientKey, Client>,
     calls: Calls,
     asks: Slab<AskKey, Ask>,
+    /// When they are given up; all wait equally long.
+    ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
     /// Requests for servers that are still starting.
@@ -92,15 +112,14 @@ pub struct Hall {
     /// Lists and `initialize` answers for servers never seen before.
     waiting: Vec<Waiting>,
     directory: Directory,
+    /// The directory is older than a catalog or the configuration.
+    names_stale: bool,
     /// Who answered a read of a URI that nobody lists, the latest last: subscriptions go there.
     answered: VecDeque<(Rc<str>, ServerKey)>,
     changes: Changes,
     /// In stdio mode: the one client there is. Its capabilities are used exactly.
     single: Option<ClientKey>,
-    /// Servers may be started. In stdio mode only once the client said `initialize`.
-    running: bool,
-    /// We are leaving: nothing is started any more.
-    shutting: bool,
+    running: Running,
     /// Key of the cursors that we hand out.
     cursor_key: [u8; 32],
 }
@@ -109,7 +128,11 @@ impl Hall {
     /// A hall without servers.
     #[must_use]
     pub fn new(settings: Settings, cursor_key: [u8; 32]) -> Self {
-        let running = !settings.stdio;
+        let running = if settings.stdio {
+            Running::NotYet
+        } else {
+            Running::Yes
+        };
         Self {
             settings,
             servers: Slab::default(),
@@ -118,15 +141,16 @@ impl Hall {
             clients: BTreeMap::new(),
             calls: Calls::default(),
             asks: Slab::default(),
+            ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
+            names_stale: false,
             answered: VecDeque::new(),
             changes: Changes::default(),
             single: None,
             running,
-            shutting: false,
             cursor_key,
         }
     }
@@ -157,9 +181,10 @@ impl Hall {
     /// started at all; if something does, its servers are.
     pub fn last_requests(&mut self, desk: &mut Desk<'_, '_>) {
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
-        if self.running || self.waiting.iter().any(waits) || !self.parked.is_empty() {
+        if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
         }
+        self.running = Running::Over;
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }
@@ -168,7 +193,7 @@ impl Hall {
 
     /// We leave: what waits is answered now, nothing is started any more.
     pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
-        self.shutting = true;
+        self.running = Running::Over;
         for key in self.pools.keys().copied().collect::<Vec<_>>() {
             self.refuse_parked(desk, key);
             let calls = self.calls.of_pool(key);
@@ -179,6 +204,9 @@ impl Hall {
             waiting.deadline = desk.cx.now.tick;
         }
         self.settle(desk);
+        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks] {
+            desk.cx.timers.clear(alarm);
+        }
     }
 
     /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.

@@ -59,7 +59,7 @@ impl Hall {
                 }
                 self.forward(desk, request, place.server);
             }
-            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+            Err(failure) => desk.fail(client, at, &id, &failure),
         }
     }
 

@@ -65,11 +65,8 @@ impl Incoming<'_> {
         self,
         method: Method,
         meta: Option<Span>,
-    ) -> Result<Request, (Self, Failure)> {
-        let token_at = match self.token(meta) {
-            Ok(token_at) => token_at,
-            Err(failure) => return Err((self, failure)),
-        };
+    ) -> Result<Request, Failure> {
+        let token_at = self.token(meta)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         Ok(Request {
             caller: Caller {
@@ -111,6 +108,7 @@ impl Hall {
     /// A request of a client, other than `initialize`.
     pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         self.clients.entry(incoming.client).or_default();
+        self.refresh_names(desk);
         let method = incoming
             .envelope
             .method
@@ -118,6 +116,10 @@ impl Hall {
         let method = method.unwrap_or_default().into_owned();
         if let Some(failure) = self.unserved(desk, &incoming, &method) {
             return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
+        }
+        if method != "ping" {
+            // It came with `initialize` in one write.
+            self.run(desk);
         }
         match method.as_str() {
             "ping" => desk.succeed(incoming.client, incoming.at, &incoming.id, "{}"),
@@ -184,7 +186,7 @@ impl Hall {
                 }
                 self.forward(desk, request, target.server);
             }
-            Err((_, failure)) => desk.fail(client, at, &id, &failure),
+            Err(failure) => desk.fail(client, at, &id, &failure),
         }
     }
 
@@ -284,7 +286,7 @@ impl Hall {
         key: crate::route::calls::CallKey,
         reason: Option<&[u8]>,
     ) {
-        let Some(call) = self.end_call(desk, key) else {
+        let Some(call) = self.give_up(desk, key) else {
             return;
         };
         let wire = to_wire(key).to_string();

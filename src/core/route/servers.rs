@@ -8,11 +8,12 @@ use crate::effect::{Effect, Level};
 use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::names;
-use crate::route::catalog::{Catalog, Kind};
+use crate::now::Tick;
+use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
-use crate::route::{Desk, Hall, ServerKey};
+use crate::route::{Desk, Hall, Running, ServerKey};
 
 /// One server of the configuration.
 pub(crate) struct Server {
@@ -192,7 +193,7 @@ impl Hall {
     }
 
     /// The state directory answered.
-    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<Vec<u8>>) {
+    pub fn state_loaded(&mut self, desk: &mut Desk<'_, '_>, name: &str, bytes: Option<&[u8]>) {
         let waits = |server: &Server| {
             !server.recalled && memory::record_name(&server.entry.process_hash) == name
         };
@@ -207,14 +208,14 @@ impl Hall {
                 continue;
             };
             server.recalled = true;
-            server.memory = bytes.clone().and_then(Memory::read);
+            server.memory = bytes.and_then(Memory::read);
             server.interactive = server
                 .memory
                 .as_ref()
                 .is_some_and(|memory| memory.interactive);
             self.start_shared(desk, key);
         }
-        self.rebuild(desk);
+        self.names_stale = true;
         self.settle(desk);
     }
 
@@ -224,12 +225,8 @@ impl Hall {
         let Some(server) = self.servers.get_mut(key) else {
             return;
         };
-        if !self.running
-            || self.shutting
-            || !server.recalled
-            || server.shared.is_some()
-            || server.fault().is_some()
-        {
+        let startable = server.recalled && server.fault().is_none();
+        if self.running != Running::Yes || !startable || server.shared.is_some() {
             return;
         }
         // The one client of a stdio gateway is nobody else's neighbour: exactly its capabilities.
@@ -244,8 +241,8 @@ impl Hall {
             let known = self
                 .servers
                 .get(key)
-                .and_then(|server| self.reference(server));
-            let session = Pool::new(key, owner, declare, known);
+                .and_then(|server| self.known_for(server, declare));
+            let session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
             self.pools.insert(pool, session);
         }
     }
@@ -268,6 +265,23 @@ impl Hall {
         known
             .or_else(|| server.memory.as_ref().map(|memory| &memory.catalog))
             .or_else(private)
+    }
+
+    /// The lists that a session begins with: those of one that declared the same. Others may hold
+    /// tools that the server offers only to clients that can answer, or lack them.
+    pub(crate) fn known_for<'a>(
+        &'a self,
+        server: &'a Server,
+        declares: ClientCapabilities,
+    ) -> Option<&'a Catalog> {
+        let live = server.shared.iter().chain(server.private.values());
+        let live = live.filter_map(|pool| self.pools.get(pool));
+        let mut same = live.filter(|pool| pool.declares == declares && pool.catalog.known());
+        let remembered = server.memory.as_ref();
+        let remembered = remembered.filter(|memory| memory.declared == declares);
+        same.next()
+            .map(|pool| &pool.catalog)
+            .or(remembered.map(|memory| &memory.catalog))
     }
 
     /// What a server offers as far as anybody knows.
@@ -313,8 +327,12 @@ impl Hall {
         known.fold(ServerCapabilities::default(), ServerCapabilities::or)
     }
 
-    /// Builds the names anew after a catalog or the configuration changed.
-    pub(crate) fn rebuild(&mut self, desk: &mut Desk<'_, '_>) {
+    /// Builds the names anew if a catalog or the configuration changed since. Done when a name is
+    /// needed, or a hundred servers that start would build the names of all of them at each list.
+    pub(crate) fn refresh_names(&mut self, desk: &mut Desk<'_, '_>) {
+        if !std::mem::take(&mut self.names_stale) {
+            return;
+        }
         let mut directory = std::mem::take(&mut self.directory);
         let listings: Vec<Listing<'_>> = self
             .order
@@ -342,17 +360,15 @@ impl Hall {
         self.directory = directory;
     }
 
-    /// All keys of one kind that any session of a server knows, the reference first.
+    /// All keys of one kind that any session of a server knows, the common one first.
     fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
-        let private = server
-            .private
-            .values()
-            .filter_map(|pool| self.pools.get(pool));
-        let catalogs = self
-            .reference(server)
-            .into_iter()
-            .chain(private.map(|pool| &pool.catalog));
-        let entries = catalogs.flat_map(|catalog| catalog.list(kind).entries());
+        let lists = |pool: &PoolKey| Some(self.pools.get(pool)?.catalog.list(kind));
+        let shared = server.shared.as_ref().and_then(lists);
+        let remembered = || Some(server.memory.as_ref()?.catalog.list(kind));
+        // One list may be there while another of the same session is still awaited.
+        let known = shared.filter(|list| list.known()).or_else(remembered);
+        let private = server.private.values().filter_map(lists);
+        let entries = known.into_iter().chain(private).flat_map(List::entries);
         entries
             .filter(|entry| kind != Kind::Tools || server.offers_tool(&entry.key))
             .map(|entry| Rc::clone(&entry.key))
@@ -380,19 +396,18 @@ impl Hall {
         })
     }
 
-    /// Whether it is still unknown what a server offers to a client.
-    pub(crate) fn unsettled(&self, server: &Server, client: ClientKey) -> bool {
-        if server.fault().is_some() || self.reference(server).is_some() {
-            return false;
+    /// Until when it is worth waiting for what a server offers to a client; `None` if that is known
+    /// or was waited for long enough: a server that hangs delays the first lists, not every one.
+    pub(crate) fn unsettled(&self, now: Tick, server: &Server, client: ClientKey) -> Option<Tick> {
+        if server.fault().is_some() {
+            return None;
         }
         let own = server.private.get(&client).copied().or(server.shared);
-        match own.and_then(|pool| self.pools.get(&pool)) {
-            Some(pool) => match pool.life {
-                Life::Fresh => true,
-                Life::Up => !pool.catalog.known(),
-                Life::Down => false,
-            },
-            None => true,
-        }
+        let since = match own.and_then(|pool| self.pools.get(&pool)) {
+            Some(pool) if pool.life == Life::Down || pool.catalog.known() => return None,
+            Some(pool) => pool.since,
+            None => now,
+        };
+        Some(since.after(self.settings.list_wait_ms)).filter(|until| *until > now)
     }
 }

@@ -1,0 +1,178 @@
+//! How a question ends: answered by the client it was put to, cancelled by the server, or either of
+//! them gone. The one table that maps a client's answer to the server that asked.
+
+use crate::base::frame::Frame;
+use crate::effect::Level;
+use crate::json::envelope::{Envelope, our_number};
+use crate::language::{ClientKey, PoolKey};
+use crate::route::asks::{Ask, AskKey, from_wire, to_wire};
+use crate::route::calls::CallKey;
+use crate::route::errors::INTERNAL;
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall};
+
+impl Hall {
+    /// A client answered one of our requests. It counts only if that client was asked.
+    pub fn client_response(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let Some(id_at) = envelope.id else { return };
+        let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
+        let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
+        let Some(ask) = asked.and_then(|key| self.end_ask(key)) else {
+            desk.cx.log(Level::Debug, || {
+                "a client answered what it was not asked".to_owned()
+            });
+            return;
+        };
+        let mut edits = Edits::default();
+        edits.replace(id_at, ask.server_id.raw().to_vec());
+        let message = edits.parts(frame.shared(), envelope.whole);
+        // A server that went down meanwhile does not wait any more.
+        let _ = desk.backends.send(desk.cx, ask.pool, &message);
+    }
+
+    /// Takes a question out of the tables.
+    pub(crate) fn end_ask(&mut self, key: AskKey) -> Option<Ask> {
+        let ask = self.asks.remove(key)?;
+        if let Some(client) = self.clients.get_mut(&ask.client) {
+            client.asks.retain(|other| *other != key);
+        }
+        Some(ask)
+    }
+
+    /// A client tells how far it is with a question.
+    pub(crate) fn ask_progress(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(at)]) = fields(text, envelope.params, ["progressToken"]) else {
+            return;
+        };
+        let key = our_number(at.of(text)).and_then(from_wire);
+        let ask = key
+            .and_then(|key| self.asks.get(key))
+            .filter(|ask| ask.client == client);
+        let Some((ask, token)) = ask.and_then(|ask| Some((ask, ask.token.as_ref()?))) else {
+            return;
+        };
+        let mut edits = Edits::default();
+        edits.replace(at, token.to_vec());
+        let _ = desk.backends.send(
+            desk.cx,
+            ask.pool,
+            &edits.parts(frame.shared(), envelope.whole),
+        );
+    }
+
+    /// A server does not want an answer to its question any more.
+    pub(crate) fn ask_cancelled(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let text = frame.bytes();
+        let Ok([Some(at)]) = fields(text, envelope.params, ["requestId"]) else {
+            return;
+        };
+        let id = at.of(text);
+        let before = self.held.len();
+        self.held
+            .retain(|held| held.pool != pool || !held.id.same(id));
+        if self.held.len() < before && !self.held.iter().any(|held| held.pool == pool) {
+            self.stop_holding(desk, pool);
+            return;
+        }
+        let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
+        let Some(key) = self
+            .asks
+            .iter()
+            .find(|(_, ask)| theirs(ask))
+            .map(|(key, _)| key)
+        else {
+            return;
+        };
+        self.cancel_ask(desk, key);
+    }
+
+    /// Tells the client that its answer is not wanted any more.
+    pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
+        let Some(ask) = self.end_ask(key) else { return };
+        let message = format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+             \"params\":{{\"requestId\":{}}}}}",
+            to_wire(key)
+        );
+        desk.clients
+            .tell(desk.cx, ask.client, &[message.as_str().into()]);
+    }
+
+    /// A session ended: nobody waits for the answers to its questions.
+    pub(crate) fn drop_asks_of_pool(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        self.held.retain(|held| held.pool != pool);
+        let theirs = self.asks.iter().filter(|(_, ask)| ask.pool == pool);
+        let keys: Vec<AskKey> = theirs.map(|(key, _)| key).collect();
+        for key in keys {
+            self.cancel_ask(desk, key);
+        }
+    }
+
+    /// A client is gone: the servers that asked it are told.
+    pub(crate) fn drop_asks_of_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let keys = self
+            .clients
+            .get(&client)
+            .map(|client| client.asks.clone())
+            .unwrap_or_default();
+        for key in keys {
+            if let Some(ask) = self.end_ask(key) {
+                self.refuse_ask(
+                    desk,
+                    ask.pool,
+                    &ask.server_id,
+                    INTERNAL,
+                    "the client is gone",
+                );
+            }
+        }
+    }
+
+    /// Whether a person is being asked on behalf of a call, so that its clock stands still.
+    pub(crate) fn asked_meanwhile(&self, key: CallKey) -> bool {
+        let Some(call) = self.calls.get(key) else {
+            return false;
+        };
+        let client = call
+            .caller()
+            .and_then(|caller| self.clients.get(&caller.client));
+        let asks = client.map(|client| client.asks.as_slice());
+        asks.unwrap_or_default()
+            .iter()
+            .filter_map(|ask| self.asks.get(*ask))
+            .any(|ask| ask.pool == call.pool)
+    }
+
+    /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.
+    pub(crate) fn roots_changed(&self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let message = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
+        let fixed = |server| {
+            self.server(server)
+                .is_some_and(|server| server.entry.roots.is_some())
+        };
+        for (key, session) in &self.pools {
+            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
+                let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
+            }
+        }
+    }
+}

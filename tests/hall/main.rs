@@ -1,0 +1,13 @@
+//! Stories of the hall: the whole hub in memory, clients on one side, servers on the other, one
+//! rule of protocol.md or contract.md after the other.
+
+mod client;
+mod http;
+mod server;
+mod world;
+
+mod asks;
+mod calls;
+mod lists;
+mod names;
+mod stdio;

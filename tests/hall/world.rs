@@ -1,0 +1,385 @@
+//! The whole hub in memory: clients that speak HTTP or lines to it, children whose stdin and
+//! stdout are byte vectors, a state directory that is a map, a clock that a test moves.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use onemcp::base::slab::Key;
+use onemcp::config::{self, Environment};
+use onemcp::effect::{Effect, Effects, Level, StopSignal};
+use onemcp::hub::Hub;
+use onemcp::input::{ExitStatus, Input};
+use onemcp::limits::READ_BYTES_PER_TURN_MAX;
+use onemcp::links::LinkKey;
+use onemcp::now::{Now, Tick, UnixSeconds};
+use onemcp::settings::Settings;
+
+use crate::client::{Client, ClientState};
+use crate::server::{Child, ChildState, Script};
+
+/// The other side of one link.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    /// What the hub wrote and nobody has read yet.
+    pub(crate) received: Vec<u8>,
+    /// It takes nothing for now.
+    pub(crate) stalled: bool,
+    /// The hub closed it, or its writing half.
+    pub(crate) closed: bool,
+}
+
+/// See the module.
+pub(crate) struct World {
+    hub: Hub,
+    now: u64,
+    effects: Effects,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) scripts: BTreeMap<String, Script>,
+    pub(crate) children: Vec<ChildState>,
+    pub(crate) clients: Vec<ClientState>,
+    /// The state directory.
+    pub(crate) store: BTreeMap<String, Vec<u8>>,
+    /// All log lines.
+    pub(crate) log: Vec<String>,
+    /// Whether the hub asked not to read from a link.
+    pub(crate) paused: BTreeMap<LinkKey, bool>,
+    /// The exit code, once there is one.
+    pub(crate) exit: Option<u8>,
+}
+
+/// A world that is being set up.
+pub(crate) struct Builder {
+    settings: Settings,
+    entries: Vec<String>,
+    scripts: BTreeMap<String, Script>,
+    store: BTreeMap<String, Vec<u8>>,
+}
+
+impl Builder {
+    /// A server of this name; its command line is its name.
+    pub(crate) fn server(self, name: &str, script: Script) -> Self {
+        self.server_with(name, "", script)
+    }
+
+    /// The same with further members of its entry.
+    pub(crate) fn server_with(mut self, name: &str, members: &str, script: Script) -> Self {
+        self.entries.push(entry(name, members));
+        self.scripts.insert(name.to_owned(), script);
+        self
+    }
+
+    /// What the command line said.
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// What an earlier run left in the state directory.
+    pub(crate) fn store(mut self, store: BTreeMap<String, Vec<u8>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Starts it, and waits a moment: all is up, and who was connected was told.
+    pub(crate) fn start(self) -> World {
+        let mut world = self.begin();
+        world.advance(300);
+        world
+    }
+
+    /// Starts it.
+    pub(crate) fn begin(self) -> World {
+        let mut world = World {
+            hub: Hub::new(self.settings, &[7; 32]),
+            now: 1_000,
+            effects: Effects::default(),
+            peers: Vec::new(),
+            scripts: self.scripts,
+            children: Vec::new(),
+            clients: Vec::new(),
+            store: self.store,
+            log: Vec::new(),
+            paused: BTreeMap::new(),
+            exit: None,
+        };
+        world.configure(&self.entries);
+        world
+    }
+}
+
+/// One entry of `mcpServers`.
+pub(crate) fn entry(name: &str, members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    format!(r#""{name}":{{"command":"{name}"{comma}{members}}}"#)
+}
+
+impl World {
+    /// A gateway that serves HTTP.
+    pub(crate) fn http() -> Builder {
+        let settings = Settings {
+            log_level: Level::Debug,
+            ..Settings::default()
+        };
+        Builder {
+            settings,
+            entries: Vec::new(),
+            scripts: BTreeMap::new(),
+            store: BTreeMap::new(),
+        }
+    }
+
+    /// A gateway whose one client is its own stdin.
+    pub(crate) fn stdio() -> Builder {
+        Self::http().settings(|settings| {
+            settings.stdio = true;
+            settings.port = 0;
+        })
+    }
+
+    /// A new `mcp.json`, given as its entries.
+    pub(crate) fn configure(&mut self, entries: &[String]) {
+        let text = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
+        let config = config::read(text.as_bytes(), &Environment::default()).unwrap();
+        assert_eq!(config.problems, []);
+        self.input(Input::Config(Box::new(config)));
+        self.rest();
+    }
+
+    // --- time ---
+
+    /// The moment.
+    pub(crate) fn tick(&self) -> u64 {
+        self.now
+    }
+
+    /// Lets time pass, with every alarm on the way.
+    pub(crate) fn advance(&mut self, ms: u64) {
+        let until = self.now + ms;
+        self.alarms(until);
+        self.now = until;
+        self.input(Input::Tick);
+        self.rest();
+    }
+
+    /// Whatever is due at this moment happens.
+    pub(crate) fn rest(&mut self) {
+        let now = self.now;
+        self.alarms(now);
+    }
+
+    fn alarms(&mut self, until: u64) {
+        for _ in 0..100_000 {
+            let Some(Tick(at)) = self.hub.next_deadline().filter(|at| at.0 <= until) else {
+                return;
+            };
+            self.now = self.now.max(at);
+            self.input(Input::Tick);
+        }
+        panic!("an alarm rings again and again at {}", self.now);
+    }
+
+    // --- inputs and what follows ---
+
+    /// One input, and everything that the shell and the peers do about it at once.
+    pub(crate) fn input(&mut self, input: Input<'_>) {
+        let now = self.moment();
+        self.hub.handle(now, input, &mut self.effects);
+        self.pump();
+    }
+
+    fn moment(&self) -> Now {
+        Now {
+            tick: Tick(self.now),
+            wall: UnixSeconds(1_800_000_000 + self.now / 1000),
+        }
+    }
+
+    fn pump(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(effect) = self.effects.pop() {
+                quiet = false;
+                self.perform(effect);
+            }
+            while let Some(link) = self.hub.next_dirty() {
+                quiet = false;
+                self.write(link);
+            }
+            if quiet && !self.children_read() {
+                return;
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { pool, spec } => {
+                let name = spec.program.into_string().unwrap();
+                self.spawn(pool, name);
+            }
+            Effect::Signal { pool, signal } => {
+                let alive = self
+                    .children
+                    .iter()
+                    .position(|child| child.alive && child.pool == pool);
+                if let Some(index) = alive {
+                    let stubborn = self.script_of(index).ignores_term;
+                    self.children[index].signals.push(signal);
+                    if signal == StopSignal::Kill || !stubborn {
+                        self.end_child(index, ExitStatus::Signal(15));
+                    }
+                }
+            }
+            Effect::Close { link } => self.peer(link).closed = true,
+            Effect::PauseRead { link, paused } => {
+                self.paused.insert(link, paused);
+            }
+            Effect::LoadState { name } => {
+                let bytes = self.store.get(&name).cloned();
+                self.feed_input(Input::StateLoaded { name, bytes });
+            }
+            Effect::StoreState { name, bytes } => {
+                self.store.insert(name, bytes);
+            }
+            Effect::Log { level, line } => self.log.push(format!("{level:?} {line}")),
+            Effect::Exit { code } => {
+                assert_eq!(self.exit.replace(code), None, "it left twice");
+            }
+        }
+    }
+
+    /// An input that follows from an effect: handled before any other.
+    pub(crate) fn feed_input(&mut self, input: Input<'_>) {
+        let now = self.moment();
+        self.hub.handle(now, input, &mut self.effects);
+    }
+
+    /// The shell writes what a peer takes.
+    fn write(&mut self, link: LinkKey) {
+        let stalled = self.peer(link).stalled;
+        let bytes: Vec<u8> = if stalled {
+            Vec::new()
+        } else {
+            self.hub.pending(link).flatten().copied().collect()
+        };
+        let now = self.moment();
+        let shut = self.hub.wrote(now, link, bytes.len(), &mut self.effects);
+        self.peer(link).received.extend_from_slice(&bytes);
+        if shut {
+            self.peer(link).closed = true;
+            self.shut(link);
+        }
+    }
+
+    /// The hub closed its writing half: a child goes, a client closes too.
+    fn shut(&mut self, link: LinkKey) {
+        let child = self
+            .children
+            .iter()
+            .position(|child| child.alive && child.link == Some(link));
+        match child {
+            Some(index) if self.script_of(index).ignores_eof => {}
+            Some(index) => {
+                self.child_reads_all(index);
+                self.end_child(index, ExitStatus::Code(0));
+            }
+            None => self.feed_input(Input::Eof { link }),
+        }
+    }
+
+    /// Lets a peer take what waits for it.
+    pub(crate) fn unstall(&mut self, link: LinkKey) {
+        self.peer(link).stalled = false;
+        self.write(link);
+        self.pump();
+        self.rest();
+    }
+
+    /// How much the hub holds.
+    pub(crate) fn counts(&self) -> onemcp::hub::Counts {
+        self.hub.counts()
+    }
+
+    // --- links ---
+
+    pub(crate) fn peer(&mut self, link: LinkKey) -> &mut Peer {
+        &mut self.peers[link.0.index as usize]
+    }
+
+    pub(crate) fn new_link(&mut self) -> LinkKey {
+        let index = u32::try_from(self.peers.len()).unwrap();
+        self.peers.push(Peer::default());
+        LinkKey(Key {
+            index,
+            generation: 0,
+        })
+    }
+
+    /// A new HTTP connection.
+    pub(crate) fn connect(&mut self) -> LinkKey {
+        let link = self.new_link();
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+        self.input(Input::Accepted { link, peer });
+        link
+    }
+
+    /// Bytes from a peer, in pieces as the shell reads them.
+    pub(crate) fn bytes(&mut self, link: LinkKey, bytes: &[u8]) {
+        for piece in bytes.chunks(READ_BYTES_PER_TURN_MAX) {
+            self.input(Input::Bytes { link, bytes: piece });
+        }
+    }
+
+    // --- handles ---
+
+    /// The child that serves under this name now: the latest one alive.
+    #[track_caller]
+    pub(crate) fn server(&self, name: &str) -> Child {
+        *self
+            .running(name)
+            .last()
+            .unwrap_or_else(|| panic!("no child {name} runs"))
+    }
+
+    /// All children of this name that are alive, the oldest first.
+    pub(crate) fn running(&self, name: &str) -> Vec<Child> {
+        let all = self.children.iter().enumerate();
+        all.filter(|(_, child)| child.alive && child.name == name)
+            .map(|(index, _)| Child(index))
+            .collect()
+    }
+
+    /// How often a server of this name was started.
+    pub(crate) fn starts(&self, name: &str) -> usize {
+        self.children
+            .iter()
+            .filter(|child| child.name == name)
+            .count()
+    }
+
+    /// How its servers of this name behave from now on.
+    pub(crate) fn script(&mut self, name: &str) -> &mut Script {
+        self.scripts.get_mut(name).unwrap()
+    }
+
+    /// A client on `/mcp` that has said `initialize` and `initialized` and opened its GET stream.
+    pub(crate) fn client(&mut self, capabilities: &str) -> Client {
+        let client = Client::http(self);
+        client.initialize(self, "2025-11-25", capabilities);
+        client.initialized(self);
+        client.listen(self);
+        client
+    }
+
+    /// The one client of a stdio gateway: nothing was said yet.
+    pub(crate) fn stdin(&mut self) -> Client {
+        Client::stdio(self)
+    }
+
+    /// Whether a log line has all of these words.
+    pub(crate) fn logged(&self, words: &[&str]) -> bool {
+        self.log
+            .iter()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+    }
+}
