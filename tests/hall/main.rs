@@ -8,6 +8,7 @@ mod world;
 
 mod asks;
 mod calls;
+mod isolation;
 mod lists;
 mod names;
 mod stdio;

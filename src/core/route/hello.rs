@@ -162,10 +162,4 @@ impl Hall {
             self.wake_at(desk, at);
         }
     }
-
-    /// Calls whose time has come: [`Alarm::Calls`].
-    pub fn calls_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.expire_calls(desk);
-        self.end_idle(desk, crate::limits::POOL_IDLE_MS);
-    }
 }
