@@ -11,4 +11,5 @@ mod calls;
 mod isolation;
 mod lists;
 mod names;
+mod resources;
 mod stdio;

@@ -108,6 +108,12 @@ impl Hall {
                         self.search_on(desk, caller, search);
                     }
                     _ if failed => {
+                        if let Some(resource) = &resource
+                            && method == Method::Read
+                        {
+                            // Whoever had it has it no more.
+                            self.answered.retain(|(uri, _)| *uri != resource.original);
+                        }
                         self.pass_error(desk, &caller, method, pool, envelope, frame);
                     }
                     search => {

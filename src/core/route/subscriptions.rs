@@ -9,7 +9,7 @@ use crate::json::span::string;
 use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
-use crate::route::calls::{Caller, Method, Origin, Resource};
+use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
 use crate::route::pools::{Life, Pool};
 use crate::route::resources::Place;
@@ -28,6 +28,14 @@ fn params(uri: &str) -> String {
 fn concerns(listened: &str, uri: &str) -> bool {
     uri.strip_prefix(listened)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || listened.ends_with('/'))
+}
+
+fn subscribes_to(call: Option<&Call>, uri: &str) -> bool {
+    matches!(
+        call.map(|call| &call.origin),
+        Some(Origin::Client { method: Method::Subscribe, resource: Some(resource), .. })
+            if *resource.original == *uri
+    )
 }
 
 impl Hall {
@@ -90,9 +98,12 @@ impl Hall {
             let before = subscribers.len();
             subscribers.retain(|(other, _)| *other != client);
             if subscribers.len() < before {
-                last = subscribers.is_empty();
-                if last {
+                if subscribers.is_empty() {
                     session.subscriptions.remove(&resource.original);
+                    // The server would end what another client is just beginning.
+                    let calls = &self.calls;
+                    let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
+                    last = !session.in_flight.iter().any(begins);
                 }
                 self.count_subscriptions(client, -1);
                 break;
@@ -108,8 +119,27 @@ impl Hall {
     fn listened(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
         let [uri_at] = incoming.params(["uri"])?;
         let uri = incoming.text_of(uri_at, "uri")?;
-        self.locate(desk, &uri)
-            .ok_or_else(|| Failure::no_resource(&uri))
+        let place = self.locate(desk, incoming.client, &uri);
+        let place = place.ok_or_else(|| Failure::no_resource(&uri))?;
+        // Nobody lists it and nobody has answered a read of it: only if there is no choice.
+        let subscribes = |key: &ServerKey| {
+            self.server(*key).is_some_and(|server| {
+                self.capabilities_of(desk, server, Some(incoming.client))
+                    .subscribe
+            })
+        };
+        let Some(left) = &place.left else {
+            return Ok(place);
+        };
+        let candidates = [place.server].into_iter().chain(left.iter().copied());
+        match candidates.filter(subscribes).collect::<Vec<_>>().as_slice() {
+            [only] => Ok(Place {
+                server: *only,
+                left: None,
+                ..place
+            }),
+            _ => Err(Failure::no_resource(&uri)),
+        }
     }
 
     fn pass_on(
@@ -121,8 +151,11 @@ impl Hall {
         resource: Resource,
     ) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
-        let uri_at = incoming.params(["uri"]).ok().and_then(|[uri_at]| uri_at);
-        match incoming.into_request(method, None) {
+        let [uri_at, meta] = match incoming.params(["uri", "_meta"]) {
+            Ok(found) => found,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(uri_at) = uri_at {
                     let uri = write::string(&resource.original).into_bytes();
@@ -163,6 +196,7 @@ impl Hall {
                 }
             }
             Method::Read if searched => {
+                self.answered.retain(|(uri, _)| *uri != resource.original);
                 self.answered
                     .push_back((Rc::clone(&resource.original), session.server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
