@@ -11,5 +11,7 @@ mod calls;
 mod isolation;
 mod lists;
 mod names;
+mod notes;
+mod reload;
 mod resources;
 mod stdio;

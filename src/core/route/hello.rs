@@ -138,7 +138,10 @@ impl Hall {
             self.abandon(desk, key, Some(b"\"the client is gone\""));
         }
         self.end_subscriptions(desk, client);
-        self.clients.remove(&client);
+        let gone = self.clients.remove(&client);
+        if gone.is_some_and(|client| client.level.is_some()) {
+            self.send_levels(desk);
+        }
         let private = self
             .pools
             .iter()

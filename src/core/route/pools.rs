@@ -12,7 +12,7 @@ use crate::route::calls::CallKey;
 use crate::route::catalog::Catalog;
 use crate::route::errors::Failure;
 use crate::route::ghosts::Ghosts;
-use crate::route::subscriptions::Subscribers;
+use crate::route::subscriptions::Listeners;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// How far a session has come, as far as its lists are concerned.
@@ -47,7 +47,7 @@ pub(crate) struct Pool {
     /// The level that was last sent to it.
     pub(crate) level: Option<u8>,
     /// Who listens to which of its resources.
-    pub(crate) subscriptions: BTreeMap<Rc<str>, Subscribers>,
+    pub(crate) subscriptions: Listeners,
     /// URL elicitations whose completion is still to be told, with the client that was asked.
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
@@ -82,7 +82,7 @@ impl Pool {
             ghosts: Ghosts::default(),
             retired: false,
             level: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: Listeners::new(),
             elicitations: VecDeque::new(),
             holding: false,
             since: now,
@@ -256,7 +256,7 @@ impl Hall {
         let calls = self.calls.of_pool(key);
         self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         self.drop_asks_of_pool(desk, key);
-        self.forget_subscribers(&pool);
+        self.forget_listeners(&pool.subscriptions);
         if let Some(server) = self.servers.get_mut(pool.server) {
             if server.shared == Some(key) {
                 server.shared = None;

@@ -1,6 +1,7 @@
 //! Who listens to which resource: counted for each session and URI, so that a server is told once,
 //! and the listeners follow when they move to another session.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -11,7 +12,7 @@ use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
 use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
-use crate::route::pools::{Life, Pool};
+use crate::route::pools::Life;
 use crate::route::resources::Place;
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
@@ -19,6 +20,9 @@ use crate::route::{Desk, Hall, ServerKey};
 
 /// The clients that listen to one URI of one session, each with the prefix it uses.
 pub(crate) type Subscribers = Vec<(ClientKey, Option<Rc<str>>)>;
+
+/// Who listens to which URI.
+pub(crate) type Listeners = BTreeMap<Rc<str>, Subscribers>;
 
 fn params(uri: &str) -> String {
     format!("{{\"uri\":{}}}", write::string(uri))
@@ -355,15 +359,36 @@ impl Hall {
 
     /// A client is gone.
     pub(crate) fn end_subscriptions(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        for (_, server) in self.servers.iter_mut() {
+            server.listeners.retain(|_, subscribers| {
+                subscribers.retain(|(other, _)| *other != client);
+                !subscribers.is_empty()
+            });
+        }
         let pools: Vec<PoolKey> = self.pools.keys().copied().collect();
         for pool in pools {
             self.take_subscriptions(desk, pool, |other| other == client);
         }
     }
 
+    /// All who listen to the resources of a server that is about to be replaced.
+    pub(crate) fn take_listeners(&mut self, server: ServerKey) -> Listeners {
+        let mut listeners = Listeners::new();
+        for (_, pool) in self
+            .pools
+            .iter_mut()
+            .filter(|(_, pool)| pool.server == server)
+        {
+            for (uri, subscribers) in std::mem::take(&mut pool.subscriptions) {
+                listeners.entry(uri).or_default().extend(subscribers);
+            }
+        }
+        listeners
+    }
+
     /// A session is gone, and with it what was subscribed to there.
-    pub(crate) fn forget_subscribers(&mut self, pool: &Pool) {
-        for (client, _) in pool.subscriptions.values().flatten() {
+    pub(crate) fn forget_listeners(&mut self, listeners: &Listeners) {
+        for (client, _) in listeners.values().flatten() {
             self.count_subscriptions(*client, -1);
         }
     }
