@@ -7,13 +7,16 @@ use onemcp::input::Input;
 use onemcp::limits::{WRITE_BYTES_PER_TURN_MAX, WRITE_SLICES_MAX};
 use onemcp::links::LinkKey;
 
-use crate::shell::event_loop::{Core, EventLoop};
+use crate::shell::driven::Core;
+use crate::shell::event_loop::EventLoop;
 use crate::shell::link::{Link, Reading, Stream, Writing};
 
 /// What became of one write.
 enum Step {
-    /// The kernel took this many bytes of this many.
-    Took(usize, usize),
+    /// The kernel took this many bytes, which is all that there was.
+    TookAll(usize),
+    /// It took this many; there is more.
+    Took(usize),
     /// There was nothing to write.
     Nothing,
     /// The kernel takes nothing for now.
@@ -73,17 +76,21 @@ impl<C: Core> EventLoop<C> {
                     }
                     return;
                 }
-                Step::Took(bytes, of) => {
+                Step::TookAll(bytes) => {
+                    if self.wrote(key, bytes) {
+                        self.shut(key);
+                    }
+                    return;
+                }
+                // Not documented for any of our streams; taken for a refusal.
+                Step::Took(0) => return self.block(key),
+                Step::Took(bytes) => {
                     if self.wrote(key, bytes) {
                         return self.shut(key);
                     }
                     budget = budget.saturating_sub(bytes);
                     if budget == 0 {
                         return self.writable.push(key);
-                    }
-                    if bytes == 0 && of > 0 {
-                        // Not documented for any of our streams; taken for a refusal.
-                        return self.block(key);
                     }
                 }
                 Step::Refused => return self.block(key),
@@ -139,18 +146,33 @@ impl<C: Core> EventLoop<C> {
 }
 
 fn write_once<C: Core>(core: &C, link: &mut Link, key: LinkKey) -> Step {
-    let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
-    let (mut count, mut of) = (0, 0);
-    for (slot, piece) in slices.iter_mut().zip(core.pending(key)) {
-        *slot = IoSlice::new(piece);
-        count += 1;
-        of += piece.len();
-    }
-    if of == 0 {
+    let mut pieces = core.pending(key).filter(|piece| !piece.is_empty());
+    let Some(first) = pieces.next() else {
         return Step::Nothing;
-    }
-    match link.write(slices.get(..count).unwrap_or_default()) {
-        Ok(bytes) => Step::Took(bytes, of),
+    };
+    // A message that was not shared is one piece; no list is made for it.
+    let (done, of, more) = match pieces.next() {
+        None => (link.write(&[IoSlice::new(first)]), first.len(), false),
+        Some(second) => {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+            let (mut count, mut of) = (0, 0);
+            let mut all = [first, second].into_iter().chain(pieces);
+            for (slot, piece) in slices.iter_mut().zip(all.by_ref()) {
+                *slot = IoSlice::new(piece);
+                count += 1;
+                of += piece.len();
+            }
+            let more = all.next().is_some();
+            (
+                link.write(slices.get(..count).unwrap_or_default()),
+                of,
+                more,
+            )
+        }
+    };
+    match done {
+        Ok(bytes) if bytes == of && !more => Step::TookAll(bytes),
+        Ok(bytes) => Step::Took(bytes),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Refused,
         Err(_) => Step::Dead,
     }
