@@ -10,6 +10,7 @@ use std::rc::Rc;
 use onemcp::base::slab::Key;
 use onemcp::effect::StopSignal;
 use onemcp::links::{Links, Owner};
+use onemcp::now::Now;
 
 use crate::shell::child::tests::spec;
 use crate::shell::disk::tests::TempDir;
