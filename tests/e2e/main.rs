@@ -11,3 +11,5 @@ mod support;
 mod cli;
 mod cli_files;
 mod readme;
+mod reloading;
+mod starting;
