@@ -84,7 +84,7 @@ impl Connection {
                 self.buffer.extend_from_slice(&part[..count]);
                 count > 0
             }
-            // A wait with a time limit is interrupted when the whole machine is halted for a moment.
+            // A wait with a time limit is interrupted when the machine is halted for a moment.
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("{error}: {}", String::from_utf8_lossy(&self.buffer)),
