@@ -67,9 +67,9 @@ release:
 	$(CARGO) build --locked --release --bin 1mcp
 	$(CARGO) build --locked --release --example fixture
 
-bench: release ## speed and memory against nginx and the bare pipe, as a table
+bench: release static ## speed and memory against nginx and the bare pipe, as a table
 	$(CARGO) build --locked --release --example load
-	target/release/examples/load $(BENCH_ARGS)
+	ONE_MCP_BIN=$${ONE_MCP_BIN:-target/dist/1mcp} target/release/examples/load $(BENCH_ARGS)
 
 outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
 	cd tests/outside && npm test --silent

@@ -15,7 +15,6 @@ mod guard_link;
 mod link;
 mod listener;
 mod log;
-mod own_binary;
 mod own_stdio;
 mod reading;
 mod signals;

@@ -121,8 +121,11 @@ impl Hall {
         resource: Resource,
     ) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
-        let uri_at = incoming.params(["uri"]).ok().and_then(|[uri_at]| uri_at);
-        match incoming.into_request(method, None) {
+        let [uri_at, meta] = match incoming.params(["uri", "_meta"]) {
+            Ok(found) => found,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(uri_at) = uri_at {
                     let uri = write::string(&resource.original).into_bytes();
