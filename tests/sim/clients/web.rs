@@ -208,6 +208,19 @@ impl Web {
         body: Option<&str>,
         kind: Kind,
     ) {
+        self.send_after(cx, (method, target), fields, body, kind, None);
+    }
+
+    /// The same, with the event after which a stream goes on.
+    pub(crate) fn send_after(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (method, target): (&str, &str),
+        fields: Vec<(&str, String)>,
+        body: Option<&str>,
+        kind: Kind,
+        last_id: Option<String>,
+    ) {
         let me = self.talk.me;
         cx.model.trace(|| {
             let body = body.unwrap_or_default();
@@ -233,6 +246,7 @@ impl Web {
                 fields,
                 body,
                 kind,
+                last_id,
             },
         );
     }

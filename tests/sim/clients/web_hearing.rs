@@ -350,13 +350,7 @@ impl Web {
             Kind::Message { calls, .. } => {
                 // It may have been read, and then its answers come on the stream.
                 for call in calls {
-                    if let Some((id, _)) = self.talk.open.iter().find(|(_, known)| **known == call)
-                    {
-                        let id = id.clone();
-                        self.talk.open.remove(&id);
-                        self.talk.cancelled.insert(id.clone(), call);
-                        self.talk.barred.insert(id);
-                    }
+                    self.talk.doubt(cx, call);
                 }
             }
             Kind::Initialize(_) | Kind::Sse | Kind::Delete => self.leave(cx),
