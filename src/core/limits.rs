@@ -228,6 +228,9 @@ pub const GUARD_STARTS_MAX: u32 = 8;
 /// How long a client may take to answer a question. A person is asked, so this is long; but a call
 /// must end some time: then the server gets -32603.
 pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
+/// Calls of one session that were given up and may still run there; with more of them a question
+/// is attributed to nobody until as long as a call may take has passed.
+pub const GHOSTS_PER_POOL_MAX: usize = 64;
 /// Questions held for attribution in one session; one more is refused at once.
 pub const HELD_PER_POOL_MAX: usize = 16;
 /// URL elicitations of one session whose completion is awaited; the oldest is forgotten.

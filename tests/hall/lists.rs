@@ -340,6 +340,20 @@ fn a_list_that_cannot_be_had_leaves_what_was_known_and_the_others() {
 }
 
 #[test]
+fn a_list_that_hangs_does_not_hide_the_other_lists() {
+    let script = anything().with("tools", [tool("t")]).manual("prompts/list");
+    let mut w = World::http().server("s", script).start();
+    let a = w.client("{}");
+    let list = a.request(&mut w, "tools/list", "{}");
+    w.advance(10_000);
+    assert_eq!(keys("tools/list", &list.result(&mut w)), ["s_1mcp_t"]);
+    a.call(&mut w, "s_1mcp_t", "{}");
+    let s = w.server("s");
+    s.expect(&mut w, "prompts/list");
+    s.expect(&mut w, "tools/call");
+}
+
+#[test]
 fn the_first_list_waits_for_a_server_that_was_never_seen_but_not_for_ever() {
     let mut w = World::http()
         .server("good", tools(["t"]))

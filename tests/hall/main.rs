@@ -6,6 +6,7 @@ mod http;
 mod server;
 mod world;
 
+mod asks;
 mod calls;
 mod lists;
 mod names;

@@ -214,20 +214,25 @@ impl World {
     pub(crate) fn children_read(&mut self) -> bool {
         let mut any = false;
         for index in 0..self.children.len() {
-            let Some(link) = self.children[index].link else {
-                continue;
-            };
-            let received = &mut self.peer(link).received;
-            let Some(end) = received.iter().rposition(|byte| *byte == b'\n') else {
-                continue;
-            };
-            any = true;
-            let lines: Vec<u8> = received.drain(..=end).collect();
-            for line in String::from_utf8(lines).unwrap().lines() {
-                self.child_reads(index, line);
-            }
+            any |= self.child_reads_all(index);
         }
         any
+    }
+
+    /// A child reads the lines that were written to it; whether there was one.
+    pub(crate) fn child_reads_all(&mut self, index: usize) -> bool {
+        let Some(link) = self.children[index].link else {
+            return false;
+        };
+        let received = &mut self.peer(link).received;
+        let Some(end) = received.iter().rposition(|byte| *byte == b'\n') else {
+            return false;
+        };
+        let lines: Vec<u8> = received.drain(..=end).collect();
+        for line in String::from_utf8(lines).unwrap().lines() {
+            self.child_reads(index, line);
+        }
+        true
     }
 
     fn child_reads(&mut self, index: usize, line: &str) {

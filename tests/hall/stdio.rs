@@ -225,7 +225,7 @@ fn sigterm_answers_what_is_open_and_leaves() {
 #[test]
 fn sigterm_before_anything_was_said_leaves_at_once_and_starts_nothing() {
     let mut w = one().start();
-    let a = w.stdin();
+    w.stdin();
     w.input(Input::Stop);
     assert_eq!(w.exit, Some(0));
     w.advance(10_000);
@@ -237,7 +237,6 @@ fn sigterm_before_anything_was_said_leaves_at_once_and_starts_nothing() {
     w.advance(10_000);
     assert_eq!((w.exit, w.starts("s")), (Some(0), 0));
     assert_eq!(b.unread_answers(&mut w).len(), 1);
-    drop(a);
 }
 
 #[test]

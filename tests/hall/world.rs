@@ -279,7 +279,10 @@ impl World {
             .position(|child| child.alive && child.link == Some(link));
         match child {
             Some(index) if self.script_of(index).ignores_eof => {}
-            Some(index) => self.end_child(index, ExitStatus::Code(0)),
+            Some(index) => {
+                self.child_reads_all(index);
+                self.end_child(index, ExitStatus::Code(0));
+            }
             None => self.feed_input(Input::Eof { link }),
         }
     }

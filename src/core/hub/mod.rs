@@ -118,8 +118,8 @@ impl Hub {
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
-        // What was said counts before the alarms of the same moment: an answer that arrives with its
-        // deadline is an answer.
+        // What was said counts before the alarms of the same moment: an answer that arrives with
+        // its deadline is an answer.
         self.settle(now, out);
         self.ring(now, out);
     }

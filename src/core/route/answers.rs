@@ -5,8 +5,6 @@ use crate::base::frame::Frame;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, our_number};
 use crate::language::{ClientKey, PoolKey};
-use crate::limits::ASK_MS_MAX;
-use crate::now::Tick;
 use crate::route::asks::{Ask, AskKey, from_wire, to_wire};
 use crate::route::calls::CallKey;
 use crate::route::errors::INTERNAL;
@@ -88,8 +86,13 @@ impl Hall {
             return;
         };
         let id = at.of(text);
+        let before = self.held.len();
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));
+        if self.held.len() < before && !self.held.iter().any(|held| held.pool == pool) {
+            self.stop_holding(desk, pool);
+            return;
+        }
         let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
         let Some(key) = self
             .asks
@@ -103,7 +106,7 @@ impl Hall {
     }
 
     /// Tells the client that its answer is not wanted any more.
-    fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
+    pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
         let Some(ask) = self.end_ask(key) else { return };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
@@ -145,14 +148,18 @@ impl Hall {
     }
 
     /// Whether a person is being asked on behalf of a call, so that its clock stands still.
-    pub(crate) fn asked_meanwhile(&self, key: CallKey, now: Tick) -> bool {
+    pub(crate) fn asked_meanwhile(&self, key: CallKey) -> bool {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
-        let client = call.caller().map(|caller| caller.client);
-        self.asks.iter().any(|(_, ask)| {
-            ask.pool == call.pool && Some(ask.client) == client && now.since(ask.since) < ASK_MS_MAX
-        })
+        let client = call
+            .caller()
+            .and_then(|caller| self.clients.get(&caller.client));
+        let asks = client.map(|client| client.asks.as_slice());
+        asks.unwrap_or_default()
+            .iter()
+            .filter_map(|ask| self.asks.get(*ask))
+            .any(|ask| ask.pool == call.pool)
     }
 
     /// `notifications/roots/list_changed` of a client: to the servers whose session is its own.

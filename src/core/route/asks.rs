@@ -1,26 +1,24 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::outbox::Part;
 use crate::base::slab::{Key, SlabKey};
-use crate::cx::Alarm;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, HELD_PER_POOL_MAX};
-use crate::mcp::version::Version;
-use crate::now::Tick;
+use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS};
 use crate::route::calls::CallKey;
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
-use crate::route::splice::{Edits, fields, member_with_comma};
-use crate::route::{Desk, Hall};
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall, downgrade};
 
 crate::slab_keys! {
     /// One question that waits for a client's answer.
@@ -54,19 +52,6 @@ pub(crate) struct Ask {
     pub(crate) client: ClientKey,
     /// The server's progress token (raw JSON).
     pub(crate) token: Option<Box<[u8]>>,
-    /// When it was put.
-    pub(crate) since: Tick,
-}
-
-/// A question that several clients may have caused: held until all but one are done.
-#[derive(Debug)]
-pub(crate) struct HeldAsk {
-    pub(crate) pool: PoolKey,
-    pub(crate) id: JsonId,
-    envelope: Envelope,
-    buffer: Rc<Vec<u8>>,
-    want: Want,
-    deadline: Tick,
 }
 
 /// The id that a client sees for a question.
@@ -146,18 +131,21 @@ impl Hall {
     }
 
     /// Finds the client that a question is for (protocol S3).
-    fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+    pub(crate) fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
         if let Some(owner) = session.owner {
-            let at = self.attributed(session).map_or(At::MAIN, |(_, at)| at);
+            let attributed = self.attributed(desk.cx.now.tick, session);
+            let at = attributed.map_or(At::MAIN, |(_, at)| at);
             return self.relay(desk, &ask, owner, at);
         }
-        if !session.declares.interactive() {
+        let declares = session.declares;
+        // A static list of roots is declared as well, but never asked for here.
+        if !declares.sampling && !declares.elicitation_form && !declares.elicitation_url {
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
-        match self.in_flight(session) {
+        match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
@@ -171,64 +159,8 @@ impl Hall {
         }
     }
 
-    fn hold(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
-        let pool = ask.pool;
-        if self.held.iter().filter(|held| held.pool == pool).count() >= HELD_PER_POOL_MAX {
-            return self.unattributable(desk, &ask, "too many questions wait there already");
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = true;
-        }
-        if desk.cx.timers.get(Alarm::Asks).is_none() {
-            desk.cx.timers.set(Alarm::Asks, ask.deadline);
-        }
-        self.held.push_back(ask);
-    }
-
-    /// A call ended in a session where questions are held: they may be attributable now.
-    pub(crate) fn release_held(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        let several = self
-            .pools
-            .get(&pool)
-            .is_some_and(|session| self.in_flight(session) == InFlight::Several);
-        if several {
-            return;
-        }
-        if let Some(session) = self.pools.get_mut(&pool) {
-            session.holding = false;
-        }
-        let (ready, rest): (VecDeque<HeldAsk>, VecDeque<HeldAsk>) =
-            self.held.drain(..).partition(|held| held.pool == pool);
-        self.held = rest;
-        for ask in ready {
-            self.attribute(desk, ask);
-        }
-        self.unpark(desk, pool);
-    }
-
-    /// Questions that were held long enough: they stay unattributable, and mark the server.
-    pub(crate) fn expire_held(&mut self, desk: &mut Desk<'_, '_>) {
-        let now = desk.cx.now.tick;
-        while self.held.front().is_some_and(|held| held.deadline <= now) {
-            let Some(ask) = self.held.pop_front() else {
-                break;
-            };
-            self.unattributable(desk, &ask, "several clients have calls in flight there");
-            if !self.held.iter().any(|held| held.pool == ask.pool) {
-                if let Some(session) = self.pools.get_mut(&ask.pool) {
-                    session.holding = false;
-                }
-                self.mark(desk, ask.pool, None);
-                self.unpark(desk, ask.pool);
-            }
-        }
-        match self.held.front().map(|held| held.deadline) {
-            Some(at) => desk.cx.timers.set(Alarm::Asks, at),
-            None => desk.cx.timers.clear(Alarm::Asks),
-        }
-    }
-
-    fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
+    /// Refuses a question that could be for several clients, or for none.
+    pub(crate) fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
         let name = self.pool_name(ask.pool);
         desk.cx.log(Level::Warn, || {
             format!(
@@ -283,33 +215,32 @@ impl Hall {
         }
         let params = ask.envelope.params;
         let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
-        let Ok([meta, elicitation, mode]) = read else {
+        let Ok([meta, elicitation, _]) = read else {
             let text = "a member of params stands twice";
             return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
         };
         let token_at = fields(text, meta, ["progressToken"])
             .ok()
             .and_then(|[at]| at);
+        let mut edits = Edits::default();
+        if let (Want::Form, Some(params)) = (ask.want, params)
+            && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
+        {
+            let text = "the client's revision cannot choose several of several";
+            return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
+        }
         let key = self.asks.insert(Ask {
             pool,
             server_id: ask.id.clone(),
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
-            since: desk.cx.now.tick,
         });
-        let mut edits = Edits::default();
         let wire = to_wire(key).to_string().into_bytes();
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
         if let Some(at) = elicitation {
             self.rename_elicitation(pool, client, text, at, &mut edits);
-        }
-        if facts.version < Version::V2025_11_25
-            && mode.is_some()
-            && let Some(at) = params.and_then(|params| member_with_comma(text, params, "mode"))
-        {
-            edits.cut(at);
         }
         let message = edits.parts(&ask.buffer, ask.envelope.whole);
         if !self.put(desk, client, at, &message) {
@@ -318,6 +249,12 @@ impl Hall {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
         }
         self.clients.entry(client).or_default().asks.push(key);
+        let asks = &self.asks;
+        let deadline = desk.cx.now.tick.after(ASK_MS_MAX);
+        self.ask_deadlines.push(deadline, key);
+        self.ask_deadlines
+            .prune(asks.len(), |key| !asks.contains(key));
+        self.wake_for_asks(desk);
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.

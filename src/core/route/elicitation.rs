@@ -6,6 +6,7 @@ use crate::json::envelope::Envelope;
 use crate::json::span::{Span, string};
 use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
+use crate::limits::ELICITATIONS_PER_POOL_MAX;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall};
 
@@ -25,7 +26,7 @@ impl Hall {
         edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
         if let Some(session) = self.pools.get_mut(&pool) {
             session.elicitations.push_back((id.into_owned(), client));
-            if session.elicitations.len() > crate::limits::ELICITATIONS_PER_POOL_MAX {
+            if session.elicitations.len() > ELICITATIONS_PER_POOL_MAX {
                 session.elicitations.pop_front();
             }
         }

@@ -10,6 +10,7 @@ use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::ghosts::Ghosts;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -31,6 +32,7 @@ impl Hall {
         session.life = Life::Up;
         session.since = desk.cx.now.tick;
         session.level = None;
+        session.ghosts = Ghosts::default();
         session.catalog.reset();
         let owner = session.owner;
         let offered = desk
@@ -123,14 +125,17 @@ impl Hall {
                 let skipped = std::mem::take(&mut list.skipped);
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
-                    self.rebuild(desk);
+                    self.names_stale = true;
                     self.changes.note(desk.cx, owner, kind);
                 }
                 if skipped > 0 {
                     let name = self.pool_name(pool);
                     desk.cx.log(Level::Warn, || {
                         let method = kind.method();
-                        format!("server={name} {skipped} entries of {method} left out: no name, or one taken")
+                        format!(
+                            "server={name} {skipped} entries of {method} left out: no name, or one \
+                             that another has"
+                        )
                     });
                 }
                 if again {
@@ -174,7 +179,7 @@ impl Hall {
         desk.cx.log(Level::Debug, || {
             format!("server={name} lists fetched tools={tools}")
         });
-        self.rebuild(desk);
+        self.names_stale = true;
         self.remember(desk, server);
         self.settle(desk);
     }

@@ -168,9 +168,4 @@ impl Hall {
         self.expire_calls(desk);
         self.end_idle(desk, crate::limits::POOL_IDLE_MS);
     }
-
-    /// Questions that have been held long enough: [`Alarm::Asks`].
-    pub fn asks_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.expire_held(desk);
-    }
 }

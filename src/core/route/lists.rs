@@ -137,6 +137,7 @@ impl Hall {
         kind: Kind,
         from: usize,
     ) {
+        self.refresh_names(desk);
         let shown: Vec<Rc<Rendered>> = self
             .order
             .clone()

@@ -6,9 +6,10 @@ use crate::effect::Level;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::language::{At, ClientKey, PoolKey};
+use crate::now::Tick;
 use crate::route::calls::{Origin, from_wire};
 use crate::route::errors::Failure;
-use crate::route::pools::{InFlight, Life};
+use crate::route::pools::{InFlight, Life, Pool};
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall};
@@ -96,7 +97,7 @@ impl Hall {
         let Some(session) = self.pools.get(&pool) else {
             return;
         };
-        let Some((client, at)) = self.attributed(session) else {
+        let Some((client, at)) = self.attributed(desk.cx.now.tick, session) else {
             let name = self.pool_name(pool);
             let shown = String::from_utf8_lossy(text)
                 .chars()
@@ -127,13 +128,13 @@ impl Hall {
 
     /// The one client that a message of a session can only be for, and the stream of its call if it
     /// has just one.
-    pub(crate) fn attributed(&self, session: &super::pools::Pool) -> Option<(ClientKey, At)> {
+    pub(crate) fn attributed(&self, now: Tick, session: &Pool) -> Option<(ClientKey, At)> {
         let stream = |call: Option<_>| {
             let call = call.and_then(|call| self.calls.get(call));
             call.and_then(|call| call.caller())
                 .map_or(At::MAIN, |caller| caller.at)
         };
-        match (self.in_flight(session), session.owner) {
+        match (self.in_flight(now, session), session.owner) {
             (InFlight::One(client, call), None) => Some((client, stream(call))),
             (InFlight::One(client, call), Some(owner)) if client == owner => {
                 Some((owner, stream(call)))

@@ -11,10 +11,13 @@ pub mod catalog;
 pub mod changes;
 pub mod complete;
 pub mod directory;
+mod downgrade;
 pub mod elicitation;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
+pub mod ghosts;
+pub mod held;
 pub mod hello;
 pub mod lists;
 pub mod logging;
@@ -33,15 +36,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::base::slab::Slab;
+use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::now::Tick;
-use crate::route::asks::{Ask, AskKey, HeldAsk};
+use crate::route::asks::{Ask, AskKey};
 use crate::route::calls::{CallKey, Calls};
 use crate::route::changes::Changes;
 use crate::route::directory::Directory;
 use crate::route::forward::Parked;
+use crate::route::held::HeldAsk;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
 use crate::route::servers::Server;
@@ -98,6 +103,8 @@ pub struct Hall {
     clients: BTreeMap<ClientKey, Client>,
     calls: Calls,
     asks: Slab<AskKey, Ask>,
+    /// When they are given up; all wait equally long.
+    ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
     /// Requests for servers that are still starting.
@@ -105,6 +112,8 @@ pub struct Hall {
     /// Lists and `initialize` answers for servers never seen before.
     waiting: Vec<Waiting>,
     directory: Directory,
+    /// The directory is older than a catalog or the configuration.
+    names_stale: bool,
     /// Who answered a read of a URI that nobody lists, the latest last: subscriptions go there.
     answered: VecDeque<(Rc<str>, ServerKey)>,
     changes: Changes,
@@ -132,10 +141,12 @@ impl Hall {
             clients: BTreeMap::new(),
             calls: Calls::default(),
             asks: Slab::default(),
+            ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
+            names_stale: false,
             answered: VecDeque::new(),
             changes: Changes::default(),
             single: None,

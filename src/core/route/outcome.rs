@@ -14,7 +14,7 @@ use crate::route::errors::{
     Failure, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, seconds,
 };
 use crate::route::splice::Edits;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, downgrade};
 
 /// Code of an error that asks the client to open a URL first (2025-11-25).
 const URL_ELICITATION_REQUIRED: i64 = -32042;
@@ -37,6 +37,20 @@ impl Hall {
             .get(key)
             .and_then(Call::caller)
             .map(|caller| caller.client)
+    }
+
+    /// Ends a call whose server may go on with it.
+    pub(crate) fn give_up(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) -> Option<Call> {
+        // Before it leaves, or what is held there would look like another client's.
+        if let Some(call) = self.calls.get(key)
+            && let Some(caller) = call.caller()
+            && let Some(pool) = self.pools.get_mut(&call.pool)
+            && pool.owner.is_none()
+        {
+            let (now, client) = (desk.cx.now.tick, caller.client);
+            pool.ghosts.add(now, key, client, call.request_ms);
+        }
+        self.end_call(desk, key)
     }
 
     /// Takes a call out of every table it stands in.
@@ -69,6 +83,9 @@ impl Hall {
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
             // Normal after a cancel or a timeout.
+            if let Some(key) = id.and_then(from_wire) {
+                self.lay(desk, pool, key);
+            }
             let name = self.pool_name(pool);
             desk.cx.log(crate::effect::Level::Debug, || {
                 format!("server={name} answered a request that nobody waits for")
@@ -140,6 +157,9 @@ impl Hall {
         let key = id.and_then(from_wire);
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
+            if let Some(key) = id.and_then(from_wire) {
+                self.lay(desk, pool, key);
+            }
             return;
         };
         let name = self.pool_name(pool);
@@ -191,7 +211,7 @@ impl Hall {
     pub(crate) fn expire_calls(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now.tick;
         while let Some(key) = self.calls.pop_overdue(now) {
-            if self.asked_meanwhile(key, now) {
+            if self.asked_meanwhile(key) {
                 self.calls.postpone(now, key);
                 continue;
             }
@@ -204,7 +224,7 @@ impl Hall {
             };
             let name: Rc<str> = self.server_name(server).into();
             let wire = super::calls::to_wire(key);
-            let Some(call) = self.end_call(desk, key) else {
+            let Some(call) = self.give_up(desk, key) else {
                 continue;
             };
             let message = format!(
@@ -262,6 +282,10 @@ fn pass_result(
     let prefix = resource.and_then(|resource| resource.prefix.as_deref());
     if let (Method::Read, Some(prefix), Some(result)) = (method, prefix, envelope.outcome) {
         rename_contents(frame.bytes(), result, prefix, &mut edits);
+    }
+    let facts = desk.clients.facts(caller.client);
+    if let (Some(facts), Some(result)) = (facts, envelope.outcome) {
+        downgrade::result(facts.version, method, frame.bytes(), result, &mut edits);
     }
     answer(desk, caller, edits, envelope, frame);
 }

@@ -11,6 +11,7 @@ use crate::now::Tick;
 use crate::route::calls::CallKey;
 use crate::route::catalog::Catalog;
 use crate::route::errors::Failure;
+use crate::route::ghosts::Ghosts;
 use crate::route::subscriptions::Subscribers;
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -39,6 +40,8 @@ pub(crate) struct Pool {
     pub(crate) catalog: Catalog,
     /// Calls of clients that it works on.
     pub(crate) in_flight: Vec<CallKey>,
+    /// Calls that it may still work on although nobody waits for them.
+    pub(crate) ghosts: Ghosts,
     /// Nobody begins anything here any more; it ends with its last call.
     pub(crate) retired: bool,
     /// The level that was last sent to it.
@@ -76,6 +79,7 @@ impl Pool {
             life: Life::Fresh,
             catalog,
             in_flight: Vec::new(),
+            ghosts: Ghosts::default(),
             retired: false,
             level: None,
             subscriptions: BTreeMap::new(),
@@ -201,7 +205,7 @@ impl Hall {
     }
 
     /// Who has calls in flight in a session.
-    pub(crate) fn in_flight(&self, pool: &Pool) -> InFlight {
+    pub(crate) fn in_flight(&self, now: Tick, pool: &Pool) -> InFlight {
         let mut found: Option<(ClientKey, Option<CallKey>)> = None;
         for key in &pool.in_flight {
             let Some(client) = self.caller_of(*key) else {
@@ -213,9 +217,21 @@ impl Hall {
                 Some(_) => return InFlight::Several,
             }
         }
-        found.map_or(InFlight::Nobody, |(client, call)| {
-            InFlight::One(client, call)
-        })
+        match found {
+            None => InFlight::Nobody,
+            Some((client, _)) if pool.ghosts.of_others(now, client) => InFlight::Several,
+            Some((client, call)) => InFlight::One(client, call),
+        }
+    }
+
+    /// A server answered a call that nobody waits for: it does not work on it any more.
+    pub(crate) fn lay(&mut self, desk: &mut Desk<'_, '_>, pool_key: PoolKey, call: CallKey) {
+        let Some(pool) = self.pools.get_mut(&pool_key) else {
+            return;
+        };
+        if pool.ghosts.remove(call) && pool.holding {
+            self.release_held(desk, pool_key);
+        }
     }
 
     /// Ends a session that nobody uses any more once its last call is done.
@@ -255,10 +271,10 @@ impl Hall {
         let Some(server_key) = self.pools.get(&key).map(|pool| pool.server) else {
             return;
         };
+        let now = desk.cx.now.tick;
         let alone = self.pools.get(&key).is_some_and(|pool| {
-            asked.is_some_and(
-                |client| matches!(self.in_flight(pool), InFlight::One(other, _) if other == client),
-            )
+            let in_flight = self.in_flight(now, pool);
+            matches!(in_flight, InFlight::One(client, _) if asked == Some(client))
         });
         let interactive = asked
             .and_then(|client| desk.clients.facts(client))

@@ -6,16 +6,6 @@ use crate::effect::Level;
 use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
 
-/// Whether a changed entry needs another process.
-fn restarts(old: &config::Server, new: &config::Server) -> bool {
-    old.process_hash != new.process_hash
-        || old.fault != new.fault
-        || old.isolation != new.isolation
-        || old.era != new.era
-        || old.roots != new.roots
-        || old.restart != new.restart
-}
-
 impl Hall {
     /// Takes a configuration over.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
@@ -41,12 +31,10 @@ impl Hall {
             let old = self.server_by_name(&entry.name);
             let restart = old
                 .and_then(|key| self.server(key))
-                .is_some_and(|server| restarts(&server.entry, &entry));
+                .is_some_and(|server| server.entry.needs_restart(&entry));
             match old {
                 Some(key) if !restart => {
-                    if let Some(server) = self.servers.get_mut(key) {
-                        server.update(entry);
-                    }
+                    self.update_server(desk, key, entry);
                     order.push(key);
                 }
                 Some(key) => {
@@ -71,9 +59,26 @@ impl Hall {
                 *slot = key;
             }
         }
-        self.rebuild(desk);
+        self.names_stale = true;
         self.changes.note_all(desk.cx, None);
         self.settle(desk);
+    }
+
+    /// Takes over what needs no other process.
+    fn update_server(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey, entry: config::Server) {
+        let Some(server) = self.servers.get_mut(key) else {
+            return;
+        };
+        let policy = server.entry.keeps_alive_otherwise(&entry);
+        server.update(entry);
+        if !policy {
+            return;
+        }
+        for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
+            if let Some(spec) = server.pool_spec(session.declares) {
+                desk.backends.update(desk.cx, *pool, spec);
+            }
+        }
     }
 
     /// Stops a server and forgets it; its calls in flight get an error.

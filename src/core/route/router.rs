@@ -108,6 +108,7 @@ impl Hall {
     /// A request of a client, other than `initialize`.
     pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         self.clients.entry(incoming.client).or_default();
+        self.refresh_names(desk);
         let method = incoming
             .envelope
             .method
@@ -285,7 +286,7 @@ impl Hall {
         key: crate::route::calls::CallKey,
         reason: Option<&[u8]>,
     ) {
-        let Some(call) = self.end_call(desk, key) else {
+        let Some(call) = self.give_up(desk, key) else {
             return;
         };
         let wire = to_wire(key).to_string();

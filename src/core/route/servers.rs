@@ -9,7 +9,7 @@ use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::names;
 use crate::now::Tick;
-use crate::route::catalog::{Catalog, Kind};
+use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
@@ -215,7 +215,7 @@ impl Hall {
                 .is_some_and(|memory| memory.interactive);
             self.start_shared(desk, key);
         }
-        self.rebuild(desk);
+        self.names_stale = true;
         self.settle(desk);
     }
 
@@ -327,8 +327,12 @@ impl Hall {
         known.fold(ServerCapabilities::default(), ServerCapabilities::or)
     }
 
-    /// Builds the names anew after a catalog or the configuration changed.
-    pub(crate) fn rebuild(&mut self, desk: &mut Desk<'_, '_>) {
+    /// Builds the names anew if a catalog or the configuration changed since. Done when a name is
+    /// needed, or a hundred servers that start would build the names of all of them at each list.
+    pub(crate) fn refresh_names(&mut self, desk: &mut Desk<'_, '_>) {
+        if !std::mem::take(&mut self.names_stale) {
+            return;
+        }
         let mut directory = std::mem::take(&mut self.directory);
         let listings: Vec<Listing<'_>> = self
             .order
@@ -356,17 +360,15 @@ impl Hall {
         self.directory = directory;
     }
 
-    /// All keys of one kind that any session of a server knows, the reference first.
+    /// All keys of one kind that any session of a server knows, the common one first.
     fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
-        let private = server
-            .private
-            .values()
-            .filter_map(|pool| self.pools.get(pool));
-        let catalogs = self
-            .reference(server)
-            .into_iter()
-            .chain(private.map(|pool| &pool.catalog));
-        let entries = catalogs.flat_map(|catalog| catalog.list(kind).entries());
+        let lists = |pool: &PoolKey| Some(self.pools.get(pool)?.catalog.list(kind));
+        let shared = server.shared.as_ref().and_then(lists);
+        let remembered = || Some(server.memory.as_ref()?.catalog.list(kind));
+        // One list may be there while another of the same session is still awaited.
+        let known = shared.filter(|list| list.known()).or_else(remembered);
+        let private = server.private.values().filter_map(lists);
+        let entries = known.into_iter().chain(private).flat_map(List::entries);
         entries
             .filter(|entry| kind != Kind::Tools || server.offers_tool(&entry.key))
             .map(|entry| Rc::clone(&entry.key))
@@ -394,7 +396,7 @@ impl Hall {
         })
     }
 
-    /// Until when it is worth waiting for what a server offers to a client; `None` if that is known,
+    /// Until when it is worth waiting for what a server offers to a client; `None` if that is known
     /// or was waited for long enough: a server that hangs delays the first lists, not every one.
     pub(crate) fn unsettled(&self, now: Tick, server: &Server, client: ClientKey) -> Option<Tick> {
         if server.fault().is_some() {
