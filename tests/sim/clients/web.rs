@@ -39,6 +39,8 @@ pub(crate) struct Web {
     /// The session id, or the path to post to.
     pub(crate) session: Option<String>,
     pub(crate) stage: Stage,
+    /// `initialize` on `/sse`, until it is answered.
+    pub(crate) greeting: Option<CallId>,
     pub(crate) lines: Vec<Line>,
     pub(crate) lost: Vec<Lost>,
     pub(crate) next_act: u64,
@@ -62,6 +64,7 @@ impl Web {
             old,
             session: None,
             stage: Stage::New,
+            greeting: None,
             lines: Vec::new(),
             lost: Vec::new(),
             next_act: cx.now.0 + cx.rng.time(3000),
