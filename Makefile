@@ -9,7 +9,7 @@ PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint deps static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
+.PHONY: help run test readme lint deps static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
         outside-tools release ci install clean
 
 help: ## show this list
@@ -21,6 +21,12 @@ run: ## build, then serve the built-in demo at http://127.0.0.1:3050/mcp
 
 test: ## everything that needs only Rust
 	$(CARGO) test --locked
+
+readme: ## write the flag tables of README.md anew
+	$(CARGO) build --locked --bin 1mcp
+	@target/debug/1mcp __readme-flags > target/flags.md
+	@sed -i -e '/^<!-- flags: begin/,/^<!-- flags: end/{/^<!-- flags/!d}' \
+	    -e '/^<!-- flags: begin/r target/flags.md' README.md
 
 lint: ## formatting, clippy and documentation, warnings are errors
 	$(CARGO) fmt --check
@@ -61,9 +67,9 @@ release:
 	$(CARGO) build --locked --release --bin 1mcp
 	$(CARGO) build --locked --release --example fixture
 
-bench: release ## speed and memory against nginx and the bare pipe, as a table
+bench: release static ## speed and memory against nginx and the bare pipe, as a table
 	$(CARGO) build --locked --release --example load
-	target/release/examples/load $(BENCH_ARGS)
+	ONE_MCP_BIN=$${ONE_MCP_BIN:-target/dist/1mcp} target/release/examples/load $(BENCH_ARGS)
 
 outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
 	cd tests/outside && npm test --silent

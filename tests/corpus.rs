@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{http1, json};
+use onemcp::{config, http1, json};
 
 type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
+    ("config", config::fuzzing::config),
     ("envelope", json::fuzzing::envelope),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),

@@ -249,6 +249,9 @@ pub trait ClientEdge {
 pub trait BackendEdge {
     /// Queues a session to be started.
     fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey;
+    /// The same process is to be kept alive by other rules; one that was given up or waits for its
+    /// next try is tried at once.
+    fn update(&mut self, cx: &mut Cx<'_>, pool: PoolKey, spec: PoolSpec);
     /// Stops a session for good; `Ended` follows.
     fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey);
     /// Sends one message.

@@ -205,6 +205,22 @@ fn find_program(spec: &SpawnSpec, cwd: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// This very binary, for starting it once more. Without /proc (an empty chroot) it is what we were
+/// started as, looked for as the one who started us did.
+pub(crate) fn own_program() -> OsString {
+    if let Ok(path) = env::current_exe() {
+        return path.into();
+    }
+    let program = env::args_os().next().unwrap_or_else(|| "1mcp".into());
+    let spec = SpawnSpec {
+        program: program.clone(),
+        env: env::vars_os().filter(|(key, _)| key == "PATH").collect(),
+        ..SpawnSpec::default()
+    };
+    let cwd = env::current_dir().unwrap_or_default();
+    find_program(&spec, &cwd).map_or(program, OsString::from)
+}
+
 fn path_of(environment: &[(OsString, OsString)]) -> OsString {
     let found = environment.iter().rev().find(|(key, _)| key == "PATH");
     found.map_or_else(
@@ -293,6 +309,11 @@ pub(crate) mod tests {
             format!("{pid} {pid}"),
             "its group and its session"
         );
+    }
+
+    #[test]
+    fn our_own_program_is_a_file() {
+        assert!(Path::new(&own_program()).is_file());
     }
 
     #[test]

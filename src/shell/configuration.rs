@@ -9,6 +9,7 @@ use onemcp::config::{Config, Environment, demo_config, read};
 use onemcp::limits::CONFIG_BYTES_MAX;
 use ring::digest::{Context, SHA256, digest};
 
+use crate::shell::child::own_program;
 use crate::shell::disk::{read_bounded, reason};
 
 /// The two files, and what they said last.
@@ -72,8 +73,7 @@ impl Configuration {
     /// column.
     pub(crate) fn load(&mut self) -> Result<Loaded, String> {
         if self.demo {
-            let program = env::current_exe().map_or_else(|_| "1mcp".into(), OsString::from);
-            return Ok(Loaded::New(Box::new(demo_config(&program))));
+            return Ok(Loaded::New(Box::new(demo_config(&own_program()))));
         }
         let failed = |file: &Path, error: std::io::Error| {
             format!("cannot read {}: {}", file.display(), reason(&error))

@@ -7,12 +7,14 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
 use onemcp::limits::GUARD_STARTS_MAX;
 
+use crate::shell::child;
+use crate::shell::disk::reason;
 use crate::shell::sys::{self, ChildSetup};
 
 /// How the guard is started: the program and its arguments.
@@ -31,7 +33,7 @@ impl GuardCommand {
         let program = if by_proc.exists() {
             by_proc.into()
         } else {
-            std::env::current_exe().map_or_else(|_| "1mcp".into(), OsString::from)
+            child::own_program()
         };
         Self {
             program,
@@ -72,7 +74,7 @@ impl GuardLink {
         }
         self.starts += 1;
         let running = start(&self.command)
-            .map_err(|error| format!("the guard process cannot be started: {error}"))?;
+            .map_err(|error| format!("the guard process cannot be started: {}", reason(&error)))?;
         self.running = Some(running);
         for group in alive {
             self.started(*group);
@@ -150,13 +152,14 @@ fn start(command: &GuardCommand) -> io::Result<Running> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut process = Command::new(&command.program);
+    // Nothing of ours may stay open in it: who waits for the end of our stderr waits for us. It has
+    // nothing to say; the same socket thrice spares it /dev/null, which an empty chroot lacks.
     process
         .arg0("1mcp")
         .args(&command.args)
-        .stdin(OwnedFd::from(theirs))
-        // Nothing of ours may stay open in it: who waits for the end of our stderr waits for us.
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(OwnedFd::from(theirs.try_clone()?))
+        .stderr(OwnedFd::from(theirs.try_clone()?))
+        .stdin(OwnedFd::from(theirs));
     let setup = ChildSetup {
         announce: None,
         parent: std::process::id(),

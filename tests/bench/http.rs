@@ -10,6 +10,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// No server takes this long for one answer.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
 /// What to send and for how long.
 pub(crate) struct Load<'a> {
     /// The server.
@@ -65,6 +68,8 @@ struct Connection {
     inbox: Vec<u8>,
     filled: usize,
     began: Instant,
+    /// Its last call is answered and no other was begun.
+    idle: bool,
 }
 
 /// Runs the load to its end.
@@ -83,17 +88,23 @@ pub(crate) fn run(load: &Load<'_>) -> Result<Figures, Fault> {
             inbox: vec![0; 64 * 1024],
             filled: 0,
             began: Instant::now(),
+            idle: false,
         });
     }
     let began = Instant::now();
+    let end = began + load.time;
     let mut latencies_ns = Vec::with_capacity(1 << 20);
     let mut events = Events::with_capacity(256);
-    while began.elapsed() < load.time && latencies_ns.len() < load.calls_max {
-        let left = load.time.saturating_sub(began.elapsed());
-        poll.poll(&mut events, Some(left))?;
+    // At the end every call is waited for: an id may be used again only once it is answered.
+    while connections.iter().any(|connection| !connection.idle) {
+        poll.poll(&mut events, Some(DRAIN_MAX))?;
+        if events.is_empty() {
+            return Err("calls stay unanswered".into());
+        }
+        let more = Instant::now() < end && latencies_ns.len() < load.calls_max;
         for event in &events {
             if let Some(connection) = connections.get_mut(event.token().0) {
-                connection.pump(&mut latencies_ns)?;
+                connection.pump(&mut latencies_ns, more)?;
             }
         }
     }
@@ -101,8 +112,8 @@ pub(crate) fn run(load: &Load<'_>) -> Result<Figures, Fault> {
 }
 
 impl Connection {
-    /// Writes and reads until the kernel has nothing more for us.
-    fn pump(&mut self, latencies_ns: &mut Vec<u64>) -> Result<(), Fault> {
+    /// Writes and reads until the kernel has nothing more for us, or the last answer is there.
+    fn pump(&mut self, latencies_ns: &mut Vec<u64>, more: bool) -> Result<(), Fault> {
         loop {
             while let Some(rest) = self.request.get(self.sent..)
                 && !rest.is_empty()
@@ -134,6 +145,10 @@ impl Connection {
             if answered {
                 let ns = u64::try_from(self.began.elapsed().as_nanos())?;
                 latencies_ns.push(ns);
+                if !more {
+                    self.idle = true;
+                    return Ok(());
+                }
                 (self.filled, self.sent, self.began) = (0, 0, Instant::now());
             } else if read < asked {
                 // Edge-triggered: what comes later raises an event of its own.

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The processor of whatever is measured; the load generator and the fixture have the other.
@@ -76,20 +76,29 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it and waits for its ready line, not for its servers.
     pub(crate) fn start(programs: &Programs, servers: usize) -> Result<Self, Fault> {
+        Self::start_by(pinned(MEASURED, &programs.gateway), programs, servers)
+    }
+
+    /// The same with one server and on any processor: `taskset` would be part of the start.
+    pub(crate) fn start_anywhere(programs: &Programs) -> Result<Self, Fault> {
+        Self::start_by(Command::new(&programs.gateway), programs, 1)
+    }
+
+    fn start_by(mut command: Command, programs: &Programs, servers: usize) -> Result<Self, Fault> {
         let folder = Folder::new(&format!("gateway-{servers}"))?;
         let words = pinned_words(OTHERS, &programs.fixture);
-        let (command, args) = words.split_first().ok_or("no command")?;
+        let (program, args) = words.split_first().ok_or("no command")?;
         let entries: Vec<String> = (0..servers)
             .map(|index| {
                 format!(
-                    "\"s{index}\": {{\"command\": {command:?}, \"args\": {args:?}, \
+                    "\"s{index}\": {{\"command\": {program:?}, \"args\": {args:?}, \
                      \"isolation\": \"shared\"}}"
                 )
             })
             .collect();
         let config = format!("{{\"mcpServers\": {{{}}}}}\n", entries.join(",\n"));
         fs::write(folder.0.join("mcp.json"), config)?;
-        let mut child = pinned(MEASURED, &programs.gateway)
+        let mut child = command
             .args(["serve", "--port", "0", "--config-dir"])
             .arg(&folder.0)
             .stdin(Stdio::null())

@@ -9,6 +9,7 @@ mod world;
 mod asks;
 mod calls;
 mod isolation;
+mod limits;
 mod lists;
 mod names;
 mod notes;

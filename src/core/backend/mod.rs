@@ -81,6 +81,15 @@ impl Backends {
         pool
     }
 
+    /// Keeps a session alive by other rules from now on. Whoever changed them did something about a
+    /// server that does not come up: it is tried at once.
+    pub fn update(&mut self, cx: &mut Cx<'_>, pool: PoolKey, spec: PoolSpec) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            session.update(spec);
+            self.retry_now(cx, pool);
+        }
+    }
+
     /// Ends a session: its child's stdin is closed, then it is asked, then forced to end. `Ended`
     /// comes when nothing of it is left; nothing else comes before. Calls in flight there are the
     /// hall's to fail.
@@ -311,6 +320,10 @@ impl Backends {
 impl BackendEdge for Backends {
     fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
         Self::start(self, cx, spec)
+    }
+
+    fn update(&mut self, cx: &mut Cx<'_>, pool: PoolKey, spec: PoolSpec) {
+        Self::update(self, cx, pool, spec);
     }
 
     fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {

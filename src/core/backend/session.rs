@@ -68,6 +68,12 @@ impl Session {
         }
     }
 
+    /// The same server by other rules; strikes are counted anew.
+    pub(super) fn update(&mut self, spec: PoolSpec) {
+        self.backoff = Backoff::new(&spec);
+        self.spec = spec;
+    }
+
     // --- what happens ---
 
     /// Something happened to its life.

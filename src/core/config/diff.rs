@@ -1,92 +1,30 @@
-//! What changed between two configurations, so that a reload touches only what it must.
+//! Which changes of an entry need another process, so that a reload touches only what it must.
 
-use std::collections::BTreeMap;
+use super::model::Server;
 
-use super::model::{Config, Server};
-
-/// One difference. Indices point into `old.servers` and `new.servers`. A server that did not
-/// change is not mentioned, but its index may differ: servers are the same by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Stop it and forget it.
-    Removed {
-        /// Where it was.
-        old: usize,
-    },
-    /// Start it (unless it is disabled or has a fault).
-    Added {
-        /// Where it is.
-        new: usize,
-    },
-    /// Something that matters to the process changed, or it was enabled or disabled: stop the old
-    /// one, then start the new one (unless it is disabled or has a fault).
-    Restart {
-        /// Where it was.
-        old: usize,
-        /// Where it is.
-        new: usize,
-    },
-    /// The process goes on; everything else (tags, tool lists, descriptions, prefix, timeouts,
-    /// restart policy) is to be taken from the new entry.
-    InPlace {
-        /// Where it was.
-        old: usize,
-        /// Where it is.
-        new: usize,
-    },
-    /// The servers that were there before stand in another order.
-    Reordered,
-}
-
-/// The differences: removed ones first, then the others in the new order, `Reordered` last.
-#[must_use]
-pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
-    let index = |servers: &[Server]| -> BTreeMap<_, _> {
-        let names = servers.iter().map(|server| server.name.clone());
-        names.zip(0usize..).collect()
-    };
-    let (before, after) = (index(&old.servers), index(&new.servers));
-    let mut changes: Vec<Change> = (old.servers.iter().zip(0..))
-        .filter(|(server, _)| !after.contains_key(&server.name))
-        .map(|(_, old)| Change::Removed { old })
-        .collect();
-    let mut last = None;
-    let mut reordered = false;
-    for (server, at) in new.servers.iter().zip(0..) {
-        let Some(was_at) = before.get(&server.name).copied() else {
-            changes.push(Change::Added { new: at });
-            continue;
-        };
-        reordered |= last > Some(was_at);
-        last = Some(was_at);
-        let Some(was) = old.servers.get(was_at) else {
-            continue;
-        };
-        let (old, new) = (was_at, at);
-        if process_changed(was, server) {
-            changes.push(Change::Restart { old, new });
-        } else if was != server {
-            changes.push(Change::InPlace { old, new });
+impl Server {
+    /// Whether the running process (or the decision to run none) is no longer what the new entry
+    /// says. Everything else (tags, tool lists, descriptions, prefix, timeouts, restart policy) is
+    /// taken over in place. `isolation`, `era` and `roots` count: they decide what we declared to it
+    /// at the handshake. So does another reason not to start it: it is shown.
+    #[must_use]
+    pub fn needs_restart(&self, new: &Self) -> bool {
+        if self.disabled && new.disabled {
+            return false;
         }
+        self.disabled != new.disabled
+            || self.process_hash != new.process_hash
+            || self.fault != new.fault
+            || self.isolation != new.isolation
+            || self.era != new.era
+            || self.roots != new.roots
     }
-    if reordered {
-        changes.push(Change::Reordered);
-    }
-    changes
-}
 
-/// Whether the running process (or the decision to run none) is no longer what the entry says.
-/// `isolation`, `era` and `roots` count: they decide what we declared to it at the handshake.
-fn process_changed(old: &Server, new: &Server) -> bool {
-    let runs = |server: &Server| !server.disabled && server.fault.is_none();
-    if !runs(old) && !runs(new) {
-        return false;
+    /// Whether the session is to be kept alive by other rules than before.
+    #[must_use]
+    pub fn keeps_alive_otherwise(&self, new: &Self) -> bool {
+        self.connect_ms != new.connect_ms || self.restart != new.restart
     }
-    runs(old) != runs(new)
-        || old.process_hash != new.process_hash
-        || old.isolation != new.isolation
-        || old.era != new.era
-        || old.roots != new.roots
 }
 
 #[cfg(test)]
@@ -94,34 +32,16 @@ mod tests {
     use super::super::{Environment, read};
     use super::*;
 
-    fn config(entries: &str) -> Config {
-        let text = format!("{{\"mcpServers\": {{{entries}}}}}");
-        read(text.as_bytes(), &Environment::default()).unwrap()
-    }
-
-    fn changes(old: &str, new: &str) -> Vec<Change> {
-        diff(&config(old), &config(new))
-    }
-
-    const A: &str = r#""a": {"command": "a"}"#;
-    const B: &str = r#""b": {"command": "b"}"#;
-
-    #[test]
-    fn contract_2_added_removed_reordered() {
-        let both = format!("{A},{B}");
-        assert_eq!(changes(&both, &both), []);
-        assert_eq!(changes(A, &both), [Change::Added { new: 1 }]);
-        assert_eq!(changes(&both, B), [Change::Removed { old: 0 }]);
-        assert_eq!(changes(&both, &format!("{B},{A}")), [Change::Reordered]);
-        assert_eq!(
-            changes(A, B),
-            [Change::Removed { old: 0 }, Change::Added { new: 0 }]
-        );
+    fn server(keys: &str) -> Server {
+        let text = format!(r#"{{"mcpServers": {{"a": {{"command": "a"{keys}}}}}}}"#);
+        let config = read(text.as_bytes(), &Environment::default()).unwrap();
+        config.servers.into_iter().next().unwrap()
     }
 
     #[test]
     fn contract_2_only_what_matters_to_the_process_restarts_it() {
-        let with = |keys: &str| format!(r#""a": {{"command": "a"{keys}}}"#);
+        let plain = server("");
+        assert!(!plain.needs_restart(&plain));
         for keys in [
             r#", "tags": ["x"]"#,
             r#", "disabledTools": ["x"]"#,
@@ -132,11 +52,10 @@ mod tests {
             r#", "timeout": 5"#,
             r#", "restartOnExit": false"#,
         ] {
-            assert_eq!(
-                changes(A, &with(keys)),
-                [Change::InPlace { old: 0, new: 0 }],
-                "{keys}"
-            );
+            let other = server(keys);
+            assert_ne!(plain, other, "{keys}");
+            assert!(!plain.needs_restart(&other), "{keys}");
+            assert!(!other.needs_restart(&plain), "{keys}");
         }
         for keys in [
             r#", "args": ["x"]"#,
@@ -148,19 +67,31 @@ mod tests {
             r#", "disabled": true"#,
             r#", "args": ["$MISSING"]"#,
         ] {
-            let restart = [Change::Restart { old: 0, new: 0 }];
-            assert_eq!(changes(A, &with(keys)), restart, "{keys}");
-            assert_eq!(changes(&with(keys), A), restart, "{keys}");
+            let other = server(keys);
+            assert!(plain.needs_restart(&other), "{keys}");
+            assert!(other.needs_restart(&plain), "{keys}");
         }
     }
 
     #[test]
-    fn a_server_that_does_not_run_is_not_restarted() {
-        let off =
-            |args: &str| format!(r#""a": {{"command": "a", "disabled": true, "args": {args}}}"#);
-        assert_eq!(
-            changes(&off("[]"), &off(r#"["x"]"#)),
-            [Change::InPlace { old: 0, new: 0 }]
-        );
+    fn what_is_not_run_is_restarted_only_to_show_another_reason() {
+        let off = |args: &str| server(&format!(r#", "disabled": true, "args": {args}"#));
+        assert!(!off("[]").needs_restart(&off(r#"["x"]"#)));
+        let fault = |name: &str| server(&format!(r#", "args": ["${name}"]"#));
+        assert!(fault("A").needs_restart(&fault("B")));
+        assert!(!fault("A").needs_restart(&fault("A")));
+    }
+
+    #[test]
+    fn rules_of_keeping_alive() {
+        let plain = server("");
+        for keys in [
+            r#", "connectionTimeout": 5"#,
+            r#", "maxRestarts": 5"#,
+            r#", "restartDelay": 5"#,
+        ] {
+            assert!(plain.keeps_alive_otherwise(&server(keys)), "{keys}");
+        }
+        assert!(!plain.keeps_alive_otherwise(&server(r#", "requestTimeout": 5"#)));
     }
 }

@@ -1,8 +1,8 @@
 //! `mcp.json`: what it says, and how to change it without touching a byte more than needed.
 //!
-//! [`read()`] turns the bytes of the file and an [`Environment`] into a [`Config`]; [`diff()`] says
-//! what changed between two of them; [`edit`] splices bytes of the file the user wrote. Never
-//! opens a file and never asks the system for a variable: the shell brings both.
+//! [`read()`] turns the bytes of the file and an [`Environment`] into a [`Config`];
+//! [`Server::needs_restart`] says what a change of it means; [`edit`] splices bytes of the file the
+//! user wrote. Never opens a file and never asks the system for a variable: the shell brings both.
 
 mod demo;
 mod diff;
@@ -25,7 +25,6 @@ mod substitute;
 mod tools;
 
 pub use demo::demo_config;
-pub use diff::{Change, diff};
 pub use environment::Environment;
 pub use model::{
     Config, Era, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,

@@ -7,9 +7,17 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 
 /// Directories of the whole machine.
-const OF_ALL: [&str; 2] = ["/usr/local/bin", "/opt/homebrew/bin"];
+const OF_ALL: [&str; 3] = ["/usr/local/bin", "/opt/homebrew/bin", "/snap/bin"];
 /// Directories below the home directory.
-const OF_ONE: [&str; 4] = [".local/bin", ".cargo/bin", ".volta/bin", ".asdf/shims"];
+const OF_ONE: [&str; 7] = [
+    ".local/bin",
+    ".cargo/bin",
+    ".bun/bin",
+    ".deno/bin",
+    ".volta/bin",
+    ".asdf/shims",
+    ".local/share/mise/shims",
+];
 
 /// The usual tool directories that exist, best first. `list` tells the names in a directory (none
 /// if it cannot be read).
@@ -55,7 +63,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
         let environment = Environment::new(pairs, b"");
-        let exists = |path: &Path| !path.ends_with(".volta/bin") && !path.starts_with("/opt");
+        let missing = ["/opt/homebrew/bin", "/snap/bin", "/h/.volta/bin"].map(Path::new);
+        let exists = |path: &Path| !missing.contains(&path);
         let list = |path: &Path| {
             assert!(path.ends_with("versions/node"));
             ["v9.1.0", "v22.3.1", "v22.10.0", "x", "v30"]
@@ -73,7 +82,10 @@ mod tests {
                 "/usr/local/bin",
                 "/h/.local/bin",
                 "/h/.cargo/bin",
+                "/h/.bun/bin",
+                "/h/.deno/bin",
                 "/h/.asdf/shims",
+                "/h/.local/share/mise/shims",
                 "/h/.nvm/versions/node/v22.10.0/bin",
             ]
         );

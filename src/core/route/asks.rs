@@ -13,13 +13,12 @@ use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
 use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS};
-use crate::mcp::version::Version;
 use crate::route::calls::CallKey;
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
-use crate::route::splice::{Edits, fields, member_with_comma};
-use crate::route::{Desk, Hall};
+use crate::route::splice::{Edits, fields};
+use crate::route::{Desk, Hall, downgrade};
 
 crate::slab_keys! {
     /// One question that waits for a client's answer.
@@ -216,32 +215,32 @@ impl Hall {
         }
         let params = ask.envelope.params;
         let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
-        let Ok([meta, elicitation, mode]) = read else {
+        let Ok([meta, elicitation, _]) = read else {
             let text = "a member of params stands twice";
             return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
         };
         let token_at = fields(text, meta, ["progressToken"])
             .ok()
             .and_then(|[at]| at);
+        let mut edits = Edits::default();
+        if let (Want::Form, Some(params)) = (ask.want, params)
+            && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
+        {
+            let text = "the client's revision cannot choose several of several";
+            return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
+        }
         let key = self.asks.insert(Ask {
             pool,
             server_id: ask.id.clone(),
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
         });
-        let mut edits = Edits::default();
         let wire = to_wire(key).to_string().into_bytes();
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
         if let Some(at) = elicitation {
             self.rename_elicitation(pool, client, text, at, &mut edits);
-        }
-        if facts.version < Version::V2025_11_25
-            && mode.is_some()
-            && let Some(at) = params.and_then(|params| member_with_comma(text, params, "mode"))
-        {
-            edits.cut(at);
         }
         let message = edits.parts(&ask.buffer, ask.envelope.whole);
         if !self.put(desk, client, at, &message) {

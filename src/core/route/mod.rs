@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod changes;
 pub mod complete;
 pub mod directory;
+mod downgrade;
 pub mod elicitation;
 pub mod errors;
 pub mod fetch;

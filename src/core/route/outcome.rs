@@ -14,7 +14,7 @@ use crate::route::errors::{
     Failure, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, seconds,
 };
 use crate::route::splice::Edits;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, downgrade};
 
 /// Code of an error that asks the client to open a URL first (2025-11-25).
 const URL_ELICITATION_REQUIRED: i64 = -32042;
@@ -300,6 +300,10 @@ fn pass_result(
     let prefix = resource.and_then(|resource| resource.prefix.as_deref());
     if let (Method::Read, Some(prefix), Some(result)) = (method, prefix, envelope.outcome) {
         rename_contents(frame.bytes(), result, prefix, &mut edits);
+    }
+    let facts = desk.clients.facts(caller.client);
+    if let (Some(facts), Some(result)) = (facts, envelope.outcome) {
+        downgrade::result(facts.version, method, frame.bytes(), result, &mut edits);
     }
     answer(desk, caller, edits, envelope, frame);
 }

@@ -6,16 +6,6 @@ use crate::effect::Level;
 use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
 
-/// Whether a changed entry needs another process.
-fn restarts(old: &config::Server, new: &config::Server) -> bool {
-    old.process_hash != new.process_hash
-        || old.fault != new.fault
-        || old.isolation != new.isolation
-        || old.era != new.era
-        || old.roots != new.roots
-        || old.restart != new.restart
-}
-
 impl Hall {
     /// Takes a configuration over.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
@@ -41,13 +31,11 @@ impl Hall {
             let old = old.and_then(|key| Some((key, self.server(key)?)));
             order.push(match old {
                 None => self.add_server(desk, entry),
-                Some((key, server)) if restarts(&server.entry, &entry) => {
+                Some((key, server)) if server.entry.needs_restart(&entry) => {
                     self.replace_server(desk, key, entry)
                 }
                 Some((key, _)) => {
-                    if let Some(server) = self.servers.get_mut(key) {
-                        server.update(entry);
-                    }
+                    self.update_server(desk, key, entry);
                     key
                 }
             });
@@ -73,6 +61,23 @@ impl Hall {
             Some(_) | None => self.forget_listeners(&listeners),
         }
         key
+    }
+
+    /// Takes over what needs no other process.
+    fn update_server(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey, entry: config::Server) {
+        let Some(server) = self.servers.get_mut(key) else {
+            return;
+        };
+        let policy = server.entry.keeps_alive_otherwise(&entry);
+        server.update(entry);
+        if !policy {
+            return;
+        }
+        for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
+            if let Some(spec) = server.pool_spec(session.declares) {
+                desk.backends.update(desk.cx, *pool, spec);
+            }
+        }
     }
 
     /// Stops a server and forgets it; its calls in flight get an error.

@@ -141,6 +141,24 @@ fn retry_now_skips_the_pause_and_is_nothing_while_it_serves() {
 }
 
 #[test]
+fn contract_2_other_rules_apply_at_once_and_leave_what_serves_alone() {
+    let mut bench = Bench::new();
+    let never = PoolSpec {
+        restart: false,
+        ..spec()
+    };
+    let (pool, link) = bench.ready();
+    bench.input(|backends, cx| backends.update(cx, pool, never));
+    assert!(bench.told().is_empty());
+    bench.exited(pool, 1);
+    bench.eof(link);
+    assert!(matches!(bench.state(pool), PoolState::Failed { .. }));
+    bench.told();
+    bench.input(|backends, cx| backends.update(cx, pool, spec()));
+    assert_eq!(bench.told(), ["spawn 0"]);
+}
+
+#[test]
 fn without_restart_the_first_end_is_the_last() {
     let mut bench = Bench::new();
     let (pool, link) = bench.ready_with(PoolSpec {

@@ -1,0 +1,13 @@
+//! The built binary from outside: real arguments, files, pipes, sockets and processes. Needs only
+//! Rust; the servers behind the gateway are the fixture (`tests/fixtures`).
+//!
+//! Every test has a directory and a home of its own, uses free ports, waits for events and ends
+//! only processes it started. What a test waits for comes in milliseconds; only a failure takes as
+//! long as [`support::PATIENCE`].
+#![cfg(test)]
+
+mod support;
+
+mod cli;
+mod cli_files;
+mod readme;

@@ -1,0 +1,147 @@
+//! One HTTP connection of a client: requests out, responses in, one after the other.
+
+use std::collections::VecDeque;
+
+use crate::faults::Fault;
+use crate::model::{CallId, Cx};
+use crate::net::{ConnId, Peer};
+use crate::wire::{http, sse};
+
+/// What a request was for.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// `initialize` on `/mcp`.
+    Initialize(CallId),
+    /// Requests whose answers are awaited.
+    Calls(Vec<CallId>),
+    /// Notifications and responses. An id may be used again once a cancel was read.
+    OneWay {
+        unbar: Option<String>,
+    },
+    /// A message for `/messages`: its calls are refused if it is.
+    Message {
+        calls: Vec<CallId>,
+        unbar: Option<String>,
+    },
+    /// The GET stream.
+    Main,
+    /// The rest of a stream that was lost. `surely`: the rest must still be there.
+    Resume {
+        calls: Vec<CallId>,
+        surely: bool,
+    },
+    /// The stream of `/sse`.
+    Sse,
+    Delete,
+    /// A request that is refused, or answered without meaning, with one of these.
+    Odd(&'static [u16]),
+}
+
+/// One request that was sent, and what came back so far.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) kind: Kind,
+    pub(crate) head: Option<http::Head>,
+    pub(crate) events: Option<sse::Reader>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) last_id: Option<String>,
+    /// The server said that it will close early.
+    pub(crate) retry: bool,
+    /// The request is complete after so many bytes of the connection.
+    pub(crate) sent: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) conn: ConnId,
+    pub(crate) reader: http::Reader,
+    pub(crate) queue: VecDeque<Exchange>,
+    /// We closed our writing half.
+    pub(crate) half_closed: bool,
+    /// The server will close it, or has.
+    pub(crate) closing: bool,
+}
+
+/// One request to be sent.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) fields: Vec<(&'a str, String)>,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) kind: Kind,
+}
+
+impl Line {
+    /// Connects.
+    pub(crate) fn open(cx: &mut Cx<'_>, me: usize) -> Self {
+        let room = 1 << cx.rng.within(6, 18);
+        let conn = cx.net.open(Peer::Client(me), room);
+        cx.net.conns[conn].knocks = true;
+        Self {
+            conn,
+            reader: http::Reader::default(),
+            queue: VecDeque::new(),
+            half_closed: false,
+            closing: false,
+        }
+    }
+
+    /// Whether a request may be sent on it.
+    pub(crate) fn takes(&self, pipelines: bool) -> bool {
+        let endless = |exchange: &Exchange| matches!(exchange.kind, Kind::Main | Kind::Sse);
+        !self.half_closed
+            && !self.closing
+            && (self.queue.is_empty()
+                || pipelines && self.queue.len() < 4 && !self.queue.iter().any(endless))
+    }
+
+    /// Sends one request.
+    pub(crate) fn send(&mut self, cx: &mut Cx<'_>, out: Outgoing<'_>) {
+        let mut text = format!("{} {} HTTP/1.1\r\n", out.method, out.target);
+        text.push_str("Host: 127.0.0.1:3050\r\n");
+        for (name, value) in &out.fields {
+            let name = if cx.rng.chance(100) {
+                name.to_lowercase()
+            } else {
+                (*name).to_owned()
+            };
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(body) = out.body {
+            text.push_str("Content-Type: application/json\r\n");
+            if cx.hit(Fault::Chunked) {
+                text.push_str("Transfer-Encoding: chunked\r\n\r\n");
+                push_chunks(cx, &mut text, body);
+            } else {
+                text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+            }
+        } else {
+            text.push_str("\r\n");
+        }
+        cx.net.send(self.conn, text.as_bytes());
+        self.queue.push_back(Exchange {
+            kind: out.kind,
+            head: None,
+            events: None,
+            body: Vec::new(),
+            last_id: None,
+            retry: false,
+            sent: cx.net.conns[self.conn].sent,
+        });
+    }
+}
+
+fn push_chunks(cx: &mut Cx<'_>, text: &mut String, body: &str) {
+    let mut rest = body;
+    while !rest.is_empty() {
+        let mut size = (1 + cx.rng.index(60)).min(rest.len());
+        while !rest.is_char_boundary(size) {
+            size += 1;
+        }
+        let (chunk, after) = rest.split_at(size);
+        text.push_str(&format!("{size:x}\r\n{chunk}\r\n"));
+        rest = after;
+    }
+    text.push_str("0\r\n\r\n");
+}

@@ -1,0 +1,236 @@
+//! What clients ask for.
+
+use crate::clients::talk::Talk;
+use crate::faults::Fault;
+use crate::model::{Call, CallId, Cx, State};
+use crate::servers::definition::URIS;
+use crate::wire::json::quote;
+
+/// Arguments that must arrive as they are, byte by byte.
+const ARGUMENTS: [&str; 8] = [
+    "{}",
+    r#"{"a":1}"#,
+    r#"{"a" : [ 1.0, 1e5 , -0 ,1E+2 ] }"#,
+    r#"{"text":"\u00e4\ud83d\ude00 \\n \" é"}"#,
+    r#"{"id":1,"method":"tools/call","params":{"name":"x"},"jsonrpc":"2.0"}"#,
+    r#"{"progressToken":1,"_meta":{"progressToken":2}}"#,
+    r#"{"big":123456789012345678901234567890,"a":null,"a\u0062":true}"#,
+    r#"{"deep":[[[[[[[[[[[[]]]]]]]]]]]]}"#,
+];
+
+/// A request, ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) id: String,
+    pub(crate) call: CallId,
+    pub(crate) body: String,
+}
+
+/// What a request consists of besides its id and its marker.
+struct Want {
+    method: &'static str,
+    /// Members of `params`, each with a comma behind it.
+    params: String,
+    arguments: String,
+    target: Option<(String, String)>,
+}
+
+impl Talk {
+    /// The next request. `servers` are those of the configuration.
+    pub(crate) fn request(&mut self, cx: &mut Cx<'_>, servers: &[String]) -> Request {
+        let want = self.want(cx, servers);
+        self.send(cx, want)
+    }
+
+    /// A call of the tool that every server has.
+    pub(crate) fn echo(&mut self, cx: &mut Cx<'_>, server: &str) -> Request {
+        let want = call(
+            cx,
+            "tools/call",
+            &format!("{server}_1mcp_echo"),
+            Some((server, "echo")),
+        );
+        self.send(cx, want)
+    }
+
+    fn send(&mut self, cx: &mut Cx<'_>, want: Want) -> Request {
+        let id = self.fresh_id(cx);
+        let call = cx.model.begin(Call {
+            client: self.me,
+            method: want.method,
+            target: want.target,
+            arguments: want.arguments,
+            state: State::Open,
+            reached: Vec::new(),
+            began: cx.now.0,
+        });
+        let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(call));
+        if cx.rng.chance(400) {
+            let token = cx
+                .rng
+                .pick(&["1", "2", "\"1\"", "\"t \u{e9}\"", "0", "12.5"]);
+            if !self.tokens.contains_key(token) {
+                self.tokens.insert(token.to_owned(), call);
+                meta = match cx.rng.chance(500) {
+                    true => format!(r#"{meta},"progressToken":{token}"#),
+                    false => format!(r#""progressToken" : {token} ,{meta}"#),
+                };
+            }
+        }
+        self.open.insert(id.clone(), call);
+        let (method, params) = (want.method, want.params);
+        let params = match cx.rng.chance(500) {
+            true => format!(r#"{params}"_meta":{{{meta}}}"#),
+            false => format!(r#""_meta":{{{meta}}},{}"#, params.trim_end_matches(',')),
+        };
+        let params = params.trim_end_matches(',');
+        let body = match cx.rng.below(3) {
+            0 => format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#
+            ),
+            1 => format!(
+                r#"{{"method":"{method}","params":{{{params}}},"id":{id},"jsonrpc":"2.0"}}"#
+            ),
+            _ => format!(
+                r#" {{ "params" : {{{params}}} , "id" : {id} , "jsonrpc" : "2.0" , "method":"{method}"}} "#
+            ),
+        };
+        Request { id, call, body }
+    }
+
+    fn want(&mut self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
+        let plain = |method| Want {
+            method,
+            params: String::new(),
+            arguments: String::new(),
+            target: None,
+        };
+        match cx.rng.below(20) {
+            0..=7 => self.tool(cx, servers),
+            8 => self.prompt(cx, servers),
+            9..=10 => self.resource(cx, "resources/read"),
+            11 => self.resource(cx, "resources/subscribe"),
+            12 => self.resource(cx, "resources/unsubscribe"),
+            13 => complete(cx, servers),
+            14 => {
+                let level = cx
+                    .rng
+                    .pick(&["debug", "info", "warning", "emergency", "loud"]);
+                Want {
+                    params: format!(r#""level":"{level}","#),
+                    ..plain("logging/setLevel")
+                }
+            }
+            15 => plain("ping"),
+            16 => plain("no/such"),
+            _ => {
+                let methods = [
+                    "tools/list",
+                    "prompts/list",
+                    "resources/list",
+                    "resources/templates/list",
+                ];
+                let method = cx.rng.pick(&methods);
+                let at = self.cursors.iter().position(|(of, _)| *of == method);
+                let cursor = match at {
+                    Some(at) => format!(r#""cursor":{},"#, quote(&self.cursors.remove(at).1)),
+                    None if cx.hit(Fault::BadRequest) => r#""cursor":"99.feed","#.to_owned(),
+                    None => String::new(),
+                };
+                Want {
+                    params: cursor,
+                    ..plain(method)
+                }
+            }
+        }
+    }
+
+    fn tool(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
+        if !self.tools.is_empty() && cx.rng.chance(500) {
+            let name = cx.rng.pick(&self.tools);
+            return call(cx, "tools/call", &name, None);
+        }
+        if servers.is_empty() || cx.hit(Fault::BadRequest) {
+            return call(cx, "tools/call", "no_such_tool", None);
+        }
+        let server = cx.rng.pick(servers);
+        let tool = cx.rng.pick(&["echo", "echo", "read", "sum.up", "x y"]);
+        let name = format!("{server}_1mcp_{tool}");
+        call(cx, "tools/call", &name, Some((&server, tool)))
+    }
+
+    fn prompt(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
+        if !self.prompts.is_empty() && cx.rng.chance(500) {
+            let name = cx.rng.pick(&self.prompts);
+            return call(cx, "prompts/get", &name, None);
+        }
+        let server = if servers.is_empty() {
+            "none".to_owned()
+        } else {
+            cx.rng.pick(servers)
+        };
+        call(
+            cx,
+            "prompts/get",
+            &format!("{server}_1mcp_greet"),
+            Some((&server, "greet")),
+        )
+    }
+
+    fn resource(&mut self, cx: &mut Cx<'_>, method: &'static str) -> Want {
+        let uri = match cx.rng.below(4) {
+            0 | 1 if !self.uris.is_empty() => cx.rng.pick(&self.uris),
+            2 => format!("db://s{}/row", cx.rng.below(4)),
+            _ => (cx.rng.pick(&URIS)).to_owned(),
+        };
+        if method == "resources/subscribe" {
+            self.subscribed.insert(uri.clone());
+        }
+        Want {
+            method,
+            params: format!(r#""uri":{},"#, quote(&uri)),
+            arguments: String::new(),
+            target: None,
+        }
+    }
+}
+
+fn call(cx: &mut Cx<'_>, method: &'static str, name: &str, target: Option<(&str, &str)>) -> Want {
+    let arguments = match cx.hit(Fault::Big) {
+        true => format!(r#"{{"pad":"{}"}}"#, "z".repeat(cx.rng.index(200_000))),
+        false => (cx.rng.pick(&ARGUMENTS)).to_owned(),
+    };
+    let name = quote(name);
+    let params = match cx.rng.chance(500) {
+        true => format!(r#""name":{name},"arguments":{arguments},"#),
+        false => format!(r#""arguments" : {arguments}, "name" : {name} ,"#),
+    };
+    let target = target.map(|(server, tool)| (server.to_owned(), tool.to_owned()));
+    Want {
+        method,
+        params,
+        arguments,
+        target,
+    }
+}
+
+fn complete(cx: &mut Cx<'_>, servers: &[String]) -> Want {
+    let server = if servers.is_empty() {
+        "none".to_owned()
+    } else {
+        cx.rng.pick(servers)
+    };
+    let (kind, value) = match cx.rng.chance(500) {
+        true => ("prompt\",\"name", format!("{server}_1mcp_greet")),
+        false => ("resource\",\"uri", (cx.rng.pick(&URIS)).to_owned()),
+    };
+    Want {
+        method: "completion/complete",
+        params: format!(
+            r#""ref":{{"type":"ref/{kind}":{}}},"argument":{{"name":"x","value":"y"}},"#,
+            quote(&value)
+        ),
+        arguments: String::new(),
+        target: None,
+    }
+}

@@ -1,0 +1,105 @@
+//! What a client over HTTP does next.
+
+use crate::clients::exchange::Kind;
+use crate::clients::web::{Lost, Stage, Web};
+use crate::faults::Fault;
+use crate::model::Cx;
+
+/// Well within the time for which lost events are kept.
+const SURELY_KEPT_MS: u64 = 4 * 60 * 1000;
+
+impl Web {
+    /// One move of a client that is not calm.
+    pub(crate) fn move_on(&mut self, cx: &mut Cx<'_>, servers: &[String]) {
+        if cx.hit(Fault::Disconnect) {
+            return self.leave(cx);
+        }
+        if cx.hit(Fault::SlowReader) {
+            self.slow_until = cx.now.0 + 1 + cx.rng.time(200_000);
+        }
+        self.hurt_a_line(cx);
+        if self.stage != Stage::Open {
+            return;
+        }
+        if let Some((id, body)) = self.talk.cancel(cx) {
+            let unbar = (!self.old).then_some(id);
+            return self.post_one_way(cx, &body, unbar);
+        }
+        if !self.old && cx.hit(Fault::Delete) && !self.deleting {
+            self.deleting = true;
+            let fields = self.fields(cx, None);
+            return self.send(cx, "DELETE", "/mcp", fields, None, Kind::Delete);
+        }
+        if cx.hit(Fault::BadRequest) {
+            return self.odd(cx);
+        }
+        let listening = self
+            .lines
+            .iter()
+            .flat_map(|line| &line.queue)
+            .any(|exchange| matches!(exchange.kind, Kind::Main));
+        if !self.old && cx.rng.chance(if listening { 20 } else { 250 }) {
+            return self.listen(cx);
+        }
+        let some = if cx.rng.chance(100) { 5 } else { 1 };
+        for _ in 0..some {
+            self.call(cx, servers);
+        }
+    }
+
+    fn call(&mut self, cx: &mut Cx<'_>, servers: &[String]) {
+        let batches = self.talk.version == "2025-03-26" && self.talk.initialized;
+        if batches && cx.hit(Fault::Batch) {
+            let some: Vec<_> = (0..1 + cx.rng.index(3))
+                .map(|_| self.talk.request(cx, servers))
+                .collect();
+            let bodies: Vec<&str> = some.iter().map(|one| one.body.as_str()).collect();
+            let body = format!("[{}]", bodies.join(","));
+            let calls = some.iter().map(|one| one.call).collect();
+            return self.post_calls(cx, &body, calls);
+        }
+        let one = self.talk.request(cx, servers);
+        self.post_calls(cx, &one.body, vec![one.call]);
+    }
+
+    /// Opens the GET stream, from where it was lost if it was.
+    fn listen(&mut self, cx: &mut Cx<'_>) {
+        let mut fields = self.fields(cx, Some("text/event-stream"));
+        if let Some(last) = self.main_last.take() {
+            fields.push(("Last-Event-ID", last));
+        }
+        self.send(cx, "GET", "/mcp", fields, None, Kind::Main);
+    }
+
+    /// Asks for the rest of a stream.
+    pub(crate) fn resume(&mut self, cx: &mut Cx<'_>, lost: Lost) {
+        let mut fields = self.fields(cx, Some("text/event-stream"));
+        fields.push(("Last-Event-ID", lost.last_id));
+        cx.model.stats.resumed += 1;
+        let surely = cx.now.0 - lost.at < SURELY_KEPT_MS && !self.deleting;
+        let kind = Kind::Resume {
+            calls: lost.calls,
+            surely,
+        };
+        self.send(cx, "GET", "/mcp", fields, None, kind);
+    }
+
+    /// Connections break.
+    fn hurt_a_line(&mut self, cx: &mut Cx<'_>) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let at = cx.rng.index(self.lines.len());
+        let conn = self.lines[at].conn;
+        if cx.hit(Fault::Reset) {
+            cx.net.abandon(conn, true);
+            self.line_ended(cx, conn, crate::net::End::Reset);
+        } else if cx.hit(Fault::Detach) {
+            cx.net.abandon(conn, false);
+            self.line_ended(cx, conn, crate::net::End::Reset);
+        } else if cx.hit(Fault::HalfClose) {
+            cx.net.finish(conn);
+            self.lines[at].half_closed = true;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What may go wrong, and how often. Each seed switches a random half of the faults off and weights
+//! the rest wildly (swarm testing): faults that always come together hide each other's bugs.
+
+use crate::rng::Rng;
+
+/// Declares the faults with the highest rate of each, in a thousand.
+macro_rules! faults {
+    ($($name:ident = $rate:expr,)*) => {
+        /// One thing that may go wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Fault { $($name,)* }
+        const FAULTS: &[(Fault, u32)] = &[$((Fault::$name, $rate),)*];
+    };
+}
+
+faults! {
+    // The network and the kernel.
+    SplitRead = 1000,
+    ShortWrite = 700,
+    WouldBlock = 500,
+    LateFlush = 500,
+    HalfClose = 60,
+    Reset = 60,
+    StaleKey = 20,
+    SlowReader = 60,
+    // Clients.
+    Pipelining = 400,
+    Cancel = 200,
+    BadRequest = 150,
+    TwiceTheId = 80,
+    Disconnect = 60,
+    Delete = 30,
+    JsonOnly = 150,
+    StreamOnly = 150,
+    Batch = 150,
+    Chunked = 300,
+    Detach = 100,
+    AskUnanswered = 300,
+    AskTwice = 150,
+    AskForeign = 200,
+    Big = 60,
+    // Servers.
+    SpawnFails = 150,
+    SlowStart = 400,
+    BadHandshake = 150,
+    Progress = 500,
+    Log = 400,
+    Ask = 500,
+    AskAlone = 60,
+    AskWithdrawn = 150,
+    ListChanged = 60,
+    Slow = 500,
+    Silent = 60,
+    Deaf = 40,
+    CancelIgnored = 500,
+    Twice = 150,
+    Stray = 60,
+    StringId = 60,
+    Garbage = 100,
+    BatchLine = 100,
+    DiesAtByte = 100,
+    Exits = 20,
+    EofAlone = 10,
+    HoldsPipe = 400,
+    IgnoresEof = 300,
+    IgnoresTerm = 300,
+    // The world.
+    TimeJumps = 20,
+    WallJumps = 20,
+    Config = 30,
+    StateLost = 300,
+    StateCorrupt = 300,
+    Stop = 1,
+}
+
+/// The faults of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Faults {
+    rates: Vec<u32>,
+}
+
+impl Faults {
+    /// A random half of all faults, some rare, some all the time.
+    pub(crate) fn swarm(rng: &mut Rng) -> Self {
+        let rates = FAULTS.iter().map(|(_, rate)| match rng.below(6) {
+            0..=2 => 0,
+            3 => rate.div_ceil(10),
+            4 => rate.div_ceil(3),
+            _ => *rate,
+        });
+        Self {
+            rates: rates.collect(),
+        }
+    }
+
+    /// Everything works.
+    pub(crate) fn none() -> Self {
+        Self {
+            rates: vec![0; FAULTS.len()],
+        }
+    }
+
+    /// Whether it goes wrong this time.
+    pub(crate) fn hit(&self, fault: Fault, rng: &mut Rng) -> bool {
+        let rate = self.rates.get(fault as usize).copied().unwrap_or(0);
+        rate > 0 && rng.chance(rate)
+    }
+
+    /// The faults that are on, for people.
+    pub(crate) fn describe(&self) -> String {
+        let on = FAULTS
+            .iter()
+            .zip(&self.rates)
+            .filter(|(_, rate)| **rate > 0);
+        on.map(|((fault, _), rate)| format!("{fault:?}={rate}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}

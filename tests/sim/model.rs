@@ -1,0 +1,220 @@
+//! The shadow model: who asked for what, which server saw it, who may see the answer. Never how the
+//! hub does it.
+//!
+//! Every call carries a marker that names its client, and servers put it into everything they say
+//! about that call. So one rule covers most of what keeps people apart: no byte that a client reads
+//! may hold the marker of another.
+
+use onemcp::now::Tick;
+
+use crate::faults::Faults;
+use crate::net::Net;
+use crate::rng::Rng;
+
+/// Place of a call in the model.
+pub(crate) type CallId = usize;
+/// Place of a question in the model.
+pub(crate) type AskId = usize;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its client waits.
+    Open,
+    /// Its client does not want the answer any more; it may still come.
+    Cancelled,
+    /// Its client has the answer.
+    Answered,
+    /// The stream for its answer is gone.
+    Lost,
+}
+
+/// One request of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) client: usize,
+    pub(crate) method: &'static str,
+    /// The server and the name it must arrive at, if that is certain.
+    pub(crate) target: Option<(String, String)>,
+    /// `params.arguments` as sent.
+    pub(crate) arguments: String,
+    pub(crate) state: State,
+    /// The processes that it arrived at.
+    pub(crate) reached: Vec<usize>,
+    pub(crate) began: u64,
+}
+
+/// One question of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) process: usize,
+    pub(crate) method: &'static str,
+    /// The call that caused it.
+    pub(crate) call: Option<CallId>,
+    /// Who got to see it.
+    pub(crate) seen_by: Option<usize>,
+    /// The server has its answer, or is gone.
+    pub(crate) over: bool,
+}
+
+/// What is known of a process from outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProcessFacts {
+    pub(crate) server: String,
+    /// `isolation: session`: it may serve one client only.
+    pub(crate) private: bool,
+    /// Clients whose calls arrived there.
+    pub(crate) clients: Vec<usize>,
+}
+
+/// How often things happened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stats {
+    pub(crate) steps: u64,
+    pub(crate) calls: u64,
+    pub(crate) answers: u64,
+    pub(crate) results: u64,
+    pub(crate) errors: u64,
+    pub(crate) notes: u64,
+    pub(crate) asks: u64,
+    pub(crate) asks_seen: u64,
+    pub(crate) asks_answered: u64,
+    pub(crate) resumed: u64,
+    pub(crate) logs: u64,
+    pub(crate) virtual_ms: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) processes: Vec<ProcessFacts>,
+    /// Ids of questions that some client saw, for clients that answer what they were not asked.
+    pub(crate) ask_ids: Vec<String>,
+    pub(crate) stats: Stats,
+    /// What must never be.
+    pub(crate) violations: Vec<String>,
+    /// Lines for people, while one seed is replayed.
+    pub(crate) verbose: bool,
+    /// The hub was told to stop, so answers may be missing.
+    pub(crate) stopping: bool,
+    pub(crate) now: u64,
+}
+
+/// Everything that an actor works with.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Tick,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) faults: &'a Faults,
+    pub(crate) net: &'a mut Net,
+    pub(crate) model: &'a mut Model,
+}
+
+impl Cx<'_> {
+    /// Whether something goes wrong this time.
+    pub(crate) fn hit(&mut self, fault: crate::faults::Fault) -> bool {
+        self.faults.hit(fault, self.rng)
+    }
+}
+
+impl Model {
+    /// Something that must never be.
+    pub(crate) fn violation(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        self.trace(|| format!("VIOLATION {what}"));
+        self.violations.push(what);
+    }
+
+    /// A line for people.
+    pub(crate) fn trace(&self, line: impl FnOnce() -> String) {
+        if self.verbose {
+            println!("{:>9} {}", self.now, line());
+        }
+    }
+
+    /// A client asks for something.
+    pub(crate) fn begin(&mut self, call: Call) -> CallId {
+        self.stats.calls += 1;
+        self.calls.push(call);
+        self.calls.len() - 1
+    }
+
+    /// The marker of a call.
+    pub(crate) fn marker(&self, call: CallId) -> String {
+        format!("~m{call:06}c{:03}~", self.calls[call].client)
+    }
+
+    /// The call of a marker.
+    pub(crate) fn unmark(&self, text: &str) -> Option<CallId> {
+        let call: CallId = text.strip_prefix("~m")?.get(..6)?.parse().ok()?;
+        (call < self.calls.len() && self.marker(call) == text).then_some(call)
+    }
+
+    /// The marker of a question.
+    pub(crate) fn ask_marker(ask: AskId) -> String {
+        format!("~a{ask:06}~")
+    }
+
+    /// The question of a marker.
+    pub(crate) fn unmark_ask(&self, text: &str) -> Option<AskId> {
+        let ask: AskId = text.strip_prefix("~a")?.strip_suffix('~')?.parse().ok()?;
+        (ask < self.asks.len()).then_some(ask)
+    }
+
+    /// Nothing of other clients may be in what a client reads.
+    pub(crate) fn overheard(&mut self, client: usize, text: &[u8]) {
+        let mut rest = text;
+        while let Some(at) = rest.windows(2).position(|two| two == b"~m") {
+            let marker = rest.get(at..at + 13).unwrap_or_default();
+            let marker = String::from_utf8_lossy(marker).into_owned();
+            if let Some(call) = self.unmark(&marker)
+                && self.calls[call].client != client
+            {
+                let shown = String::from_utf8_lossy(text).into_owned();
+                self.violation(format!("client {client} overhears call {call}: {shown}"));
+            }
+            rest = &rest[at + 2..];
+        }
+    }
+
+    /// The stream for the answer is gone.
+    pub(crate) fn lose(&mut self, call: CallId) {
+        let call = &mut self.calls[call];
+        if call.state == State::Open || call.state == State::Cancelled {
+            call.state = State::Lost;
+        }
+    }
+
+    /// A call arrived at a process.
+    pub(crate) fn reach(&mut self, call: CallId, process: usize, name: &str, arguments: &str) {
+        let facts = &mut self.processes[process];
+        let client = self.calls[call].client;
+        if !facts.clients.contains(&client) {
+            facts.clients.push(client);
+        }
+        if facts.private && facts.clients.len() > 1 {
+            let clients = facts.clients.clone();
+            self.violation(format!(
+                "process {process} is shared by clients {clients:?}"
+            ));
+        }
+        let server = self.processes[process].server.clone();
+        let known = &mut self.calls[call];
+        let again = !known.reached.is_empty() && known.method != "resources/read";
+        if again || known.reached.contains(&process) {
+            self.violation(format!("call {call} arrives again, at process {process}"));
+            return;
+        }
+        known.reached.push(process);
+        let right = known.target.as_ref().is_none_or(|(to, original)| {
+            *to == server && (original == name || known.method == "completion/complete")
+        });
+        if !right || known.arguments != arguments {
+            let known = known.clone();
+            self.violation(format!(
+                "{known:?} arrives as {name} {arguments} at {server}"
+            ));
+        }
+    }
+}

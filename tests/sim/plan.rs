@@ -1,0 +1,166 @@
+//! The configuration of a run, and how it changes.
+
+use std::rc::Rc;
+
+use onemcp::config::{Config, Isolation, Prefix, Restart, Server, Transport};
+use onemcp::effect::SpawnSpec;
+
+use crate::rng::Rng;
+use crate::servers::definition::Definition;
+
+/// Server names; the last one needs care with prefixes.
+const NAMES: [&str; 6] = ["s0", "s1", "s2", "s3", "a-b", "s0_x"];
+
+/// One entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) variant: u64,
+    pub(crate) disabled: bool,
+    prefix: Option<&'static str>,
+    pub(crate) isolation: Isolation,
+    request_ms: u64,
+    connect_ms: u64,
+    roots: bool,
+    disabled_tools: Vec<String>,
+    restart: Restart,
+    fault: bool,
+}
+
+/// All entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Entry {
+    fn new(rng: &mut Rng, name: &'static str) -> Self {
+        let limited = rng.chance(100);
+        Self {
+            name,
+            variant: rng.below(3),
+            disabled: rng.chance(50),
+            prefix: match rng.below(6) {
+                0 | 1 => Some(""),
+                2 => Some("p."),
+                _ => None,
+            },
+            isolation: rng.pick(&[
+                Isolation::Auto,
+                Isolation::Auto,
+                Isolation::Shared,
+                Isolation::Session,
+            ]),
+            request_ms: rng.pick(&[1000, 10_000, 60_000]),
+            connect_ms: rng.pick(&[2000, 120_000]),
+            roots: rng.chance(100),
+            disabled_tools: if rng.chance(100) {
+                vec!["echo".to_owned()]
+            } else {
+                Vec::new()
+            },
+            restart: Restart {
+                on_exit: !limited || rng.chance(500),
+                max: if limited { 2 } else { 0 },
+                delay_ms: rng.pick(&[0, 1000, 5000]),
+            },
+            fault: rng.chance(20),
+        }
+    }
+
+    fn server(&self) -> Server {
+        let spawn = SpawnSpec {
+            program: "sim".into(),
+            args: vec![self.name.into(), self.variant.to_string().into()],
+            ..SpawnSpec::default()
+        };
+        let mut server = Server::new(self.name, Transport::Stdio(spawn));
+        server.disabled = self.disabled;
+        if let Some(prefix) = self.prefix {
+            server.prefix = Prefix::Text(prefix.to_owned());
+        }
+        server.isolation = self.isolation;
+        server.request_ms = self.request_ms;
+        server.connect_ms = self.connect_ms;
+        server.roots = self
+            .roots
+            .then(|| "[{\"uri\":\"file:///fixed\"}]".to_owned());
+        server.disabled_tools.clone_from(&self.disabled_tools);
+        server.restart = self.restart;
+        server.fault = self.fault.then(|| "the variable X is not set".to_owned());
+        let name: u64 = self
+            .name
+            .bytes()
+            .fold(7, |sum, byte| sum * 31 + u64::from(byte));
+        server.process_hash = format!("{name:016x}{:048x}", self.variant);
+        server
+    }
+
+    /// Whether its tool `echo` must work once everything behaves.
+    pub(crate) fn must_work(&self, definition: &Definition) -> bool {
+        !self.disabled
+            && !self.fault
+            && self.restart.on_exit
+            && self.restart.max == 0
+            && definition.has_tools
+            && self.disabled_tools.is_empty()
+            && self.connect_ms > 10_000
+    }
+}
+
+impl Plan {
+    /// A few servers.
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let mut entries: Vec<Entry> = Vec::new();
+        for name in NAMES {
+            if rng.chance(450) {
+                entries.push(Entry::new(rng, name));
+            }
+        }
+        Self { entries }
+    }
+
+    /// Changes one thing.
+    pub(crate) fn change(&mut self, rng: &mut Rng) {
+        let at = rng.index(self.entries.len());
+        match (rng.below(8), self.entries.get_mut(at)) {
+            (0, Some(entry)) => entry.variant = rng.below(3),
+            (1, Some(entry)) => entry.disabled = !entry.disabled,
+            (2, Some(entry)) => entry.prefix = rng.pick(&[None, Some(""), Some("p.")]),
+            (3, Some(entry)) => *entry = Entry::new(rng, entry.name),
+            (4, Some(_)) => drop(self.entries.remove(at)),
+            (5, Some(_)) => {
+                let entry = self.entries.remove(at);
+                self.entries
+                    .insert(rng.index(self.entries.len() + 1), entry);
+            }
+            _ => {
+                let missing = |name: &&&str| !self.entries.iter().any(|one| one.name == **name);
+                let missing: Vec<_> = NAMES.iter().filter(missing).collect();
+                if !missing.is_empty() {
+                    let name = *rng.pick(&missing);
+                    self.entries.push(Entry::new(rng, name));
+                }
+            }
+        }
+    }
+
+    /// As the hub gets it.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            servers: self.entries.iter().map(Entry::server).collect(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The entry of a server.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Names of the servers that run.
+    pub(crate) fn names(&self) -> Rc<[String]> {
+        let on = self.entries.iter().filter(|entry| !entry.disabled);
+        on.map(|entry| entry.name.to_owned()).collect()
+    }
+}

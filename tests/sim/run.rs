@@ -1,0 +1,289 @@
+//! One run: chaos, in which everything must stay safe; calm, in which everything must get done; the
+//! end, at which nothing may be left.
+
+use onemcp::input::Input;
+
+use crate::clients::requests::Request;
+use crate::clients::stdio::Stdio;
+use crate::clients::web::{Stage, Web};
+use crate::faults::{Fault, Faults};
+use crate::model::{State, Stats};
+use crate::net::Peer;
+use crate::servers::definition::Definition;
+use crate::world::{Client, World};
+
+/// Longer than anything may take once nothing goes wrong: a question may be open for half an hour.
+const CALM_MS_MAX: u64 = 45 * 60 * 1000;
+/// A day, and a little.
+const DAY_MS: u64 = 25 * 60 * 60 * 1000;
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) sum: u64,
+    pub(crate) violations: Vec<String>,
+    pub(crate) stats: Stats,
+}
+
+/// Runs one seed.
+pub(crate) fn run(seed: u64, verbose: bool) -> Report {
+    let mut world = World::new(seed, verbose);
+    if verbose {
+        println!("faults: {}", world.faults.describe());
+        println!("stdio: {} entries: {:#?}", world.stdio, world.plan.entries);
+    }
+    world.begin();
+    world.chaos();
+    if world.goes_on() {
+        world.calm_down();
+    }
+    if world.goes_on() {
+        world.end();
+    }
+    Report {
+        sum: world.sum.0,
+        violations: std::mem::take(&mut world.model.violations),
+        stats: world.model.stats.clone(),
+    }
+}
+
+impl World {
+    fn goes_on(&self) -> bool {
+        self.model.violations.is_empty() && self.exited.is_none()
+    }
+
+    fn begin(&mut self) {
+        self.handle(Input::Config(Box::new(self.plan.config())));
+        if self.stdio {
+            let conn = self.net.open(Peer::Client(0), 1 << self.rng.within(9, 16));
+            let client = Stdio::new(&mut self.cx(), 0, conn);
+            self.clients.push(Client::Stdio(Box::new(client)));
+            let link = self.net.give_key(conn);
+            self.handle(Input::Stdio { link });
+        } else {
+            for _ in 0..1 + self.rng.index(5) {
+                self.add_client();
+            }
+        }
+    }
+
+    fn add_client(&mut self) {
+        let (me, old) = (self.clients.len(), self.rng.chance(250));
+        if me < 999 {
+            let client = Web::new(&mut self.cx(), me, old);
+            self.clients.push(Client::Web(Box::new(client)));
+        }
+    }
+
+    fn alive(&self) -> usize {
+        let gone = |client: &&Client| match client {
+            Client::Web(web) => web.stage == Stage::Gone,
+            Client::Stdio(stdio) => stdio.gone,
+        };
+        self.clients.len() - self.clients.iter().filter(gone).count()
+    }
+
+    fn chaos(&mut self) {
+        let steps = 200 + self.rng.below(1800);
+        for _ in 0..steps {
+            if !self.goes_on() || !self.step(u64::MAX) {
+                break;
+            }
+            if self.hit(Fault::Config) && self.rng.chance(200) {
+                self.reload();
+            }
+            if self.hit(Fault::Stop) && self.rng.chance(500) {
+                self.stop();
+            }
+            if !self.stdio && self.alive() < 5 && self.rng.chance(10) {
+                self.add_client();
+            }
+        }
+        // What was begun is ended: the hub leaves although nothing is calm.
+        while self.stopped_at.is_some() && self.goes_on() && self.step(u64::MAX) {}
+    }
+
+    fn reload(&mut self) {
+        for _ in 0..1 + self.rng.index(3) {
+            self.plan.change(&mut self.rng);
+        }
+        self.names = self.plan.names();
+        let names = self
+            .plan
+            .entries
+            .iter()
+            .map(|entry| (entry.name, entry.variant));
+        let names: Vec<_> = names.collect();
+        self.model.trace(|| format!("config {names:?}"));
+        self.handle(Input::Config(Box::new(self.plan.config())));
+    }
+
+    fn stop(&mut self) {
+        self.model.trace(|| "stop".to_owned());
+        self.stopped_at.get_or_insert(self.now.tick.0);
+        self.model.stopping = true;
+        self.handle(Input::Stop);
+    }
+
+    fn calm_down(&mut self) {
+        self.model.trace(|| "--- calm".to_owned());
+        self.faults = Faults::none();
+        for at in 0..self.processes.len() {
+            self.with_process(at, crate::servers::process::Process::calm);
+        }
+        for at in 0..self.clients.len() {
+            self.with_client(at, |client, cx, _| match client {
+                Client::Web(web) => web.calm(cx),
+                Client::Stdio(stdio) => {
+                    stdio.calm = true;
+                    stdio.slow_until = 0;
+                    stdio.talk.calm(cx.now.0);
+                }
+            });
+        }
+        self.all_get_answers();
+        if self.goes_on() {
+            self.all_servers_work();
+        }
+    }
+
+    /// The calls that somebody still waits for.
+    fn waits(&self) -> Vec<usize> {
+        let waits = |call: &crate::model::Call| call.state == State::Open;
+        let calls = self.model.calls.iter().enumerate();
+        calls
+            .filter(|(_, call)| waits(call))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn all_get_answers(&mut self) {
+        let until = self.now.tick.0 + CALM_MS_MAX;
+        while self.goes_on() && !self.waits().is_empty() && self.now.tick.0 < until {
+            if !self.step(until) {
+                break;
+            }
+        }
+        if self.goes_on() && !self.waits().is_empty() {
+            let open = self.waits();
+            let first = self.model.calls[open[0]].clone();
+            self.model.violation(format!(
+                "{} calls get no answer, first {first:?}",
+                open.len()
+            ));
+        }
+    }
+
+    /// Lets so much time pass.
+    fn rest(&mut self, ms: u64) {
+        let until = self.now.tick.0 + ms;
+        while self.goes_on() && self.now.tick.0 < until && self.step(until) {}
+    }
+
+    /// Every server that has to work does, for every client.
+    fn all_servers_work(&mut self) {
+        if !self.stdio && !self.clients.iter().any(|client| client.is_open()) {
+            self.add_client();
+            self.rest(10_000);
+        }
+        let mut failing = Vec::new();
+        for _round in 0..8 {
+            failing.clear();
+            for name in self.names.to_vec() {
+                for at in 0..self.clients.len() {
+                    if self.clients[at].is_open() && !self.works(at, &name) {
+                        failing.push((at, name.clone()));
+                    }
+                }
+            }
+            if failing.is_empty() || !self.goes_on() {
+                return;
+            }
+            self.rest(60_000);
+        }
+        if self.goes_on() {
+            self.model
+                .violation(format!("these do not work (client, server): {failing:?}"));
+        }
+    }
+
+    fn works(&mut self, at: usize, server: &str) -> bool {
+        let Some(entry) = self.plan.entry(server) else {
+            return true;
+        };
+        let definition = Definition::new(self.seed, server, entry.variant);
+        let must = entry.must_work(&definition);
+        let results = self.model.stats.results;
+        let call = self.with_client(at, |client, cx, _| {
+            let Request { body, call, .. } = match client {
+                Client::Web(web) => web.talk.echo(cx, server),
+                Client::Stdio(stdio) => stdio.talk.echo(cx, server),
+            };
+            match client {
+                Client::Web(web) => web.post_calls(cx, &body, vec![call]),
+                Client::Stdio(stdio) => stdio.say(cx, &body),
+            }
+            call
+        });
+        self.all_get_answers();
+        let answered = self.model.calls[call].state == State::Answered;
+        !must || answered && self.model.stats.results > results
+    }
+
+    /// Everybody leaves, a day passes, and nothing is left but what the configuration keeps.
+    fn end(&mut self) {
+        self.model.trace(|| "--- end".to_owned());
+        if self.stdio {
+            self.stopped_at.get_or_insert(self.now.tick.0);
+            self.model.stopping = true;
+        }
+        for at in 0..self.clients.len() {
+            self.with_client(at, |client, cx, _| match client {
+                Client::Web(web) => web.leave(cx),
+                Client::Stdio(stdio) => stdio.leave(cx, false),
+            });
+        }
+        self.rest(DAY_MS);
+        if self.goes_on() {
+            let counts = self.hub.counts();
+            let children = self
+                .processes
+                .iter()
+                .filter(|process| process.alive)
+                .count();
+            let left = (counts.sessions, counts.calls, counts.alarms);
+            if left != (0, 0, 0) || counts.links != children {
+                self.model
+                    .violation(format!("left at the end: {counts:?}, {children} children"));
+            }
+            self.stop();
+            self.rest(10_000);
+        }
+        if self.model.violations.is_empty() && self.exited.is_none() {
+            self.model.violation("the hub does not leave");
+        }
+        let alive = self
+            .processes
+            .iter()
+            .filter(|process| process.alive)
+            .count();
+        if self.model.violations.is_empty() && alive > 0 {
+            self.model
+                .violation(format!("{alive} children outlive the hub"));
+        }
+        let open = self.model.asks.iter().filter(|ask| !ask.over).count();
+        if self.model.violations.is_empty() && open > 0 {
+            self.model
+                .violation(format!("{open} questions were never answered"));
+        }
+    }
+}
+
+impl Client {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Web(web) => web.stage == Stage::Open,
+            Self::Stdio(stdio) => stdio.greeted && !stdio.gone,
+        }
+    }
+}

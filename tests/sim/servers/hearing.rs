@@ -1,0 +1,175 @@
+//! What a server is told: every line is checked, since this is all that it ever sees of the hub.
+
+use crate::faults::Fault;
+use crate::model::Cx;
+use crate::servers::process::{Declared, Process, Stage};
+use crate::servers::work::Job;
+use crate::wire::json::{Message, Said, at, string_at};
+
+/// What the hub may ask a server for, and the capability that must have been declared.
+const METHODS: [(&str, &str); 11] = [
+    ("tools/list", "tools"),
+    ("prompts/list", "prompts"),
+    ("resources/list", "resources"),
+    ("resources/templates/list", "resources"),
+    ("resources/subscribe", "subscribe"),
+    ("resources/unsubscribe", "subscribe"),
+    ("logging/setLevel", "logging"),
+    ("tools/call", ""),
+    ("prompts/get", ""),
+    ("resources/read", ""),
+    ("completion/complete", ""),
+];
+
+impl Process {
+    /// Bytes of its stdin.
+    pub(crate) fn hear(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {
+        self.stdin.extend_from_slice(bytes);
+        while let Some(end) = self.stdin.iter().position(|byte| *byte == b'\n') {
+            let mut line: Vec<u8> = self.stdin.drain(..=end).collect();
+            line.pop();
+            if !self.alive {
+                return;
+            }
+            let (id, server) = (self.id, &self.server);
+            cx.model
+                .trace(|| format!("process {id} {server} < {}", String::from_utf8_lossy(&line)));
+            if line.contains(&b'\r') {
+                self.wrong(cx, "a line end inside a line", &line);
+            }
+            let heard = Message::read(&line).map(|message| match message.said() {
+                Some(said) => self.take(cx, &said, &line),
+                None => self.wrong(cx, "members do not fit", &line),
+            });
+            if let Err(why) = heard {
+                self.wrong(cx, &why, &line);
+            }
+        }
+    }
+
+    fn wrong(&self, cx: &mut Cx<'_>, why: &str, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let (id, server) = (self.id, &self.server);
+        cx.model
+            .violation(format!("process {id} of {server} is told: {line} ({why})"));
+    }
+
+    fn take(&mut self, cx: &mut Cx<'_>, said: &Said<'_>, line: &[u8]) {
+        match (self.stage, said) {
+            (
+                Stage::New,
+                Said::Request {
+                    id: "0",
+                    method: "initialize",
+                    params,
+                },
+            ) => {
+                self.declared = declared(params);
+                let mut job = Job::plan(cx, "initialize", params, None, None);
+                if cx.hit(Fault::SlowStart) {
+                    job.due += cx.rng.time(130_000);
+                }
+                self.jobs.insert(0, job);
+            }
+            (
+                Stage::Greeted,
+                Said::Notification {
+                    method: "notifications/initialized",
+                    ..
+                },
+            ) => {
+                self.stage = Stage::Serving;
+            }
+            (Stage::Serving, Said::Request { id, method, params }) => {
+                self.request(cx, id, method, params, line);
+            }
+            (Stage::Serving, Said::Notification { method, params }) => {
+                self.notification(cx, method, params, line);
+            }
+            (_, Said::Result { id, result }) => self.answered(cx, id, Some(*result), line),
+            (_, Said::Error { id, .. }) => self.answered(cx, id, None, line),
+            _ => self.wrong(cx, "not in this stage", line),
+        }
+    }
+
+    fn request(&mut self, cx: &mut Cx<'_>, id: &str, method: &str, params: &str, line: &[u8]) {
+        let number = id
+            .parse::<u64>()
+            .ok()
+            .filter(|number| number.to_string() == id);
+        let Some(number) = number.filter(|number| *number > 0 && self.seen.insert(*number)) else {
+            return self.wrong(cx, "an id that is no number, or was used before", line);
+        };
+        let known = METHODS.iter().find(|(known, _)| *known == method);
+        let Some((_, needs)) = known else {
+            return self.wrong(cx, "no method for a server", line);
+        };
+        let of = &self.definition;
+        let declared = match *needs {
+            "tools" => of.has_tools,
+            "prompts" => of.has_prompts,
+            "resources" => of.has_resources,
+            "subscribe" => of.has_resources && of.subscribe,
+            "logging" => of.logging,
+            _ => true,
+        };
+        if !declared {
+            self.wrong(cx, "this capability was not declared", line);
+        }
+        let token = at(params, &["_meta", "progressToken"]).map(str::to_owned);
+        if token.as_ref().is_some_and(|token| token != id) {
+            self.wrong(cx, "a progress token of somebody else", line);
+        }
+        let marker = string_at(params, &["_meta", "sim/m"]);
+        let call = marker.and_then(|marker| cx.model.unmark(&marker));
+        if let Some(call) = call {
+            let name = string_at(params, &["name"]).or_else(|| string_at(params, &["uri"]));
+            let arguments = at(params, &["arguments"]).unwrap_or_default();
+            cx.model
+                .reach(call, self.id, &name.unwrap_or_default(), arguments);
+        }
+        match (method, string_at(params, &["uri"])) {
+            ("resources/subscribe", Some(uri)) => drop(self.subscriptions.insert(uri)),
+            ("resources/unsubscribe", Some(uri)) => drop(self.subscriptions.remove(&uri)),
+            _ => {}
+        }
+        if !self.silent {
+            let job = Job::plan(cx, method, params, call, token);
+            self.jobs.insert(number, job);
+        }
+    }
+
+    fn notification(&mut self, cx: &mut Cx<'_>, method: &str, params: &str, line: &[u8]) {
+        match method {
+            "notifications/cancelled" => {
+                let id = at(params, &["requestId"]).and_then(|raw| raw.parse::<u64>().ok());
+                match id.filter(|id| self.seen.contains(id)) {
+                    None => self.wrong(cx, "a cancelled request that never was", line),
+                    Some(id) if !cx.hit(Fault::CancelIgnored) => {
+                        if self.jobs.remove(&id).is_some() {
+                            self.done.push(id);
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+            "notifications/roots/list_changed" if self.declared.roots => {}
+            "notifications/progress" => {}
+            _ => self.wrong(cx, "no notification for a server", line),
+        }
+    }
+}
+
+fn declared(params: &str) -> Declared {
+    let has = |path: &[&str]| at(params, path).is_some();
+    let (elicitation, url) = (
+        has(&["capabilities", "elicitation"]),
+        has(&["capabilities", "elicitation", "url"]),
+    );
+    Declared {
+        roots: has(&["capabilities", "roots"]),
+        sampling: has(&["capabilities", "sampling"]),
+        form: elicitation && (!url || has(&["capabilities", "elicitation", "form"])),
+        url,
+    }
+}
