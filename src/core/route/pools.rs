@@ -1,6 +1,6 @@
 //! Sessions with servers: who may use which (protocol S1), and what goes on in them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::effect::Level;
