@@ -1,6 +1,7 @@
 //! The way of one `tools/call` through the core, in the order of the list in `core/lib.rs`. One
 //! real message is followed twice: through the hub as a whole, and at each step through the
 //! function that the step is named after, so that a reader can put a finger on every hop.
+#![cfg(test)]
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -77,8 +78,8 @@ fn one_tools_call_from_the_socket_to_the_child_and_back() {
         .replace(":7,", &format!(":{our_id},"));
     assert_eq!(line, format!("{spliced}\n"));
 
-    // 6. Back: `json::newline` -> `json::envelope` -> `route` finds the caller by our id and splices
-    //    the caller's id in -> `client` frames it, here as one JSON body.
+    // 6. Back: `json::newline` -> `json::envelope` -> `route` finds the caller by our id and
+    //    splices the caller's id in -> `client` frames it, here as one JSON body.
     let result = r#"{"content":[{"type":"text","text":"\u00e9"}],"n":1e5}"#;
     let answer = format!("{{\"jsonrpc\":\"2.0\",\"id\":{our_id},\"result\":{result}}}\n");
     gateway.receive(CHILD, answer.as_bytes());

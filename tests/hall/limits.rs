@@ -177,7 +177,7 @@ fn uris_whose_server_is_remembered() {
         .start();
     let a = w.client("{}");
     let (one, two) = (w.server("one"), w.server("two"));
-    let mut read = |w: &mut World, id: usize| {
+    let read = |w: &mut World, id: usize| {
         let call = a.request(w, "resources/read", &format!(r#"{{"uri":"x://{id}"}}"#));
         let searched = match one.next(w) {
             Some(line) => {
@@ -217,7 +217,7 @@ fn a_child_that_does_not_read() {
     let s = w.server("s");
     let link = w.children[0].link.unwrap();
     w.peer(link).stalled = true;
-    let mut fill = |w: &mut World, bytes: usize| {
+    let fill = |w: &mut World, bytes: usize| {
         let before = w.unsent(link);
         let arguments = format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes));
         let line = a.call(w, "s_1mcp_t", &arguments).line(w);

@@ -1,5 +1,6 @@
 //! Stories of the hall: the whole hub in memory, clients on one side, servers on the other, one
 //! rule of protocol.md or contract.md after the other.
+#![cfg(test)]
 
 mod client;
 mod http;
@@ -15,4 +16,5 @@ mod names;
 mod notes;
 mod reload;
 mod resources;
+mod sse;
 mod stdio;
