@@ -43,23 +43,6 @@ impl Hall {
         self.settle(desk);
     }
 
-    /// Takes over what needs no other process.
-    fn update_server(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey, entry: config::Server) {
-        let Some(server) = self.servers.get_mut(key) else {
-            return;
-        };
-        let policy = server.entry.keeps_alive_otherwise(&entry);
-        server.update(entry);
-        if !policy {
-            return;
-        }
-        for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
-            if let Some(spec) = server.pool_spec(session.declares) {
-                desk.backends.update(desk.cx, *pool, spec);
-            }
-        }
-    }
-
     /// Starts a server anew. Who listens to its resources goes on listening.
     fn replace_server(
         &mut self,
@@ -75,6 +58,23 @@ impl Hall {
             Some(_) | None => self.forget_listeners(&listeners),
         }
         key
+    }
+
+    /// Takes over what needs no other process.
+    fn update_server(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey, entry: config::Server) {
+        let Some(server) = self.servers.get_mut(key) else {
+            return;
+        };
+        let policy = server.entry.keeps_alive_otherwise(&entry);
+        server.update(entry);
+        if !policy {
+            return;
+        }
+        for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
+            if let Some(spec) = server.pool_spec(session.declares) {
+                desk.backends.update(desk.cx, *pool, spec);
+            }
+        }
     }
 
     /// Stops a server and forgets it; its calls in flight get an error.
