@@ -20,6 +20,12 @@ pub const CHILD_PIPE_BYTES: i32 = 256 * 1024;
 pub const SHARE_BYTES_MIN: usize = 32 * 1024;
 /// Short pieces are gathered in one buffer up to this length before a new one is begun.
 pub const OUTBOX_TAIL_BYTES_MAX: usize = 64 * 1024;
+/// Room of a fresh buffer in an outbox: the head of an answer and a short message.
+pub const SPARE_BYTES_MIN: usize = 512;
+/// Sent buffers up to this size are kept for the next message; larger ones are given back.
+pub const SPARE_BYTES_MAX: usize = 4 * 1024;
+/// Sent buffers that are kept: about as many as messages wait at once in one busy turn.
+pub const SPARES_MAX: usize = 16;
 
 // --- lines (own stdin, children's stdout) ------------------------------------------------------
 
