@@ -9,9 +9,6 @@ use crate::route::{Desk, Hall, ServerKey};
 impl Hall {
     /// Takes a configuration over.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
-        for problem in &config.problems {
-            desk.cx.log(Level::Error, || format!("mcp.json: {problem}"));
-        }
         let tags = self.settings.tags.clone();
         let wanted: Vec<config::Server> = config
             .servers
