@@ -8,6 +8,10 @@ mod world;
 
 mod asks;
 mod calls;
+mod isolation;
 mod lists;
 mod names;
+mod notes;
+mod reload;
+mod resources;
 mod stdio;

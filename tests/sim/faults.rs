@@ -70,7 +70,7 @@ faults! {
     Config = 30,
     StateLost = 300,
     StateCorrupt = 300,
-    Stop = 1,
+    Stop = 300,
 }
 
 /// The faults of one run.

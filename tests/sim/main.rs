@@ -69,7 +69,16 @@ fn every_seed_is_safe_live_and_the_same_twice() {
     );
     let mut failed = 0;
     for seed in from..from + count {
-        if let Err(why) = twice(seed) {
+        let began = std::time::Instant::now();
+        let result = twice(seed);
+        if number("SIM_STATS").is_some() {
+            println!(
+                "seed {seed}: {:?} {:?}",
+                began.elapsed(),
+                result.as_ref().map(|r| &r.stats)
+            );
+        }
+        if let Err(why) = result {
             failed += 1;
             let why: String = why.chars().take(1500).collect();
             println!("seed {seed}: {why}");

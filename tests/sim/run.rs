@@ -84,15 +84,16 @@ impl World {
     }
 
     fn chaos(&mut self) {
-        let steps = 200 + self.rng.below(1800);
-        for _ in 0..steps {
+        let steps = 500 + self.rng.below(5500);
+        let stops_at = self.hit(Fault::Stop).then(|| self.rng.below(steps));
+        for step in 0..steps {
             if !self.goes_on() || !self.step(u64::MAX) {
                 break;
             }
             if self.hit(Fault::Config) && self.rng.chance(200) {
                 self.reload();
             }
-            if self.hit(Fault::Stop) && self.rng.chance(500) {
+            if stops_at == Some(step) {
                 self.stop();
             }
             if !self.stdio && self.alive() < 5 && self.rng.chance(10) {
@@ -128,6 +129,7 @@ impl World {
     fn calm_down(&mut self) {
         self.model.trace(|| "--- calm".to_owned());
         self.faults = Faults::none();
+        self.calm = true;
         for at in 0..self.processes.len() {
             self.with_process(at, crate::servers::process::Process::calm);
         }

@@ -298,6 +298,7 @@ impl World {
         };
         self.model.processes.push(facts);
         let link = self.net.give_key(conn);
+        let calm = self.calm;
         let birth = Birth {
             id,
             server,
@@ -305,7 +306,7 @@ impl World {
             conn,
             definition,
         };
-        let process = Process::new(&mut self.cx(), birth);
+        let process = Process::new(&mut self.cx(), birth, calm);
         let pid = process.pid;
         self.model
             .trace(|| format!("process {id} {} begins", process.server));

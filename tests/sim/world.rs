@@ -77,6 +77,8 @@ pub(crate) struct World {
     /// When the hub was told to stop, or its input ended.
     pub(crate) stopped_at: Option<u64>,
     pub(crate) stdio: bool,
+    /// Nothing goes wrong any more.
+    pub(crate) calm: bool,
     /// Old keys, for late words.
     pub(crate) old_keys: Vec<LinkKey>,
     pub(crate) settings: Settings,
@@ -128,6 +130,7 @@ impl World {
             exited: None,
             stopped_at: None,
             stdio,
+            calm: false,
             old_keys: Vec::new(),
             settings,
         }

@@ -70,6 +70,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) fields: Vec<(&'a str, String)>,
     pub(crate) body: Option<&'a str>,
     pub(crate) kind: Kind,
+    /// The event after which a stream goes on.
+    pub(crate) last_id: Option<String>,
 }
 
 impl Line {
@@ -108,6 +110,9 @@ impl Line {
             };
             text.push_str(&format!("{name}: {value}\r\n"));
         }
+        if let Some(last) = &out.last_id {
+            text.push_str(&format!("Last-Event-ID: {last}\r\n"));
+        }
         if let Some(body) = out.body {
             text.push_str("Content-Type: application/json\r\n");
             if cx.hit(Fault::Chunked) {
@@ -125,7 +130,7 @@ impl Line {
             head: None,
             events: None,
             body: Vec::new(),
-            last_id: None,
+            last_id: out.last_id,
             retry: false,
             sent: cx.net.conns[self.conn].sent,
         });

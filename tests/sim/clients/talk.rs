@@ -135,10 +135,28 @@ impl Talk {
 
     /// The client does not wait for an answer any more, since its stream is gone.
     pub(crate) fn lose(&mut self, cx: &mut Cx<'_>, call: CallId) {
+        // The request may still be worked on (C10), so its id stays taken.
+        let lost = self.open.iter().filter(|(_, known)| **known == call);
+        self.barred.extend(lost.map(|(id, _)| id.clone()));
         self.open.retain(|_, known| *known != call);
         self.cancelled.retain(|_, known| *known != call);
         self.tokens.retain(|_, known| *known != call);
         cx.model.lose(call);
+    }
+
+    /// Nobody knows whether the request was read: an answer may come.
+    pub(crate) fn doubt(&mut self, cx: &mut Cx<'_>, call: CallId) {
+        let id = self
+            .open
+            .iter()
+            .find(|(_, known)| **known == call)
+            .map(|(id, _)| id.clone());
+        if let Some(id) = id {
+            self.open.remove(&id);
+            self.cancelled.insert(id.clone(), call);
+            self.barred.insert(id);
+            cx.model.calls[call].state = crate::model::State::Cancelled;
+        }
     }
 
     /// The client is gone, with all that it waited for.

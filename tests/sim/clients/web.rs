@@ -39,6 +39,8 @@ pub(crate) struct Web {
     /// The session id, or the path to post to.
     pub(crate) session: Option<String>,
     pub(crate) stage: Stage,
+    /// `initialize` on `/sse`, until it is answered.
+    pub(crate) greeting: Option<CallId>,
     pub(crate) lines: Vec<Line>,
     pub(crate) lost: Vec<Lost>,
     pub(crate) next_act: u64,
@@ -62,6 +64,7 @@ impl Web {
             old,
             session: None,
             stage: Stage::New,
+            greeting: None,
             lines: Vec::new(),
             lost: Vec::new(),
             next_act: cx.now.0 + cx.rng.time(3000),
@@ -208,6 +211,19 @@ impl Web {
         body: Option<&str>,
         kind: Kind,
     ) {
+        self.send_after(cx, (method, target), fields, body, kind, None);
+    }
+
+    /// The same, with the event after which a stream goes on.
+    pub(crate) fn send_after(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (method, target): (&str, &str),
+        fields: Vec<(&str, String)>,
+        body: Option<&str>,
+        kind: Kind,
+        last_id: Option<String>,
+    ) {
         let me = self.talk.me;
         cx.model.trace(|| {
             let body = body.unwrap_or_default();
@@ -233,6 +249,7 @@ impl Web {
                 fields,
                 body,
                 kind,
+                last_id,
             },
         );
     }

@@ -114,7 +114,12 @@ impl Web {
     }
 
     fn hear_message(&mut self, cx: &mut Cx<'_>, text: &[u8], on: &On) {
-        self.talk.hear(cx, text, on);
+        let ended = self.talk.hear(cx, text, on);
+        if ended.is_some() && ended == self.greeting {
+            self.greeting = None;
+            self.stage = Stage::Open;
+            self.say_initialized(cx);
+        }
     }
 
     /// A response is complete.
@@ -277,23 +282,27 @@ impl Web {
     }
 
     fn opened(&mut self, cx: &mut Cx<'_>) {
-        self.stage = Stage::Open;
-        let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         if !self.old {
-            self.talk.initialized = true;
-            return self.post_one_way(cx, ready, None);
+            self.stage = Stage::Open;
+            return self.say_initialized(cx);
         }
         // The old transport is also used without a handshake (E5).
         if cx.rng.chance(800) {
             let id = self.talk.fresh_id(cx);
-            let call = self.note_initialize(cx, &id);
+            self.greeting = Some(self.note_initialize(cx, &id));
             let body = self.talk.hello(&id);
-            self.post_message(cx, &body, vec![call], None);
-            self.talk.initialized = true;
-            self.post_one_way(cx, ready, None);
+            let calls = self.greeting.into_iter().collect();
+            self.post_message(cx, &body, calls, None);
         } else {
+            self.stage = Stage::Open;
             self.talk.caps = crate::clients::talk::Caps::default();
         }
+    }
+
+    fn say_initialized(&mut self, cx: &mut Cx<'_>) {
+        self.talk.initialized = true;
+        let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        self.post_one_way(cx, ready, None);
     }
 
     /// A connection is over.
@@ -350,13 +359,7 @@ impl Web {
             Kind::Message { calls, .. } => {
                 // It may have been read, and then its answers come on the stream.
                 for call in calls {
-                    if let Some((id, _)) = self.talk.open.iter().find(|(_, known)| **known == call)
-                    {
-                        let id = id.clone();
-                        self.talk.open.remove(&id);
-                        self.talk.cancelled.insert(id.clone(), call);
-                        self.talk.barred.insert(id);
-                    }
+                    self.talk.doubt(cx, call);
                 }
             }
             Kind::Initialize(_) | Kind::Sse | Kind::Delete => self.leave(cx),

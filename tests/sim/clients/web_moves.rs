@@ -64,24 +64,21 @@ impl Web {
 
     /// Opens the GET stream, from where it was lost if it was.
     fn listen(&mut self, cx: &mut Cx<'_>) {
-        let mut fields = self.fields(cx, Some("text/event-stream"));
-        if let Some(last) = self.main_last.take() {
-            fields.push(("Last-Event-ID", last));
-        }
-        self.send(cx, "GET", "/mcp", fields, None, Kind::Main);
+        let fields = self.fields(cx, Some("text/event-stream"));
+        let last = self.main_last.take();
+        self.send_after(cx, ("GET", "/mcp"), fields, None, Kind::Main, last);
     }
 
     /// Asks for the rest of a stream.
     pub(crate) fn resume(&mut self, cx: &mut Cx<'_>, lost: Lost) {
-        let mut fields = self.fields(cx, Some("text/event-stream"));
-        fields.push(("Last-Event-ID", lost.last_id));
+        let fields = self.fields(cx, Some("text/event-stream"));
         cx.model.stats.resumed += 1;
         let surely = cx.now.0 - lost.at < SURELY_KEPT_MS && !self.deleting;
         let kind = Kind::Resume {
             calls: lost.calls,
             surely,
         };
-        self.send(cx, "GET", "/mcp", fields, None, kind);
+        self.send_after(cx, ("GET", "/mcp"), fields, None, kind, Some(lost.last_id));
     }
 
     /// Connections break.

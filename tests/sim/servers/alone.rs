@@ -10,9 +10,17 @@ impl Process {
     pub(crate) fn alone(&mut self, cx: &mut Cx<'_>) {
         if cx.hit(Fault::ListChanged) {
             self.more_tools += 1;
-            let which = cx.rng.pick(&["tools", "tools", "prompts", "resources"]);
-            let method = format!("notifications/{which}/list_changed");
-            self.say(cx, &format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#));
+            let of = &self.definition;
+            let has = [
+                ("tools", of.has_tools),
+                ("prompts", of.has_prompts),
+                ("resources", of.has_resources),
+            ];
+            let (which, has) = cx.rng.pick(&has);
+            if has {
+                let method = format!("notifications/{which}/list_changed");
+                self.say(cx, &format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#));
+            }
         }
         if cx.hit(Fault::Stray) {
             self.stray(cx);

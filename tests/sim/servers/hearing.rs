@@ -12,8 +12,9 @@ const METHODS: [(&str, &str); 11] = [
     ("prompts/list", "prompts"),
     ("resources/list", "resources"),
     ("resources/templates/list", "resources"),
-    ("resources/subscribe", "subscribe"),
-    ("resources/unsubscribe", "subscribe"),
+    // A client may ask for it before the server has said what it offers.
+    ("resources/subscribe", ""),
+    ("resources/unsubscribe", ""),
     ("logging/setLevel", "logging"),
     ("tools/call", ""),
     ("prompts/get", ""),
@@ -109,7 +110,6 @@ impl Process {
             "tools" => of.has_tools,
             "prompts" => of.has_prompts,
             "resources" => of.has_resources,
-            "subscribe" => of.has_resources && of.subscribe,
             "logging" => of.logging,
             _ => true,
         };

@@ -89,7 +89,7 @@ pub(crate) struct Birth {
 
 impl Process {
     /// A child that was just started; its faults are drawn now.
-    pub(crate) fn new(cx: &mut Cx<'_>, birth: Birth) -> Self {
+    pub(crate) fn new(cx: &mut Cx<'_>, birth: Birth, calm: bool) -> Self {
         let Birth {
             id,
             server,
@@ -98,7 +98,11 @@ impl Process {
             definition,
         } = birth;
         let dies_after = cx.hit(Fault::DiesAtByte).then(|| cx.rng.index(4000));
-        let next_alone = cx.now.0 + cx.rng.time(4000);
+        let next_alone = if calm {
+            u64::MAX
+        } else {
+            cx.now.0 + cx.rng.time(4000)
+        };
         Self {
             id,
             server,
@@ -244,6 +248,7 @@ impl Process {
 
     /// From now on it behaves. One that cannot be mended ends, and its successor behaves.
     pub(crate) fn calm(&mut self, cx: &mut Cx<'_>) {
+        self.next_alone = u64::MAX;
         self.dies_after = None;
         self.ignores_eof = false;
         self.ignores_term = false;

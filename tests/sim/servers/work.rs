@@ -83,7 +83,8 @@ impl Process {
             return None;
         }
         let jobs = self.jobs.values().map(|job| job.due);
-        let alone = (self.stage == Stage::Serving).then_some(self.next_alone);
+        let alone =
+            (self.stage == Stage::Serving && self.next_alone < u64::MAX).then_some(self.next_alone);
         let late = self.late.front().map(|(due, _)| *due);
         jobs.chain(alone).chain(late).chain(self.dying).min()
     }
