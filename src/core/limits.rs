@@ -249,6 +249,8 @@ pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 
 /// Length of mcp.json; a longer one is refused.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Backups of mcp.json that are kept; a further one takes the place of the oldest.
+pub const CONFIG_BACKUPS_MAX: usize = 20;
 /// Between two looks at a configuration file that must agree before it is read.
 pub const CONFIG_SETTLE_MS: u64 = 50;
 /// How often the configuration is looked at where the system has no file events.

@@ -6,7 +6,7 @@
 
 mod child;
 mod children;
-mod clock;
+pub(crate) mod clock;
 mod configuration;
 pub(crate) mod disk;
 mod driven;
