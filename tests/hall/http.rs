@@ -66,10 +66,7 @@ impl Response {
 
     /// Whether the connection can be used again.
     pub(crate) fn reusable(&self) -> bool {
-        self.done
-            && !self
-                .header("connection")
-                .is_some_and(|value| value == "close")
+        self.done && self.header("connection") != Some("close")
     }
 
     /// Whether it is an event stream.

@@ -451,7 +451,7 @@ fn what_was_known_is_offered_at_once_after_a_restart_and_not_told_as_a_change() 
     let record = String::from_utf8(record.clone()).unwrap();
     assert!(record.contains("use t"), "{record}");
 
-    let silent = script.clone().manual("initialize");
+    let silent = script.manual("initialize");
     let mut w = World::http().server("s", silent).store(w.store).begin();
     let a = Client::http(&mut w);
     let hello = a.initialize(&mut w, "2025-11-25", "{}");

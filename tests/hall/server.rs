@@ -87,7 +87,7 @@ impl Script {
 
     /// Replaces a list.
     pub(crate) fn set<const N: usize>(&mut self, member: &'static str, entries: [String; N]) {
-        self.lists.insert(member, vec![entries.to_vec()]);
+        self.lists.insert(member, vec![entries.into()]);
     }
 
     /// Leaves a method to the test.

@@ -149,7 +149,7 @@ mod tests {
         );
         let to = |version| {
             rewritten(text, |text, at, edits| {
-                result(version, Method::Tool, text, at, edits)
+                result(version, Method::Tool, text, at, edits);
             })
         };
         assert_eq!(to(Version::V2025_06_18), text);
@@ -168,7 +168,7 @@ mod tests {
         let text = r#"{"messages":[{"role":"user","content":{"type":"audio","data":""}}]}"#;
         let old = Version::V2024_11_05;
         let rewritten = rewritten(text, |text, at, edits| {
-            result(old, Method::Prompt, text, at, edits)
+            result(old, Method::Prompt, text, at, edits);
         });
         assert!(rewritten.contains(r#"{"type":"text","text":"[audio, about 0 bytes"#));
     }
