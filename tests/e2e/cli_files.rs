@@ -187,15 +187,18 @@ fn is_root() -> bool {
 fn as_somebody(dir: &Dir, args: &[&str]) -> Ended {
     let config = dir.file("");
     let args = &[&["--config-dir", config.as_str()], args].concat();
-    let mut command = command(dir.path(), args);
-    if is_root() {
-        let copy = std::env::temp_dir().join(format!("1mcp-e2e-copy-{}", std::process::id()));
-        if !copy.exists() {
-            fs::copy(program::BINARY, &copy).unwrap();
-        }
-        command = program::other(copy.to_str().unwrap(), dir.path(), args);
-        command.uid(65534).gid(65534).current_dir("/");
+    if !is_root() {
+        return run(&mut command(dir.path(), args));
     }
+    // Not everybody may enter the directory that the binary is in. Copied by another process: a
+    // program that somebody has open for writing cannot be run, and each test that starts one
+    // holds our files for a moment.
+    let place = Dir::new();
+    let copy = place.file("1mcp");
+    let cp = [program::BINARY, copy.as_str()];
+    run(&mut program::other("cp", place.path(), &cp)).expect(0);
+    let mut command = program::other(&copy, dir.path(), args);
+    command.uid(65534).gid(65534).current_dir("/");
     run(&mut command)
 }
 
