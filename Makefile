@@ -10,7 +10,7 @@ FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test readme lint deps static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
-        outside-tools release ci install clean
+        outside-tools release readme ci install clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,10 +40,10 @@ static: ## the static musl binary, checked and left at target/dist/1mcp
 	@tests/outside/static.sh
 
 sim: ## the simulator, SIM_SEEDS=1000
-	ONE_MCP_SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --release --test sim -- --nocapture
+	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --release --test sim -- --nocapture
 
 sim-long: ## the simulator for a night
-	ONE_MCP_SIM_SEEDS=1000000 $(CARGO) test --locked --release --test sim -- --nocapture
+	SIM_SEEDS=1000000 $(CARGO) test --locked --release --test sim -- --nocapture
 
 fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each
 	@test -n "$(FUZZ_TARGETS)" || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }
@@ -76,6 +76,12 @@ outside: release outside-tools ## suites, clients and servers that other people 
 
 outside-tools:
 	@tests/outside/tools.sh
+
+readme: ## write the flag tables of README.md from the program
+	$(CARGO) build --locked --release --bin 1mcp
+	{ sed '/flags: begin/q' README.md; $(BIN) __readme-flags; \
+	    sed -n '/flags: end/,$$p' README.md; } > target/README.md
+	mv target/README.md README.md
 
 ci: ## everything above, as the continuous integration runs it
 	@.ci/run

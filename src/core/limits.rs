@@ -20,6 +20,12 @@ pub const CHILD_PIPE_BYTES: i32 = 256 * 1024;
 pub const SHARE_BYTES_MIN: usize = 32 * 1024;
 /// Short pieces are gathered in one buffer up to this length before a new one is begun.
 pub const OUTBOX_TAIL_BYTES_MAX: usize = 64 * 1024;
+/// Room of a fresh buffer in an outbox: the head of an answer and a short message.
+pub const SPARE_BYTES_MIN: usize = 512;
+/// Sent buffers up to this size are kept for the next message; larger ones are given back.
+pub const SPARE_BYTES_MAX: usize = 4 * 1024;
+/// Sent buffers that are kept: about as many as messages wait at once in one busy turn.
+pub const SPARES_MAX: usize = 16;
 
 // --- lines (own stdin, children's stdout) ------------------------------------------------------
 
@@ -219,6 +225,9 @@ pub const EXIT_STATE_MS_MAX: u64 = 300;
 /// Open files that we ask the system for: all connections and some children. The soft limit is
 /// often 1024.
 pub const OPEN_FILES_WANTED: u64 = 8192;
+/// After our ports were opened, this long until the first child is started: the start of a program
+/// holds the loop for some milliseconds, and a client that waits for us gets its answer before.
+pub const FIRST_SPAWN_MS: u64 = 10;
 /// Process groups that the guard remembers; one more is not stopped by it.
 pub const GUARD_GROUPS_MAX: usize = 4096;
 /// From the SIGTERM of the guard to its SIGKILL.
@@ -240,6 +249,8 @@ pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 
 /// Length of mcp.json; a longer one is refused.
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Backups of mcp.json that are kept; a further one takes the place of the oldest.
+pub const CONFIG_BACKUPS_MAX: usize = 20;
 /// Between two looks at a configuration file that must agree before it is read.
 pub const CONFIG_SETTLE_MS: u64 = 50;
 /// How often the configuration is looked at where the system has no file events.

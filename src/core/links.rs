@@ -4,7 +4,7 @@
 //! the turn. Since nothing is buffered anywhere else, the core always knows what is unsent.
 //! Never reads, never frames.
 
-use crate::base::outbox::{Outbox, Part};
+use crate::base::outbox::{Outbox, Part, Spares};
 use crate::base::slab::Key;
 use crate::language::PoolKey;
 
@@ -50,6 +50,16 @@ struct Link {
 pub struct Links {
     slots: Vec<Option<Link>>,
     dirty: Vec<LinkKey>,
+    spares: Spares,
+}
+
+/// The link of this key, in the table `slots`.
+fn find(slots: &mut [Option<Link>], link: LinkKey) -> Option<&mut Link> {
+    let Key { index, generation } = link.0;
+    slots
+        .get_mut(index as usize)?
+        .as_mut()
+        .filter(|slot| slot.generation == generation)
 }
 
 impl Links {
@@ -78,11 +88,7 @@ impl Links {
     }
 
     fn get_mut(&mut self, link: LinkKey) -> Option<&mut Link> {
-        let Key { index, generation } = link.0;
-        self.slots
-            .get_mut(index as usize)?
-            .as_mut()
-            .filter(|slot| slot.generation == generation)
+        find(&mut self.slots, link)
     }
 
     /// Who reads this link; `None` once it is gone.
@@ -94,12 +100,14 @@ impl Links {
     /// Appends a message. Bytes for a link that is gone, or whose writing half is closing, vanish:
     /// nobody will read them.
     pub fn send(&mut self, link: LinkKey, parts: &[Part<'_>]) {
-        let Some(slot) = self.get_mut(link) else {
+        let Some(slot) = find(&mut self.slots, link) else {
             return;
         };
         if slot.ending == Ending::Open {
-            slot.outbox.push_all(parts);
-            self.mark(link);
+            slot.outbox.push_all(parts, &mut self.spares);
+            if !std::mem::replace(&mut slot.dirty, true) {
+                self.dirty.push(link);
+            }
         }
     }
 
@@ -157,10 +165,10 @@ impl Links {
     /// The kernel took this many bytes. `true` if the writing half is to be closed now, which is
     /// said once.
     pub fn wrote(&mut self, link: LinkKey, bytes: usize) -> bool {
-        let Some(slot) = self.get_mut(link) else {
+        let Some(slot) = find(&mut self.slots, link) else {
             return false;
         };
-        slot.outbox.wrote(bytes);
+        slot.outbox.wrote(bytes, &mut self.spares);
         let shut = slot.ending == Ending::ShutdownWhenSent && slot.outbox.unsent() == 0;
         if shut {
             slot.ending = Ending::Shutdown;

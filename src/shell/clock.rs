@@ -1,13 +1,17 @@
 //! The two clocks, read here and nowhere else, and the date of a log line.
+//!
+//! A turn of the loop has one moment, as a message has one date: reading both clocks for each of
+//! the ten things that one call makes happen would cost more than some of them.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use onemcp::now::{Now, Tick, UnixSeconds};
 
-/// Counts from its creation.
+/// Counts from its creation; shows the moment at which it was read last.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    read: Now,
 }
 
 impl Clock {
@@ -15,20 +19,38 @@ impl Clock {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
+            read: Now {
+                tick: Tick(0),
+                wall: UnixSeconds(unix_ms() / 1000),
+            },
         }
     }
 
-    /// This moment, on both clocks.
-    pub(crate) fn now(&self) -> Now {
-        Now {
-            tick: self.tick(),
-            wall: UnixSeconds(unix_ms() / 1000),
+    /// Reads both clocks: after every wait, and after whatever may have taken long.
+    pub(crate) fn read(&mut self) {
+        let past = self.start.elapsed();
+        let tick = Tick(
+            past.as_secs()
+                .saturating_mul(1000)
+                .saturating_add(u64::from(past.subsec_millis())),
+        );
+        // Somebody may set the machine's clock at any time; that is seen a millisecond later.
+        if tick != self.read.tick {
+            self.read = Now {
+                tick,
+                wall: UnixSeconds(unix_ms() / 1000),
+            };
         }
     }
 
-    /// This moment on the clock that drives timeouts.
-    pub(crate) fn tick(&self) -> Tick {
-        Tick(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    /// The moment of the last reading, on both clocks.
+    pub(crate) const fn now(&self) -> Now {
+        self.read
+    }
+
+    /// The same on the clock that drives timeouts.
+    pub(crate) const fn tick(&self) -> Tick {
+        self.read.tick
     }
 }
 
@@ -90,8 +112,9 @@ mod tests {
 
     #[test]
     fn the_tick_never_goes_back() {
-        let clock = Clock::new();
+        let mut clock = Clock::new();
         let first = clock.tick();
+        clock.read();
         assert!(clock.now().tick >= first);
     }
 }

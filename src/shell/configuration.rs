@@ -2,7 +2,6 @@
 //! mean is the core's business.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use onemcp::config::{Config, Environment, demo_config, read};
@@ -38,14 +37,12 @@ impl Configuration {
     /// Names the files. `demo` serves the built-in server in place of what they say.
     pub(crate) fn new(file: PathBuf, config_dir: &Path, demo: bool) -> Self {
         let parent = hash_of_directory(config_dir);
-        let environment = Environment::new(env::vars_os(), &[])
-            .with_tool_directories(tool_directories())
-            .with_parent_hash(&parent);
+        let environment = with_tools(Environment::new(env::vars_os(), &[]));
         let dot_env = file.with_file_name(".env");
         Self {
             file,
             dot_env,
-            environment,
+            environment: environment.with_parent_hash(&parent),
             demo,
             known: None,
         }
@@ -119,47 +116,14 @@ fn hash_of_directory(path: &Path) -> String {
     digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where people's tools are, as far as that exists: an instance that was started from a desktop
-/// has a PATH without them.
-fn tool_directories() -> Vec<OsString> {
-    let home = env::var_os("HOME").map(PathBuf::from);
-    let beside_home = [
-        ".local/bin",
-        ".cargo/bin",
-        ".bun/bin",
-        ".deno/bin",
-        ".volta/bin",
-        ".asdf/shims",
-        ".local/share/mise/shims",
-        ".nvm/current/bin",
-    ];
-    ["/usr/local/bin", "/opt/homebrew/bin", "/snap/bin"]
-        .iter()
-        .map(PathBuf::from)
-        .chain(
-            home.iter()
-                .flat_map(|home| beside_home.map(|rest| home.join(rest))),
-        )
-        .chain(home.as_deref().and_then(nvm_default))
-        .filter(|directory| directory.is_dir())
-        .map(OsString::from)
-        .collect()
-}
-
-/// The newest Node that nvm installed: nvm itself sets PATH only in shells.
-fn nvm_default(home: &Path) -> Option<PathBuf> {
-    let versions = home.join(".nvm/versions/node").read_dir().ok()?;
-    let newest = versions
-        .filter_map(|entry| Some(entry.ok()?.file_name()))
-        .max_by_key(|name| version_numbers(name))?;
-    let directory = home.join(".nvm/versions/node").join(newest);
-    Some(directory.join("bin"))
-}
-
-fn version_numbers(name: &OsStr) -> Vec<u32> {
-    let name = name.to_string_lossy();
-    let numbers = name.trim_start_matches('v').split('.');
-    numbers.map_while(|number| number.parse().ok()).collect()
+/// Without the directories where people's tools are, an instance that was started from a desktop
+/// finds no npx.
+fn with_tools(environment: Environment) -> Environment {
+    environment.with_usual_tool_directories(Path::is_dir, |directory| {
+        let entries = directory.read_dir().into_iter().flatten();
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        names.collect()
+    })
 }
 
 #[cfg(test)]
@@ -229,12 +193,25 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_node_of_nvm_is_found_by_number_and_not_by_letter() {
+    fn contract_2_a_childs_path_has_the_tool_directories_that_exist() {
         let dir = TempDir::new();
-        for version in ["v9.11.2", "v22.3.0", "v22.21.1"] {
-            fs::create_dir_all(dir.path().join(".nvm/versions/node").join(version)).unwrap();
+        for below in [".local/bin", ".nvm/versions/node/v22.21.1/bin"] {
+            fs::create_dir_all(dir.path().join(below)).unwrap();
         }
-        let found = nvm_default(dir.path()).unwrap();
-        assert!(found.ends_with("v22.21.1/bin"));
+        let variables = [
+            ("HOME".into(), dir.path().into()),
+            ("PATH".into(), "/bin".into()),
+        ];
+        let environment = with_tools(Environment::new(variables, &[]));
+        let text = br#"{"mcpServers": {"a": {"command": "a"}}}"#;
+        let config = read(text, &environment).unwrap();
+        let spawn = config.servers[0].spawn().unwrap();
+        let mut path = spawn.env.iter().filter(|(name, _)| name == "PATH");
+        let path = path.next().unwrap().1.to_str().unwrap();
+        let home = dir.path().display();
+        assert!(path.starts_with("/bin"), "{path}");
+        assert!(path.contains(&format!(":{home}/.local/bin")), "{path}");
+        assert!(path.contains(&format!(":{home}/.nvm/versions/node/v22.21.1/bin")));
+        assert!(!path.contains(".cargo"), "{path}");
     }
 }

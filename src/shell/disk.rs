@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -186,7 +186,7 @@ pub(crate) fn replace_with(
     let target = follow_links(path)?;
     let mode = mode_of(&target)?.unwrap_or(mode_if_new);
     let temporary = temporary_beside(&target);
-    let placed = write_temporary(files, &temporary, bytes, mode)
+    let placed = write_temporary(files, (&temporary, &target), bytes, mode)
         .and_then(|()| check_unchanged(&target, expected))
         .and_then(|()| {
             files
@@ -211,7 +211,7 @@ pub(crate) fn replace_with(
 
 fn write_temporary(
     files: &mut impl FileOperations,
-    path: &Path,
+    (path, target): (&Path, &Path),
     bytes: &[u8],
     mode: u32,
 ) -> Result<(), DiskError> {
@@ -223,11 +223,24 @@ fn write_temporary(
         }
     };
     let mut file = files.create(path, 0o600).map_err(failed("creating"))?;
+    give_to_owner(&file, target);
     files.write(&mut file, bytes).map_err(failed("writing"))?;
     files
         .set_mode(&file, mode)
         .map_err(failed("setting the permissions of"))?;
     files.sync(&file).map_err(failed("syncing"))
+}
+
+/// Gives a file to whom the file in whose place it comes belongs, else to whom the directory does:
+/// after `sudo 1mcp mcp add` the user must still be able to read his own file. Who may not give
+/// files away keeps it.
+pub(crate) fn give_to_owner(file: &File, target: &Path) {
+    let owner = fs::metadata(target).or_else(|_| fs::metadata(parent_of(target)));
+    if let (Ok(owner), Ok(own)) = (owner, file.metadata())
+        && owner.uid() != own.uid()
+    {
+        let _kept = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
 }
 
 fn rename_failed(target: &Path, cause: io::Error) -> DiskError {
@@ -354,6 +367,7 @@ impl Lock {
             .mode(0o600)
             .open(&lock)
             .map_err(failed)?;
+        give_to_owner(&file, &target);
         let begun = Instant::now();
         loop {
             match file.try_lock() {

@@ -12,54 +12,22 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 use onemcp::effect::{Effect, Effects, Level, SpawnSpec};
-use onemcp::hub::Hub;
 use onemcp::input::Input;
 use onemcp::language::PoolKey;
 use onemcp::limits::{EXIT_LOG_MS_MAX, EXIT_STATE_MS_MAX, READ_BYTES_PER_TURN_MAX};
 use onemcp::links::LinkKey;
-use onemcp::now::{Now, Tick};
+use onemcp::now::Tick;
 
 use crate::shell::children::{ChildKey, Children};
 use crate::shell::clock::Clock;
 use crate::shell::configuration::{Configuration, Loaded};
+use crate::shell::driven::Core;
 use crate::shell::link::{Link, LinkTable, Reading, Stream, Subject, Writing, subject, token};
 use crate::shell::listener::{Listener, Reserve};
 use crate::shell::log::Log;
 use crate::shell::signals::{Request, Signals};
 use crate::shell::state::StateDir;
 use crate::shell::watch::Watch;
-
-/// What the loop drives: the hub, or a test's stand-in.
-pub(crate) trait Core {
-    /// See [`Hub::handle`].
-    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects);
-    /// See [`Hub::next_deadline`].
-    fn next_deadline(&self) -> Option<Tick>;
-    /// See [`Hub::next_dirty`].
-    fn next_dirty(&mut self) -> Option<LinkKey>;
-    /// See [`Hub::pending`].
-    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]>;
-    /// See [`Hub::wrote`].
-    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool;
-}
-
-impl Core for Hub {
-    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
-        self.handle(now, input, out);
-    }
-    fn next_deadline(&self) -> Option<Tick> {
-        self.next_deadline()
-    }
-    fn next_dirty(&mut self) -> Option<LinkKey> {
-        self.next_dirty()
-    }
-    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
-        self.pending(link)
-    }
-    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
-        self.wrote(now, link, bytes, out)
-    }
-}
 
 /// The loop's own descriptors, as [`Subject::Fixed`].
 pub(crate) mod fixed {
@@ -114,6 +82,8 @@ pub(crate) struct EventLoop<C> {
     /// State was written since we last asked how that went.
     state_asked: bool,
     spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
+    /// Before this moment no child is started.
+    spawn_from: Tick,
     stopping: bool,
     exit: Option<u8>,
 }
@@ -135,10 +105,12 @@ pub(crate) struct Parts<C> {
 impl<C: Core> EventLoop<C> {
     /// A loop that has not run yet. Its listeners and signals are registered already.
     pub(crate) fn new(parts: Parts<C>) -> Self {
+        let mut clock = parts.clock;
+        clock.read();
         Self {
             poll: parts.poll,
             core: parts.core,
-            clock: parts.clock,
+            clock,
             effects: Effects::default(),
             links: LinkTable::default(),
             children: parts.children,
@@ -158,6 +130,7 @@ impl<C: Core> EventLoop<C> {
             state: parts.state,
             state_asked: false,
             spawns: VecDeque::new(),
+            spawn_from: Tick(0),
             stopping: false,
             exit: None,
         }
@@ -188,6 +161,7 @@ impl<C: Core> EventLoop<C> {
                 return Some(1);
             }
         }
+        self.clock.read();
         for event in events.iter() {
             self.note(event);
         }
@@ -195,19 +169,25 @@ impl<C: Core> EventLoop<C> {
         None
     }
 
-    /// How long nothing but an event can give us work.
+    /// How long nothing but an event can give us work. Counted from the beginning of this turn,
+    /// so a deadline may be kept late by as long as the turn was.
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.writable.is_empty() || !self.spawns.is_empty() {
+        let now = self.clock.tick();
+        let spawn = (!self.spawns.is_empty()).then_some(self.spawn_from);
+        if !self.ready.is_empty()
+            || !self.writable.is_empty()
+            || spawn.is_some_and(|from| from <= now)
+        {
             return Some(Duration::ZERO);
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
-        let deadline = [self.core.next_deadline(), watch]
+        let deadline = [self.core.next_deadline(), watch, spawn]
             .into_iter()
             .flatten()
             .min()?;
         // At least a millisecond: an owner of deadlines that lets one stand in the past must not
         // make us spin.
-        let wait = deadline.since(self.clock.tick()).max(1);
+        let wait = deadline.since(now).max(1);
         Some(Duration::from_millis(wait))
     }
 
@@ -335,11 +315,18 @@ impl<C: Core> EventLoop<C> {
 
     /// Passes a configuration on, and says what is wrong with parts of it.
     pub(crate) fn configure(&mut self, config: Box<onemcp::config::Config>) {
+        self.clock.read();
         for problem in &config.problems {
             let line = format!("{}: {problem}", self.configuration.file().display());
             self.log.line(Level::Error, &line);
         }
         self.dispatch(Input::Config(config));
+    }
+
+    /// Starts no child for a while: a client that waited for our port to open gets its first
+    /// answer before we wait for programs to be loaded.
+    pub(crate) fn hold_spawns(&mut self, ms: u64) {
+        self.spawn_from = self.clock.tick().after(ms);
     }
 
     /// Our own stdin and stdout become a link.
@@ -463,10 +450,15 @@ impl<C: Core> EventLoop<C> {
 
     /// Starts at most one child: each start blocks until the program runs or fails to.
     fn spawn_next(&mut self) -> bool {
+        if self.clock.tick() < self.spawn_from {
+            return false;
+        }
         let Some((pool, spec)) = self.spawns.pop_front() else {
             return false;
         };
-        match self.children.spawn(self.poll.registry(), pool, &spec) {
+        let spawned = self.children.spawn(self.poll.registry(), pool, &spec);
+        self.clock.read();
+        match spawned {
             Ok(spawned) => {
                 let link = self.open_link(spawned.stream);
                 self.children.set_link(spawned.child, link);

@@ -6,9 +6,10 @@
 
 mod child;
 mod children;
-mod clock;
+pub(crate) mod clock;
 mod configuration;
 pub(crate) mod disk;
+mod driven;
 mod event_loop;
 pub(crate) mod guard;
 mod guard_link;
@@ -33,7 +34,7 @@ use mio::{Poll, Registry};
 use onemcp::config::Config;
 use onemcp::effect::Level;
 use onemcp::hub::Hub;
-use onemcp::limits::OPEN_FILES_WANTED;
+use onemcp::limits::{FIRST_SPAWN_MS, OPEN_FILES_WANTED};
 use onemcp::settings::Settings;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -146,6 +147,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         configuration,
         state: StateDir::new(options.state_dir),
     });
+    if options.http.is_some() {
+        event_loop.hold_spawns(FIRST_SPAWN_MS);
+    }
     event_loop.configure(config);
     if let Some(stream) = stdio {
         event_loop.open_stdio(stream);

@@ -9,7 +9,8 @@ use onemcp::limits::{ACCEPTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
 use onemcp::links::LinkKey;
 
 use crate::shell::children::ChildKey;
-use crate::shell::event_loop::{Core, EventLoop, Ready};
+use crate::shell::driven::Core;
+use crate::shell::event_loop::{EventLoop, Ready};
 use crate::shell::link::{Reading, Stream, Writing};
 use crate::shell::listener::Accepted;
 

@@ -7,13 +7,16 @@ use onemcp::input::Input;
 use onemcp::limits::{WRITE_BYTES_PER_TURN_MAX, WRITE_SLICES_MAX};
 use onemcp::links::LinkKey;
 
-use crate::shell::event_loop::{Core, EventLoop};
+use crate::shell::driven::Core;
+use crate::shell::event_loop::EventLoop;
 use crate::shell::link::{Link, Reading, Stream, Writing};
 
 /// What became of one write.
 enum Step {
-    /// The kernel took this many bytes. `all` = nothing was left when we asked it to.
-    Took { bytes: usize, all: bool },
+    /// The kernel took this many bytes, which is all that there was.
+    TookAll(usize),
+    /// It took this many; there is more.
+    Took(usize),
     /// There was nothing to write.
     Nothing,
     /// The kernel takes nothing for now.
@@ -39,8 +42,14 @@ impl<C: Core> EventLoop<C> {
             while let Some(key) = self.core.next_dirty() {
                 self.write_link(key);
             }
+            // A link that was drained may be closed, or let its owner go on.
+            self.obey();
             let Some(key) = self.broken.pop() else {
-                return;
+                match self.core.next_dirty() {
+                    Some(key) => self.write_link(key),
+                    None => return,
+                }
+                continue;
             };
             if self.close_link(key) {
                 self.dispatch(Input::Broken { link: key });
@@ -61,15 +70,25 @@ impl<C: Core> EventLoop<C> {
                 Writing::Open => {}
             }
             match write_once(&self.core, link, key) {
-                Step::Nothing => return self.wrote(key, 0),
-                // Not documented for any of our streams; taken for a refusal.
-                Step::Took { bytes: 0, .. } => return self.block(key),
-                Step::Took { bytes, all } => {
-                    self.wrote(key, bytes);
-                    budget = budget.saturating_sub(bytes);
-                    if all {
-                        return;
+                Step::Nothing => {
+                    if self.wrote(key, 0) {
+                        self.shut(key);
                     }
+                    return;
+                }
+                Step::TookAll(bytes) => {
+                    if self.wrote(key, bytes) {
+                        self.shut(key);
+                    }
+                    return;
+                }
+                // Not documented for any of our streams; taken for a refusal.
+                Step::Took(0) => return self.block(key),
+                Step::Took(bytes) => {
+                    if self.wrote(key, bytes) {
+                        return self.shut(key);
+                    }
+                    budget = budget.saturating_sub(bytes);
                     if budget == 0 {
                         return self.writable.push(key);
                     }
@@ -111,37 +130,49 @@ impl<C: Core> EventLoop<C> {
     /// What nobody will read vanishes.
     fn discard(&mut self, key: LinkKey) {
         let unsent = self.core.pending(key).map(<[u8]>::len).sum();
-        self.wrote(key, unsent);
+        let _shut = self.wrote(key, unsent);
     }
 
-    /// Tells the core how many bytes are on their way, which may move it to order something, and
-    /// closes the writing half if these were the last.
-    fn wrote(&mut self, key: LinkKey, bytes: usize) {
+    fn wrote(&mut self, key: LinkKey, bytes: usize) -> bool {
         let now = self.clock.now();
-        let last = self.core.wrote(now, key, bytes, &mut self.effects);
-        if last && let Some(link) = self.links.get_mut(key) {
+        self.core.wrote(now, key, bytes, &mut self.effects)
+    }
+
+    fn shut(&mut self, key: LinkKey) {
+        if let Some(link) = self.links.get_mut(key) {
             link.shut();
         }
-        self.obey();
     }
 }
 
 fn write_once<C: Core>(core: &C, link: &mut Link, key: LinkKey) -> Step {
-    let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
-    let (mut count, mut of) = (0, 0);
-    for (slot, piece) in slices.iter_mut().zip(core.pending(key)) {
-        *slot = IoSlice::new(piece);
-        count += 1;
-        of += piece.len();
-    }
-    if of == 0 {
+    let mut pieces = core.pending(key).filter(|piece| !piece.is_empty());
+    let Some(first) = pieces.next() else {
         return Step::Nothing;
-    }
-    match link.write(slices.get(..count).unwrap_or_default()) {
-        Ok(bytes) => Step::Took {
-            bytes,
-            all: bytes == of && count < WRITE_SLICES_MAX,
-        },
+    };
+    // A message that was not shared is one piece; no list is made for it.
+    let (done, of, more) = match pieces.next() {
+        None => (link.write(&[IoSlice::new(first)]), first.len(), false),
+        Some(second) => {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+            let (mut count, mut of) = (0, 0);
+            let mut all = [first, second].into_iter().chain(pieces);
+            for (slot, piece) in slices.iter_mut().zip(all.by_ref()) {
+                *slot = IoSlice::new(piece);
+                count += 1;
+                of += piece.len();
+            }
+            let more = all.next().is_some();
+            (
+                link.write(slices.get(..count).unwrap_or_default()),
+                of,
+                more,
+            )
+        }
+    };
+    match done {
+        Ok(bytes) if bytes == of && !more => Step::TookAll(bytes),
+        Ok(bytes) => Step::Took(bytes),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Refused,
         Err(_) => Step::Dead,
     }

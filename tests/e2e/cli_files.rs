@@ -2,7 +2,7 @@
 //! looks like, and lose nothing when they cannot.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 
 use crate::support::dir::Dir;
@@ -159,13 +159,36 @@ fn contract_1_of_many_at_once_none_is_lost() {
     assert_eq!(list["servers"].as_array().unwrap().len(), 8);
 }
 
+#[test]
+fn contract_1_a_file_changed_by_root_still_belongs_to_its_owner() {
+    if !is_root() {
+        return;
+    }
+    let dir = Dir::new();
+    let owner = |name: &str| fs::metadata(dir.file(name)).unwrap().uid();
+    chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    cli(dir.path(), &["mcp", "add", "a", "--", "true"]).expect(0);
+    assert_eq!(
+        owner("mcp.json"),
+        65534,
+        "a new file belongs to whom the directory does"
+    );
+    cli(dir.path(), &["mcp", "add", "b", "--", "true"]).expect(0);
+    assert_eq!((owner("mcp.json"), owner("backups/mcp")), (65534, 65534));
+    let ended = as_somebody(&dir, &["mcp", "remove", "a"]);
+    assert_eq!(ended.expect(0).err, "");
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
 /// The command as somebody who is not root: root may write everywhere.
 fn as_somebody(dir: &Dir, args: &[&str]) -> Ended {
     let config = dir.file("");
     let args = &[&["--config-dir", config.as_str()], args].concat();
-    let owner = fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own));
     let mut command = command(dir.path(), args);
-    if owner.unwrap() == 0 {
+    if is_root() {
         let copy = std::env::temp_dir().join(format!("1mcp-e2e-copy-{}", std::process::id()));
         if !copy.exists() {
             fs::copy(program::BINARY, &copy).unwrap();

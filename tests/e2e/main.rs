@@ -8,6 +8,10 @@
 
 mod support;
 
+mod bad_http;
+mod children;
 mod cli;
 mod cli_files;
 mod readme;
+mod reloading;
+mod starting;

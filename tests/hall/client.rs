@@ -226,10 +226,11 @@ impl Client {
     }
 
     fn posts(self, world: &mut World, path: &str, text: &str) {
-        let link = match self.state(world).idle.pop() {
-            Some(link) => link,
-            None => world.connect(),
-        };
+        let mut idle = std::mem::take(&mut self.state(world).idle);
+        // Those that were idle for too long are closed by now.
+        idle.retain(|link| !world.peer(*link).closed);
+        let link = idle.pop().unwrap_or_else(|| world.connect());
+        self.state(world).idle = idle;
         self.state(world).links.push((link, Response::default()));
         let headers = self.headers(world, "application/json, text/event-stream");
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();

@@ -1,5 +1,6 @@
 //! Stories of the hall: the whole hub in memory, clients on one side, servers on the other, one
 //! rule of protocol.md or contract.md after the other.
+#![cfg(test)]
 
 mod client;
 mod http;
@@ -8,6 +9,12 @@ mod world;
 
 mod asks;
 mod calls;
+mod isolation;
+mod limits;
 mod lists;
 mod names;
+mod notes;
+mod reload;
+mod resources;
+mod sse;
 mod stdio;

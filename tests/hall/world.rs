@@ -295,6 +295,11 @@ impl World {
         self.rest();
     }
 
+    /// Bytes that the hub keeps for a peer.
+    pub(crate) fn unsent(&self, link: LinkKey) -> usize {
+        self.hub.pending(link).map(<[u8]>::len).sum()
+    }
+
     /// How much the hub holds.
     pub(crate) fn counts(&self) -> onemcp::hub::Counts {
         self.hub.counts()

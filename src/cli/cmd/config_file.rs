@@ -9,7 +9,9 @@ use std::time::Duration;
 use onemcp::config::Environment;
 use onemcp::limits::CONFIG_BYTES_MAX;
 
+use super::backup;
 use crate::cli::failure::{Failure, reason};
+use crate::cli::out;
 use crate::cli::places::Places;
 use crate::shell::disk::{self, DiskError, Lock};
 
@@ -56,6 +58,12 @@ pub(super) fn change(
         tries -= 1;
         let old = read(path)?;
         let new = edit(old.as_deref().unwrap_or_default())?;
+        if let Some(old) = old.as_deref().filter(|old| **old != new)
+            && let Err(why) = backup::keep(&places.config_dir, old)
+        {
+            // The change was asked for, and the bytes that go are few.
+            out::note(&format!("{why}; going on without"));
+        }
         match disk::replace_if_unchanged(path, old.as_deref(), &new, 0o600) {
             Ok(()) => return Ok(()),
             Err(DiskError::Changed { .. }) if tries > 0 => {}
@@ -81,6 +89,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use onemcp::config::edit;
+    use onemcp::limits::CONFIG_BACKUPS_MAX;
 
     use super::*;
 
@@ -136,6 +145,53 @@ mod tests {
         assert_eq!(mode(&places.config_file), 0o644);
         let text = read(&places.config_file).unwrap().unwrap();
         assert!(edit::contains(&text, &["mcpServers", "a"]).unwrap());
+        assert!(edit::contains(&text, &["mcpServers", "b"]).unwrap());
+    }
+
+    #[test]
+    fn contract_1_each_change_leaves_a_backup_and_the_newest_are_kept() {
+        let scratch = Scratch::new();
+        let places = scratch.places();
+        let backups = || -> Vec<PathBuf> {
+            let dir = fs::read_dir(places.config_dir.join("backups/mcp"));
+            let entries = dir.into_iter().flatten();
+            let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            paths.sort();
+            paths
+        };
+        add(&places, "a").unwrap();
+        assert_eq!(
+            backups(),
+            [""; 0].map(PathBuf::from),
+            "there was nothing to keep"
+        );
+        let old = fs::read(&places.config_file).unwrap();
+        add(&places, "b").unwrap();
+        let first = backups().remove(0);
+        assert_eq!(fs::read(&first).unwrap(), old);
+        assert_eq!(mode(&first), 0o600);
+        assert_eq!(mode(first.parent().unwrap()), 0o700);
+        // A change that changes nothing leaves none.
+        add(&places, "b").unwrap();
+        assert_eq!(backups().len(), 1);
+        fs::write(first.with_file_name("mine.txt"), "").unwrap();
+        for year in 1000..1000 + CONFIG_BACKUPS_MAX {
+            fs::write(first.with_file_name(format!("{year}.json")), "").unwrap();
+        }
+        add(&places, "c").unwrap();
+        let left = backups();
+        assert_eq!(left.len(), CONFIG_BACKUPS_MAX + 1);
+        assert!(left.contains(&first) && !left.contains(&first.with_file_name("1000.json")));
+    }
+
+    #[test]
+    fn a_backup_that_cannot_be_kept_hinders_no_change() {
+        let scratch = Scratch::new();
+        let places = scratch.places();
+        add(&places, "a").unwrap();
+        fs::write(places.config_dir.join("backups"), "in the way").unwrap();
+        add(&places, "b").unwrap();
+        let text = read(&places.config_file).unwrap().unwrap();
         assert!(edit::contains(&text, &["mcpServers", "b"]).unwrap());
     }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each: flags become values, values become deeds.
 
+mod backup;
 mod config_file;
 pub(super) mod health;
 pub(super) mod mcp_add;

@@ -8,6 +8,7 @@ use crate::backend::session::{Report, Session};
 use crate::backend::stdio::Said;
 use crate::base::frame::Frame;
 use crate::base::outbox::{Part, length};
+use crate::base::word;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId, Kind, our_number};
@@ -205,11 +206,7 @@ impl Session {
         let Some(link) = self.child.link() else {
             return;
         };
-        let broken = |part: &Part<'_>| {
-            let bytes = part.bytes();
-            bytes.contains(&b'\n') || bytes.contains(&b'\r')
-        };
-        if parts.iter().any(broken) {
+        if !parts.iter().all(|part| word::is_one_line(part.bytes())) {
             let mut whole: Vec<u8> = parts
                 .iter()
                 .flat_map(|part| part.bytes())

@@ -1,7 +1,10 @@
 //! Small tools without any knowledge of MCP or HTTP. Imports nothing else of the core but the
 //! limits and the clock.
 
+pub mod few;
 pub mod frame;
 pub mod outbox;
+pub mod short;
 pub mod slab;
 pub mod timers;
+pub(crate) mod word;

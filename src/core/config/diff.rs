@@ -5,8 +5,8 @@ use super::model::Server;
 impl Server {
     /// Whether the running process (or the decision to run none) is no longer what the new entry
     /// says. Everything else (tags, tool lists, descriptions, prefix, timeouts, restart policy) is
-    /// taken over in place. `isolation`, `era` and `roots` count: they decide what we declared to it
-    /// at the handshake. So does another reason not to start it: it is shown.
+    /// taken over in place. `isolation`, `era` and `roots` count: they decide what we declared to
+    /// it at the handshake. So does another reason not to start it: it is shown.
     #[must_use]
     pub fn needs_restart(&self, new: &Self) -> bool {
         if self.disabled && new.disabled {

@@ -57,8 +57,8 @@ pub struct Hub {
     clients: Clients,
     backends: Backends,
     hall: Hall,
-    /// The message that is being handled; its buffer is reused.
-    frame: Frame,
+    /// The message that is being handled; its buffer is reused. Taken out while a machine works.
+    frame: Option<Frame>,
     leaving: Leaving,
 }
 
@@ -74,7 +74,7 @@ impl Hub {
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
             hall: Hall::new(settings.clone(), cursor_key),
-            frame: Frame::default(),
+            frame: Some(Frame::default()),
             leaving: Leaving::No,
             entropy,
             settings,
@@ -147,7 +147,7 @@ impl Hub {
     /// What the machines have to tell, until neither has anything more.
     fn settle(&mut self, now: Now, out: &mut Effects) {
         loop {
-            let mut frame = std::mem::take(&mut self.frame);
+            let mut frame = self.frame.take().unwrap_or_default();
             let mut cx = cx!(self, now, out);
             let told = if let Some(event) = self.backends.next(&mut cx, &mut frame) {
                 self.hear_backend(now, out, event, &frame);
@@ -158,7 +158,7 @@ impl Hub {
             } else {
                 false
             };
-            self.frame = frame;
+            self.frame = Some(frame);
             if !told {
                 break;
             }
@@ -306,12 +306,7 @@ pub struct Counts {
 
 /// A message from an HTTP body may stand on several lines; a child reads one.
 fn flatten(frame: &mut Frame) {
-    if frame
-        .bytes()
-        .iter()
-        .any(|byte| matches!(byte, b'\n' | b'\r'))
-        && let Some(text) = frame.bytes_mut()
-    {
+    if let Some(text) = frame.bytes_mut() {
         write::flatten(text);
     }
 }

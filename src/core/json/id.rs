@@ -1,19 +1,20 @@
 //! Ids of JSON-RPC messages as bytes: kept, compared, told from other values, and found in what is
 //! left of a message that was too long. Never changes one.
 
+use crate::base::short::ShortBytes;
 use crate::json::scan::Scanner;
 use crate::json::span::{self, Span};
 use crate::limits::ID_BYTES_MAX;
 
 /// An id as it stood on the wire, kept to be given back byte for byte (A1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonId(Box<[u8]>);
+pub struct JsonId(ShortBytes);
 
 impl JsonId {
     /// Keeps the bytes of an id.
     #[must_use]
     pub fn new(raw: &[u8]) -> Self {
-        Self(raw.into())
+        Self(ShortBytes::new(raw))
     }
 
     /// The bytes, as they stood.

@@ -10,5 +10,4 @@ mod id;
 pub mod newline;
 mod scan;
 pub mod span;
-mod word;
 pub mod write;

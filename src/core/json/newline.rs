@@ -2,7 +2,7 @@
 //! never what a line says.
 
 use crate::base::frame::Frame;
-use crate::json::word;
+use crate::base::word;
 use crate::limits::{LINE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, SHARE_BYTES_MIN};
 
 /// How much of either end of a line that is too long is kept.

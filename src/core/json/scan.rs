@@ -1,8 +1,8 @@
 //! One pass over JSON text that accepts exactly RFC 8259, without recursion. Keeps no values, only
 //! where they end. UTF-8 is checked before, by whoever begins a scan.
 
+use crate::base::word;
 use crate::json::span::{Malformed, Span};
-use crate::json::word;
 use crate::limits::JSON_DEPTH_MAX;
 
 /// A place in a text. Everything before it was accepted.

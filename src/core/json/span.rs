@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::base::word;
 use crate::json::scan::Scanner;
-use crate::json::word;
 
 /// A byte range of a JSON text that holds exactly one value, without blanks around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Writing JSON strings and the few messages that are ours.
 
-use crate::json::word;
+use crate::base::word;
 
 /// Appends the text as a JSON string with its quotes.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
@@ -72,6 +72,9 @@ fn begin(id: &[u8]) -> Vec<u8> {
 /// Turns raw line ends into blanks, in place. In valid JSON they can only stand between tokens, so
 /// the meaning is the same and the text fits on one line (DESIGN 6).
 pub fn flatten(text: &mut [u8]) {
+    if word::is_one_line(text) {
+        return;
+    }
     for byte in text {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';

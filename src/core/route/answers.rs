@@ -23,7 +23,7 @@ impl Hall {
         let Some(id_at) = envelope.id else { return };
         let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
         let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
-        let Some(ask) = asked.and_then(|key| self.end_ask(key)) else {
+        let Some(ask) = asked.and_then(|key| self.end_ask(desk, key)) else {
             desk.cx.log(Level::Debug, || {
                 "a client answered what it was not asked".to_owned()
             });
@@ -37,10 +37,13 @@ impl Hall {
     }
 
     /// Takes a question out of the tables.
-    pub(crate) fn end_ask(&mut self, key: AskKey) -> Option<Ask> {
+    pub(crate) fn end_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) -> Option<Ask> {
         let ask = self.asks.remove(key)?;
         if let Some(client) = self.clients.get_mut(&ask.client) {
             client.asks.retain(|other| *other != key);
+        }
+        if self.asks.is_empty() {
+            self.wake_for_asks(desk);
         }
         Some(ask)
     }
@@ -107,7 +110,9 @@ impl Hall {
 
     /// Tells the client that its answer is not wanted any more.
     pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
-        let Some(ask) = self.end_ask(key) else { return };
+        let Some(ask) = self.end_ask(desk, key) else {
+            return;
+        };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
              \"params\":{{\"requestId\":{}}}}}",
@@ -135,7 +140,7 @@ impl Hall {
             .map(|client| client.asks.clone())
             .unwrap_or_default();
         for key in keys {
-            if let Some(ask) = self.end_ask(key) {
+            if let Some(ask) = self.end_ask(desk, key) {
                 self.refuse_ask(
                     desk,
                     ask.pool,

@@ -12,7 +12,7 @@ use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS};
+use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, ID_BYTES_MAX};
 use crate::route::calls::CallKey;
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::route::held::HeldAsk;
@@ -222,6 +222,10 @@ impl Hall {
         let token_at = fields(text, meta, ["progressToken"])
             .ok()
             .and_then(|[at]| at);
+        if token_at.is_some_and(|at| at.range().len() > ID_BYTES_MAX) {
+            let text = "the progress token is too long";
+            return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
+        }
         let mut edits = Edits::default();
         if let (Want::Form, Some(params)) = (ask.want, params)
             && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()

@@ -53,7 +53,8 @@ impl Hall {
             // The lists were withdrawn while it was away.
             self.changes.note_all(desk.cx, owner);
         }
-        self.send_level(desk, pool);
+        let lowest = self.lowest_level();
+        self.send_level(desk, pool, lowest);
         self.renew_subscriptions(desk, pool);
         self.unpark(desk, pool);
         self.lists_settled(desk, pool);

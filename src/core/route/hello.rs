@@ -138,7 +138,10 @@ impl Hall {
             self.abandon(desk, key, Some(b"\"the client is gone\""));
         }
         self.end_subscriptions(desk, client);
-        self.clients.remove(&client);
+        let gone = self.clients.remove(&client);
+        if gone.is_some_and(|client| client.level.is_some()) {
+            self.send_levels(desk);
+        }
         let private = self
             .pools
             .iter()
@@ -161,11 +164,5 @@ impl Hall {
         if let Some(at) = [next, self.parked_deadline()].into_iter().flatten().min() {
             self.wake_at(desk, at);
         }
-    }
-
-    /// Calls whose time has come: [`Alarm::Calls`].
-    pub fn calls_alarm(&mut self, desk: &mut Desk<'_, '_>) {
-        self.expire_calls(desk);
-        self.end_idle(desk, crate::limits::POOL_IDLE_MS);
     }
 }

@@ -6,6 +6,7 @@ use crate::effect::Level;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::language::{At, ClientKey, PoolKey};
+use crate::limits::QUOTE_BYTES_MAX;
 use crate::now::Tick;
 use crate::route::calls::{Origin, from_wire};
 use crate::route::errors::Failure;
@@ -25,6 +26,9 @@ const LEVELS: [&str; 8] = [
     "alert",
     "emergency",
 ];
+
+/// `info`: for clients that set no level, in a session where another client did.
+const LEVEL_UNASKED: u8 = 1;
 
 fn level(name: &str) -> Option<u8> {
     LEVELS
@@ -49,26 +53,42 @@ impl Hall {
             Ok(level) => {
                 self.clients.entry(client).or_default().level = Some(level);
                 desk.succeed(client, at, id, "{}");
-                let pools: Vec<PoolKey> = self.pools.keys().copied().collect();
-                for pool in pools {
-                    self.send_level(desk, pool);
-                }
+                self.send_levels(desk);
             }
             Err(failure) => desk.fail(client, at, id, &failure),
         }
     }
 
-    /// Sends a session the most verbose level that anybody in it asked for, if that is news.
-    pub(crate) fn send_level(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+    /// A client asked for another level, or is gone: sends it to every session where that is news.
+    pub(crate) fn send_levels(&mut self, desk: &mut Desk<'_, '_>) {
+        let lowest = self.lowest_level();
+        for pool in self.pools.keys().copied().collect::<Vec<_>>() {
+            self.send_level(desk, pool, lowest);
+        }
+    }
+
+    /// The most verbose level that any client asked for.
+    pub(crate) fn lowest_level(&self) -> Option<u8> {
+        self.clients
+            .values()
+            .filter_map(|client| client.level)
+            .min()
+    }
+
+    /// Sends a session the level of its client, or the lowest of all, if that is news.
+    pub(crate) fn send_level(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        lowest: Option<u8>,
+    ) {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        let owner = session.owner;
-        let members = self
-            .clients
-            .iter()
-            .filter(|(key, _)| owner.is_none_or(|own| own == **key));
-        let wanted = members.filter_map(|(_, client)| client.level).min();
+        let wanted = match session.owner {
+            Some(owner) => self.clients.get(&owner).and_then(|client| client.level),
+            None => lowest,
+        };
         let logs = desk
             .backends
             .hello(pool)
@@ -99,11 +119,9 @@ impl Hall {
         };
         let Some((client, at)) = self.attributed(desk.cx.now.tick, session) else {
             let name = self.pool_name(pool);
-            let shown = String::from_utf8_lossy(text)
-                .chars()
-                .take(200)
-                .collect::<String>();
             desk.cx.log(Level::Debug, || {
+                let begin = text.get(..QUOTE_BYTES_MAX).unwrap_or(text);
+                let shown = String::from_utf8_lossy(begin);
                 format!(
                     "server={name} log of nobody in particular: {}",
                     shown.escape_debug()
@@ -118,6 +136,8 @@ impl Hall {
             .and_then(|at| string(text, at))
             .and_then(|name| level(&name));
         let wanted = self.clients.get(&client).and_then(|client| client.level);
+        // Who asked for nothing does not get what the server sends because another one did.
+        let wanted = wanted.or(session.level.map(|_| LEVEL_UNASKED));
         if said.zip(wanted).is_some_and(|(said, wanted)| said < wanted) {
             return;
         }

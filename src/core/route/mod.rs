@@ -102,6 +102,9 @@ pub struct Hall {
     pools: BTreeMap<PoolKey, Pool>,
     clients: BTreeMap<ClientKey, Client>,
     calls: Calls,
+    /// When sessions of single clients are looked at that may have been idle for too long; `None`
+    /// while there is none.
+    idle_check: Option<Tick>,
     asks: Slab<AskKey, Ask>,
     /// When they are given up; all wait equally long.
     ask_deadlines: DeadlineQueue<AskKey>,
@@ -140,6 +143,7 @@ impl Hall {
             pools: BTreeMap::new(),
             clients: BTreeMap::new(),
             calls: Calls::default(),
+            idle_check: None,
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
@@ -204,6 +208,8 @@ impl Hall {
             waiting.deadline = desk.cx.now.tick;
         }
         self.settle(desk);
+        self.idle_check = None;
+        self.wake_for_calls(desk);
         for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks] {
             desk.cx.timers.clear(alarm);
         }

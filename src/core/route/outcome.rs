@@ -65,7 +65,7 @@ impl Hall {
             self.leave(desk, call.pool, call.place);
         }
         if self.calls.is_empty() {
-            desk.cx.timers.clear(Alarm::Calls);
+            self.wake_for_calls(desk);
         }
         Some(call)
     }
@@ -108,6 +108,12 @@ impl Hall {
                         self.search_on(desk, caller, search);
                     }
                     _ if failed => {
+                        if let Some(resource) = &resource
+                            && method == Method::Read
+                        {
+                            // Whoever had it has it no more.
+                            self.answered.retain(|(uri, _)| *uri != resource.original);
+                        }
                         self.pass_error(desk, &caller, method, pool, envelope, frame);
                     }
                     search => {
@@ -208,7 +214,7 @@ impl Hall {
     }
 
     /// Calls that took too long. While a person is being asked, the clock stands still.
-    pub(crate) fn expire_calls(&mut self, desk: &mut Desk<'_, '_>) {
+    fn expire_calls(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now.tick;
         while let Some(key) = self.calls.pop_overdue(now) {
             if self.asked_meanwhile(key) {
@@ -248,7 +254,19 @@ impl Hall {
                 Origin::Quiet => {}
             }
         }
-        match self.calls.next_deadline() {
+    }
+
+    /// Calls whose time has come, and sessions that nobody uses: [`Alarm::Calls`].
+    pub fn calls_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+        self.expire_calls(desk);
+        self.end_idle(desk);
+        self.wake_for_calls(desk);
+    }
+
+    /// Sets the alarm of calls and idle sessions.
+    pub(crate) fn wake_for_calls(&mut self, desk: &mut Desk<'_, '_>) {
+        let next = self.calls.next_deadline();
+        match next.into_iter().chain(self.idle_check).min() {
             Some(at) => desk.cx.timers.set(Alarm::Calls, at),
             None => desk.cx.timers.clear(Alarm::Calls),
         }

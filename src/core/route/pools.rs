@@ -1,18 +1,18 @@
 //! Sessions with servers: who may use which (protocol S1), and what goes on in them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::effect::Level;
 use crate::language::{ClientKey, PoolKey, PoolState};
-use crate::limits::POOL_SESSIONS_PER_SERVER_MAX;
+use crate::limits::{POOL_IDLE_MS, POOL_SESSIONS_PER_SERVER_MAX};
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::now::Tick;
 use crate::route::calls::CallKey;
 use crate::route::catalog::Catalog;
 use crate::route::errors::Failure;
 use crate::route::ghosts::Ghosts;
-use crate::route::subscriptions::Subscribers;
+use crate::route::subscriptions::Listeners;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// How far a session has come, as far as its lists are concerned.
@@ -47,7 +47,7 @@ pub(crate) struct Pool {
     /// The level that was last sent to it.
     pub(crate) level: Option<u8>,
     /// Who listens to which of its resources.
-    pub(crate) subscriptions: BTreeMap<Rc<str>, Subscribers>,
+    pub(crate) subscriptions: Listeners,
     /// URL elicitations whose completion is still to be told, with the client that was asked.
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
@@ -82,7 +82,7 @@ impl Pool {
             ghosts: Ghosts::default(),
             retired: false,
             level: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: Listeners::new(),
             elicitations: VecDeque::new(),
             holding: false,
             since: now,
@@ -170,6 +170,7 @@ impl Hall {
         let session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
         self.pools.insert(pool, session);
         self.move_subscriptions(desk, client, key, pool);
+        self.watch_idle(desk);
         Some(pool)
     }
 
@@ -255,7 +256,7 @@ impl Hall {
         let calls = self.calls.of_pool(key);
         self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         self.drop_asks_of_pool(desk, key);
-        self.forget_subscribers(&pool);
+        self.forget_listeners(&pool.subscriptions);
         if let Some(server) = self.servers.get_mut(pool.server) {
             if server.shared == Some(key) {
                 server.shared = None;
@@ -300,6 +301,7 @@ impl Hall {
                 _ => pool.retired = true,
             }
         }
+        self.watch_idle(desk);
         self.keep_listeners(desk, server_key, key);
         self.remember(desk, server_key);
         self.changes.note_all(desk.cx, None);
@@ -307,22 +309,33 @@ impl Hall {
         self.end_if_retired(desk, key);
     }
 
+    /// There is a session of one client now: it is looked at when it may have been idle for long.
+    fn watch_idle(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.idle_check.is_none() {
+            self.idle_check = Some(desk.cx.now.tick.after(POOL_IDLE_MS));
+            self.wake_for_calls(desk);
+        }
+    }
+
     /// Ends sessions of single clients that have had nothing to do for long.
-    pub(crate) fn end_idle(&mut self, desk: &mut Desk<'_, '_>, idle_ms_max: u64) {
+    pub(crate) fn end_idle(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now.tick;
-        let idle = |pool: &Pool| {
-            pool.owner.is_some()
-                && pool.in_flight.is_empty()
-                && pool.subscriptions.is_empty()
-                && now.since(pool.used) >= idle_ms_max
-        };
-        let keys: Vec<PoolKey> = self
-            .pools
-            .iter()
-            .filter(|(_, pool)| self.single.is_none() && idle(pool))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in keys {
+        if self.single.is_some() || self.idle_check.is_none_or(|at| at > now) {
+            return;
+        }
+        self.idle_check = None;
+        let mut over = Vec::new();
+        for (key, pool) in self.pools.iter().filter(|(_, pool)| pool.owner.is_some()) {
+            let has_work = !pool.in_flight.is_empty() || !pool.subscriptions.is_empty();
+            let since = if has_work { now } else { pool.used };
+            let until = since.after(POOL_IDLE_MS);
+            if until <= now {
+                over.push(*key);
+            } else {
+                self.idle_check = Some(self.idle_check.map_or(until, |at| at.min(until)));
+            }
+        }
+        for key in over {
             self.stop_pool(desk, key);
         }
     }

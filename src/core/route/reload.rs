@@ -7,11 +7,8 @@ use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
 
 impl Hall {
-    /// Takes a configuration over.
+    /// Takes a configuration over. Its problems were logged by whoever knows the file's path.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
-        for problem in &config.problems {
-            desk.cx.log(Level::Error, || format!("mcp.json: {problem}"));
-        }
         let tags = self.settings.tags.clone();
         let wanted: Vec<config::Server> = config
             .servers
@@ -26,42 +23,41 @@ impl Hall {
             }
         }
         let mut order = Vec::with_capacity(wanted.len());
-        let mut added = Vec::new();
         for entry in wanted {
             let old = self.server_by_name(&entry.name);
-            let restart = old
-                .and_then(|key| self.server(key))
-                .is_some_and(|server| server.entry.needs_restart(&entry));
-            match old {
-                Some(key) if !restart => {
+            let old = old.and_then(|key| Some((key, self.server(key)?)));
+            order.push(match old {
+                None => self.add_server(desk, entry),
+                Some((key, server)) if server.entry.needs_restart(&entry) => {
+                    self.replace_server(desk, key, entry)
+                }
+                Some((key, _)) => {
                     self.update_server(desk, key, entry);
-                    order.push(key);
+                    key
                 }
-                Some(key) => {
-                    self.remove_server(desk, key);
-                    added.push((order.len(), entry));
-                    order.push(key);
-                }
-                None => {
-                    added.push((order.len(), entry));
-                    // Its place; the key follows.
-                    order.push(ServerKey(crate::base::slab::Key {
-                        index: u32::MAX,
-                        generation: u32::MAX,
-                    }));
-                }
-            }
+            });
         }
         self.order = order;
-        for (place, entry) in added {
-            let key = self.add_server(desk, entry);
-            if let Some(slot) = self.order.get_mut(place) {
-                *slot = key;
-            }
-        }
         self.names_stale = true;
         self.changes.note_all(desk.cx, None);
         self.settle(desk);
+    }
+
+    /// Starts a server anew. Who listens to its resources goes on listening.
+    fn replace_server(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: ServerKey,
+        entry: config::Server,
+    ) -> ServerKey {
+        let listeners = self.take_listeners(key);
+        self.remove_server(desk, key);
+        let key = self.add_server(desk, entry);
+        match self.servers.get_mut(key) {
+            Some(server) if server.fault().is_none() => server.listeners = listeners,
+            Some(_) | None => self.forget_listeners(&listeners),
+        }
+        key
     }
 
     /// Takes over what needs no other process.
@@ -93,6 +89,7 @@ impl Hall {
             self.stop_pool(desk, pool);
         }
         if let Some(server) = self.servers.remove(key) {
+            self.forget_listeners(&server.listeners);
             desk.cx.log(Level::Info, || {
                 format!("server={} removed or replaced", server.name())
             });

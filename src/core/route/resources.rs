@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use crate::json::span::string;
 use crate::json::write;
+use crate::language::ClientKey;
 use crate::mcp::names;
 use crate::route::calls::{Caller, Method, Resource, Search};
 use crate::route::catalog::Kind;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
+use crate::route::pools::Life;
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
@@ -20,8 +22,8 @@ pub(crate) struct Place {
     pub(crate) server: ServerKey,
     /// The resource there.
     pub(crate) resource: Resource,
-    /// Who is asked next if it does not know the URI, last one first.
-    pub(crate) left: Vec<ServerKey>,
+    /// If nobody is known to have it: who is asked next, last one first.
+    pub(crate) left: Option<Vec<ServerKey>>,
 }
 
 impl Hall {
@@ -33,8 +35,8 @@ impl Hall {
             .and_then(|[uri_at, meta]| {
                 let uri = incoming.text_of(uri_at, "uri")?;
                 let place = self
-                    .locate(desk, &uri)
-                    .ok_or_else(|| Failure::no_resource(&uri))?;
+                    .locate(desk, client, &uri)
+                    .ok_or_else(|| self.not_found(desk, client, &uri))?;
                 Ok((place, uri, uri_at, meta))
             });
         let (place, uri, uri_at, meta) = match found {
@@ -50,13 +52,14 @@ impl Hall {
                         .replace(uri_at, write::string(original).into_bytes());
                 }
                 request.resource = Some(place.resource);
-                if !place.left.is_empty() {
-                    request.search = Some(Box::new(Search {
-                        buffer: Rc::clone(&request.buffer),
-                        envelope: request.envelope,
-                        left: place.left,
-                    }));
-                }
+                let (buffer, envelope) = (&request.buffer, request.envelope);
+                request.search = place.left.map(|left| {
+                    Box::new(Search {
+                        buffer: Rc::clone(buffer),
+                        envelope,
+                        left,
+                    })
+                });
                 self.forward(desk, request, place.server);
             }
             Err(failure) => desk.fail(client, at, &id, &failure),
@@ -65,12 +68,17 @@ impl Hall {
 
     /// A listed URI leads to its server; a qualified one to the server it names; else the first
     /// template that matches; else the servers that have resources are asked in file order.
-    pub(crate) fn locate(&self, desk: &Desk<'_, '_>, uri: &str) -> Option<Place> {
+    pub(crate) fn locate(
+        &self,
+        desk: &Desk<'_, '_>,
+        client: ClientKey,
+        uri: &str,
+    ) -> Option<Place> {
         let here = |server, resource| {
             Some(Place {
                 server,
                 resource,
-                left: Vec::new(),
+                left: None,
             })
         };
         if let Some(target) = self.directory.find(Kind::Resources, uri) {
@@ -101,24 +109,63 @@ impl Hall {
         {
             return here(*server, same(uri));
         }
-        let has_resources = |key: &ServerKey| {
-            self.server(*key).is_some_and(|server| {
-                server.fault().is_none() && self.capabilities_of(desk, server, None).resources
-            })
+        let servers = self.with_resources(desk, client);
+        let in_life = |wanted| {
+            let life = |key: &&ServerKey| self.life(client, **key) == Some(wanted);
+            servers
+                .iter()
+                .filter(life)
+                .copied()
+                .rev()
+                .collect::<Vec<_>>()
         };
-        let mut left: Vec<ServerKey> = self
-            .order
-            .iter()
-            .copied()
-            .filter(has_resources)
-            .rev()
-            .collect();
+        // A server that is down or does not start delays no search, unless there is no other.
+        let mut left = in_life(Life::Up);
+        if left.is_empty() {
+            left = in_life(Life::Fresh);
+        }
+        let sure = left.len() == 1 && servers.len() == 1;
         let server = left.pop()?;
         Some(Place {
             server,
             resource: same(uri),
-            left,
+            left: (!sure).then_some(left),
         })
+    }
+
+    /// The servers that have resources, in file order.
+    fn with_resources(&self, desk: &Desk<'_, '_>, client: ClientKey) -> Vec<ServerKey> {
+        let has = |key: &ServerKey| {
+            self.server(*key).is_some_and(|server| {
+                let offered = self.capabilities_of(desk, server, Some(client));
+                server.fault().is_none() && offered.resources
+            })
+        };
+        self.order.iter().copied().filter(has).collect()
+    }
+
+    /// How far the session has come in which a client would ask a server.
+    fn life(&self, client: ClientKey, key: ServerKey) -> Option<Life> {
+        let server = self.server(key)?;
+        let own = server.private.get(&client).copied().or(server.shared);
+        own.and_then(|pool| self.pools.get(&pool))
+            .map(|pool| pool.life)
+    }
+
+    /// No server that could be asked has it. Perhaps one does that could not.
+    fn not_found(&self, desk: &Desk<'_, '_>, client: ClientKey, uri: &str) -> Failure {
+        let servers = self.with_resources(desk, client);
+        let away = |key: &ServerKey| self.life(client, *key) != Some(Life::Up);
+        let away = servers.into_iter().find(away);
+        let Some((key, server)) = away.and_then(|key| Some((key, self.server(key)?))) else {
+            return Failure::no_resource(uri);
+        };
+        let state = self.server_state(desk, server, Some(client));
+        let down = Failure::down(self.server_name(key), &state);
+        Failure {
+            message: format!("no server that is up has {uri}; {}", down.message),
+            ..down
+        }
     }
 
     fn resource(&self, server: ServerKey, uri: &str, original: &str) -> Resource {
@@ -143,13 +190,15 @@ impl Hall {
             .and_then(|at| string(text, at))
             .unwrap_or_default()
             .into_owned();
+        let client = caller.client;
+        while search
+            .left
+            .pop_if(|next| self.life(client, *next) == Some(Life::Down))
+            .is_some()
+        {}
         let Some(next) = search.left.pop() else {
-            return desk.fail(
-                caller.client,
-                caller.at,
-                &caller.id,
-                &Failure::no_resource(&uri),
-            );
+            let failure = self.not_found(desk, client, &uri);
+            return desk.fail(client, caller.at, &caller.id, &failure);
         };
         let token = fields(text, meta, ["progressToken"]);
         let request = Request {

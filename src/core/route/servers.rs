@@ -13,6 +13,7 @@ use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
+use crate::route::subscriptions::Listeners;
 use crate::route::{Desk, Hall, Running, ServerKey};
 
 /// One server of the configuration.
@@ -29,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) interactive: bool,
     /// What it said when it was last up, in this process or an earlier one.
     pub(crate) memory: Option<Memory>,
+    /// Who listened to its resources before its entry changed: they go on in its common session.
+    pub(crate) listeners: Listeners,
     /// The state directory was asked for `memory` and has answered.
     pub(crate) recalled: bool,
 }
@@ -44,6 +47,7 @@ impl Server {
             private: BTreeMap::new(),
             interactive: false,
             memory: None,
+            listeners: Listeners::new(),
             recalled: false,
         };
         server.update_prefix();
@@ -238,11 +242,13 @@ impl Hall {
         if let Some(spec) = server.pool_spec(declare) {
             let pool = desk.backends.start(desk.cx, spec);
             server.shared = Some(pool);
+            let listeners = std::mem::take(&mut server.listeners);
             let known = self
                 .servers
                 .get(key)
                 .and_then(|server| self.known_for(server, declare));
-            let session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
+            let mut session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
+            session.subscriptions = listeners;
             self.pools.insert(pool, session);
         }
     }

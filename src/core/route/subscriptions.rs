@@ -1,6 +1,7 @@
 //! Who listens to which resource: counted for each session and URI, so that a server is told once,
 //! and the listeners follow when they move to another session.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -9,9 +10,9 @@ use crate::json::span::string;
 use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
-use crate::route::calls::{Caller, Method, Origin, Resource};
+use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
-use crate::route::pools::{Life, Pool};
+use crate::route::pools::Life;
 use crate::route::resources::Place;
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
@@ -19,6 +20,9 @@ use crate::route::{Desk, Hall, ServerKey};
 
 /// The clients that listen to one URI of one session, each with the prefix it uses.
 pub(crate) type Subscribers = Vec<(ClientKey, Option<Rc<str>>)>;
+
+/// Who listens to which URI.
+pub(crate) type Listeners = BTreeMap<Rc<str>, Subscribers>;
 
 fn params(uri: &str) -> String {
     format!("{{\"uri\":{}}}", write::string(uri))
@@ -28,6 +32,14 @@ fn params(uri: &str) -> String {
 fn concerns(listened: &str, uri: &str) -> bool {
     uri.strip_prefix(listened)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || listened.ends_with('/'))
+}
+
+fn subscribes_to(call: Option<&Call>, uri: &str) -> bool {
+    matches!(
+        call.map(|call| &call.origin),
+        Some(Origin::Client { method: Method::Subscribe, resource: Some(resource), .. })
+            if *resource.original == *uri
+    )
 }
 
 impl Hall {
@@ -90,9 +102,12 @@ impl Hall {
             let before = subscribers.len();
             subscribers.retain(|(other, _)| *other != client);
             if subscribers.len() < before {
-                last = subscribers.is_empty();
-                if last {
+                if subscribers.is_empty() {
                     session.subscriptions.remove(&resource.original);
+                    // The server would end what another client is just beginning.
+                    let calls = &self.calls;
+                    let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
+                    last = !session.in_flight.iter().any(begins);
                 }
                 self.count_subscriptions(client, -1);
                 break;
@@ -108,8 +123,27 @@ impl Hall {
     fn listened(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
         let [uri_at] = incoming.params(["uri"])?;
         let uri = incoming.text_of(uri_at, "uri")?;
-        self.locate(desk, &uri)
-            .ok_or_else(|| Failure::no_resource(&uri))
+        let place = self.locate(desk, incoming.client, &uri);
+        let place = place.ok_or_else(|| Failure::no_resource(&uri))?;
+        // Nobody lists it and nobody has answered a read of it: only if there is no choice.
+        let subscribes = |key: &ServerKey| {
+            self.server(*key).is_some_and(|server| {
+                self.capabilities_of(desk, server, Some(incoming.client))
+                    .subscribe
+            })
+        };
+        let Some(left) = &place.left else {
+            return Ok(place);
+        };
+        let candidates = [place.server].into_iter().chain(left.iter().copied());
+        match candidates.filter(subscribes).collect::<Vec<_>>().as_slice() {
+            [only] => Ok(Place {
+                server: *only,
+                left: None,
+                ..place
+            }),
+            _ => Err(Failure::no_resource(&uri)),
+        }
     }
 
     fn pass_on(
@@ -166,6 +200,7 @@ impl Hall {
                 }
             }
             Method::Read if searched => {
+                self.answered.retain(|(uri, _)| *uri != resource.original);
                 self.answered
                     .push_back((Rc::clone(&resource.original), session.server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
@@ -324,15 +359,36 @@ impl Hall {
 
     /// A client is gone.
     pub(crate) fn end_subscriptions(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        for (_, server) in self.servers.iter_mut() {
+            server.listeners.retain(|_, subscribers| {
+                subscribers.retain(|(other, _)| *other != client);
+                !subscribers.is_empty()
+            });
+        }
         let pools: Vec<PoolKey> = self.pools.keys().copied().collect();
         for pool in pools {
             self.take_subscriptions(desk, pool, |other| other == client);
         }
     }
 
+    /// All who listen to the resources of a server that is about to be replaced.
+    pub(crate) fn take_listeners(&mut self, server: ServerKey) -> Listeners {
+        let mut listeners = Listeners::new();
+        for (_, pool) in self
+            .pools
+            .iter_mut()
+            .filter(|(_, pool)| pool.server == server)
+        {
+            for (uri, subscribers) in std::mem::take(&mut pool.subscriptions) {
+                listeners.entry(uri).or_default().extend(subscribers);
+            }
+        }
+        listeners
+    }
+
     /// A session is gone, and with it what was subscribed to there.
-    pub(crate) fn forget_subscribers(&mut self, pool: &Pool) {
-        for (client, _) in pool.subscriptions.values().flatten() {
+    pub(crate) fn forget_listeners(&mut self, listeners: &Listeners) {
+        for (client, _) in listeners.values().flatten() {
             self.count_subscriptions(*client, -1);
         }
     }

@@ -29,8 +29,10 @@ impl Answer {
         let text = self.text();
         let data = match self.header("content-type") {
             Some(kind) if kind.starts_with("text/event-stream") => {
-                let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-                data.last().unwrap_or_default()
+                let mut lines = text.lines().rev();
+                lines
+                    .find_map(|line| line.strip_prefix("data: "))
+                    .unwrap_or_default()
             }
             _ => text,
         };
@@ -82,6 +84,8 @@ impl Connection {
                 self.buffer.extend_from_slice(&part[..count]);
                 count > 0
             }
+            // A wait with a time limit is interrupted when the machine is halted for a moment.
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("{error}: {}", String::from_utf8_lossy(&self.buffer)),
         }

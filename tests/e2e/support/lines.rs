@@ -44,25 +44,14 @@ impl Lines {
     /// Waits for the first line of which `wanted` makes something.
     #[track_caller]
     pub(crate) fn find<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
-        self.find_from(0, what, wanted).1
-    }
-
-    /// The same among the lines from `from` on; also where to go on.
-    #[track_caller]
-    pub(crate) fn find_from<T>(
-        &self,
-        from: usize,
-        what: &str,
-        wanted: impl Fn(&str) -> Option<T>,
-    ) -> (usize, T) {
         let end = Instant::now() + PATIENCE;
         let mut state = self.lock();
-        let mut at = from;
+        let mut at = 0;
         loop {
             while let Some(line) = state.lines.get(at) {
                 at += 1;
                 if let Some(found) = wanted(line) {
-                    return (at, found);
+                    return found;
                 }
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -79,11 +68,6 @@ impl Lines {
     #[track_caller]
     pub(crate) fn containing(&self, text: &str) -> String {
         self.find(text, |line| line.contains(text).then(|| line.to_owned()))
-    }
-
-    /// How many there are by now.
-    pub(crate) fn count(&self) -> usize {
-        self.lock().lines.len()
     }
 
     /// All lines by now, as one text.

@@ -88,14 +88,39 @@ impl Client {
     /// Whether a server offers tools now.
     #[track_caller]
     pub(crate) fn offers(&mut self, server: &str) -> bool {
-        let prefix = format!("{server}_1mcp_");
-        self.tools().iter().any(|name| name.starts_with(&prefix))
+        any_of(server, &self.tools())
+    }
+
+    /// Waits until the tools are as wanted, looking again whenever they have changed.
+    #[track_caller]
+    pub(crate) fn until(&mut self, events: &mut Events, wanted: impl Fn(&[String]) -> bool) {
+        while !wanted(&self.tools()) {
+            events.tools_changed();
+        }
     }
 
     /// Calls a tool; the whole response.
     #[track_caller]
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
         self.ask("tools/call", &json!({"name": tool, "arguments": arguments}))
+    }
+
+    /// Calls a tool that runs for ten minutes and waits until it does: its first progress is there.
+    #[track_caller]
+    pub(crate) fn long_call(&mut self, server: &str) -> Events {
+        let params = json!({
+            "name": format!("{server}_1mcp_slow"),
+            "arguments": {"ms": 600_000, "steps": 10_000},
+            "_meta": {"progressToken": "p"},
+        });
+        let message = self.message("tools/call", &params);
+        let bytes = request("POST /mcp", &self.headers, message);
+        let mut connection = Connection::open(self.port);
+        let answer = connection.send(bytes).stream();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let mut events = Events(connection);
+        events.wait_for("notifications/progress");
+        events
     }
 
     /// Calls `echo` of a server and checks what comes back.
@@ -118,6 +143,12 @@ impl Client {
     }
 }
 
+/// Whether there are tools of a server among these.
+pub(crate) fn any_of(server: &str, tools: &[String]) -> bool {
+    let prefix = format!("{server}_1mcp_");
+    tools.iter().any(|name| name.starts_with(&prefix))
+}
+
 /// The text of a tool's answer.
 #[track_caller]
 pub(crate) fn text_of(response: &Value) -> &str {
@@ -136,6 +167,17 @@ impl Events {
             let data = self.0.event();
             let message: Value = serde_json::from_str(&data).unwrap();
             if message["method"] == method {
+                return message;
+            }
+        }
+    }
+
+    /// Waits for the response to the request whose stream this is.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> Value {
+        loop {
+            let message: Value = serde_json::from_str(&self.0.event()).unwrap();
+            if message["method"].is_null() {
                 return message;
             }
         }

@@ -10,7 +10,7 @@ const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
 
 /// Where a byte first stands.
-pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     let pattern = ONES.wrapping_mul(u64::from(wanted));
     let at = first(bytes, |word| zeros(word ^ pattern), |byte| byte == wanted);
     (at < bytes.len()).then_some(at)
@@ -18,7 +18,7 @@ pub(super) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
 
 /// How many bytes at the beginning stand in a JSON string for themselves: up to the first quote,
 /// backslash or control character.
-pub(super) fn plain_run(bytes: &[u8]) -> usize {
+pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     first(
         bytes,
         |word| {
@@ -27,6 +27,13 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
         },
         |byte| byte < b' ' || byte == b'"' || byte == b'\\',
     )
+}
+
+/// Whether the bytes have no line end. Looks at all of them: that is what compilers turn into wide
+/// instructions, and most texts have none.
+pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
+    let ends = |byte: &u8| u8::from(*byte == b'\n') | u8::from(*byte == b'\r');
+    bytes.iter().fold(0, |found, byte| found | ends(byte)) == 0
 }
 
 /// Marks the bytes of a word that are zero.
@@ -55,6 +62,21 @@ fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, hit: impl Fn(u8) -> bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_end_is_seen_at_every_place() {
+        for length in 0..70 {
+            let mut bytes = vec![b'x'; length];
+            assert!(is_one_line(&bytes));
+            for place in 0..length {
+                for end in [b'\n', b'\r'] {
+                    bytes[place] = end;
+                    assert!(!is_one_line(&bytes));
+                }
+                bytes[place] = 0x0b;
+            }
+        }
+    }
 
     #[test]
     fn every_byte_is_found_at_every_place_beside_every_neighbour() {
