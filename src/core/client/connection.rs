@@ -52,7 +52,7 @@ pub(super) struct Connection {
     pub(super) queued: bool,
     /// Since when it is doing this, or waiting for this piece of a request.
     pub(super) since: Tick,
-    /// When the last bytes came.
+    /// When the last bytes came, or we began to read again.
     pub(super) read_at: Tick,
     stalled: Option<Stall>,
     waiting: Waiting,
@@ -78,16 +78,19 @@ impl Connection {
         }
     }
 
-    /// It does something else from now on.
+    /// It does something else from now on. Of a request that came in the meantime the rest may have
+    /// waited for us, so its sender's time begins now.
     pub(super) const fn turn(&mut self, doing: Doing, now: Tick) {
         self.doing = doing;
         self.since = now;
+        self.read_at = now;
     }
 
     /// Stops reading from the peer, or resumes.
     pub(super) fn pause(&mut self, cx: &mut Cx<'_>, link: LinkKey, paused: bool) {
         if self.paused != paused {
             self.paused = paused;
+            self.read_at = cx.now.tick;
             cx.effects.push(Effect::PauseRead { link, paused });
         }
     }

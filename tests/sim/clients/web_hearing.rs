@@ -168,7 +168,8 @@ impl Web {
             Kind::Calls(calls) => self.calls_answered(cx, status, &calls, &body),
             Kind::OneWay { unbar } => {
                 self.allowed(cx, status, &[202], &body);
-                if let Some(id) = unbar {
+                // If its stream is still open, the request itself may even be on its way.
+                if let Some(id) = unbar.filter(|id| !self.talk.cancelled.contains_key(id)) {
                     self.talk.barred.remove(&id);
                 }
             }

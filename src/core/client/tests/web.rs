@@ -1,6 +1,7 @@
 //! HTTP around MCP: C13, CORS, connections, timeouts.
 
 use super::kit::*;
+use crate::language::ClientEvent;
 use crate::limits::{BODY_IDLE_MS_MAX, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX};
 use crate::mcp::version::Version;
 
@@ -196,6 +197,23 @@ fn slow_senders_get_408_and_idle_connections_are_closed() {
     assert_eq!(Answer::read(&kit.take_bytes(body)).status, 408);
     kit.wait(LINGER_MS_MAX);
     assert_eq!(kit.clients.count().connections, 0);
+}
+
+#[test]
+fn a_body_that_waited_for_us_gets_its_time() {
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_06_18);
+    let call = kit.call(&session, &[("Accept", "application/json")], "1");
+    let next = post(&[], &initialize("2025-06-18"));
+    kit.send(call.link, &next[..next.len() - 1]);
+    kit.wait(2 * BODY_IDLE_MS_MAX);
+    kit.answer(call.client, call.at, RESULT);
+    kit.pull();
+    kit.take_bytes(call.link);
+    kit.wait(BODY_IDLE_MS_MAX - 1);
+    assert_eq!(kit.take(call.link), "");
+    let told = kit.send(call.link, &next[next.len() - 1..]);
+    assert!(matches!(told[0].event, ClientEvent::Initialize { .. }));
 }
 
 #[test]
