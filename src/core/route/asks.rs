@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::outbox::Part;
+use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
 use crate::cx::Alarm;
 use crate::effect::Level;
@@ -298,7 +299,7 @@ impl Hall {
             since: desk.cx.now.tick,
         });
         let mut edits = Edits::default();
-        let wire = to_wire(key).to_string().into_bytes();
+        let wire = ShortBytes::decimal(to_wire(key));
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
