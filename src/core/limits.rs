@@ -195,6 +195,11 @@ pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
 /// Between two fetches of one list: a server that announces a change whenever it is asked would
 /// otherwise be asked without pause.
 pub const LIST_REFETCH_MS_MIN: u64 = 250;
+/// A list that could not be had is asked for again after this long; doubles with each failure in a
+/// row up to [`LIST_RETRY_MS_MAX`]. Else one slow start would hide a server's tools for good.
+pub const LIST_RETRY_MS_MIN: u64 = 5_000;
+/// The longest pause before a list is asked for again.
+pub const LIST_RETRY_MS_MAX: u64 = 5 * 60 * 1000;
 /// The first list waits this long for servers that are still starting (`--list-wait`).
 pub const LIST_WAIT_MS: u64 = 10_000;
 /// In stdio mode servers are started this long after `initialize`: if our input turns out to have

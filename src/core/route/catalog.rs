@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::json::span::{Span, elements, member, string};
-use crate::limits::{LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN};
+use crate::limits::{
+    LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN, LIST_RETRY_MS_MAX, LIST_RETRY_MS_MIN,
+};
 use crate::now::Tick;
 use crate::route::splice::fields;
 
@@ -103,6 +105,8 @@ pub struct List {
     fetch: Fetch,
     /// When the last fetch began, in this session.
     began: Option<Tick>,
+    /// Fetches that failed in a row.
+    failures: u32,
     /// The list was whole once, in this session or in an earlier one that is remembered.
     known: bool,
     /// Entries that were left out: no name, the same name twice, too many.
@@ -119,6 +123,8 @@ enum Fetch {
     Running,
     RunningStale,
     Pausing,
+    /// It failed and is tried again later; a change that is announced does not wait for that.
+    Failed,
 }
 
 /// What becomes of the wish to fetch a list.
@@ -168,7 +174,7 @@ impl List {
     /// The list shall be fetched.
     pub fn begin(&mut self, now: Tick) -> Begin {
         match self.fetch {
-            Fetch::Idle => {
+            Fetch::Idle | Fetch::Failed => {
                 let free = self.began.map_or(now, |at| at.after(LIST_REFETCH_MS_MIN));
                 if free <= now {
                     self.run(now);
@@ -188,7 +194,7 @@ impl List {
 
     /// The pause is over: `true` if a fetch has to be sent now.
     pub fn resume(&mut self, now: Tick) -> bool {
-        let pausing = self.fetch == Fetch::Pausing;
+        let pausing = matches!(self.fetch, Fetch::Pausing | Fetch::Failed);
         if pausing {
             self.run(now);
         }
@@ -210,10 +216,19 @@ impl List {
         again
     }
 
+    /// The fetch ended without an answer, and is to be tried again at this moment.
+    pub fn retry(&mut self, now: Tick) -> Tick {
+        let pause = LIST_RETRY_MS_MIN.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.fetch = Fetch::Failed;
+        now.after(pause.min(LIST_RETRY_MS_MAX))
+    }
+
     /// The session ended: whatever was under way is lost, the entries stay until they are replaced.
     pub fn reset(&mut self) {
         self.fetch = Fetch::Idle;
         self.began = None;
+        self.failures = 0;
         self.next.clear();
     }
 
@@ -240,6 +255,7 @@ impl List {
                 .all(|(a, b)| a.bytes() == b.bytes());
         self.entries = next;
         self.known = true;
+        self.failures = 0;
         self.rendered = None;
         Page::Whole { changed: !same }
     }
@@ -420,6 +436,26 @@ mod tests {
         assert_eq!(whole, Page::Whole { changed: true });
         assert!(!list.end());
         assert_eq!(keys(&list), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_had_is_tried_again_later_and_later() {
+        let mut list = List::default();
+        assert_eq!(list.begin(Tick(0)), Begin::Now);
+        assert!(!list.end());
+        assert_eq!(list.retry(Tick(0)), Tick(LIST_RETRY_MS_MIN));
+        assert!(list.resume(Tick(LIST_RETRY_MS_MIN)));
+        list.end();
+        assert_eq!(list.retry(Tick(0)), Tick(2 * LIST_RETRY_MS_MIN));
+        (0..20).for_each(|_| drop(list.retry(Tick(0))));
+        assert_eq!(list.retry(Tick(0)), Tick(LIST_RETRY_MS_MAX));
+        // A change that is announced does not wait, and the late alarm finds nothing to do.
+        let later = Tick(LIST_RETRY_MS_MAX);
+        assert_eq!(list.begin(later), Begin::Now);
+        assert!(!list.resume(later));
+        page(&mut list, r#"{"tools":[]}"#);
+        list.end();
+        assert_eq!(list.retry(Tick(0)), Tick(LIST_RETRY_MS_MIN));
     }
 
     #[test]

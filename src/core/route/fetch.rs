@@ -10,7 +10,9 @@ use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::errors::METHOD_NOT_FOUND;
 use crate::route::ghosts::Ghosts;
+use crate::route::outcome::error_code;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -91,7 +93,7 @@ impl Hall {
         params: Option<&str>,
     ) {
         if !self.call_quietly(desk, pool, Origin::List(kind), kind.method(), params) {
-            self.list_failed(desk, pool, kind);
+            self.list_failed(desk, pool, kind, true);
         }
     }
 
@@ -108,7 +110,12 @@ impl Hall {
             .outcome
             .filter(|_| envelope.kind == Message::Result);
         let Some(result) = result else {
-            return self.list_failed(desk, pool, kind);
+            let code = envelope
+                .outcome
+                .and_then(|error| error_code(frame.bytes(), error));
+            // Who has no such list will not have it later either.
+            let retries = code != Some(i64::from(METHOD_NOT_FOUND));
+            return self.list_failed(desk, pool, kind, retries);
         };
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
@@ -147,19 +154,28 @@ impl Hall {
         }
     }
 
-    /// A list could not be had: what was known of it stays.
-    pub(crate) fn list_failed(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+    /// A list could not be had: what was known of it stays, and it is asked for again later.
+    pub(crate) fn list_failed(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        kind: Kind,
+        retries: bool,
+    ) {
         let name = self.pool_name(pool);
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        let again = session.catalog.list_mut(kind).end();
+        let list = session.catalog.list_mut(kind);
+        if list.end() {
+            self.fetch(desk, pool, kind);
+        } else if retries && session.life == Life::Up {
+            let at = list.retry(desk.cx.now.tick);
+            self.changes.pause(desk.cx, at, pool, kind);
+        }
         desk.cx.log(Level::Warn, || {
             format!("server={name} did not answer {}", kind.method())
         });
-        if again {
-            self.fetch(desk, pool, kind);
-        }
         self.lists_settled(desk, pool);
     }
 

@@ -176,7 +176,7 @@ impl Hall {
             Some(Origin::Client { caller, .. }) => {
                 desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
-            Some(Origin::List(kind)) => self.list_failed(desk, pool, kind),
+            Some(Origin::List(kind)) => self.list_failed(desk, pool, kind, true),
             Some(Origin::Quiet) | None => {}
         }
     }
@@ -250,7 +250,7 @@ impl Hall {
                     let failure = Failure::about(&name, text);
                     desk.fail(caller.client, caller.at, &caller.id, &failure);
                 }
-                Origin::List(kind) => self.list_failed(desk, pool, kind),
+                Origin::List(kind) => self.list_failed(desk, pool, kind, true),
                 Origin::Quiet => {}
             }
         }
@@ -283,7 +283,8 @@ fn not_found(envelope: &Envelope, text: &[u8]) -> bool {
     })
 }
 
-fn error_code(text: &[u8], error: Span) -> Option<i64> {
+/// The code of an error.
+pub(crate) fn error_code(text: &[u8], error: Span) -> Option<i64> {
     let code = member(text, error, "code")?.of(text);
     std::str::from_utf8(code).ok()?.parse().ok()
 }
