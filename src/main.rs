@@ -9,5 +9,6 @@ mod shell;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    shell::outlive_file_size_limit();
     ExitCode::from(cli::main())
 }

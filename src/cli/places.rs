@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf, absolute};
 
 use super::args::Line;
-use super::failure::Failure;
+use super::failure::{Failure, reason};
 
 /// The files and directories of one configuration, absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,15 @@ fn chosen(line: &Line) -> (Option<&std::ffi::OsStr>, Option<&std::ffi::OsStr>) {
 }
 
 fn full(path: &Path) -> Result<PathBuf, Failure> {
-    absolute(path).map_err(|_| Failure::Usage("a path must not be empty".to_owned()))
+    if path.as_os_str().is_empty() {
+        return Err(Failure::Usage("a path must not be empty".to_owned()));
+    }
+    absolute(path).map_err(|error| {
+        let why = reason(&error);
+        Failure::Failed(format!(
+            "finding the current directory: {why}; give whole paths"
+        ))
+    })
 }
 
 #[cfg(test)]

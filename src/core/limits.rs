@@ -101,8 +101,11 @@ pub const SSE_RETRY_MS: u64 = 500;
 
 // --- sessions ----------------------------------------------------------------------------------
 
-/// Sessions at once; one more `initialize` is answered 429.
+/// Sessions at once; for one more `initialize` the one unused for longest ends, or it is answered
+/// 429.
 pub const SESSIONS_MAX: usize = 10_000;
+/// A session that was used within this time is not ended for another one.
+pub const SESSION_SPARE_MS: u64 = 5 * 60 * 1000;
 /// An idle session ends after this long unless `--session-ttl` says otherwise.
 pub const SESSION_IDLE_MS: u64 = 24 * 60 * 60 * 1000;
 /// Calls of one session in flight; we stop reading from a stdio client and answer -32603 to an

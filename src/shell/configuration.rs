@@ -72,14 +72,8 @@ impl Configuration {
         if self.demo {
             return Ok(Loaded::New(Box::new(demo_config(&own_program()))));
         }
-        let failed = |file: &Path, error: std::io::Error| {
-            format!("cannot read {}: {}", file.display(), reason(&error))
-        };
-        let text = read_bounded(&self.file, CONFIG_BYTES_MAX)
-            .map_err(|error| failed(&self.file, error))?;
-        let dot_env = read_bounded(&self.dot_env, CONFIG_BYTES_MAX)
-            .map_err(|error| failed(&self.dot_env, error))?
-            .unwrap_or_default();
+        let text = self.read(&self.file)?;
+        let dot_env = self.read(&self.dot_env)?.unwrap_or_default();
         let hash = hash_of_files(text.as_deref(), &dot_env);
         if self.known.as_deref() == Some(&hash) {
             return Ok(Loaded::Unchanged);
@@ -93,6 +87,23 @@ impl Configuration {
             Ok(config) => Ok(Loaded::New(Box::new(config))),
             Err(error) => Err(format!("{}: {error}", self.file.display())),
         }
+    }
+}
+
+impl Configuration {
+    fn read(&self, file: &Path) -> Result<Option<Vec<u8>>, String> {
+        let cannot = |why: &str| format!("cannot read {}: {why}", file.display());
+        // At the start a pipe may be waited for: `--config <(..)`. Later nobody may be at its other
+        // end, and everything would stand still.
+        let later = self.known.is_some();
+        if later
+            && file
+                .metadata()
+                .is_ok_and(|found| !found.is_file() && !found.is_dir())
+        {
+            return Err(cannot("it is no regular file any more"));
+        }
+        read_bounded(file, CONFIG_BYTES_MAX).map_err(|error| cannot(&reason(&error)))
     }
 }
 
@@ -176,6 +187,17 @@ mod tests {
         let error = files.load().unwrap_err();
         assert!(error.starts_with("cannot read "), "{error}");
         assert!(error.ends_with("mcp.json: is a directory"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_file_is_not_waited_for() {
+        let dir = TempDir::new();
+        let mut files = configuration(&dir);
+        assert!(matches!(files.load(), Ok(Loaded::Missing)));
+        // A device stands for all that is no file: it needs no system call to be there.
+        std::os::unix::fs::symlink("/dev/null", files.file()).unwrap();
+        let error = files.load().unwrap_err();
+        assert!(error.ends_with("no regular file any more"), "{error}");
     }
 
     #[test]

@@ -75,6 +75,13 @@ pub(crate) struct ServeOptions {
     pub(crate) demo: bool,
 }
 
+/// A write beyond `ulimit -f` is to fail as one to a full disk does; left alone, it ends the
+/// process. To be called before anything is written.
+pub(crate) fn outlive_file_size_limit() {
+    // A system that refuses this leaves things as they were.
+    let _refused = sys::ignore_signal(libc::SIGXFSZ);
+}
+
 /// Serves until told to stop; the exit code. What goes wrong before the first client can come is
 /// one line on stderr, and nothing was started.
 #[must_use]

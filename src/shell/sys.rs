@@ -244,6 +244,8 @@ pub(crate) fn set_up_child(command: &mut Command, setup: ChildSetup) {
 fn before_exec(setup: &ChildSetup) -> io::Result<()> {
     // SAFETY: has no preconditions; a process fresh from fork is no group leader.
     let _session = unsafe { libc::setsid() };
+    // SAFETY: SIG_DFL installs no handler. What we ignore is no business of a child's.
+    let _before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
     #[cfg(target_os = "linux")]
     if setup.die_with_parent {
         // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.

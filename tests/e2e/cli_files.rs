@@ -223,6 +223,29 @@ fn contract_1_a_place_that_cannot_be_written_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn contract_1_a_limit_of_file_sizes_is_an_error_like_any_other() {
+    let dir = Dir::new();
+    dir.write("mcp.json", "{}\n");
+    let line = format!("ulimit -f 0; 1mcp mcp add a -d {} -- true", dir.file(""));
+    let ended = run(&mut program::other("sh", dir.path(), &["-c", &line]));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.ends_with(": file too large\n"), "{ended:?}");
+    assert_eq!(dir.read("mcp.json"), "{}\n");
+}
+
+#[test]
+fn contract_1_what_cannot_be_started_yet_is_added_and_said() {
+    let dir = Dir::new();
+    let ended = cli(
+        dir.path(),
+        &["mcp", "add", "a", "--", "x", "${E2E_NOT_SET}"],
+    );
+    assert!(ended.expect(0).err.contains("E2E_NOT_SET"), "{ended:?}");
+    let ended = cli(dir.path(), &["mcp", "add", "b", "--", "x"]);
+    assert_eq!(ended.expect(0).err, "");
+}
+
+#[test]
 fn contract_1_what_is_no_file_is_named() {
     let dir = Dir::new();
     fs::create_dir(dir.file("mcp.json")).unwrap();

@@ -191,6 +191,19 @@ fn contract_2_a_state_directory_that_cannot_be_written_costs_nothing_else() {
 }
 
 #[test]
+fn contract_2_a_limit_of_file_sizes_costs_only_what_is_kept() {
+    let dir = Dir::new();
+    dir.servers(&[("a", fixture(&[]))]);
+    let line = format!("ulimit -f 0; exec 1mcp serve --port 0 -d {}", dir.file(""));
+    let mut command = crate::support::program::other("sh", dir.path(), &["-c", &line]);
+    let gateway = Gateway::of(&mut command);
+    let mut client = Client::open(gateway.port);
+    client.echo("a");
+    client.tools();
+    gateway.stop();
+}
+
+#[test]
 fn contract_3_a_second_start_answers_from_memory_while_the_server_hangs() {
     let dir = Dir::new();
     let script = |rest: &str| {

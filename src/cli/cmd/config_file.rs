@@ -62,7 +62,7 @@ pub(super) fn change(
             && let Err(why) = backup::keep(&places.config_dir, old)
         {
             // The change was asked for, and the bytes that go are few.
-            out::note(&format!("{why}; going on without"));
+            out::note(&format!("no backup is kept: {why}"));
         }
         match disk::replace_if_unchanged(path, old.as_deref(), &new, 0o600) {
             Ok(()) => return Ok(()),

@@ -9,7 +9,8 @@ use onemcp::json::write;
 use super::config_file;
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
-use crate::cli::{out, places, variable};
+use crate::cli::places::{self, Places};
+use crate::cli::{out, variable};
 
 /// Adds the server.
 pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
@@ -29,7 +30,21 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
         Ok(new)
     })?;
     out::result(&format!("added {name} to {file}\n"))?;
+    if let Some(fault) = fault(&places, &name) {
+        out::note(&format!("{name} cannot be started yet: {fault}"));
+    }
     Ok(0)
+}
+
+/// Why `serve`, started from here, would not start it: a variable that is not set, say.
+fn fault(places: &Places, name: &str) -> Option<String> {
+    let text = config_file::read(&places.config_file).ok()??;
+    let config = config::read(&text, &config_file::environment(places)).ok()?;
+    let mut added = config
+        .servers
+        .into_iter()
+        .filter(|server| &*server.name == name);
+    added.next()?.fault
 }
 
 /// What was built must be what `serve` accepts, or its complaint is ours.

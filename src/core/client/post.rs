@@ -15,7 +15,7 @@ use crate::cx::Cx;
 use crate::http1::server::{Headers, Request};
 use crate::json::envelope::{Envelope, JsonId, Kind};
 use crate::language::{At, ClientEvent, ClientKey};
-use crate::limits::{SESSIONS_MAX, STREAMS_PER_SESSION_MAX};
+use crate::limits::STREAMS_PER_SESSION_MAX;
 use crate::links::LinkKey;
 
 impl Clients {
@@ -105,7 +105,7 @@ impl Clients {
         let Some(id) = envelope.id.map(|id| JsonId::new(id.of(text))) else {
             return Ok(None);
         };
-        if self.sessions.len() >= SESSIONS_MAX {
+        if !self.make_room(cx) {
             return Err(Refusal::TooManySessions);
         }
         let client = self.open_streamable(cx);

@@ -11,7 +11,6 @@ use crate::client::session_id::SessionId;
 use crate::cx::Cx;
 use crate::http1::server::{Headers, Request};
 use crate::language::{ClientEvent, ClientKey};
-use crate::limits::SESSIONS_MAX;
 use crate::links::LinkKey;
 use crate::web::percent;
 
@@ -30,7 +29,7 @@ impl Clients {
             self.http.refuse(cx, link, &Refusal::NoEventStream.into());
             return None;
         }
-        if self.sessions.len() >= SESSIONS_MAX {
+        if !self.make_room(cx) {
             self.http.refuse(cx, link, &Refusal::TooManySessions.into());
             return None;
         }

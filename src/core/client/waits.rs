@@ -6,8 +6,9 @@ use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::client::stream::State;
 use crate::cx::{Alarm, Cx};
+use crate::effect::Level;
 use crate::language::{ClientEvent, ClientKey};
-use crate::limits::STREAM_HOLD_MS;
+use crate::limits::{SESSION_SPARE_MS, SESSIONS_MAX, STREAM_HOLD_MS};
 use crate::now::Tick;
 
 impl Clients {
@@ -143,6 +144,34 @@ impl Clients {
         let idle = used.after(idle_ms.max(1));
         let at = forget.map_or(idle, |forget| forget.min(idle));
         self.arm_session(cx, client, at);
+    }
+
+    /// Whether one more session fits. If all are taken, the one that was unused for longest ends,
+    /// unless that is too short: a script that opens a session every few seconds and never ends one
+    /// would otherwise keep everybody out for as long as sessions last. Who is still there opens
+    /// another after a 404 (C6).
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) -> bool {
+        if self.sessions.len() < SESSIONS_MAX {
+            return true;
+        }
+        let unused = self.sessions.iter().filter(|(_, session)| {
+            let away = session.streamable().is_some_and(|own| !own.in_use());
+            away && session.outstanding.is_empty()
+        });
+        let oldest = unused.min_by_key(|(_, session)| session.used);
+        match oldest.map(|(client, session)| (client, cx.now.tick.since(session.used))) {
+            Some((client, idle_ms)) if idle_ms >= SESSION_SPARE_MS => {
+                cx.log(Level::Warn, || {
+                    format!(
+                        "{SESSIONS_MAX} sessions: one unused for {} s ends",
+                        idle_ms / 1000
+                    )
+                });
+                self.end(cx, client);
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// The session is over: its streams end, its key is free, and the hall is told.

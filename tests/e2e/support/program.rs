@@ -171,6 +171,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.runs() {
             self.signal("KILL");
+            // Its directory is removed next: nothing may be written there any more.
+            let _status = self.status.recv_timeout(PATIENCE);
         }
     }
 }

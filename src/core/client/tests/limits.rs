@@ -6,7 +6,7 @@ use super::kit::*;
 use crate::base::slab::Key;
 use crate::cx::Alarm;
 use crate::effect::Effect;
-use crate::language::{At, ClientEvent};
+use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::*;
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
@@ -28,6 +28,40 @@ fn sessions_max_one_more_initialize_is_answered_429() {
     assert!(answer.header("retry-after").is_some());
     let (_, _, answer) = kit.ask_http(&http("GET", "/sse", &[], ""));
     assert_eq!(answer.status, 429);
+}
+
+#[test]
+fn sessions_max_one_that_is_unused_for_long_makes_room() {
+    let mut kit = Kit::default();
+    let open = |kit: &mut Kit, link| -> Option<ClientKey> {
+        let told = kit.send(link, post(&[], &initialize("2025-06-18")));
+        let is_hello = |told: &&Told| matches!(told.event, ClientEvent::Initialize { .. });
+        let opened = told.iter().find(is_hello);
+        opened.map(|told| {
+            let (client, at, _) = told.request();
+            kit.answer(client, at, RESULT);
+            client
+        })
+    };
+    // The first one listens, the second one is used later than the third.
+    let listening = kit.session(Version::V2025_06_18);
+    kit.get(&listening, &[]);
+    let used = kit.session(Version::V2025_06_18);
+    let link = kit.connect();
+    let third = open(&mut kit, link).unwrap();
+    for _ in 3..SESSIONS_MAX {
+        open(&mut kit, link).unwrap();
+        kit.take_bytes(link);
+    }
+    kit.wait(SESSION_SPARE_MS - 1);
+    kit.call(&used, &[], "7");
+    let link = kit.connect();
+    assert_eq!(open(&mut kit, link), None);
+    kit.wait(1);
+    assert!(open(&mut kit, link).is_some());
+    assert_eq!(kit.clients.facts(third), None);
+    assert!(kit.clients.facts(listening.client).is_some());
+    assert!(kit.clients.facts(used.client).is_some());
 }
 
 #[test]
