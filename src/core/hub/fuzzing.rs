@@ -1,6 +1,6 @@
-//! The whole hub, driven by operations: any bytes are a list of them, and whatever clients, servers,
-//! clock and configuration do, what fuzzing/world.rs and fuzzing/peer.rs check must hold. A panic is
-//! a finding. Unlike the simulator it means no harm in particular: coverage leads it.
+//! The whole hub, driven by operations: any bytes are a list of them, and whatever clients,
+//! servers, clock and configuration do, what fuzzing/world.rs and fuzzing/peer.rs check must hold.
+//! A panic is a finding. Unlike the simulator it has no plan: coverage leads it.
 
 mod peer;
 mod words;
@@ -8,7 +8,6 @@ mod world;
 
 use self::peer::{Peer, Role};
 use self::world::{STOP_MS_MAX, World};
-use crate::config::Config;
 use crate::input::{ExitStatus, Input};
 use crate::links::LinkKey;
 
@@ -335,7 +334,7 @@ fn spawn(world: &mut World, choices: &mut Choices<'_>) {
     let Some(pool) = world.orders.pop_front() else {
         return;
     };
-    if choice % 4 == 0 {
+    if choice.is_multiple_of(4) {
         let why = "x: not found".to_owned();
         world.input(Input::SpawnFailed { pool, why });
     } else {
@@ -369,7 +368,7 @@ fn finish(world: &mut World, settings: u8) {
                 broken(world, index);
             }
         }
-        world.input(Input::Config(Box::new(Config::default())));
+        world.input(Input::Config(Box::default()));
         while let Some(pool) = world.orders.pop_front() {
             let why = "x: not found".to_owned();
             world.input(Input::SpawnFailed { pool, why });

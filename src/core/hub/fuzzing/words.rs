@@ -66,6 +66,9 @@ const CAPABILITIES: [&str; 4] = [
     r#"{"elicitation":{"form":{},"url":{}},"roots":{}}"#,
 ];
 
+/// What a client says of itself.
+const CLIENT: &str = r#"{"name":"c","version":"1"}"#;
+
 /// The revision of a header and of `initialize`.
 pub(super) fn version(choice: u8) -> &'static str {
     pick(&VERSIONS, choice)
@@ -105,7 +108,7 @@ pub(super) fn request(choice: u8, variant: u8) -> (&'static str, String) {
         0 => (
             "initialize",
             format!(
-                r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{{"name":"c","version":"1"}}}}"#,
+                r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{CLIENT}}}"#,
                 version(variant),
                 pick(&CAPABILITIES, variant / 8)
             ),
@@ -170,14 +173,17 @@ pub(super) fn reply(variant: u8, id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#)
 }
 
+/// What a server says of itself.
+const SERVER: &str = concat!(
+    r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"#,
+    r#""resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}},"#,
+    r#""serverInfo":{"name":"x","version":"1"},"instructions":"do""#
+);
+
 /// What a server answers by itself to a method; `None` for what the bytes decide.
 pub(super) fn by_itself(method: &str, variant: u8) -> Option<String> {
     Some(match method {
-        "initialize" => format!(
-            r#"{{"protocolVersion":"{}","capabilities":{},"serverInfo":{{"name":"x","version":"1"}},"instructions":"do"}}"#,
-            version(variant),
-            r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{}}"#
-        ),
+        "initialize" => format!(r#"{{"protocolVersion":"{}",{SERVER}}}"#, version(variant)),
         "tools/list" => {
             r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}},{"name":"b"}]}"#.to_owned()
         }
@@ -197,7 +203,10 @@ pub(super) fn by_itself(method: &str, variant: u8) -> Option<String> {
 const OUTCOMES: [&str; 8] = [
     r#""result":{"content":[{"type":"text","text":"t"}],"contents":[]}"#,
     r#""result":{"content":[],"isError":true}"#,
-    r#""error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"http://u","message":"m"}]}}"#,
+    concat!(
+        r#""error":{"code":-32042,"message":"m","data":{"elicitations":["#,
+        r#"{"mode":"url","elicitationId":"e","url":"http://u","message":"m"}]}}"#
+    ),
     r#""error":{"code":-32601,"message":"\u0000"}"#,
     r#""result":{"tools":[{"name":"a"},{"name":"a"},7,{"name":""}],"nextCursor":"more"}"#,
     r#""result":null"#,
@@ -273,7 +282,7 @@ pub(super) fn garbage(variant: u8) -> &'static str {
             "{",
             "[]",
             r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"?"}}"#,
-            r#"[{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}]"#,
+            r#"[{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}]"#,
             r#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#,
             r#"{"jsonrpc":"1.0","id":1,"result":{}}"#,
             "\u{0}\u{1}",
