@@ -387,6 +387,27 @@ fn progress_is_told_with_the_callers_token_and_keeps_the_call_alive() {
 }
 
 #[test]
+fn f12_progress_does_not_keep_a_call_alive_for_ever() {
+    let mut w = World::http()
+        .server_with("files", r#""requestTimeout":600000"#, tools(["echo"]))
+        .start();
+    let a = w.client("{}");
+    let files = w.server("files");
+    let call = a.call(&mut w, "files_1mcp_echo", "{}");
+    let seen = files.expect(&mut w, "tools/call");
+    let params = format!(r#"{{"progressToken":{},"progress":1}}"#, seen.id());
+    let mut ms = 0;
+    while ms < onemcp::limits::CALL_MS_MAX {
+        files.notes(&mut w, "notifications/progress", &params);
+        w.advance(500_000);
+        ms += 500_000;
+    }
+    w.advance(600_000);
+    assert_eq!(call.error(&mut w).0, -32603);
+    files.expect(&mut w, "notifications/cancelled");
+}
+
+#[test]
 fn an_answer_beyond_the_longest_line_is_an_error_for_its_caller_only() {
     let mut w = echo();
     let (a, b) = (w.client("{}"), w.client("{}"));
