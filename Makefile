@@ -40,10 +40,10 @@ static: ## the static musl binary, checked and left at target/dist/1mcp
 	@tests/outside/static.sh
 
 sim: ## the simulator, SIM_SEEDS=1000
-	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --release --test sim -- --nocapture
+	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --profile sim --test sim -- --nocapture
 
 sim-long: ## the simulator for a night
-	SIM_SEEDS=1000000 $(CARGO) test --locked --release --test sim -- --nocapture
+	SIM_SEEDS=1000000 $(CARGO) test --locked --profile sim --test sim -- --nocapture
 
 fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each
 	@test -n "$(FUZZ_TARGETS)" || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }

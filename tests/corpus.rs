@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{config, http1, json};
+use onemcp::{config, http1, hub, json};
 
 type Target = fn(&[u8]);
 
@@ -15,6 +15,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("envelope", json::fuzzing::envelope),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
+    ("hub", hub::fuzzing::hub),
     ("newline", json::fuzzing::newline),
     ("sse", http1::fuzzing::sse),
 ];

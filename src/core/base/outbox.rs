@@ -32,6 +32,12 @@ impl<'a> Part<'a> {
     }
 }
 
+impl Default for Part<'_> {
+    fn default() -> Self {
+        Self::Copy(&[])
+    }
+}
+
 impl<'a> From<&'a [u8]> for Part<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Part::Copy(bytes)

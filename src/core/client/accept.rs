@@ -15,6 +15,11 @@ pub(super) enum Forms {
 
 /// What may answer a POST; `None` if the client takes neither JSON nor an event stream (406).
 pub(super) fn post(headers: &Headers) -> Option<Forms> {
+    // What the SDKs send, said at once; the same as below.
+    let mut lines = headers.all("accept");
+    if let (Some("application/json, text/event-stream"), None) = (lines.next(), lines.next()) {
+        return Some(Forms::Either);
+    }
     if names_nothing(headers) {
         return Some(Forms::Either);
     }

@@ -24,6 +24,8 @@ pub(super) struct Http {
     ready: VecDeque<LinkKey>,
     pub(super) keep_alive: KeepAliveRound,
     pub(super) stopping: bool,
+    /// The head of the last answer; its buffer is reused.
+    pub(super) head: Vec<u8>,
 }
 
 impl Http {
@@ -76,13 +78,25 @@ impl Http {
         }
     }
 
+    /// A connection that reads requests again: what was pipelined behind the last one is read now.
+    pub(super) fn go_on(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return;
+        };
+        if connection.eof || connection.server.inbox_bytes() > 0 {
+            self.queue(link);
+        } else {
+            connection.settle(cx, link);
+        }
+    }
+
     /// The connection to be read next.
     pub(super) fn ready(&self) -> Option<LinkKey> {
         self.ready.front().copied()
     }
 
     /// The next request of the connection at the front of the queue; `None` takes it out.
-    pub(super) fn step(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<Box<Request>> {
+    pub(super) fn step(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<Request> {
         let link = self.ready()?;
         let request = self.step_of(cx, frame, link);
         if request.is_none() {
@@ -95,12 +109,7 @@ impl Http {
         request
     }
 
-    fn step_of(
-        &mut self,
-        cx: &mut Cx<'_>,
-        frame: &mut Frame,
-        link: LinkKey,
-    ) -> Option<Box<Request>> {
+    fn step_of(&mut self, cx: &mut Cx<'_>, frame: &mut Frame, link: LinkKey) -> Option<Request> {
         loop {
             let connection = self.connections.get_mut(&link)?;
             if connection.doing != Doing::Reading || is_unread(cx, link) {
@@ -191,7 +200,7 @@ impl Http {
             connection.offered(cx, link, unsent);
             if connection.doing == Doing::Reading && !is_unread(cx, link) {
                 connection.pause(cx, link, false);
-                self.queue(link);
+                self.go_on(cx, link);
             }
         }
         self.close_if_read(cx, link);

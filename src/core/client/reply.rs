@@ -124,15 +124,16 @@ impl Http {
         if self.stopping {
             server.close_after();
         }
-        let head = match cors {
-            None => server.respond(status, fields, reply),
+        self.head.clear();
+        match cors {
+            None => server.push_head(&mut self.head, status, fields, reply),
             Some(origin) => {
                 let mut all = fields.to_vec();
                 all.extend(origin.headers());
-                server.respond(status, &all, reply)
+                server.push_head(&mut self.head, status, &all, reply);
             }
-        };
-        cx.links.send(link, &[head.as_slice().into()]);
+        }
+        cx.links.send(link, &[self.head.as_slice().into()]);
     }
 
     /// The answer is complete.
@@ -146,8 +147,7 @@ impl Http {
             After::KeepAlive => {
                 connection.turn(Doing::Reading, cx.now.tick);
                 connection.pause(cx, link, false);
-                // What was pipelined behind this request is read now.
-                self.queue(link);
+                self.go_on(cx, link);
             }
         }
     }

@@ -25,9 +25,9 @@ impl Clients {
         request: &Request,
     ) -> Option<ClientEvent> {
         cx.log(Level::Debug, || {
-            format!("http {} {}", request.method.name(), request.path)
+            format!("http {} {}", request.method.name(), request.path())
         });
-        let route = app::route(&request.method, &request.path);
+        let route = app::route(&request.method, request.path());
         if !self.is_allowed(cx, link, request, &route) {
             return None;
         }
@@ -56,7 +56,7 @@ impl Clients {
                 self.http.problem(cx, link, 404, "no such path", hint, &[]);
                 None
             }
-            Route::NotAllowed(allow) if is_mcp(&request.path) => {
+            Route::NotAllowed(allow) if is_mcp(request.path()) => {
                 let refused = Refusal::Method { allow }.into();
                 self.http.refuse(cx, link, &refused);
                 None
@@ -110,7 +110,7 @@ impl Clients {
             }
         };
         match refusal {
-            Refusal::Forbidden { error, hint } if !is_mcp(&request.path) => {
+            Refusal::Forbidden { error, hint } if !is_mcp(request.path()) => {
                 self.http.problem(cx, link, 403, &error, &hint, &[]);
             }
             refusal => self.http.refuse(cx, link, &refusal.into()),

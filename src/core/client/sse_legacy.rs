@@ -98,7 +98,7 @@ impl Clients {
 
     /// Whose stream the answer goes to.
     fn sse_client(&self, request: &Request) -> Result<ClientKey, Refusal> {
-        let query = request.query.as_deref().unwrap_or_default();
+        let query = request.query().unwrap_or_default();
         let presented =
             percent::parameter(query, SESSION_PARAMETER).ok_or(Refusal::NoSessionParameter)?;
         let client = self.ids.find(&presented).ok_or(Refusal::UnknownSession)?;

@@ -165,6 +165,7 @@ impl Clients {
             replay.mark_end(now, stream.next_event());
             self.arm_session(cx, client, now.after(REPLAY_MS_MAX));
         }
+        self.disarm_waits(cx);
         match stream.state {
             State::Open(link) => self.http.end(cx, link),
             State::Held(link) => match stream.batch.take() {

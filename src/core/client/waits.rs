@@ -39,10 +39,25 @@ impl Clients {
         Some(max.saturating_sub(self.hold_ms()))
     }
 
-    /// Drops what is over from both queues. The alarm is left alone if it is set: both waits have
-    /// one length each, so it rings in time or too early, and busy times do not touch the alarms
-    /// with every request.
+    /// The alarm is left alone if it is set: both waits have one length each, so it rings in time
+    /// or too early, and busy times do not touch the alarms with every request.
     fn arm_waits(&mut self, cx: &mut Cx<'_>) {
+        if let Some(at) = self.next_wait()
+            && cx.timers.get(Alarm::Holds).is_none_or(|armed| at < armed)
+        {
+            cx.timers.set(Alarm::Holds, at);
+        }
+    }
+
+    /// An answer was given: if nobody else waits, nothing is to wake us.
+    pub(super) fn disarm_waits(&mut self, cx: &mut Cx<'_>) {
+        if self.next_wait().is_none() {
+            cx.timers.clear(Alarm::Holds);
+        }
+    }
+
+    /// Drops what is over from both queues, and tells the earliest moment of the rest.
+    fn next_wait(&mut self) -> Option<Tick> {
         let live = self.http.connections.len();
         let sessions = &self.sessions;
         let state = |(client, number): (ClientKey, u32)| {
@@ -55,14 +70,9 @@ impl Clients {
             .next(|key| !matches!(state(key), Some(State::Held(_))));
         self.early.prune(live, |key| state(key).is_none());
         let early = self.early.next(|key| state(key).is_none());
-        let next = match (held, early) {
+        match (held, early) {
             (Some(held), Some(early)) => Some(held.min(early)),
             (held, early) => held.or(early),
-        };
-        if let Some(at) = next
-            && cx.timers.get(Alarm::Holds).is_none_or(|armed| at < armed)
-        {
-            cx.timers.set(Alarm::Holds, at);
         }
     }
 

@@ -98,13 +98,7 @@ mod tests {
     use crate::http1::server::{Headers, Method};
 
     fn request(http_1_0: bool, headers: &[(&str, &str)]) -> Request {
-        Request {
-            method: Method::Post,
-            path: "/mcp".into(),
-            query: None,
-            http_1_0,
-            headers: Headers::of(headers),
-        }
+        Request::of(Method::Post, http_1_0, Headers::of(headers))
     }
 
     fn status(headers: &[(&str, &str)]) -> Result<Framing, u16> {

@@ -48,8 +48,8 @@ fn step(server: &mut Server, frame: &mut Frame) -> Option<Option<String>> {
             let line = format!(
                 "{} {} {:?} {headers:?} {:?}",
                 request.method.name(),
-                request.path,
-                request.query,
+                request.path(),
+                request.query(),
                 String::from_utf8_lossy(frame.bytes()),
             );
             let _head = server.respond(200, &[], Reply::Full(0));

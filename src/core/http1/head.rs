@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::base::word;
 use crate::http1::authority::Authority;
 use crate::http1::headers::{Field, Headers};
 use crate::http1::reject::Reject;
@@ -31,14 +32,52 @@ pub enum Method {
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The path of the target, undecoded, beginning with `/`; `*` for `OPTIONS *`.
-    pub path: Box<str>,
-    /// What follows the first `?`, undecoded.
-    pub query: Option<Box<str>>,
+    /// Where in the head path and query lie.
+    target: Target,
     /// The peer speaks HTTP/1.0.
     pub http_1_0: bool,
     /// The fields.
     pub headers: Headers,
+}
+
+/// Where in a head the local part of the target lies.
+#[derive(Clone, Debug)]
+struct Target {
+    path: Range<usize>,
+    query: Option<Range<usize>>,
+}
+
+impl Request {
+    /// The path of the target, undecoded, beginning with `/`; `*` for `OPTIONS *`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.headers.text(&self.target.path) {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// What follows the first `?`, undecoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        let query = self.target.query.as_ref()?;
+        Some(self.headers.text(query))
+    }
+
+    /// A request of `/` for a test.
+    #[cfg(test)]
+    pub(crate) fn of(method: Method, http_1_0: bool, headers: Headers) -> Self {
+        let target = Target {
+            path: 0..0,
+            query: None,
+        };
+        Self {
+            method,
+            target,
+            http_1_0,
+            headers,
+        }
+    }
 }
 
 /// A request line.
@@ -92,7 +131,7 @@ impl HeadParser {
             } else if let Some(start) = self.start.take() {
                 let head = inbox.get(..self.line).unwrap_or_default();
                 let headers = Headers::new(head, std::mem::take(&mut self.fields))?;
-                return Ok(Some((request(head, start, headers)?, self.line)));
+                return Ok(Some((request(start, headers)?, self.line)));
             } else if std::mem::replace(&mut self.skipped_blank, true) {
                 // One empty line is what old clients send after a body (RFC 9112 section 2.2).
                 return Err(Reject::bad("empty lines before the request line"));
@@ -105,7 +144,7 @@ impl HeadParser {
     /// whether it comes at once or in pieces.
     fn find_line_end(&mut self, inbox: &[u8]) -> Result<Option<usize>, Reject> {
         let fresh = inbox.get(self.scanned..).unwrap_or_default();
-        let found = fresh.iter().position(|byte| *byte == b'\n');
+        let found = word::find(fresh, b'\n');
         let end = found.map_or(inbox.len(), |at| self.scanned + at);
         self.scanned = found.map_or(end, |_| end + 1);
         if self.start.is_none() && end - self.line > START_BYTES_MAX {
@@ -120,6 +159,8 @@ impl HeadParser {
     fn take_line(&mut self, line: &[u8], at: usize) -> Result<(), Reject> {
         if self.start.is_none() {
             self.start = Some(start_line(line, at)?);
+            // As many as most requests have.
+            self.fields.reserve(12);
         } else if self.fields.len() == HEADERS_MAX {
             return Err(Reject::with(431, "too many header fields"));
         } else {
@@ -183,7 +224,7 @@ fn start_line(line: &[u8], at: usize) -> Result<Start, Reject> {
 /// `NAME ":" OWS VALUE OWS` (RFC 9112 section 5). A blank before the colon and a line that goes on
 /// (obs-fold) both fail as names.
 fn field_line(line: &[u8], at: usize) -> Result<Field, Reject> {
-    let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+    let Some(colon) = word::find(line, b':') else {
         return Err(Reject::bad("a header line has no colon"));
     };
     let (name, rest) = line.split_at(colon);
@@ -208,21 +249,16 @@ fn field_line(line: &[u8], at: usize) -> Result<Field, Reject> {
 }
 
 /// Host and target (RFC 9112 sections 3.2 and 3.3).
-fn request(head: &[u8], start: Start, headers: Headers) -> Result<Request, Reject> {
+fn request(start: Start, headers: Headers) -> Result<Request, Reject> {
     let host = match headers.get("host").map(Authority::parse) {
         Some(None) => return Err(Reject::bad("the Host field is not a host")),
         Some(Some(host)) => Some(host),
         None if start.http_1_0 => None,
         None => return Err(Reject::bad("a request of HTTP/1.1 needs a Host field")),
     };
-    let target = head
-        .get(start.target)
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .unwrap_or_default();
-    let local = if target.starts_with('/') {
+    let target = headers.text(&start.target);
+    let local = if target.starts_with('/') || target == "*" && start.method == Method::Options {
         target
-    } else if target == "*" && start.method == Method::Options {
-        "*"
     } else {
         let Some((authority, local)) = absolute(target) else {
             return Err(Reject::bad(
@@ -237,14 +273,21 @@ fn request(head: &[u8], start: Start, headers: Headers) -> Result<Request, Rejec
         }
         local
     };
-    let (path, query) = match local.split_once('?') {
-        Some((path, query)) => (path, Some(query.into())),
-        None => (local, None),
+    let end = start.target.end;
+    let path = end - local.len();
+    let target = match word::find(local.as_bytes(), b'?') {
+        Some(mark) => Target {
+            path: path..path + mark,
+            query: Some(path + mark + 1..end),
+        },
+        None => Target {
+            path: path..end,
+            query: None,
+        },
     };
     Ok(Request {
         method: start.method,
-        path: if path.is_empty() { "/" } else { path }.into(),
-        query,
+        target,
         http_1_0: start.http_1_0,
         headers,
     })
@@ -320,7 +363,7 @@ mod tests {
             good("POST /mcp?tags=a?b HTTP/1.1\r\nHost: x\r\nA-b:\t c d \r\nE:\r\n\r\nbody");
         assert_eq!(request.method, Method::Post);
         assert_eq!(
-            (&*request.path, request.query.as_deref()),
+            (request.path(), request.query()),
             ("/mcp", Some("tags=a?b"))
         );
         assert_eq!(request.headers.get("a-B"), Some("c d"));
@@ -391,7 +434,7 @@ mod tests {
             assert_eq!(refusal(head.as_bytes()).0, 400, "{head:?}");
         }
         let request = good("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
-        assert_eq!(&*request.path, "/");
+        assert_eq!(request.path(), "/");
     }
 
     #[test]
@@ -452,7 +495,7 @@ mod tests {
             ("http://x:80?q", "/", Some("q")),
         ] {
             let request = good(&format!("GET {target} HTTP/1.1\r\nHost: x:80\r\n\r\n"));
-            assert_eq!((&*request.path, request.query.as_deref()), (path, query));
+            assert_eq!((request.path(), request.query()), (path, query));
         }
         for target in [
             "http://y:80/",
@@ -464,7 +507,7 @@ mod tests {
             assert_eq!(refusal(head.as_bytes()).0, 400, "{target}");
         }
         assert_eq!(refusal(b"GET http://x/ HTTP/1.0\r\n\r\n").0, 400);
-        assert_eq!(&*good("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").path, "*");
+        assert_eq!(good("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").path(), "*");
     }
 
     #[test]

@@ -37,6 +37,14 @@ const SINGLETONS: [&str; 10] = [
 /// All fields of this family have one value too.
 const SINGLETON_PREFIX: &str = "mcp-";
 
+fn is_singleton(name: &[u8]) -> bool {
+    let is = |one: &str| name.eq_ignore_ascii_case(one.as_bytes());
+    SINGLETONS.into_iter().any(is)
+        || name
+            .get(..SINGLETON_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(SINGLETON_PREFIX.as_bytes()))
+}
+
 impl Headers {
     /// Takes the text of a head over, in which these fields were found.
     ///
@@ -77,9 +85,27 @@ impl Headers {
 
     /// The values of all lines of a field.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.iter()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.fields
+            .iter()
+            .filter(move |field| self.is_named(field, name))
+            .map(|field| self.text(&field.value))
+    }
+
+    /// Lengths differ nearly always, so they are compared first.
+    #[inline]
+    fn is_named(&self, field: &Field, name: &str) -> bool {
+        field.name.len() == name.len() && self.name(field).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    #[inline]
+    fn name(&self, field: &Field) -> &[u8] {
+        let bytes = self.text.as_bytes();
+        bytes.get(field.name.clone()).unwrap_or_default()
+    }
+
+    /// A piece of the head; empty if there is none at this place.
+    pub(crate) fn text(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// The elements of a field that is a list, over all of its lines, blanks trimmed, empty ones
@@ -99,12 +125,9 @@ impl Headers {
 
     /// All fields in order, names as they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|field| {
-            (
-                self.text.get(field.name.clone()).unwrap_or_default(),
-                self.text.get(field.value.clone()).unwrap_or_default(),
-            )
-        })
+        self.fields
+            .iter()
+            .map(|field| (self.text(&field.name), self.text(&field.value)))
     }
 
     /// How many field lines there are.
@@ -120,20 +143,15 @@ impl Headers {
     }
 
     fn repeats_a_singleton(&self) -> bool {
-        let single = |name: &str| {
-            SINGLETONS.iter().any(|one| one.eq_ignore_ascii_case(name))
-                || name
-                    .get(..SINGLETON_PREFIX.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(SINGLETON_PREFIX))
-        };
-        self.iter()
-            .enumerate()
-            .filter(|(_, (name, _))| single(name))
-            .any(|(index, (name, _))| {
-                self.iter()
-                    .take(index)
-                    .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
+        let repeats = |index: usize, field: &Field| {
+            let mut earlier = self.fields.iter().take(index);
+            earlier.any(|one| {
+                one.name.len() == field.name.len()
+                    && self.name(one).eq_ignore_ascii_case(self.name(field))
             })
+        };
+        let mut fields = self.fields.iter().enumerate();
+        fields.any(|(index, field)| repeats(index, field) && is_singleton(self.name(field)))
     }
 
     /// Fields for a test, without the rules of a head.

@@ -1,7 +1,7 @@
 //! Heads of answers (RFC 9112 section 4). Values are made harmless here, at the one place where
 //! they become bytes: a line end inside a value would begin a second answer.
 
-use crate::http1::syntax::is_field_byte;
+use crate::http1::syntax::{is_field_byte, is_field_value};
 
 /// How the body of an answer is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,47 +14,50 @@ pub(crate) enum Delimited {
     Unsaid,
 }
 
-/// The head of an answer, up to and with its empty line.
-#[must_use]
-pub(crate) fn head(
+/// Appends the head of an answer, up to and with its empty line.
+pub(crate) fn push_head(
+    out: &mut Vec<u8>,
     status: u16,
     headers: &[(&str, &str)],
     delimited: Delimited,
     connection: Option<&str>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    push_decimal(&mut out, usize::from(status));
-    out.push(b' ');
-    out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
+) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    } else {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        push_decimal(out, usize::from(status));
+        out.push(b' ');
+        out.extend_from_slice(reason(status).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
     for (name, value) in headers {
-        push_field(&mut out, name, value);
+        push_field(out, name, value);
     }
     match delimited {
         Delimited::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            push_decimal(&mut out, length);
+            push_decimal(out, length);
             out.extend_from_slice(b"\r\n");
         }
-        Delimited::Chunked => push_field(&mut out, "Transfer-Encoding", "chunked"),
+        Delimited::Chunked => push_field(out, "Transfer-Encoding", "chunked"),
         Delimited::Unsaid => {}
     }
     if let Some(connection) = connection {
-        push_field(&mut out, "Connection", connection);
+        push_field(out, "Connection", connection);
     }
     out.extend_from_slice(b"\r\n");
-    out
 }
 
 fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend(
-        value
-            .bytes()
-            .map(|byte| if is_field_byte(byte) { byte } else { b' ' }),
-    );
+    if is_field_value(value.as_bytes()) {
+        out.extend_from_slice(value.as_bytes());
+    } else {
+        let harmless = |byte| if is_field_byte(byte) { byte } else { b' ' };
+        out.extend(value.bytes().map(harmless));
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -121,6 +124,17 @@ pub const fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn head(
+        status: u16,
+        headers: &[(&str, &str)],
+        delimited: Delimited,
+        connection: Option<&str>,
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_head(&mut out, status, headers, delimited, connection);
+        out
+    }
 
     #[test]
     fn rfc9112_4_heads() {

@@ -40,7 +40,7 @@ enum State {
 /// A request whose body is not complete.
 #[derive(Debug)]
 struct Incoming {
-    request: Box<Request>,
+    request: Request,
     decoder: Decoder,
     body: Vec<u8>,
     /// The peer waits for `100 Continue`.
@@ -66,7 +66,7 @@ pub enum Step {
     /// send it ([`CONTINUE`]) and call again.
     Continue,
     /// A request; its body is in the frame. Answer it, then call [`Server::done`].
-    Request(Box<Request>),
+    Request(Request),
     /// Not a request that can be served. Answer it with [`Server::respond`], then close.
     Reject(Reject),
     /// An answer is under way, or the connection is closing; received bytes wait.
@@ -142,19 +142,17 @@ impl Server {
     pub fn next(&mut self, frame: &mut Frame) -> Step {
         if let State::Head(parser) = &mut self.state {
             let fresh = self.inbox.get(self.taken..).unwrap_or_default();
-            match parser.parse(fresh) {
-                Err(reject) => return self.refuse(reject, false),
-                Ok(None) => return Step::NeedMore,
+            return match parser.parse(fresh) {
+                Err(reject) => self.refuse(reject, false),
+                Ok(None) => Step::NeedMore,
                 Ok(Some((request, bytes))) => {
                     self.taken += bytes;
-                    if let Err(reject) = self.begin_body(request) {
-                        return reject;
-                    }
+                    self.begin_body(request, frame)
                 }
-            }
+            };
         }
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Body(incoming) => self.go_on(incoming, frame),
+            State::Body(incoming) => self.go_on(*incoming, frame),
             state => {
                 self.state = state;
                 Step::Paused
@@ -162,29 +160,29 @@ impl Server {
         }
     }
 
-    /// Decides what body follows a head.
-    fn begin_body(&mut self, request: Request) -> Result<(), Step> {
+    /// Decides what body follows a head, and takes what is there of it.
+    fn begin_body(&mut self, request: Request, frame: &mut Frame) -> Step {
         let framing = framing::of(&request, self.body_bytes_max);
         let (framing, expects) =
             match framing.and_then(|framing| Ok((framing, framing::expects_continue(&request)?))) {
                 Ok(decided) => decided,
-                Err(reject) => return Err(self.refuse(reject, request.method == Method::Head)),
+                Err(reject) => return self.refuse(reject, request.method == Method::Head),
             };
-        self.state = State::Body(Box::new(Incoming {
-            request: Box::new(request),
+        let incoming = Incoming {
+            request,
             decoder: Decoder::new(framing, self.body_bytes_max),
             body: Vec::new(),
             expects: expects && framing != Framing::Length(0),
-        }));
-        Ok(())
+        };
+        self.go_on(incoming, frame)
     }
 
     /// Takes what was received of the body.
-    fn go_on(&mut self, mut incoming: Box<Incoming>, frame: &mut Frame) -> Step {
+    fn go_on(&mut self, mut incoming: Incoming, frame: &mut Frame) -> Step {
         let fresh = self.inbox.get(self.taken..).unwrap_or_default();
         // A body that has begun needs no permission any more (RFC 9110 section 10.1.1).
         if std::mem::take(&mut incoming.expects) && fresh.is_empty() {
-            self.state = State::Body(incoming);
+            self.state = State::Body(Box::new(incoming));
             return Step::Continue;
         }
         let whole = incoming
@@ -206,7 +204,7 @@ impl Server {
         }
         if !incoming.decoder.is_done() {
             self.tidy();
-            self.state = State::Body(incoming);
+            self.state = State::Body(Box::new(incoming));
             return Step::NeedMore;
         }
         if incoming.body.len() < SHARE_BYTES_MIN {
@@ -217,7 +215,7 @@ impl Server {
         self.hand_out(incoming.request)
     }
 
-    fn hand_out(&mut self, request: Box<Request>) -> Step {
+    fn hand_out(&mut self, request: Request) -> Step {
         let keep_alive = framing::keeps_alive(&request);
         self.state = State::Exchange(Exchange {
             http_1_0: request.http_1_0,
@@ -267,9 +265,22 @@ impl Server {
         }
     }
 
-    /// The head of an answer. Without a request handed out (408 in the middle of a head) it is the
-    /// last answer of the connection.
+    /// The head of an answer.
     pub fn respond(&mut self, status: u16, headers: &[(&str, &str)], body: Reply) -> Vec<u8> {
+        let mut head = Vec::with_capacity(256);
+        self.push_head(&mut head, status, headers, body);
+        head
+    }
+
+    /// Appends the head of an answer. Without a request handed out (408 in the middle of a head) it
+    /// is the last answer of the connection.
+    pub fn push_head(
+        &mut self,
+        out: &mut Vec<u8>,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: Reply,
+    ) {
         let mut exchange = match &self.state {
             State::Exchange(exchange) => *exchange,
             State::Body(incoming) => Exchange::last(incoming.request.method == Method::Head),
@@ -292,7 +303,7 @@ impl Server {
             (true, false) => None,
         };
         self.state = State::Exchange(exchange);
-        response::head(status, headers, delimited, connection)
+        response::push_head(out, status, headers, delimited, connection);
     }
 
     /// Whether the answer under way may have a body (not after HEAD).
@@ -392,7 +403,7 @@ mod tests {
     use crate::http1::fuzzing::{splits, transcript};
     use crate::limits::HEAD_BYTES_MAX;
 
-    fn serve(server: &mut Server, frame: &mut Frame) -> Box<Request> {
+    fn serve(server: &mut Server, frame: &mut Frame) -> Request {
         match server.next(frame) {
             Step::Request(request) => request,
             other => panic!("{other:?}"),
@@ -708,7 +719,7 @@ mod tests {
                 server.receive(piece);
                 while let Step::Request(request) = server.next(&mut frame) {
                     let method = request.method.name().to_owned();
-                    seen.push((method, request.path.to_string(), text(frame.bytes())));
+                    seen.push((method, request.path().to_owned(), text(frame.bytes())));
                     let _head = server.respond(200, &[], Reply::Full(0));
                     assert_eq!(server.done(), After::KeepAlive);
                 }

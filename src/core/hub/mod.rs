@@ -46,6 +46,8 @@ macro_rules! desk {
 }
 
 mod edges;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod leave;
 
 /// The whole core.

@@ -197,13 +197,21 @@ impl Routing {
     }
 
     fn note(&mut self, text: &[u8], key: Span, value: Span) {
-        let slot = match span::string(text, key).as_deref() {
-            Some("jsonrpc") => &mut self.jsonrpc,
-            Some("id") => &mut self.id,
-            Some("method") => &mut self.method,
-            Some("params") => &mut self.params,
-            Some("result") => &mut self.result,
-            Some("error") => &mut self.error,
+        let decoded;
+        let name = match span::plain(text, key) {
+            Some(name) => name,
+            None => {
+                decoded = span::string(text, key).unwrap_or_default();
+                decoded.as_bytes()
+            }
+        };
+        let slot = match name {
+            b"jsonrpc" => &mut self.jsonrpc,
+            b"id" => &mut self.id,
+            b"method" => &mut self.method,
+            b"params" => &mut self.params,
+            b"result" => &mut self.result,
+            b"error" => &mut self.error,
             _ => return,
         };
         self.duplicate |= slot.is_some();

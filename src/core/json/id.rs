@@ -23,6 +23,12 @@ impl JsonId {
         &self.0
     }
 
+    /// The same, to be put into a message.
+    #[must_use]
+    pub fn kept(&self) -> ShortBytes {
+        self.0.clone()
+    }
+
     /// Whether another raw id means the same: strings are compared decoded, and a string never
     /// equals a number.
     #[must_use]

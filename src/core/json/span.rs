@@ -151,11 +151,16 @@ pub fn string_is(text: &[u8], at: Span, wanted: &str) -> bool {
     let Some(inner) = unquoted(at.of(text)) else {
         return false;
     };
-    if inner.contains(&b'\\') {
-        string(text, at).as_deref() == Some(wanted)
-    } else {
+    if word::find(inner, b'\\').is_none() {
         inner == wanted.as_bytes()
+    } else {
+        string(text, at).as_deref() == Some(wanted)
     }
+}
+
+/// The bytes of a string that has no escapes.
+pub(super) fn plain(text: &[u8], at: Span) -> Option<&[u8]> {
+    unquoted(at.of(text)).filter(|inner| word::find(inner, b'\\').is_none())
 }
 
 /// What stands between the quotes.

@@ -30,7 +30,7 @@ impl Hall {
             return;
         };
         let mut edits = Edits::default();
-        edits.replace(id_at, ask.server_id.raw().to_vec());
+        edits.replace(id_at, ask.server_id.kept());
         let message = edits.parts(frame.shared(), envelope.whole);
         // A server that went down meanwhile does not wait any more.
         let _ = desk.backends.send(desk.cx, ask.pool, &message);

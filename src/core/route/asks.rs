@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::outbox::Part;
+use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId};
@@ -239,7 +240,7 @@ impl Hall {
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
         });
-        let wire = to_wire(key).to_string().into_bytes();
+        let wire = ShortBytes::decimal(to_wire(key));
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }

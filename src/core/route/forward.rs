@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use crate::base::outbox::Part;
+use crate::base::short::ShortBytes;
 use crate::cx::Alarm;
 use crate::json::envelope::Envelope;
 use crate::json::span::Span;
@@ -145,7 +146,7 @@ impl Hall {
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return;
         };
-        let wire = to_wire(key).to_string().into_bytes();
+        let wire = ShortBytes::decimal(to_wire(key));
         if let Some(token_at) = token_at {
             edits.replace(token_at, wire.clone());
         }

@@ -263,7 +263,7 @@ fn render(
     if kind == Kind::Tools {
         edit_tool(server, entry, &mut edits);
     }
-    for part in edits.parts(&entry.page, entry.whole) {
+    for part in edits.parts(&entry.page, entry.whole).iter() {
         out.extend_from_slice(part.bytes());
     }
     true

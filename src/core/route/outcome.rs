@@ -328,7 +328,7 @@ fn answer(
     frame: &Frame,
 ) {
     if let Some(id_at) = envelope.id {
-        edits.replace(id_at, caller.id.raw().to_vec());
+        edits.replace(id_at, caller.id.kept());
     }
     let message = edits.parts(frame.shared(), envelope.whole);
     desk.clients

@@ -1,5 +1,6 @@
 //! What a client may ask for: the method table. Answered here, by one server, or by all.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -31,8 +32,8 @@ pub struct Incoming<'a> {
     pub frame: &'a Frame,
 }
 
-impl Incoming<'_> {
-    pub(crate) fn text(&self) -> &[u8] {
+impl<'a> Incoming<'a> {
+    pub(crate) fn text(&self) -> &'a [u8] {
         self.frame.bytes()
     }
 
@@ -51,10 +52,10 @@ impl Incoming<'_> {
     ///
     /// # Errors
     /// It is missing or something else.
-    pub(crate) fn text_of(&self, at: Option<Span>, name: &str) -> Result<String, Failure> {
+    pub(crate) fn text_of(&self, at: Option<Span>, name: &str) -> Result<Cow<'a, str>, Failure> {
         let text = at.and_then(|at| string(self.text(), at));
         let missing = || Failure::params(format!("params.{name} is missing or not a string"));
-        text.map(std::borrow::Cow::into_owned).ok_or_else(missing)
+        text.ok_or_else(missing)
     }
 
     /// The request to be passed on: its progress token is found, nothing is replaced yet.
@@ -113,7 +114,7 @@ impl Hall {
             .envelope
             .method
             .and_then(|at| string(incoming.text(), at));
-        let method = method.unwrap_or_default().into_owned();
+        let method = method.unwrap_or_default();
         if let Some(failure) = self.unserved(desk, &incoming, &method) {
             return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
         }
@@ -121,7 +122,7 @@ impl Hall {
             // It came with `initialize` in one write.
             self.run(desk);
         }
-        match method.as_str() {
+        match method.as_ref() {
             "ping" => desk.succeed(incoming.client, incoming.at, &incoming.id, "{}"),
             "tools/list" => self.list(desk, &incoming, Kind::Tools),
             "prompts/list" => self.list(desk, &incoming, Kind::Prompts),
@@ -182,7 +183,7 @@ impl Hall {
         match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
-                    request.edits.replace_kept(name_at, target.json);
+                    request.edits.replace(name_at, target.json);
                 }
                 self.forward(desk, request, target.server);
             }

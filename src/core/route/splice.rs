@@ -3,14 +3,18 @@
 
 use std::rc::Rc;
 
+use crate::base::few::Few;
 use crate::base::outbox::Part;
-use crate::json::span::{Span, members, string};
+use crate::base::short::ShortBytes;
+use crate::json::span::{Span, members, string, string_is};
 
 /// Bytes to stand in the place of a value.
 #[derive(Clone, Debug)]
 pub enum With {
     /// Written for this message.
     Own(Vec<u8>),
+    /// An id or a number.
+    Short(ShortBytes),
     /// Kept elsewhere, such as the original name of a tool.
     Kept(Rc<[u8]>),
 }
@@ -19,24 +23,50 @@ impl With {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
+            Self::Short(bytes) => bytes,
             Self::Kept(bytes) => bytes,
         }
     }
 }
 
+impl Default for With {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
+
+impl From<Vec<u8>> for With {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Own(bytes)
+    }
+}
+
+impl From<ShortBytes> for With {
+    fn from(bytes: ShortBytes) -> Self {
+        Self::Short(bytes)
+    }
+}
+
+impl From<Rc<[u8]>> for With {
+    fn from(bytes: Rc<[u8]>) -> Self {
+        Self::Kept(bytes)
+    }
+}
+
+/// Name, id and progress token: more is rarely replaced in one message.
+const EDITS: usize = 3;
+
+/// The pieces of a message with that many replacements.
+pub type Parts<'a> = Few<Part<'a>, { 2 * EDITS + 1 }>;
+
 /// Replacements in one message.
 #[derive(Clone, Debug, Default)]
-pub struct Edits(Vec<(Span, With)>);
+pub struct Edits(Few<(Span, With), EDITS>);
 
 impl Edits {
     /// Puts `with` in the place of the value at `at`.
-    pub fn replace(&mut self, at: Span, with: Vec<u8>) {
-        self.0.push((at, With::Own(with)));
-    }
-
-    /// Puts kept bytes in the place of the value at `at`.
-    pub fn replace_kept(&mut self, at: Span, with: Rc<[u8]>) {
-        self.0.push((at, With::Kept(with)));
+    pub fn replace(&mut self, at: Span, with: impl Into<With>) {
+        self.0.push((at, with.into()));
     }
 
     /// Cuts bytes out: a member with its comma.
@@ -46,11 +76,11 @@ impl Edits {
 
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
-    pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Vec<Part<'a>> {
+    pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
         self.0.sort_by_key(|(at, _)| at.start);
-        let mut parts = Vec::with_capacity(self.0.len() * 2 + 1);
+        let mut parts = Parts::default();
         let mut from = whole.start;
-        for (at, with) in &self.0 {
+        for (at, with) in self.0.iter() {
             parts.push(Part::Share(buffer, from..at.start));
             parts.push(Part::Copy(with.bytes()));
             from = at.end;
@@ -79,11 +109,8 @@ pub fn fields<const N: usize>(
         return Ok(found);
     };
     for (key, value) in members(text, object) {
-        let Some(key) = string(text, key) else {
-            continue;
-        };
         for (slot, name) in found.iter_mut().zip(names) {
-            if key == name && slot.replace(value).is_some() {
+            if string_is(text, key, name) && slot.replace(value).is_some() {
                 return Err(Twice);
             }
         }
@@ -139,7 +166,7 @@ mod tests {
         let whole = Span::whole(&text);
         let mut edits = Edits::default();
         edits.replace(member(&text, whole, "a").unwrap(), b"\"new\"".to_vec());
-        edits.replace_kept(member(&text, whole, "id").unwrap(), Rc::from(&b"77"[..]));
+        edits.replace(member(&text, whole, "id").unwrap(), ShortBytes::decimal(77));
         assert_eq!(
             joined(&edits.parts(&text, whole)),
             r#"{"id": 77 ,"a":"new", "x" : 1e5}"#
