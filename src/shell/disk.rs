@@ -325,6 +325,19 @@ fn temporary_beside(target: &Path) -> PathBuf {
     parent_of(target).join(format!(".{name}.{pid}.{count}.tmp"))
 }
 
+/// Removes temporary files of this beginning whose writers were killed. For who holds the lock
+/// under which all of them write.
+pub(crate) fn sweep(directory: &Path, prefix: &str) {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(prefix) && name.ends_with(".tmp") {
+            // What cannot be removed is only untidy.
+            let _left = fs::remove_file(&path);
+        }
+    }
+}
+
 /// Reads a file of at most `bytes_max`; `None` if it does not exist.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
@@ -350,7 +363,8 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Locks `path` (by a file `.NAME.lock` beside it, since the file itself gets replaced), and
-    /// waits at most `wait` for another process. Blocks: for commands, not for the event loop.
+    /// waits at most `wait` for another process. Removes what killed writers left. Blocks: for
+    /// commands, not for the event loop.
     pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<Self, DiskError> {
         let target = follow_links(path)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
@@ -371,7 +385,10 @@ impl Lock {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => {
+                    sweep(parent_of(&target), &format!(".{name}."));
+                    return Ok(Self { _file: file });
+                }
                 Err(TryLockError::Error(cause)) => return Err(failed(cause)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
                     return Err(DiskError::Locked { path: target });
@@ -465,6 +482,23 @@ pub(crate) mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_lock() {
+        let dir = TempDir::new();
+        let path = dir.path().join("mcp.json");
+        for name in [
+            "mcp.json",
+            ".mcp.json.7.0.tmp",
+            ".mine.tmp",
+            "x.json.7.0.tmp",
+        ] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let _lock = Lock::acquire(&path, Duration::ZERO).unwrap();
+        let expected = [".mcp.json.lock", ".mine.tmp", "mcp.json", "x.json.7.0.tmp"];
+        assert_eq!(names(&dir), expected);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<(), String> {
 
 /// Removes the oldest: names are times, and sort as such.
 fn prune(dir: &Path) -> io::Result<()> {
+    disk::sweep(dir, ".");
     let mut found: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
