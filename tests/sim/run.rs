@@ -255,8 +255,13 @@ impl World {
                 .count();
             let left = (counts.sessions, counts.calls, counts.alarms);
             if left != (0, 0, 0) || counts.links != children {
-                self.model
-                    .violation(format!("left at the end: {counts:?}, {children} children"));
+                let ours = |conn: &&crate::net::Conn| {
+                    conn.key.is_some() && matches!(conn.peer, Peer::Client(_))
+                };
+                let links: Vec<_> = self.net.conns.iter().filter(ours).collect();
+                self.model.violation(format!(
+                    "left at the end: {counts:?}, {children} children, {links:?}"
+                ));
             }
             self.stop();
             self.rest(10_000);

@@ -218,6 +218,7 @@ impl Talk {
         if !self.ask_ids.insert(id.to_owned()) {
             self.wrong(cx, "two questions with one id", text);
         }
+        self.known_asks.insert(id.to_owned());
         cx.model.asks[ask].seen_by = Some(self.me);
         cx.model.ask_ids.push(id.to_owned());
         if cx.model.ask_ids.len() > 20 {
