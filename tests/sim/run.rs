@@ -191,7 +191,7 @@ impl World {
         let mut failing = Vec::new();
         for _round in 0..8 {
             failing.clear();
-            for name in self.names.to_vec() {
+            for name in self.names.clone() {
                 for at in 0..self.clients.len() {
                     if self.clients[at].is_open() && !self.works(at, &name) {
                         failing.push((at, name.clone()));

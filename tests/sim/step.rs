@@ -326,12 +326,4 @@ impl Client {
             Self::Stdio(stdio) => stdio.next_due(),
         }
     }
-
-    /// Its conversation.
-    pub(crate) fn talk(&self) -> &crate::clients::talk::Talk {
-        match self {
-            Self::Web(web) => &web.talk,
-            Self::Stdio(stdio) => &stdio.talk,
-        }
-    }
 }
