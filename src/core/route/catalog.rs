@@ -448,7 +448,7 @@ mod tests {
         list.end();
         assert_eq!(list.retry(Tick(0)), Tick(2 * LIST_RETRY_MS_MIN));
         for _ in 0..20 {
-            let _pause = list.retry(Tick(0));
+            list.retry(Tick(0));
         }
         assert_eq!(list.retry(Tick(0)), Tick(LIST_RETRY_MS_MAX));
         // A change that is announced does not wait, and the late alarm finds nothing to do.
