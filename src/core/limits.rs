@@ -66,7 +66,8 @@ pub const CHUNK_SIZE_DIGITS_MAX: usize = 16;
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 8 * 1024;
 /// Trailer fields of one body, which are thrown away; more is answered 431.
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
-/// Room that an empty inbox of a connection keeps: most connections are idle most of the time.
+/// Room that an empty inbox of a connection keeps (and one of a child that now sends shorter
+/// lines): most are idle most of the time.
 pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -191,9 +191,10 @@ impl World {
         let mut failing = Vec::new();
         for _round in 0..8 {
             failing.clear();
-            for name in self.names.clone() {
+            let names = std::rc::Rc::clone(&self.names);
+            for name in names.iter() {
                 for at in 0..self.clients.len() {
-                    if self.clients[at].is_open() && !self.works(at, &name) {
+                    if self.clients[at].is_open() && !self.works(at, name) {
                         failing.push((at, name.clone()));
                     }
                 }

@@ -3,7 +3,9 @@
 
 use crate::base::frame::Frame;
 use crate::base::word;
-use crate::limits::{LINE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, SHARE_BYTES_MIN};
+use crate::limits::{
+    INBOX_KEPT_BYTES_MAX, LINE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, SHARE_BYTES_MIN,
+};
 
 /// How much of either end of a line that is too long is kept.
 const ENDS_BYTES: usize = 256;
@@ -203,10 +205,14 @@ impl Lines {
 
     /// Moves what waits to the front; gives the memory back that only a long line needed.
     fn forget_taken(&mut self) {
-        self.buffer.drain(..self.taken.min(self.buffer.len()));
-        self.searched = self.searched.saturating_sub(self.taken);
-        self.taken = 0;
-        if self.buffer.is_empty() && self.buffer.capacity() > READ_BYTES_PER_TURN_MAX {
+        let taken = std::mem::take(&mut self.taken).min(self.buffer.len());
+        self.buffer.drain(..taken);
+        self.searched = self.searched.saturating_sub(taken);
+        let room = self.buffer.capacity();
+        // Room that the last lines did not need by far is given back: most children are idle most
+        // of the time, and those that send long lines send more of them.
+        let much = room > INBOX_KEPT_BYTES_MAX && (1..room / 4).contains(&taken);
+        if self.buffer.is_empty() && (much || room > READ_BYTES_PER_TURN_MAX) {
             self.buffer = Vec::new();
         }
     }
@@ -233,6 +239,22 @@ mod tests {
             keep(line, &frame);
         }
         (out, lines.pending())
+    }
+
+    #[test]
+    fn inbox_kept_bytes_max_holds_once_lines_are_short_again() {
+        let (mut lines, mut frame) = (Lines::default(), Frame::default());
+        let mut room_after = |length: usize| {
+            lines.push(&[vec![b'x'; length], b"\n".to_vec()].concat());
+            while lines.next(&mut frame).is_some() {}
+            lines.buffer.capacity()
+        };
+        let long = 3 * INBOX_KEPT_BYTES_MAX;
+        let room = room_after(long);
+        assert!(room > long);
+        assert_eq!((room_after(long), room_after(long / 2)), (room, room));
+        assert!(room_after(10) <= INBOX_KEPT_BYTES_MAX);
+        assert!(room_after(10) <= INBOX_KEPT_BYTES_MAX);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use ring::digest;
+
 use crate::effect::Effect;
 use crate::json::span::{path, string, validate};
 use crate::json::write;
@@ -29,8 +31,19 @@ pub(crate) struct Memory {
     pub(crate) catalog: Catalog,
     /// It asks clients for things.
     pub(crate) interactive: bool,
-    /// The record as it is on disk.
-    stored: Vec<u8>,
+    /// What is on disk: the digest of the record, which is as long as all lists together.
+    stored: Digest,
+}
+
+type Digest = [u8; 32];
+
+fn digest_of(record: &[u8]) -> Digest {
+    let mut out = Digest::default();
+    let whole = digest::digest(&digest::SHA256, record);
+    for (to, from) in out.iter_mut().zip(whole.as_ref()) {
+        *to = *from;
+    }
+    out
 }
 
 /// The name of the record of a server in the state directory: the hash of its entry, so that
@@ -58,7 +71,7 @@ impl Memory {
         let instructions = at(&["instructions"]).and_then(|at| string(bytes, at));
         let instructions = instructions.map(std::borrow::Cow::into_owned);
         let interactive = at(&["interactive"])?.of(bytes) == b"true";
-        let stored = bytes.to_vec();
+        let stored = digest_of(bytes);
         let page = Rc::new(bytes.to_vec());
         let mut catalog = Catalog::default();
         for kind in Kind::ALL {
@@ -138,9 +151,10 @@ impl Hall {
             instructions: hello.instructions.clone(),
             catalog,
             interactive: server.interactive,
-            stored: Vec::new(),
+            stored: Digest::default(),
         };
-        memory.stored = record(&memory, server.name());
+        let bytes = record(&memory, server.name());
+        memory.stored = digest_of(&bytes);
         let name = record_name(&server.entry.process_hash);
         let Some(server) = self.servers.get_mut(key) else {
             return;
@@ -150,10 +164,7 @@ impl Hall {
             .as_ref()
             .is_none_or(|before| before.stored != memory.stored)
         {
-            desk.cx.effects.push(Effect::StoreState {
-                name,
-                bytes: memory.stored.clone(),
-            });
+            desk.cx.effects.push(Effect::StoreState { name, bytes });
         }
         server.memory = Some(memory);
     }
@@ -183,7 +194,7 @@ mod tests {
             instructions: Some("say \"hello\"\n".to_owned()),
             catalog,
             interactive: true,
-            stored: Vec::new(),
+            stored: Digest::default(),
         }
     }
 

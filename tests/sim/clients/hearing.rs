@@ -166,7 +166,7 @@ impl Talk {
 
     /// Offered names are unique, short, and made of characters that every client takes.
     fn check_names(&self, cx: &mut Cx<'_>, method: &str, names: &[String], text: &[u8]) {
-        let mut sorted = names.clone();
+        let mut sorted = names.to_vec();
         sorted.sort();
         sorted.dedup();
         if sorted.len() != names.len() {
