@@ -43,7 +43,7 @@ fn one_tools_call_from_the_socket_to_the_child_and_back() {
         panic!("no request")
     };
     assert_eq!(frame.bytes(), MESSAGE.as_bytes());
-    assert_eq!(app::route(&head.method, &head.path), app::Route::McpPost);
+    assert_eq!(app::route(&head.method, head.path()), app::Route::McpPost);
     assert_eq!(guard::check(&Settings::default(), &head.headers), Ok(None));
 
     // 3. `client` finds the session by its header, `json::envelope` the id, the method and the span

@@ -147,6 +147,8 @@ pub const CONNECT_STDIO_MS: u64 = 120_000;
 pub const CONNECT_REMOTE_MS: u64 = 30_000;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
+/// One call with all the progress that it may tell; then it is given up like one without (F12).
+pub const CALL_MS_MAX: u64 = 6 * 60 * 60 * 1000;
 /// First pause of the restart backoff; doubles up to [`BACKOFF_MS_MAX`].
 pub const BACKOFF_MS_MIN: u64 = 1_000;
 /// Longest pause of the restart backoff.

@@ -27,6 +27,7 @@ use crate::shell::listener::{Listener, Reserve};
 use crate::shell::log::Log;
 use crate::shell::signals::{Request, Signals};
 use crate::shell::state::StateDir;
+use crate::shell::wait::Waiter;
 use crate::shell::watch::Watch;
 
 /// The loop's own descriptors, as [`Subject::Fixed`].
@@ -57,6 +58,7 @@ pub(super) enum Ready {
 /// Everything that a running `serve` holds.
 pub(crate) struct EventLoop<C> {
     pub(super) poll: Poll,
+    pub(super) waiter: Waiter,
     pub(super) core: C,
     pub(super) clock: Clock,
     pub(super) effects: Effects,
@@ -109,6 +111,7 @@ impl<C: Core> EventLoop<C> {
         clock.read();
         Self {
             poll: parts.poll,
+            waiter: Waiter::default(),
             core: parts.core,
             clock,
             effects: Effects::default(),
@@ -152,7 +155,8 @@ impl<C: Core> EventLoop<C> {
         if self.exit.is_some() {
             return self.exit;
         }
-        match self.poll.poll(events, self.timeout()) {
+        let time = self.timeout();
+        match self.waiter.wait(&mut self.poll, events, time) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => {

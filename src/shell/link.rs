@@ -213,13 +213,23 @@ impl Link {
     /// Writes once.
     pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            let done = match &mut self.stream {
-                Stream::Socket(socket) => socket.write_vectored(slices),
-                Stream::Child {
-                    stdin: Some(stdin), ..
-                } => stdin.write_vectored(slices),
-                Stream::Child { stdin: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
-                Stream::Stdio { output, .. } => output.write(slices),
+            let done = match (&mut self.stream, slices) {
+                (Stream::Socket(socket), [one]) => socket.write(one),
+                (
+                    Stream::Child {
+                        stdin: Some(stdin), ..
+                    },
+                    [one],
+                ) => stdin.write(one),
+                (Stream::Socket(socket), _) => socket.write_vectored(slices),
+                (
+                    Stream::Child {
+                        stdin: Some(stdin), ..
+                    },
+                    _,
+                ) => stdin.write_vectored(slices),
+                (Stream::Child { stdin: None, .. }, _) => Err(io::ErrorKind::BrokenPipe.into()),
+                (Stream::Stdio { output, .. }, _) => output.write(slices),
             };
             match done {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -21,6 +21,7 @@ mod reading;
 mod signals;
 mod state;
 mod sys;
+mod wait;
 mod watch;
 mod watch_paths;
 mod writing;

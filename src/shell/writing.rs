@@ -77,6 +77,7 @@ impl<C: Core> EventLoop<C> {
                     return;
                 }
                 Step::TookAll(bytes) => {
+                    self.waiter.wrote();
                     if self.wrote(key, bytes) {
                         self.shut(key);
                     }

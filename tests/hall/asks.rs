@@ -411,6 +411,42 @@ fn s3_a_question_comes_on_the_stream_of_the_call_that_caused_it() {
 }
 
 #[test]
+fn s3_with_several_calls_of_one_client_the_question_comes_on_one_of_their_streams() {
+    let mut w = one().start();
+    // No GET stream: what is sent there would wait for ever.
+    let a = Client::http(&mut w);
+    a.initialize(&mut w, "2025-06-18", ALL);
+    a.initialized(&mut w);
+    let s = w.server("s");
+    let calls = [calling(&mut w, a, s), calling(&mut w, a, s)];
+    s.notes(
+        &mut w,
+        "notifications/message",
+        r#"{"level":"error","data":1}"#,
+    );
+    a.expect(&mut w, "notifications/message");
+    s.asks(&mut w, "1", "sampling/createMessage", "{}");
+    let ask = a.expect(&mut w, "sampling/createMessage");
+    a.answers(&mut w, &ask, "{}");
+    s.granted(&mut w, "1");
+    for (call, seen) in calls {
+        seen.result(&mut w, "{}");
+        assert_eq!(call.result(&mut w), json!({}));
+    }
+}
+
+#[test]
+fn s3_refused_questions_are_logged_once() {
+    let mut w = one().start();
+    let s = w.server("s");
+    for id in 0..50 {
+        s.asks(&mut w, &id.to_string(), "roots/list", "{}");
+    }
+    let warnings = w.log.iter().filter(|line| line.starts_with("Warn"));
+    assert_eq!(warnings.count(), 1);
+}
+
+#[test]
 fn s3_a_server_can_cancel_its_question() {
     let mut w = one().start();
     let a = w.client(ALL);

@@ -192,6 +192,32 @@ fn a12_the_bytes_of_a_call_pass_unchanged_but_for_id_name_and_token() {
 }
 
 #[test]
+fn a12_what_concerns_one_hop_does_not_pass_and_neither_does_a_task() {
+    let mut w = echo();
+    let a = w.client("{}");
+    let files = w.server("files");
+    let related = r#""io.modelcontextprotocol/related-task":{"taskId":"1"}"#;
+    for (meta, left) in [
+        (format!("{{{related}}}"), "{}".to_owned()),
+        (
+            format!(r#"{{{related},"progressToken":1,"x/y":1.0}}"#),
+            r#"{"progressToken":ID,"x/y":1.0}"#.to_owned(),
+        ),
+        (
+            format!(r#"{{"progressToken":1,{related}}}"#),
+            r#"{"progressToken":ID}"#.to_owned(),
+        ),
+    ] {
+        let params = format!(r#"{{"name":"files_1mcp_echo","_meta":{meta},"task":{{"ttl":1}}}}"#);
+        a.request(&mut w, "tools/call", &params);
+        let seen = files.expect(&mut w, "tools/call");
+        let left = left.replace("ID", &seen.id());
+        let expected = format!(r#""params":{{"name":"echo","_meta":{left}}}"#);
+        assert!(seen.line.contains(&expected), "{}", seen.line);
+    }
+}
+
+#[test]
 fn a12_line_ends_of_a_body_become_blanks_on_the_way_to_a_child() {
     let mut w = echo();
     let a = w.client("{}");
@@ -384,6 +410,27 @@ fn progress_is_told_with_the_callers_token_and_keeps_the_call_alive() {
     // A timeout comes at the latest one whole length too late.
     w.advance(6_000);
     assert_eq!(quiet.error(&mut w).0, -32603);
+}
+
+#[test]
+fn f12_progress_does_not_keep_a_call_alive_for_ever() {
+    let mut w = World::http()
+        .server_with("files", r#""requestTimeout":600000"#, tools(["echo"]))
+        .start();
+    let a = w.client("{}");
+    let files = w.server("files");
+    let call = a.call(&mut w, "files_1mcp_echo", "{}");
+    let seen = files.expect(&mut w, "tools/call");
+    let params = format!(r#"{{"progressToken":{},"progress":1}}"#, seen.id());
+    let mut ms = 0;
+    while ms < onemcp::limits::CALL_MS_MAX {
+        files.notes(&mut w, "notifications/progress", &params);
+        w.advance(500_000);
+        ms += 500_000;
+    }
+    w.advance(600_000);
+    assert_eq!(call.error(&mut w).0, -32603);
+    files.expect(&mut w, "notifications/cancelled");
 }
 
 #[test]

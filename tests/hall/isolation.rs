@@ -348,6 +348,37 @@ fn tools_are_those_that_the_server_offers_to_this_client() {
 }
 
 #[test]
+fn a_subscription_that_is_granted_by_a_session_on_its_way_out_is_made_again() {
+    let script = anything()
+        .with("tools", [tool("t")])
+        .with("resources", [resource("x://1")])
+        .manual("resources/subscribe");
+    let mut w = World::http().server("s", script).start();
+    let (a, b) = (w.client(ALL), w.client("{}"));
+    let (old, _, seen) = calls(&mut w, a);
+    let subscribe = b.request(&mut w, "resources/subscribe", r#"{"uri":"x://1"}"#);
+    let subscribed = old.expect(&mut w, "resources/subscribe");
+    old.asks(&mut w, "1", "elicitation/create", FORM);
+    w.advance(5_000);
+    seen.result(&mut w, "{}");
+    subscribed.result(&mut w, "{}");
+    subscribe.result(&mut w);
+    assert!(!old.alive(&w));
+    let common = w.server("s");
+    common
+        .expect(&mut w, "resources/subscribe")
+        .result(&mut w, "{}");
+    w.advance(500);
+    b.clear(&mut w);
+    common.notes(
+        &mut w,
+        "notifications/resources/updated",
+        r#"{"uri":"x://1"}"#,
+    );
+    assert_eq!(b.heard(&mut w), ["notifications/resources/updated"]);
+}
+
+#[test]
 fn a_subscription_follows_a_client_that_moves_to_a_session_of_its_own() {
     let script = anything()
         .with("tools", [tool("t")])

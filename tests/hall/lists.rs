@@ -584,6 +584,35 @@ fn calls_wait_for_a_server_that_is_starting_and_fail_if_it_does_not_come_up() {
 }
 
 #[test]
+fn calls_wait_also_for_a_server_that_is_being_started_again() {
+    let mut w = World::http().server("s", tools(["t"])).start();
+    let a = w.client("{}");
+    w.script("s").manual.insert("initialize");
+    w.server("s").dies(&mut w);
+    assert_eq!(a.call(&mut w, "s_1mcp_t", "{}").error(&mut w).0, -32603);
+    w.advance(3_000);
+    let s = w.server("s");
+    let call = a.call(&mut w, "s_1mcp_t", "{}");
+    call.pending(&mut w);
+    let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#;
+    s.expect(&mut w, "initialize").result(&mut w, hello);
+    s.expect(&mut w, "tools/call").result(&mut w, "{}");
+    assert_eq!(call.result(&mut w), json!({}));
+    // And do not wait for ever if it does not come up.
+    s.dies(&mut w);
+    w.advance(5_000);
+    let call = a.call(&mut w, "s_1mcp_t", "{}");
+    call.pending(&mut w);
+    w.server("s").dies(&mut w);
+    let (code, message) = call.error(&mut w);
+    assert_eq!(
+        (code, message.contains("is down")),
+        (-32603, true),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_call_waits_for_a_starting_server_as_long_as_a_call_may_take() {
     let members = r#""requestTimeout":2000"#;
     let script = tools(["t"]).manual("initialize");

@@ -170,6 +170,26 @@ fn b7_the_end_of_input_answers_what_was_asked_and_then_stops_the_children() {
 }
 
 #[test]
+fn b7_questions_are_refused_once_nobody_can_answer_them() {
+    let mut w = one().start();
+    let a = w.stdin();
+    a.initialize(&mut w, "2025-06-18", r#"{"sampling":{}}"#);
+    a.initialized(&mut w);
+    let call = a.call(&mut w, "s_1mcp_t", "{}");
+    let s = w.server("s");
+    let seen = s.expect(&mut w, "tools/call");
+    s.asks(&mut w, "1", "sampling/createMessage", "{}");
+    a.expect(&mut w, "sampling/createMessage");
+    a.leaves(&mut w);
+    assert_eq!(s.refused(&mut w, "1"), -32603);
+    s.asks(&mut w, "2", "sampling/createMessage", "{}");
+    assert_eq!(s.refused(&mut w, "2"), -32603);
+    // So it may go on without, while there is time.
+    seen.result(&mut w, "{}");
+    assert_eq!(call.result(&mut w), json!({}));
+}
+
+#[test]
 fn b7_nothing_asked_means_leaving_at_once() {
     let mut w = one().start();
     let a = w.stdin();

@@ -50,6 +50,7 @@ pub(crate) struct Ask {
     pub(crate) process: usize,
     pub(crate) method: &'static str,
     /// The call that caused it.
+    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) call: Option<CallId>,
     /// Who got to see it.
     pub(crate) seen_by: Option<usize>,

@@ -49,11 +49,11 @@ pub(crate) struct Conn {
     pub(crate) blocked: bool,
     /// The peer reads nothing any more (EPIPE): what is written vanishes.
     pub(crate) refused: bool,
-    /// The hub asked for its writing half to be closed.
-    pub(crate) shut: bool,
     /// Bytes that the peer ever sent, and how many of them the hub was given.
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
+    /// How many it had been given before the present turn.
+    delivered_before: (u64, u64),
     /// How many it had been given when it closed its half: what came later is not answered.
     pub(crate) delivered_at_shut: Option<u64>,
     /// Since when the peer leaves bytes unread.
@@ -72,8 +72,41 @@ pub(crate) struct Net {
     generations: Vec<u32>,
     free: Vec<u32>,
     by_index: Vec<Option<ConnId>>,
+    /// Counts the turns of the shell.
+    pub(crate) turn: u64,
     /// Streams that are not over on both sides.
     pub(crate) live: Vec<ConnId>,
+}
+
+impl Conn {
+    /// Cut off: what was on its way to the hub is lost, and the hub is told, also after an end.
+    pub(crate) fn reset(&mut self) {
+        self.inbound.clear();
+        self.inbound_end = End::Reset;
+        self.end_told = false;
+    }
+
+    /// For how long the peer left bytes unread at worst.
+    pub(crate) fn unread_ms(&self, now: u64) -> u64 {
+        let present = self.unread_since.map_or(0, |since| now - since);
+        self.unread_ms_max.max(present)
+    }
+
+    /// The hub was given bytes.
+    pub(crate) fn deliver(&mut self, turn: u64, count: usize) -> Vec<u8> {
+        if self.delivered_before.0 != turn {
+            self.delivered_before = (turn, self.delivered);
+        }
+        self.delivered += count as u64;
+        self.inbound.drain(..count).collect()
+    }
+
+    /// The hub closed its half, perhaps before it saw what came in this turn.
+    pub(crate) fn shut(&mut self, turn: u64) {
+        let (last, before) = self.delivered_before;
+        let seen = if last == turn { before } else { self.delivered };
+        self.delivered_at_shut.get_or_insert(seen);
+    }
 }
 
 impl Net {
@@ -93,9 +126,9 @@ impl Net {
             room,
             blocked: false,
             refused: false,
-            shut: false,
             sent: 0,
             delivered: 0,
+            delivered_before: (0, 0),
             delivered_at_shut: None,
             unread_since: None,
             unread_ms_max: 0,
@@ -139,8 +172,9 @@ impl Net {
     /// The hub closed the stream: unsent bytes are lost, what the kernel took may still arrive.
     pub(crate) fn closed_by_hub(&mut self, id: ConnId, reset: bool) {
         self.take_key(id);
+        let turn = self.turn;
         let conn = &mut self.conns[id];
-        conn.delivered_at_shut.get_or_insert(conn.delivered);
+        conn.shut(turn);
         conn.inbound.clear();
         conn.end_told = true;
         conn.blocked = false;
@@ -185,8 +219,7 @@ impl Net {
         conn.outbound.clear();
         conn.peer_told = true;
         if reset {
-            conn.inbound.clear();
-            conn.inbound_end = End::Reset;
+            conn.reset();
         } else if conn.inbound_end == End::Open {
             conn.inbound_end = End::Eof;
         }

@@ -191,7 +191,7 @@ impl World {
         let mut failing = Vec::new();
         for _round in 0..8 {
             failing.clear();
-            for name in self.names.to_vec() {
+            for name in self.names.clone() {
                 for at in 0..self.clients.len() {
                     if self.clients[at].is_open() && !self.works(at, &name) {
                         failing.push((at, name.clone()));
@@ -255,8 +255,13 @@ impl World {
                 .count();
             let left = (counts.sessions, counts.calls, counts.alarms);
             if left != (0, 0, 0) || counts.links != children {
-                self.model
-                    .violation(format!("left at the end: {counts:?}, {children} children"));
+                let ours = |conn: &&crate::net::Conn| {
+                    conn.key.is_some() && matches!(conn.peer, Peer::Client(_))
+                };
+                let links: Vec<_> = self.net.conns.iter().filter(ours).collect();
+                self.model.violation(format!(
+                    "left at the end: {counts:?}, {children} children, {links:?}"
+                ));
             }
             self.stop();
             self.rest(10_000);

@@ -148,7 +148,9 @@ impl World {
         let spawning = self.spawning.iter().map(|one| one.due);
         let next = processes.chain(clients).chain(spawning).chain(hub).min();
         let Some(mut next) = next.filter(|next| *next <= until) else {
-            self.now.tick = Tick(until.max(now));
+            if until < u64::MAX {
+                self.now.tick = Tick(until.max(now));
+            }
             return false;
         };
         if self.hit(Fault::TimeJumps) {
@@ -191,8 +193,9 @@ impl World {
             false => most,
         };
         let conn = &mut self.net.conns[id];
-        let bytes: Vec<u8> = conn.inbound.drain(..count).collect();
-        conn.delivered += count as u64;
+        let bytes = conn.deliver(self.net.turn, count);
+        self.model
+            .trace(|| format!("conn {id} -> hub {count} bytes"));
         if self.hit(Fault::StaleKey) && !self.old_keys.is_empty() {
             let link = self.rng.pick(&self.old_keys);
             self.handle(Input::Bytes {
@@ -321,14 +324,6 @@ impl Client {
         match self {
             Self::Web(web) => web.next_due(),
             Self::Stdio(stdio) => stdio.next_due(),
-        }
-    }
-
-    /// Its conversation.
-    pub(crate) fn talk(&self) -> &crate::clients::talk::Talk {
-        match self {
-            Self::Web(web) => &web.talk,
-            Self::Stdio(stdio) => &stdio.talk,
         }
     }
 }

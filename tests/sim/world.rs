@@ -81,6 +81,7 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     /// Old keys, for late words.
     pub(crate) old_keys: Vec<LinkKey>,
+    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) settings: Settings,
 }
 
@@ -273,6 +274,7 @@ impl World {
                 self.write(id, link);
             }
         }
+        self.net.turn += 1;
     }
 
     /// Writes as much as the kernel takes.
@@ -307,14 +309,13 @@ impl World {
         }
         if refused && taken > 0 && matches!(conn.peer, Peer::Client(_)) {
             // The kernel tells that nobody is there.
-            conn.inbound.clear();
-            conn.inbound_end = End::Reset;
+            conn.reset();
         }
         let shut = self.hub.wrote(self.now, link, taken, &mut self.effects);
+        let turn = self.net.turn;
         if shut {
             let conn = &mut self.net.conns[id];
-            conn.shut = true;
-            conn.delivered_at_shut = Some(conn.delivered);
+            conn.shut(turn);
             if conn.outbound_end == End::Open {
                 conn.outbound_end = End::Eof;
             }

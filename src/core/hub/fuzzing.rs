@@ -48,7 +48,7 @@ pub fn hub(data: &[u8]) {
     if settings & 1 != 0 {
         world.accept(Role::Stdio);
     } else {
-        world.accept(Role::Http);
+        connect(&mut world);
     }
     for _ in 0..OPERATIONS_MAX {
         if choices.0.is_empty() || world.gone {
@@ -61,7 +61,7 @@ pub fn hub(data: &[u8]) {
 
 fn operate(world: &mut World, choices: &mut Choices<'_>) {
     match choices.byte() % 24 {
-        0 => drop(world.accept(Role::Http)),
+        0 => connect(world),
         1..=4 => client_says(world, choices),
         5 => get(world, choices),
         6 => raw(world, choices, false),
@@ -104,6 +104,13 @@ fn operate(world: &mut World, choices: &mut Choices<'_>) {
             choice if choice % 2 == 0 => world.damage = choice / 2,
             _ => world.easy = !world.easy,
         },
+    }
+}
+
+/// Another connection; a stdio gateway has no port.
+fn connect(world: &mut World) {
+    if world.peers.iter().all(|peer| peer.role != Role::Stdio) {
+        world.accept(Role::Http);
     }
 }
 

@@ -151,7 +151,7 @@ impl Hall {
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
             InFlight::One(client, call) => {
-                let caller = call.and_then(|call| self.calls.get(call)?.caller());
+                let caller = self.calls.get(call).and_then(|call| call.caller());
                 let at = caller.map_or(At::MAIN, |caller| caller.at);
                 self.relay(desk, &ask, client, at);
                 self.mark(desk, ask.pool, Some(client));
@@ -161,9 +161,12 @@ impl Hall {
     }
 
     /// Refuses a question that could be for several clients, or for none.
-    pub(crate) fn unattributable(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
+    pub(crate) fn unattributable(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
         let name = self.pool_name(ask.pool);
-        desk.cx.log(Level::Warn, || {
+        let session = self.pools.get_mut(&ask.pool);
+        let told = session.is_some_and(|pool| std::mem::replace(&mut pool.refusal_told, true));
+        let level = if told { Level::Debug } else { Level::Warn };
+        desk.cx.log(level, || {
             format!(
                 "server={name} asked a question that cannot be attributed to one client: {why} \
                  (\"isolation\": \"session\" in its entry gives each client a session of its own)"
@@ -203,6 +206,10 @@ impl Hall {
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
         };
+        if self.deaf {
+            let text = "the client's input has ended, it cannot answer";
+            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
+        }
         if let Err((code, why)) = declared(ask.want, facts) {
             return self.refuse_ask(desk, pool, &ask.id, code, why);
         }

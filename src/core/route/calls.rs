@@ -8,6 +8,7 @@ use crate::base::slab::{Key, Slab, SlabKey};
 use crate::base::timers::DeadlineQueue;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::language::{At, ClientKey, PoolKey};
+use crate::limits::CALL_MS_MAX;
 use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
@@ -120,6 +121,8 @@ pub struct Call {
     pub request_ms: u64,
     /// When it is given up.
     pub deadline: Tick,
+    /// When it is given up whatever signs of life there are (F12).
+    pub last: Tick,
     /// Its place in the list of its session's calls.
     pub place: usize,
 }
@@ -142,6 +145,7 @@ impl Calls {
             return Err(Box::new(call));
         }
         call.deadline = now.after(call.request_ms);
+        call.last = now.after(CALL_MS_MAX.max(call.request_ms));
         let (deadline, length) = (call.deadline, call.request_ms);
         let key = self.table.insert(call);
         let table = &self.table;
@@ -170,7 +174,7 @@ impl Calls {
     /// A sign of life: the deadline begins anew.
     pub fn renew(&mut self, now: Tick, key: CallKey) {
         if let Some(call) = self.table.get_mut(key) {
-            call.deadline = now.after(call.request_ms);
+            call.deadline = now.after(call.request_ms).min(call.last);
         }
     }
 
@@ -199,15 +203,15 @@ impl Calls {
         None
     }
 
-    /// An overdue call may go on: a person is being asked.
-    pub fn postpone(&mut self, now: Tick, key: CallKey) {
+    /// An overdue call may go on, since a person is being asked; `false` if it may not.
+    pub fn postpone(&mut self, now: Tick, key: CallKey) -> bool {
         self.renew(now, key);
-        if let Some(call) = self.table.get(key) {
-            self.deadlines
-                .entry(call.request_ms)
-                .or_default()
-                .push(call.deadline, key);
-        }
+        let Some(call) = self.table.get(key).filter(|call| call.deadline > now) else {
+            return false;
+        };
+        let queue = self.deadlines.entry(call.request_ms).or_default();
+        queue.push(call.deadline, key);
+        true
     }
 
     /// The calls in one session, our own included.
@@ -245,6 +249,7 @@ mod tests {
             server: ServerKey(key),
             request_ms,
             deadline: Tick(0),
+            last: Tick(0),
             place: 0,
         }
     }

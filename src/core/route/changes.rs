@@ -96,6 +96,8 @@ impl Changes {
 
     /// A list is to be fetched at that moment.
     pub(crate) fn pause(&mut self, cx: &mut Cx<'_>, at: Tick, pool: PoolKey, kind: Kind) {
+        let same = |(_, of, list): &(Tick, PoolKey, Kind)| *of == pool && *list == kind;
+        self.pausing.retain(|pause| !same(pause));
         self.pausing.push((at, pool, kind));
         self.arm(cx);
     }

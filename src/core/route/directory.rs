@@ -185,10 +185,10 @@ impl Directory {
     pub fn by_template(&self, uri: &str, order: &[ServerKey]) -> Option<ServerKey> {
         let names = self.names(Kind::Templates)?;
         let matches = |server: &&ServerKey| {
-            names
-                .by_original
-                .iter()
-                .any(|((of, template), _)| of == *server && template_matches(template, uri))
+            let theirs = names.by_original.range((**server, Rc::from(""))..);
+            theirs
+                .take_while(|((of, _), _)| of == *server)
+                .any(|((_, template), _)| template_matches(template, uri))
         };
         order.iter().find(matches).copied()
     }

@@ -71,11 +71,13 @@ impl Hall {
             Life::Up if session.holding => self.park(desk, request, key, pool),
             Life::Up => self.submit(desk, request, key, pool),
             Life::Fresh => self.park(desk, request, key, pool),
-            Life::Down => {
-                let state = desk.backends.state(desk.cx.now, pool);
-                let failure = Failure::down(self.server_name(key), &state);
-                self.refuse(desk, &request, &failure);
-            }
+            Life::Down => match desk.backends.state(desk.cx.now, pool) {
+                PoolState::Starting => self.park(desk, request, key, pool),
+                state => {
+                    let failure = Failure::down(self.server_name(key), &state);
+                    self.refuse(desk, &request, &failure);
+                }
+            },
         }
     }
 
@@ -190,6 +192,7 @@ impl Hall {
             server,
             request_ms,
             deadline: now,
+            last: now,
             place: 0,
         };
         match self.calls.insert(now, call) {

@@ -27,21 +27,22 @@ impl Hall {
         }
         self.clients.insert(client, Client::default());
         let now = desk.cx.now.tick;
-        let mut deadline = now;
         if self.settings.stdio {
             self.single = Some(client);
             self.wake_at(desk, now.after(STDIO_START_MS));
-            deadline = now.after(INITIALIZE_WAIT_MS);
+            if self.strangers(now, client) {
+                let deadline = now.after(INITIALIZE_WAIT_MS);
+                self.waiting.push(Waiting {
+                    client,
+                    at,
+                    id,
+                    what: Want::Initialize(version),
+                    deadline,
+                });
+                return;
+            }
         }
-        let what = Want::Initialize(version);
-        self.waiting.push(Waiting {
-            client,
-            at,
-            id,
-            what,
-            deadline,
-        });
-        self.settle(desk);
+        self.greet(desk, client, at, &id, version);
     }
 
     /// The answer to `initialize`.

@@ -55,16 +55,19 @@ impl Hall {
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.initialized(desk, client);
-        let now = desk.cx.now.tick;
-        let deadline = self.settled_at(now, client).unwrap_or(now);
-        self.waiting.push(Waiting {
-            client,
-            at,
-            id,
-            what: Want::List(kind, from),
-            deadline,
-        });
-        self.settle(desk);
+        match self.settled_at(desk.cx.now.tick, client) {
+            None => self.answer_list(desk, client, at, &id, kind, from),
+            Some(deadline) => {
+                self.wake_at(desk, deadline);
+                self.waiting.push(Waiting {
+                    client,
+                    at,
+                    id,
+                    what: Want::List(kind, from),
+                    deadline,
+                });
+            }
+        }
     }
 
     /// Answers whoever waits in vain, or no longer has to.
@@ -107,7 +110,7 @@ impl Hall {
     }
 
     /// Whether there are servers of which nothing at all is known yet.
-    fn strangers(&self, now: Tick, client: ClientKey) -> bool {
+    pub(crate) fn strangers(&self, now: Tick, client: ClientKey) -> bool {
         let servers = self.order.iter().filter_map(|key| self.server(*key));
         let mut strangers = servers.filter(|server| self.reference(server).is_none());
         strangers.any(|server| self.unsettled(now, server, client).is_some())

@@ -146,13 +146,12 @@ impl Hall {
         desk.clients.note(desk.cx, client, at, &message);
     }
 
-    /// The one client that a message of a session can only be for, and the stream of its call if it
-    /// has just one.
+    /// The one client that a message of a session can only be for, and the stream of a call of it
+    /// there: a client need not have any other.
     pub(crate) fn attributed(&self, now: Tick, session: &Pool) -> Option<(ClientKey, At)> {
-        let stream = |call: Option<_>| {
-            let call = call.and_then(|call| self.calls.get(call));
-            call.and_then(|call| call.caller())
-                .map_or(At::MAIN, |caller| caller.at)
+        let stream = |call| {
+            let caller = self.calls.get(call).and_then(|call| call.caller());
+            caller.map_or(At::MAIN, |caller| caller.at)
         };
         match (self.in_flight(now, session), session.owner) {
             (InFlight::One(client, call), None) => Some((client, stream(call))),

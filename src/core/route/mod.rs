@@ -123,6 +123,8 @@ pub struct Hall {
     /// In stdio mode: the one client there is. Its capabilities are used exactly.
     single: Option<ClientKey>,
     running: Running,
+    /// The one client of a stdio gateway can say nothing more, so it is asked nothing.
+    deaf: bool,
     /// Key of the cursors that we hand out.
     cursor_key: [u8; 32],
 }
@@ -155,6 +157,7 @@ impl Hall {
             changes: Changes::default(),
             single: None,
             running,
+            deaf: false,
             cursor_key,
         }
     }
@@ -184,6 +187,10 @@ impl Hall {
     /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is
     /// started at all; if something does, its servers are.
     pub fn last_requests(&mut self, desk: &mut Desk<'_, '_>) {
+        self.deaf = true;
+        if let Some(client) = self.single {
+            self.drop_asks_of_client(desk, client);
+        }
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
         if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;

@@ -118,7 +118,9 @@ impl Hall {
                     }
                     search => {
                         if let Some(resource) = &resource {
-                            self.note_resource(pool, &caller, method, resource, search.is_some());
+                            let from = (pool, call.server);
+                            let searched = search.is_some();
+                            self.note_resource(desk, from, &caller, method, resource, searched);
                         }
                         pass_result(desk, &caller, method, resource.as_ref(), envelope, frame);
                     }
@@ -217,8 +219,7 @@ impl Hall {
     fn expire_calls(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now.tick;
         while let Some(key) = self.calls.pop_overdue(now) {
-            if self.asked_meanwhile(key) {
-                self.calls.postpone(now, key);
+            if self.asked_meanwhile(key) && self.calls.postpone(now, key) {
                 continue;
             }
             let Some((pool, server, ms)) = self

@@ -52,6 +52,8 @@ pub(crate) struct Pool {
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
     pub(crate) holding: bool,
+    /// It was logged that questions of it are refused.
+    pub(crate) refusal_told: bool,
     /// When it was queued to start, or came up.
     pub(crate) since: Tick,
     /// When it last had anything to do.
@@ -85,6 +87,7 @@ impl Pool {
             subscriptions: Listeners::new(),
             elicitations: VecDeque::new(),
             holding: false,
+            refusal_told: false,
             since: now,
             used: now,
         }
@@ -96,8 +99,8 @@ impl Pool {
 pub(crate) enum InFlight {
     /// Nobody.
     Nobody,
-    /// One client, and its call if it is only one.
-    One(ClientKey, Option<CallKey>),
+    /// One client, and one of its calls.
+    One(ClientKey, CallKey),
     /// Several clients.
     Several,
 }
@@ -207,16 +210,15 @@ impl Hall {
 
     /// Who has calls in flight in a session.
     pub(crate) fn in_flight(&self, now: Tick, pool: &Pool) -> InFlight {
-        let mut found: Option<(ClientKey, Option<CallKey>)> = None;
+        let mut found: Option<(ClientKey, CallKey)> = None;
         for key in &pool.in_flight {
             let Some(client) = self.caller_of(*key) else {
                 continue;
             };
-            match &mut found {
-                None => found = Some((client, Some(*key))),
-                Some((other, call)) if *other == client => *call = None,
-                Some(_) => return InFlight::Several,
+            if found.is_some_and(|(other, _)| other != client) {
+                return InFlight::Several;
             }
+            found = Some((client, *key));
         }
         match found {
             None => InFlight::Nobody,

@@ -201,13 +201,15 @@ impl Hall {
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
         let token = fields(text, meta, ["progressToken"]);
+        let mut edits = Edits::default();
+        edits.cut_hop_local(text, meta);
         let request = Request {
             token_at: token.ok().and_then(|[at]| at),
             caller,
             method: Method::Read,
             buffer: Rc::clone(&search.buffer),
             envelope: search.envelope,
-            edits: Edits::default(),
+            edits,
             resource: Some(Resource {
                 original: uri.into(),
                 prefix: None,

@@ -15,7 +15,7 @@ use crate::route::catalog::Kind;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
-use crate::route::splice::{Edits, fields};
+use crate::route::splice::{Edits, fields, member_with_comma};
 use crate::route::{Desk, Hall};
 
 /// A request of a client as it came.
@@ -69,6 +69,8 @@ impl<'a> Incoming<'a> {
     ) -> Result<Request, Failure> {
         let token_at = self.token(meta)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
+        let mut edits = Edits::default();
+        edits.cut_hop_local(self.text(), meta);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -80,7 +82,7 @@ impl<'a> Incoming<'a> {
             method,
             buffer: Rc::clone(self.frame.shared()),
             envelope: self.envelope,
-            edits: Edits::default(),
+            edits,
             resource: None,
             search: None,
         })
@@ -166,15 +168,20 @@ impl Hall {
     fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["name", "_meta"])
-            .and_then(|[name_at, meta]| {
+            .params(["name", "_meta", "task"])
+            .and_then(|[name_at, meta, task]| {
                 let name = incoming.text_of(name_at, "name")?;
-                Ok((self.find_named(kind, &name)?, name_at, meta))
+                Ok((self.find_named(kind, &name)?, name_at, meta, task))
             });
-        let (target, name_at, meta) = match found {
+        let (target, name_at, meta, task) = match found {
             Ok(found) => found,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
+        // We did not advertise tasks, so nobody could fetch what becomes of one: the call runs as
+        // if it had not been asked for (protocol 3.5).
+        let task = task
+            .and(incoming.envelope.params)
+            .and_then(|params| member_with_comma(incoming.text(), params, "task"));
         let method = if kind == Kind::Tools {
             Method::Tool
         } else {
@@ -184,6 +191,9 @@ impl Hall {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
+                }
+                if let Some(task) = task {
+                    request.edits.cut(task);
                 }
                 self.forward(desk, request, target.server);
             }

@@ -69,6 +69,13 @@ impl Edits {
         self.0.push((at, with.into()));
     }
 
+    /// Cuts out what concerns only the hop that a message comes from.
+    pub fn cut_hop_local(&mut self, text: &[u8], meta: Option<Span>) {
+        for cut in meta.map(|meta| hop_local(text, meta)).unwrap_or_default() {
+            self.cut(cut);
+        }
+    }
+
     /// Cuts bytes out: a member with its comma.
     pub fn cut(&mut self, at: Span) {
         self.replace(at, Vec::new());
@@ -145,6 +152,40 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
     None
 }
 
+/// Members of a `_meta` that concern only the hop they come from (A12), with their commas, so that
+/// cutting all of them leaves a valid object. Nearly always none.
+#[must_use]
+pub fn hop_local(text: &[u8], meta: Span) -> Vec<Span> {
+    let mut cuts: Vec<Span> = Vec::new();
+    let mut kept_end = None;
+    let mut running = false;
+    for (key, value) in members(text, meta) {
+        let is_local = string(text, key).is_some_and(|key| key.starts_with(HOP_LOCAL));
+        match (is_local, running, cuts.last_mut()) {
+            (true, true, Some(cut)) => cut.end = value.end,
+            (true, ..) => cuts.push(Span {
+                start: key.start,
+                end: value.end,
+            }),
+            // What goes takes the comma behind it along.
+            (false, true, Some(cut)) => cut.end = key.start,
+            (false, ..) => {}
+        }
+        running = is_local;
+        if !is_local {
+            kept_end = Some(value.end);
+        }
+    }
+    // At the end there is none behind: the one before.
+    if let (true, Some(cut), Some(end)) = (running, cuts.last_mut(), kept_end) {
+        cut.start = end;
+    }
+    cuts
+}
+
+/// Keys of the protocol itself in a `_meta`.
+const HOP_LOCAL: &str = "io.modelcontextprotocol/";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +231,37 @@ mod tests {
         assert_eq!(read(r#"{"name":"a","name":"b"}"#), Err(Twice));
         assert_eq!(read(r#"{"name":"a","n\u0061me":"b"}"#), Err(Twice));
         assert_eq!(fields(b"", None, ["name"]), Ok([None]));
+    }
+
+    #[test]
+    fn a12_hop_local_members_go_and_leave_a_valid_object() {
+        let (x, y) = (
+            r#""io.modelcontextprotocol/x":{"a":[1]}"#,
+            r#""io\u002emodelcontextprotocol/y" : 2"#,
+        );
+        let (a, b) = (r#""a":1.0"#, r#""io.modelcontextprotocolx":"b""#);
+        for (members, left) in [
+            (vec![a, b], vec![a, b]),
+            (vec![x], vec![]),
+            (vec![x, y], vec![]),
+            (vec![x, a], vec![a]),
+            (vec![a, x], vec![a]),
+            (vec![a, x, y], vec![a]),
+            (vec![x, y, a], vec![a]),
+            (vec![a, x, b, y], vec![a, b]),
+            (vec![x, a, y, b, x, y], vec![a, b]),
+            (vec![], vec![]),
+        ] {
+            let buffer = Rc::new(format!("{{ {} }}", members.join(" , ")).into_bytes());
+            let whole = Span::whole(&buffer);
+            let mut edits = Edits::default();
+            for cut in hop_local(&buffer, whole) {
+                edits.cut(cut);
+            }
+            let cut = joined(&edits.parts(&buffer, whole));
+            let plain: String = cut.split_whitespace().collect();
+            assert_eq!(plain, format!("{{{}}}", left.join(",")), "{members:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who listens to which resource: counted for each session and URI, so that a server is told once,
 //! and the listeners follow when they move to another session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -12,7 +12,7 @@ use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
 use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
-use crate::route::pools::Life;
+use crate::route::pools::{Life, Pool};
 use crate::route::resources::Place;
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
@@ -181,33 +181,59 @@ impl Hall {
     /// A server did as it was asked about a resource.
     pub(crate) fn note_resource(
         &mut self,
-        pool: PoolKey,
+        desk: &mut Desk<'_, '_>,
+        (pool, server): (PoolKey, ServerKey),
         caller: &Caller,
         method: Method,
         resource: &Resource,
         searched: bool,
     ) {
-        let Some(session) = self.pools.get_mut(&pool) else {
-            return;
-        };
         match method {
-            Method::Subscribe => {
-                let uri = Rc::clone(&resource.original);
-                let subscribers = session.subscriptions.entry(uri).or_default();
-                if !subscribers.iter().any(|(other, _)| *other == caller.client) {
-                    subscribers.push((caller.client, resource.prefix.clone()));
-                    self.count_subscriptions(caller.client, 1);
-                }
-            }
+            Method::Subscribe => self.note_subscription(desk, (pool, server), caller, resource),
             Method::Read if searched => {
                 self.answered.retain(|(uri, _)| *uri != resource.original);
                 self.answered
-                    .push_back((Rc::clone(&resource.original), session.server));
+                    .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
                     self.answered.pop_front();
                 }
             }
             _ => {}
+        }
+    }
+
+    fn note_subscription(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        (pool, server): (PoolKey, ServerKey),
+        caller: &Caller,
+        resource: &Resource,
+    ) {
+        let stays = |session: &Pool| !session.retired;
+        let to = match self.pools.get(&pool) {
+            Some(session) if stays(session) => Ok(pool),
+            // It was granted by a session on its way out: the one that follows has to grant it too.
+            Some(_) | None => self.pool_for(desk, caller.client, server),
+        };
+        let Ok(to) = to else { return };
+        let Some(session) = self.pools.get_mut(&to) else {
+            return;
+        };
+        let uri = Rc::clone(&resource.original);
+        let subscribers = session.subscriptions.entry(uri).or_default();
+        let is_first = subscribers.is_empty();
+        if !subscribers.iter().any(|(other, _)| *other == caller.client) {
+            subscribers.push((caller.client, resource.prefix.clone()));
+            self.count_subscriptions(caller.client, 1);
+        }
+        let is_up = self
+            .pools
+            .get(&to)
+            .is_some_and(|session| session.life == Life::Up);
+        if to != pool && is_first && is_up {
+            let params = params(&resource.original);
+            let method = "resources/subscribe";
+            self.call_quietly(desk, to, Origin::Quiet, method, Some(&params));
         }
     }
 
@@ -229,16 +255,15 @@ impl Hall {
         let Some(uri) = string(frame.bytes(), uri_at) else {
             return;
         };
-        let mut told: Vec<ClientKey> = Vec::new();
+        let mut told: BTreeSet<ClientKey> = BTreeSet::new();
         let listening = session
             .subscriptions
             .iter()
             .filter(|(listened, _)| concerns(listened, &uri));
         for (client, prefix) in listening.flat_map(|(_, subscribers)| subscribers) {
-            if told.contains(client) {
+            if !told.insert(*client) {
                 continue;
             }
-            told.push(*client);
             let mut edits = Edits::default();
             if let Some(prefix) = prefix {
                 edits.replace(

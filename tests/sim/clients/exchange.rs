@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     /// A message for `/messages`: its calls are refused if it is.
     Message {
         calls: Vec<CallId>,
+        #[expect(dead_code, reason = "told by Debug when a seed fails")]
         unbar: Option<String>,
     },
     /// The GET stream.

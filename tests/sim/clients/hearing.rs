@@ -149,7 +149,7 @@ impl Talk {
                 let names = entries
                     .iter()
                     .filter_map(|entry| string_at(entry, &[key]))
-                    .collect();
+                    .collect::<Vec<String>>();
                 self.check_names(cx, method, &names, text);
                 match method {
                     "tools/list" => self.tools = names,
@@ -165,7 +165,7 @@ impl Talk {
     }
 
     /// Offered names are unique, short, and made of characters that every client takes.
-    fn check_names(&self, cx: &mut Cx<'_>, method: &str, names: &Vec<String>, text: &[u8]) {
+    fn check_names(&self, cx: &mut Cx<'_>, method: &str, names: &[String], text: &[u8]) {
         let mut sorted = names.clone();
         sorted.sort();
         sorted.dedup();
@@ -218,6 +218,7 @@ impl Talk {
         if !self.ask_ids.insert(id.to_owned()) {
             self.wrong(cx, "two questions with one id", text);
         }
+        self.known_asks.insert(id.to_owned());
         cx.model.asks[ask].seen_by = Some(self.me);
         cx.model.ask_ids.push(id.to_owned());
         if cx.model.ask_ids.len() > 20 {

@@ -21,6 +21,7 @@ const ARGUMENTS: [&str; 8] = [
 /// A request, ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) id: String,
     pub(crate) call: CallId,
     pub(crate) body: String,

@@ -34,6 +34,7 @@ pub(crate) struct Talk {
     pub(crate) version: &'static str,
     pub(crate) caps: Caps,
     /// Answers come on one ordered channel: an id is not used again once it was cancelled.
+    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) direct: bool,
     /// Requests in flight, by raw id.
     pub(crate) open: BTreeMap<String, CallId>,
@@ -46,6 +47,8 @@ pub(crate) struct Talk {
     pub(crate) asked: Vec<Asked>,
     /// Ids of questions that were seen and are not answered or withdrawn.
     pub(crate) ask_ids: BTreeSet<String>,
+    /// Ids of all questions that it ever saw.
+    pub(crate) known_asks: BTreeSet<String>,
     /// Names and URIs of the last lists.
     pub(crate) tools: Vec<String>,
     pub(crate) prompts: Vec<String>,
@@ -79,6 +82,7 @@ impl Talk {
             tokens: BTreeMap::new(),
             asked: Vec::new(),
             ask_ids: BTreeSet::new(),
+            known_asks: BTreeSet::new(),
             tools: Vec::new(),
             prompts: Vec::new(),
             uris: Vec::new(),
@@ -205,7 +209,7 @@ impl Talk {
     pub(crate) fn answer(&mut self, cx: &mut Cx<'_>) -> Option<String> {
         if cx.hit(Fault::AskForeign) && !cx.model.ask_ids.is_empty() {
             let id = cx.rng.pick(&cx.model.ask_ids);
-            if !self.ask_ids.contains(&id) {
+            if !self.known_asks.contains(&id) {
                 let me = self.me;
                 return Some(format!(
                     r#"{{"jsonrpc":"2.0","id":{id},"result":{{"_meta":{{"sim/a":"foreign","sim/by":"{me}"}}}}}}"#

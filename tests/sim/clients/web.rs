@@ -225,11 +225,6 @@ impl Web {
         last_id: Option<String>,
     ) {
         let me = self.talk.me;
-        cx.model.trace(|| {
-            let body = body.unwrap_or_default();
-            let end = body.floor_char_boundary(2000);
-            format!("client {me} > {method} {target} {kind:?} {}", &body[..end])
-        });
         self.used = cx.now.0;
         let pipelines = cx.hit(Fault::Pipelining);
         let free = self.lines.iter().position(|line| line.takes(pipelines));
@@ -241,6 +236,15 @@ impl Web {
                 self.lines.len() - 1
             }
         };
+        let conn = self.lines[at].conn;
+        cx.model.trace(|| {
+            let body = body.unwrap_or_default();
+            let end = body.floor_char_boundary(2000);
+            format!(
+                "client {me} conn {conn} > {method} {target} {kind:?} {}",
+                &body[..end]
+            )
+        });
         self.lines[at].send(
             cx,
             Outgoing {

@@ -174,7 +174,15 @@ impl Web {
                 }
             }
             Kind::Message { calls, .. } => {
-                self.allowed(cx, status, &[202], &body);
+                let stream = |line: &&Line| {
+                    line.queue
+                        .iter()
+                        .any(|exchange| matches!(exchange.kind, Kind::Sse))
+                };
+                let stalled = self.lines.iter().find(stream);
+                let stalled = stalled.is_none_or(|line| self.is_excused(cx, line));
+                let good: &[u16] = if stalled { &[202, 404] } else { &[202] };
+                self.allowed(cx, status, good, &body);
                 if status != 202 {
                     for call in calls {
                         self.talk.lose(cx, call);
@@ -334,7 +342,7 @@ impl Web {
         line.half_closed
             || cx.model.stopping
             || self.deleting
-            || cx.net.conns[line.conn].unread_ms_max >= WRITE_STALL_MS_MAX / 2
+            || cx.net.conns[line.conn].unread_ms(cx.now.0) >= WRITE_STALL_MS_MAX / 2
     }
 
     fn exchange_lost(&mut self, cx: &mut Cx<'_>, exchange: Exchange) {

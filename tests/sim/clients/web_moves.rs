@@ -73,7 +73,8 @@ impl Web {
     pub(crate) fn resume(&mut self, cx: &mut Cx<'_>, lost: Lost) {
         let fields = self.fields(cx, Some("text/event-stream"));
         cx.model.stats.resumed += 1;
-        let surely = cx.now.0 - lost.at < SURELY_KEPT_MS && !self.deleting;
+        let young = |call: &usize| cx.now.0 - cx.model.calls[*call].began < SURELY_KEPT_MS;
+        let surely = lost.calls.iter().all(young) && !self.deleting;
         let kind = Kind::Resume {
             calls: lost.calls,
             surely,

@@ -64,11 +64,6 @@ impl Reader {
         Ok(got)
     }
 
-    /// Whether a response has begun and not ended.
-    pub(crate) fn is_inside(&self) -> bool {
-        self.state != State::Head || !self.buffer.is_empty()
-    }
-
     /// The connection ended; `Some(End)` if that ends a response as it should.
     pub(crate) fn close(&mut self) -> Result<Option<Got>, &'static str> {
         match self.state {

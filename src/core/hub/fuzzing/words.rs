@@ -51,12 +51,16 @@ pub(super) fn settings(bits: u8) -> Settings {
     }
 }
 
-const VERSIONS: [&str; 5] = [
+/// As many as the low three bits of a variant choose; its high bits choose something else.
+const VERSIONS: [&str; 8] = [
+    "2025-11-25",
+    "2025-11-25",
     "2025-11-25",
     "2025-06-18",
     "2025-03-26",
     "2024-11-05",
     "2099-01-01",
+    "",
 ];
 
 const CAPABILITIES: [&str; 4] = [
@@ -82,13 +86,15 @@ const METAS: [&str; 4] = [
     r#","_meta":{"progressToken":null,"x":[1]}"#,
 ];
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 8] = [
     "s1_1mcp_a",
     "s2_1mcp_a",
     "a",
     "s3_1mcp_b",
     "nobody_1mcp_a",
     "s1_1mcp_",
+    "s1_1mcp_b",
+    "b",
 ];
 
 const URIS: [&str; 4] = ["u:a", "u:b", "t:x/1", "nowhere:"];
