@@ -43,7 +43,8 @@ pub const ID_BYTES_MAX: usize = 1024;
 
 /// Unsent bytes to one child from which on a new call is refused with -32603 "busy".
 pub const CHILD_OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Unsent bytes to one client from which on its progress and log notifications are dropped.
+/// Unsent bytes to one client from which on its progress and log notifications are dropped, and our
+/// own stdin is not read.
 pub const CLIENT_OUTBOX_BYTES_SOFT: usize = 1024 * 1024;
 /// Unsent bytes to one client at which its link is closed: it does not read. Above the longest
 /// line, since one answer of that length must get through.

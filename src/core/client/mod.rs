@@ -181,6 +181,9 @@ impl Clients {
 
     /// The kernel was offered the bytes of this link (call after [`crate::links::Links::wrote`]).
     pub fn wrote(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        if self.stdio_of(link).is_some() {
+            return self.pace(cx);
+        }
         self.http.wrote(cx, link);
     }
 

@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::effect::Effect;
 use crate::json::newline::{Line, Lines};
 use crate::language::{ClientEvent, ClientKey};
-use crate::limits::CALLS_PER_CLIENT_MAX;
+use crate::limits::{CALLS_PER_CLIENT_MAX, CLIENT_OUTBOX_BYTES_SOFT};
 use crate::links::{LinkKey, Owner};
 
 /// How far our stdin has been read.
@@ -126,14 +126,18 @@ impl Clients {
             .map_err(|refusal| Refused::named(refusal, text, message::asked(&envelope)))
     }
 
-    /// Stops reading our stdin while too much of it is unanswered, and resumes.
+    /// Stops reading our stdin while too much of it is unanswered, or the answers are not read: a
+    /// file of requests may well be piped in with a slow reader behind us. Once it has ended, the
+    /// little that was read already is answered whatever happens, or we would not come to our end.
     pub(super) fn pace(&mut self, cx: &mut Cx<'_>) {
         let Some(stdio) = &mut self.stdio else {
             return;
         };
+        let unread = cx.links.unsent(stdio.link) > CLIENT_OUTBOX_BYTES_SOFT;
         let full = self.sessions.get(stdio.client).is_some_and(|session| {
             session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX
         });
+        let full = full || (unread && stdio.input == Input::Open);
         if stdio.paused != full {
             stdio.paused = full;
             if stdio.input == Input::Open {

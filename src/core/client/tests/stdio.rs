@@ -3,7 +3,7 @@
 use super::kit::*;
 use crate::effect::Effect;
 use crate::language::{At, ClientEvent};
-use crate::limits::{CALLS_PER_CLIENT_MAX, LINE_BYTES_MAX};
+use crate::limits::{CALLS_PER_CLIENT_MAX, CLIENT_OUTBOX_BYTES_SOFT, LINE_BYTES_MAX};
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
 
@@ -200,4 +200,27 @@ fn line_bytes_max_a_longer_line_is_refused_and_the_next_one_read() {
     }
     assert_eq!(kit.send(link, format!("\n{}\n", request("1"))).len(), 1);
     assert_eq!(code(&kit.take(link)), -32600);
+}
+
+#[test]
+fn stdin_is_not_read_while_nobody_reads_stdout() {
+    let mut kit = Kit::default();
+    let link = opened(&mut kit, "2025-06-18");
+    let two = request("1") + "\n" + &request("2") + "\n";
+    let told = kit.send(link, two);
+    assert_eq!(told.len(), 2);
+    let (client, first, _) = told[0].request();
+    let (_, second, _) = told[1].request();
+    kit.answer(client, first, &" ".repeat(CLIENT_OUTBOX_BYTES_SOFT + 1));
+    // Read already, but for later.
+    assert!(kit.send(link, request("3") + "\n").is_empty());
+    // A reader that reads is served on.
+    kit.take_bytes(link);
+    assert_eq!(kit.pull().len(), 1);
+    // After the end of the input nothing is held back: the process must come to its own.
+    kit.answer(client, second, &" ".repeat(CLIENT_OUTBOX_BYTES_SOFT + 1));
+    assert!(kit.send(link, request("4") + "\n").is_empty());
+    let told = kit.eof(link);
+    assert!(matches!(told[0].event, ClientEvent::Request { .. }));
+    assert!(matches!(told[1].event, ClientEvent::InputEnded { .. }));
 }
