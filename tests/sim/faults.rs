@@ -53,6 +53,7 @@ faults! {
     Silent = 60,
     Deaf = 40,
     CancelIgnored = 500,
+    Fails = 100,
     Twice = 150,
     Stray = 60,
     StringId = 60,

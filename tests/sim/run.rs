@@ -84,7 +84,7 @@ impl World {
     }
 
     fn chaos(&mut self) {
-        let steps = 500 + self.rng.below(5500);
+        let steps = 500 + self.rng.below(15_500);
         let stops_at = self.hit(Fault::Stop).then(|| self.rng.below(steps));
         for step in 0..steps {
             if !self.goes_on() || !self.step(u64::MAX) {

@@ -49,7 +49,6 @@ impl World {
                 if let Some(key) = self.net.conns[id].key {
                     self.write(id, key);
                     self.flush();
-                    self.check();
                 }
             }
             Choice::PeerReads(id) => self.peer_reads(id),
@@ -141,6 +140,10 @@ impl World {
     /// Jumps to the next moment at which something happens.
     fn pass_time(&mut self, until: u64) -> bool {
         self.flush();
+        if !self.choices().is_empty() {
+            // The kernel refused some bytes: no time passes while it would take them.
+            return true;
+        }
         let now = self.now.tick.0;
         let hub = self.hub.next_deadline().map(|at| at.0);
         let processes = self.processes.iter().filter_map(Process::next_due);

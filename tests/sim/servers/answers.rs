@@ -62,7 +62,7 @@ impl Process {
             return Ok("{}".to_owned());
         };
         let marker = cx.model.marker(call);
-        if cx.rng.chance(50) {
+        if cx.hit(Fault::Fails) {
             return failed(&format!("failed on purpose {marker}"));
         }
         let pad = if cx.hit(Fault::Big) {
