@@ -252,6 +252,9 @@ pub const ASK_MS_MAX: u64 = 30 * 60 * 1000;
 /// Calls of one session that were given up and may still run there; with more of them a question
 /// is attributed to nobody until as long as a call may take has passed.
 pub const GHOSTS_PER_POOL_MAX: usize = 64;
+/// A call that was given up counts for at least this long when a question is attributed, also where
+/// `requestTimeout` is short: servers that ignore a cancel go on for as long as they please.
+pub const GHOST_MS_MIN: u64 = REQUEST_MS;
 /// Questions held for attribution in one session; one more is refused at once.
 pub const HELD_PER_POOL_MAX: usize = 16;
 /// URL elicitations of one session whose completion is awaited; the oldest is forgotten.

@@ -198,8 +198,8 @@ impl Net {
     /// The peer writes.
     pub(crate) fn send(&mut self, id: ConnId, bytes: &[u8]) {
         let conn = &mut self.conns[id];
+        conn.sent += bytes.len() as u64;
         if conn.inbound_end == End::Open && (conn.key.is_some() || conn.knocks) {
-            conn.sent += bytes.len() as u64;
             conn.inbound.extend(bytes);
         }
     }

@@ -4,7 +4,7 @@
 //! Knows no messages; a ghost is never told anything.
 
 use crate::language::ClientKey;
-use crate::limits::GHOSTS_PER_POOL_MAX;
+use crate::limits::{GHOST_MS_MIN, GHOSTS_PER_POOL_MAX};
 use crate::now::Tick;
 use crate::route::calls::CallKey;
 
@@ -12,7 +12,7 @@ use crate::route::calls::CallKey;
 struct Ghost {
     call: CallKey,
     client: ClientKey,
-    /// As long as the call might have taken.
+    /// As long as the call might have taken, or a little longer.
     until: Tick,
 }
 
@@ -28,7 +28,7 @@ impl Ghosts {
     /// Nobody waits any more for a call that may take this long.
     pub(crate) fn add(&mut self, now: Tick, call: CallKey, client: ClientKey, ms: u64) {
         self.calls.retain(|ghost| ghost.until > now);
-        let until = now.after(ms);
+        let until = now.after(ms.max(GHOST_MS_MIN));
         if self.calls.len() < GHOSTS_PER_POOL_MAX {
             self.calls.push(Ghost {
                 call,
@@ -59,6 +59,8 @@ mod tests {
     use super::*;
     use crate::base::slab::Key;
 
+    const LONG: u64 = 2 * GHOST_MS_MIN;
+
     fn key(index: usize) -> Key {
         Key {
             index: u32::try_from(index).unwrap(),
@@ -70,11 +72,15 @@ mod tests {
     fn s3_a_ghost_counts_until_it_is_answered_or_its_time_is_over() {
         let (a, b) = (ClientKey(key(1)), ClientKey(key(2)));
         let mut ghosts = Ghosts::default();
-        ghosts.add(Tick(0), CallKey(key(7)), a, 100);
-        assert!(ghosts.of_others(Tick(99), b) && !ghosts.of_others(Tick(99), a));
-        assert!(!ghosts.of_others(Tick(100), b));
+        ghosts.add(Tick(0), CallKey(key(7)), a, LONG);
+        assert!(ghosts.of_others(Tick(LONG - 1), b) && !ghosts.of_others(Tick(LONG - 1), a));
+        assert!(!ghosts.of_others(Tick(LONG), b));
         assert!(ghosts.remove(CallKey(key(7))) && !ghosts.remove(CallKey(key(7))));
         assert!(!ghosts.of_others(Tick(0), b));
+        // A short timeout says when we give up, not when the server does.
+        ghosts.add(Tick(0), CallKey(key(7)), a, 1);
+        assert!(ghosts.of_others(Tick(GHOST_MS_MIN - 1), b));
+        assert!(!ghosts.of_others(Tick(GHOST_MS_MIN), b));
     }
 
     #[test]
@@ -82,12 +88,12 @@ mod tests {
         let (a, b) = (ClientKey(key(1)), ClientKey(key(2)));
         let mut ghosts = Ghosts::default();
         for call in 0..=GHOSTS_PER_POOL_MAX {
-            ghosts.add(Tick(0), CallKey(key(call)), a, 100);
+            ghosts.add(Tick(0), CallKey(key(call)), a, LONG);
         }
         assert_eq!(ghosts.calls.len(), GHOSTS_PER_POOL_MAX);
-        assert!(ghosts.of_others(Tick(99), a) && ghosts.of_others(Tick(99), b));
-        assert!(!ghosts.of_others(Tick(100), b));
-        ghosts.add(Tick(100), CallKey(key(0)), a, 100);
+        assert!(ghosts.of_others(Tick(LONG - 1), a) && ghosts.of_others(Tick(LONG - 1), b));
+        assert!(!ghosts.of_others(Tick(LONG), b));
+        ghosts.add(Tick(LONG), CallKey(key(0)), a, LONG);
         assert_eq!(ghosts.calls.len(), 1);
     }
 }

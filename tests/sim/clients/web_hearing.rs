@@ -279,7 +279,7 @@ impl Web {
         let waits = calls
             .iter()
             .any(|call| cx.model.calls[*call].state == State::Open);
-        if !matches!(status, 204 | 404) || surely && waits && !cx.model.stopping {
+        if !matches!(status, 204 | 404) || surely && waits && !cx.model.stopping && !self.deleting {
             let me = self.talk.me;
             cx.model.violation(format!(
                 "client {me} cannot resume {calls:?}: status {status}"

@@ -39,7 +39,7 @@ impl Web {
             .flat_map(|line| &line.queue)
             .any(|exchange| matches!(exchange.kind, Kind::Main));
         if !self.old && cx.rng.chance(if listening { 20 } else { 250 }) {
-            return self.listen(cx);
+            return self.listen(cx, listening);
         }
         let some = if cx.rng.chance(100) { 5 } else { 1 };
         for _ in 0..some {
@@ -62,10 +62,10 @@ impl Web {
         self.post_calls(cx, &one.body, vec![one.call]);
     }
 
-    /// Opens the GET stream, from where it was lost if it was.
-    fn listen(&mut self, cx: &mut Cx<'_>) {
+    /// Opens the GET stream, from where it was lost if it was. While one is open nothing was lost.
+    fn listen(&mut self, cx: &mut Cx<'_>, listening: bool) {
         let fields = self.fields(cx, Some("text/event-stream"));
-        let last = self.main_last.take();
+        let last = self.main_last.take().filter(|_| !listening);
         self.send_after(cx, ("GET", "/mcp"), fields, None, Kind::Main, last);
     }
 

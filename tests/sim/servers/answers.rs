@@ -9,9 +9,11 @@ use crate::wire::json::{at, quote, string_at};
 impl Process {
     /// Answers a request, in one of many ways.
     pub(crate) fn answer(&mut self, cx: &mut Cx<'_>, id: u64, job: &Job) {
-        let raw = match cx.hit(Fault::StringId) {
-            true => quote(&id.to_string()),
-            false => id.to_string(),
+        let wrong_id = cx.hit(Fault::StringId);
+        let raw = if wrong_id {
+            quote(&id.to_string())
+        } else {
+            id.to_string()
         };
         let outcome = match self.outcome(cx, job) {
             Ok(result) => format!("\"result\":{result}"),
@@ -29,7 +31,9 @@ impl Process {
                 self.stage = Stage::Greeted;
             }
         }
-        self.done.push(id);
+        if !wrong_id {
+            self.done.push(id);
+        }
         self.say(cx, &line);
         if cx.hit(Fault::Twice) {
             self.late.push_back((cx.now.0 + cx.rng.time(10_000), line));

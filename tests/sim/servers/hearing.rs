@@ -150,7 +150,11 @@ impl Process {
                             self.done.push(id);
                         }
                     }
-                    Some(_) => {}
+                    Some(id) => {
+                        if let Some(job) = self.jobs.get_mut(&id) {
+                            job.cancelled.get_or_insert(cx.now.0);
+                        }
+                    }
                 }
             }
             "notifications/roots/list_changed" if self.declared.roots => {}

@@ -29,7 +29,13 @@ pub(crate) struct Job {
     /// The question whose answer it waits for.
     pub(crate) waits: Option<String>,
     pub(crate) progress: u64,
+    /// When it was told that nobody waits any more, if it goes on regardless.
+    pub(crate) cancelled: Option<u64>,
 }
+
+/// A server may talk about a call for so long after it was cancelled: later nobody could tell any
+/// more whose it was.
+const TALKS_ON_MS_MAX: u64 = 50_000;
 
 impl Job {
     /// Plans what is said about a request.
@@ -64,6 +70,7 @@ impl Job {
             due: 0,
             waits: None,
             progress: 0,
+            cancelled: None,
         };
         job.pause(cx);
         job
@@ -131,7 +138,11 @@ impl Process {
             return;
         };
         job.pause(cx);
+        let late = job
+            .cancelled
+            .is_some_and(|at| cx.now.0 - at > TALKS_ON_MS_MAX);
         match step {
+            Step::Log | Step::Ask if late => {}
             Step::Progress => self.tell_progress(cx, id),
             Step::Log => self.tell_log(cx, id),
             Step::Ask => self.ask_about(cx, id),
