@@ -27,30 +27,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::run::{Report, run};
 
-/// Seeds of the sweep of `make sim` that are known to fail, with what they show. Each is a debt: a
-/// finding whose cause is not mended yet, in the core or in the scripts. They are run and told like
-/// all others, and whoever mends one takes its line away.
-const OPEN: [(u64, &str); 12] = [
-    (10, "a resumed stream is answered 204"),
-    (24, "an exchange ends without a response"),
-    (196, "a question is told again on resumption"),
-    (
-        279,
-        "a server answers a call while its own question about it is held: S3 gives it to who is left",
-    ),
-    (341, "an exchange ends without a response"),
-    (347, "an exchange ends without a response"),
-    (596, "a question is told again on resumption"),
-    (726, "a question is told again on resumption"),
-    (768, "an exchange ends without a response"),
-    (771, "an exchange ends without a response"),
-    (955, "an exchange ends without a response"),
-    (
-        972,
-        "a server answers a call while its own question about it is held: S3 gives it to who is left",
-    ),
-];
-
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 20;
 
@@ -101,11 +77,6 @@ fn every_seed_is_safe_live_and_the_same_twice() {
                 began.elapsed(),
                 result.as_ref().map(|r| &r.stats)
             );
-        }
-        let open = OPEN.iter().find(|(open, _)| *open == seed);
-        if let (Err(_), Some((_, what))) = (&result, open) {
-            println!("seed {seed} is open: {what}");
-            continue;
         }
         if let Err(why) = result {
             failed += 1;

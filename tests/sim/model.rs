@@ -187,6 +187,22 @@ impl Model {
         }
     }
 
+    /// Whether a process may ask a client: nobody else ever used it, or the client did, or has a
+    /// call on its way there.
+    pub(crate) fn may_ask(&self, process: usize, client: usize) -> bool {
+        let facts = &self.processes[process];
+        let under_way = |call: &Call| {
+            let there = call
+                .target
+                .as_ref()
+                .is_none_or(|(server, _)| *server == facts.server);
+            call.client == client && call.state != State::Answered && there
+        };
+        facts.clients.iter().all(|known| *known == client)
+            || facts.clients.contains(&client)
+            || self.calls.iter().any(under_way)
+    }
+
     /// A call arrived at a process.
     pub(crate) fn reach(&mut self, call: CallId, process: usize, name: &str, arguments: &str) {
         let facts = &mut self.processes[process];

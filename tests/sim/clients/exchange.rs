@@ -26,11 +26,8 @@ pub(crate) enum Kind {
     },
     /// The GET stream.
     Main,
-    /// The rest of a stream that was lost. `surely`: the rest must still be there.
-    Resume {
-        calls: Vec<CallId>,
-        surely: bool,
-    },
+    /// The rest of a stream that was lost.
+    Resume(Vec<CallId>),
     /// The stream of `/sse`.
     Sse,
     Delete,

@@ -206,9 +206,7 @@ impl Talk {
         if !declared {
             self.wrong(cx, "this client cannot be asked that", text);
         }
-        let facts = &cx.model.processes[known.process];
-        let others = facts.clients.iter().any(|client| *client != self.me);
-        if others && !facts.clients.contains(&self.me) {
+        if !cx.model.may_ask(known.process, self.me) {
             self.wrong(
                 cx,
                 "a question of a server that this client never called",

@@ -5,6 +5,7 @@ use crate::clients::exchange::{Kind, Line, Outgoing};
 use crate::clients::talk::Talk;
 use crate::faults::Fault;
 use crate::model::{CallId, Cx};
+use crate::net::ConnId;
 
 /// Connections of one client.
 const LINES_MAX: usize = 6;
@@ -54,6 +55,8 @@ pub(crate) struct Web {
     pub(crate) calm: bool,
     /// The last event of its GET stream.
     pub(crate) main_last: Option<String>,
+    /// The connection of the newest one.
+    pub(crate) main: Option<ConnId>,
 }
 
 impl Web {
@@ -73,6 +76,7 @@ impl Web {
             used: cx.now.0,
             calm: false,
             main_last: None,
+            main: None,
         }
     }
 
@@ -237,6 +241,9 @@ impl Web {
             }
         };
         let conn = self.lines[at].conn;
+        if matches!(kind, Kind::Main) {
+            self.main = Some(conn);
+        }
         cx.model.trace(|| {
             let body = body.unwrap_or_default();
             let end = body.floor_char_boundary(2000);

@@ -1,6 +1,6 @@
 //! What comes back to a client over HTTP, response by response.
 
-use onemcp::limits::WRITE_STALL_MS_MAX;
+use onemcp::limits::{REPLAY_MS_MAX, WRITE_STALL_MS_MAX};
 
 use crate::clients::exchange::{Exchange, Kind, Line};
 use crate::clients::hearing::On;
@@ -97,10 +97,13 @@ impl Web {
                 self.hear_message(cx, data.as_bytes(), &On::Direct);
             }
             (None, Kind::Main) => {
-                self.main_last = event.id;
+                // What the stream before it still brought does not count any more.
+                if self.main == Some(conn) {
+                    self.main_last = event.id;
+                }
                 self.hear_message(cx, data.as_bytes(), &On::Main);
             }
-            (None, Kind::Calls(calls) | Kind::Resume { calls, .. }) => {
+            (None, Kind::Calls(calls) | Kind::Resume(calls)) => {
                 self.hear_message(cx, data.as_bytes(), &On::Calls(calls));
             }
             (None, Kind::Initialize(call)) => {
@@ -161,10 +164,15 @@ impl Web {
             Kind::Calls(calls) if events.is_some() => {
                 self.stream_ended(cx, calls, last_id, retry);
             }
-            Kind::Resume { calls, surely } => match status {
-                200 => self.stream_ended(cx, calls, last_id, retry),
-                _ => self.not_resumed(cx, status, &calls, surely),
-            },
+            Kind::Resume(calls) => {
+                let surely = self.surely_kept(cx, &calls);
+                match status {
+                    200 if surely || retry => self.stream_ended(cx, calls, last_id, retry),
+                    // Its events were forgotten: it may have become the GET stream.
+                    200 => self.all_answered(cx, &calls, true),
+                    _ => self.not_resumed(cx, status, &calls, surely),
+                }
+            }
             Kind::Calls(calls) => self.calls_answered(cx, status, &calls, &body),
             Kind::OneWay { unbar } => {
                 self.allowed(cx, status, &[202], &body);
@@ -275,11 +283,17 @@ impl Web {
         }
     }
 
+    /// Whether the events of these calls cannot have been forgotten yet.
+    fn surely_kept(&self, cx: &Cx<'_>, calls: &[CallId]) -> bool {
+        let young = |call: &CallId| cx.now.0 - cx.model.calls[*call].began < REPLAY_MS_MAX;
+        calls.iter().all(young) && !self.deleting && !cx.model.stopping
+    }
+
     fn not_resumed(&mut self, cx: &mut Cx<'_>, status: u16, calls: &[CallId], surely: bool) {
         let waits = calls
             .iter()
             .any(|call| cx.model.calls[*call].state == State::Open);
-        if !matches!(status, 204 | 404) || surely && waits && !cx.model.stopping && !self.deleting {
+        if !matches!(status, 204 | 404) || surely && waits {
             let me = self.talk.me;
             cx.model.violation(format!(
                 "client {me} cannot resume {calls:?}: status {status}"
@@ -348,7 +362,7 @@ impl Web {
     fn exchange_lost(&mut self, cx: &mut Cx<'_>, exchange: Exchange) {
         let Exchange { kind, last_id, .. } = exchange;
         match kind {
-            Kind::Calls(calls) | Kind::Resume { calls, .. } => {
+            Kind::Calls(calls) | Kind::Resume(calls) => {
                 let waits = calls
                     .iter()
                     .any(|call| cx.model.calls[*call].state == State::Open);

@@ -5,9 +5,6 @@ use crate::clients::web::{Lost, Stage, Web};
 use crate::faults::Fault;
 use crate::model::Cx;
 
-/// Well within the time for which lost events are kept.
-const SURELY_KEPT_MS: u64 = 4 * 60 * 1000;
-
 impl Web {
     /// One move of a client that is not calm.
     pub(crate) fn move_on(&mut self, cx: &mut Cx<'_>, servers: &[String]) {
@@ -73,12 +70,7 @@ impl Web {
     pub(crate) fn resume(&mut self, cx: &mut Cx<'_>, lost: Lost) {
         let fields = self.fields(cx, Some("text/event-stream"));
         cx.model.stats.resumed += 1;
-        let young = |call: &usize| cx.now.0 - cx.model.calls[*call].began < SURELY_KEPT_MS;
-        let surely = lost.calls.iter().all(young) && !self.deleting;
-        let kind = Kind::Resume {
-            calls: lost.calls,
-            surely,
-        };
+        let kind = Kind::Resume(lost.calls);
         self.send_after(cx, ("GET", "/mcp"), fields, None, kind, Some(lost.last_id));
     }
 

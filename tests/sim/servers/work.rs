@@ -123,9 +123,12 @@ impl Process {
         if let Some(job) = self.jobs.get_mut(&id)
             && let Some(ask) = job.waits.take()
         {
-            // Nobody answered in time.
+            // Nobody answered in time. A question that the hub still holds is taken back, as servers
+            // should: else the call ends first, and whoever is left there seems to be meant.
             job.pause(cx);
-            if cx.hit(Fault::AskWithdrawn) {
+            let known = self.asks.get(&ask).copied();
+            let held = known.is_some_and(|ask| cx.model.asks[ask].seen_by.is_none());
+            if held || cx.hit(Fault::AskWithdrawn) {
                 self.withdraw(cx, &ask);
             }
             return;
