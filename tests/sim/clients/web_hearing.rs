@@ -167,7 +167,8 @@ impl Web {
             Kind::Resume(calls) => {
                 let surely = self.surely_kept(cx, &calls);
                 match status {
-                    200 if surely || retry => self.stream_ended(cx, calls, last_id, retry),
+                    // An earlier resumption that was still on its way may have taken its place.
+                    200 if surely || retry => self.stream_ended(cx, calls, last_id, true),
                     // Its events were forgotten: it may have become the GET stream.
                     200 => self.all_answered(cx, &calls, true),
                     _ => self.not_resumed(cx, status, &calls, surely),
