@@ -345,7 +345,11 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<V
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut bytes = Vec::new();
+    // Without its length a file is read in pieces that begin at 32 bytes. It is a hint: the file
+    // may be a pipe or change meanwhile.
+    let length = file.metadata().map_or(0, |found| found.len());
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(length.min(bytes_max).saturating_add(1));
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max {
