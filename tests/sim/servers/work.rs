@@ -123,8 +123,8 @@ impl Process {
         if let Some(job) = self.jobs.get_mut(&id)
             && let Some(ask) = job.waits.take()
         {
-            // Nobody answered in time. A question that the hub still holds is taken back, as servers
-            // should: else the call ends first, and whoever is left there seems to be meant.
+            // Nobody answered in time. A question that the hub still holds is taken back, as a
+            // server should: else the call ends first, and whoever is left seems to be meant.
             job.pause(cx);
             let known = self.asks.get(&ask).copied();
             let held = known.is_some_and(|ask| cx.model.asks[ask].seen_by.is_none());
