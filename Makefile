@@ -77,12 +77,6 @@ outside: release outside-tools ## suites, clients and servers that other people 
 outside-tools:
 	@tests/outside/tools.sh
 
-readme: ## write the flag tables of README.md from the program
-	$(CARGO) build --locked --release --bin 1mcp
-	{ sed '/flags: begin/q' README.md; $(BIN) __readme-flags; \
-	    sed -n '/flags: end/,$$p' README.md; } > target/README.md
-	mv target/README.md README.md
-
 ci: ## everything above, as the continuous integration runs it
 	@.ci/run
 

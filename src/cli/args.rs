@@ -142,11 +142,18 @@ impl Reader {
     }
 
     fn word(&mut self, word: OsString) -> Result<(), Failure> {
+        let shown = word.to_string_lossy().into_owned();
         if self.command.is_some() {
-            self.operands.push(word);
+            match self.longer(&shown) {
+                // Flags of `mcp tools` that were read before `disable` are refused at the end.
+                Some(command) => {
+                    self.command = Some(command);
+                    self.words.push(shown);
+                }
+                None => self.operands.push(word),
+            }
             return Ok(());
         }
-        let shown = word.to_string_lossy().into_owned();
         if self.words.is_empty() && shown == "help" {
             self.help = true;
             return Ok(());
@@ -178,6 +185,15 @@ impl Reader {
         Ok(())
     }
 
+    /// The command that this word makes of the one before: `mcp tools` and `disable`.
+    fn longer(&self, word: &str) -> Option<&'static Command> {
+        let whole = self.words.iter().map(String::as_str).chain([word]);
+        let mut commands = COMMANDS.iter();
+        commands.find(|command| {
+            self.operands.is_empty() && command.words.iter().copied().eq(whole.clone())
+        })
+    }
+
     fn finish(mut self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Line, Failure> {
         if self.command.is_none() && self.words.is_empty() && !self.help {
             self.command = Some(DEFAULT);
@@ -186,7 +202,8 @@ impl Reader {
             let Some(command) = self.command else {
                 let words = &self.words;
                 let group = COMMANDS.iter().filter(|c| c.words.starts_with_words(words));
-                let names: Vec<&str> = group.filter_map(|c| c.words.get(1).copied()).collect();
+                let mut names: Vec<&str> = group.filter_map(|c| c.words.get(1).copied()).collect();
+                names.dedup();
                 let text = format!("{} needs one of {}", words.join(" "), names.join(", "));
                 return Err(Failure::Usage(text));
             };
@@ -432,6 +449,17 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_command_counts() {
+        assert_eq!(action(&line("mcp tools")), Action::McpTools);
+        let tools = line("mcp tools files disable");
+        assert_eq!(action(&tools), Action::McpTools);
+        assert_eq!(tools.operands, ["files", "disable"]);
+        let disable = line("mcp tools disable files x");
+        assert_eq!(action(&disable), Action::McpToolsDisable);
+        assert_eq!(disable.operands, ["files", "x"]);
+    }
+
+    #[test]
     fn everything_behind_two_dashes_is_an_operand() {
         let line = line("mcp add x --env A=1 -- npx --port 5 -h");
         assert_eq!(line.operands, ["x", "npx", "--port", "5", "-h"]);
@@ -447,7 +475,7 @@ mod tests {
         refused("serve --prot 5", "(see 1mcp serve --help)");
         refused("srve", "unknown command \"srve\"; did you mean serve?");
         refused("mcp lst", "unknown command \"mcp lst\"; did you mean list?");
-        refused("mcp", "mcp needs one of add, list, remove");
+        refused("mcp", "mcp needs one of add, list, status, remove");
         refused("--port", "--port needs a value: --port PORT");
         refused("--demo=yes", "--demo takes no value");
         refused("-x", "unknown flag -x");
@@ -461,8 +489,8 @@ mod tests {
         refused("--enable-auth", "--enable-auth comes in a later version");
         refused("-f a", "-f comes in a later version");
         refused("serve --tag-filter a", "comes in a later version");
-        refused("app consolidate x", "app comes in a later version");
-        refused("mcp status", "mcp status comes in a later version");
+        refused("preset create x", "preset comes in a later version");
+        refused("auth login", "auth comes in a later version");
         let variable = [("ONE_MCP_ENABLE_AUTH", "true")];
         assert_eq!(line_with("", &variable).unwrap_err().code(), 2);
         assert!(line_with("", &[("ONE_MCP_ENABLE_AUTH", "0")]).is_ok());

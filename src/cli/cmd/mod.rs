@@ -1,9 +1,16 @@
 //! The commands, one file each: flags become values, values become deeds.
 
+pub(super) mod app;
 mod backup;
+pub(super) mod completions;
 mod config_file;
 pub(super) mod health;
+pub(super) mod man;
 pub(super) mod mcp_add;
 pub(super) mod mcp_list;
 pub(super) mod mcp_remove;
+pub(super) mod mcp_status;
+pub(super) mod mcp_switch;
+pub(super) mod mcp_tools;
+pub(super) mod mcp_update;
 pub(super) mod serve;

@@ -1,0 +1,10 @@
+//! `app list`: the applications that 1mcp knows.
+
+use crate::cli::args::Line;
+use crate::cli::failure::Failure;
+
+/// Runs it.
+pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
+    line.no_operands()?;
+    Err(Failure::Usage("not built yet".to_owned()))
+}
