@@ -5,8 +5,8 @@ use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
 use crate::process;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpStream};
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

@@ -28,6 +28,12 @@ pub fn offer(prefix: &str, original: &str, bytes_max: usize) -> String {
     plain
 }
 
+/// Whether an offered name can come from this prefix.
+#[must_use]
+pub fn begins(prefix: &str, offered: &str) -> bool {
+    offered.starts_with(&clean(prefix, ""))
+}
+
 /// As [`offer`], with the hash in any case: for a name that another tool has already.
 #[must_use]
 pub fn offer_hashed(prefix: &str, original: &str, bytes_max: usize) -> String {
