@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("web", &["base", "config", "http1", "json"]),
     ("config", &["base", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.
-    ("mcp", &["json", "limits"]),
+    ("mcp", &["base", "json", "limits"]),
     ("http1", &["base", "limits"]),
     ("json", &["base", "limits"]),
     ("base", &["limits", "now"]),

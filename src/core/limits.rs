@@ -135,6 +135,17 @@ pub const BATCH_MAX: usize = 100;
 /// Subscriptions of one client; one more is refused with -32603.
 pub const SUBSCRIPTIONS_PER_CLIENT_MAX: usize = 1024;
 
+/// Arguments of one tool that have a header field of their own (`x-mcp-header`); a tool with more
+/// is taken for one without.
+pub const PARAM_HEADERS_MAX: usize = 64;
+/// How deep such an argument may lie; a deeper one is not looked for.
+pub const PARAM_HEADERS_DEPTH_MAX: usize = 16;
+/// `subscriptions/listen` streams at once (X10); one more is answered 429, on stdio -32603.
+pub const LISTENS_MAX: usize = 1024;
+/// How long a listen waits for servers that were asked to tell of a resource; those that have not
+/// answered by then are left out of what is acknowledged.
+pub const LISTEN_ACK_MS: u64 = 5_000;
+
 // --- backends ----------------------------------------------------------------------------------
 
 /// Servers that may be starting at the same time; the others wait (contract 7).
@@ -186,6 +197,9 @@ pub const QUOTE_BYTES_MAX: usize = 200;
 pub const INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
 /// Sessions with one server at once (`isolation: session`); one more client gets -32603 "busy".
 pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
+/// Sessions with one server that stateless callers take turns in (protocol S2), one call each; one
+/// more caller gets -32603 "busy".
+pub const LEASES_PER_SERVER_MAX: usize = 16;
 /// A backend session of one client without calls ends after this long.
 pub const POOL_IDLE_MS: u64 = 10 * 60 * 1000;
 /// Calls that wait for a server that is still starting; one more is refused with -32603.

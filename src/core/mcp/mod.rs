@@ -1,5 +1,9 @@
 //! What is said in MCP, free of who says it: revisions, capabilities, method names.
 
 pub mod capabilities;
+pub mod headers;
+pub mod levels;
+pub mod meta;
+pub mod modern;
 pub mod names;
 pub mod version;

@@ -1,6 +1,6 @@
 //! The revisions of the protocol (protocol.md 1), oldest first so that they compare.
 
-/// A legacy revision: with `initialize` and sessions.
+/// A revision: four with `initialize` and sessions, and one without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// 2024-11-05: HTTP+SSE.
@@ -11,12 +11,16 @@ pub enum Version {
     V2025_06_18,
     /// 2025-11-25: priming events, url elicitation, tasks.
     V2025_11_25,
+    /// 2026-07-28: each request describes itself, no `initialize`, no sessions.
+    V2026_07_28,
 }
 
 impl Version {
     /// The newest revision with sessions.
     pub const LATEST: Self = Self::V2025_11_25;
-    /// All of them, oldest first.
+    /// The revision without sessions.
+    pub const MODERN: Self = Self::V2026_07_28;
+    /// All with sessions, oldest first.
     pub const ALL: [Self; 4] = [
         Self::V2024_11_05,
         Self::V2025_03_26,
@@ -24,7 +28,7 @@ impl Version {
         Self::V2025_11_25,
     ];
 
-    /// The revision of this name.
+    /// The revision with sessions of this name.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         Self::ALL
@@ -47,7 +51,25 @@ impl Version {
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
         }
+    }
+
+    /// Whether each request stands for itself.
+    #[must_use]
+    pub const fn is_modern(self) -> bool {
+        matches!(self, Self::V2026_07_28)
+    }
+
+    /// All revisions that a client can speak to us, newest first, as a JSON array (D2).
+    #[must_use]
+    pub fn supported() -> String {
+        let sessions = Self::ALL.into_iter().rev();
+        let all = std::iter::once(Self::MODERN).chain(sessions);
+        let names: Vec<String> = all
+            .map(|version| format!("\"{}\"", version.name()))
+            .collect();
+        format!("[{}]", names.join(","))
     }
 }
 

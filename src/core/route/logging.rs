@@ -8,6 +8,7 @@ use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::language::{At, ClientKey, PoolKey};
 use crate::limits::{LOG_MESSAGES_PER_10S_MAX, QUOTE_BYTES_MAX};
+use crate::mcp::levels::{LEVELS, level};
 use crate::now::Tick;
 use crate::route::calls::{Origin, from_wire};
 use crate::route::errors::Failure;
@@ -16,28 +17,8 @@ use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall};
 
-/// The levels of RFC 5424 as MCP names them, most verbose first.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
-
 /// `info`: for clients that set no level, in a session where another client did.
 const LEVEL_UNASKED: u8 = 1;
-
-fn level(name: &str) -> Option<u8> {
-    LEVELS
-        .iter()
-        .zip(0u8..)
-        .find(|(known, _)| **known == name)
-        .map(|(_, level)| level)
-}
 
 impl Hall {
     /// `logging/setLevel` (C14).
@@ -219,19 +200,5 @@ impl Hall {
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients
             .note(desk.cx, caller.client, caller.at, &message);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c14_levels_have_the_names_of_mcp_and_an_order() {
-        assert_eq!(
-            (level("debug"), level("emergency"), level("loud")),
-            (Some(0), Some(7), None)
-        );
-        assert!(level("warning") < level("error"));
     }
 }

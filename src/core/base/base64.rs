@@ -1,0 +1,83 @@
+//! Base64 with the standard alphabet (RFC 4648 section 4), read strictly: padded, and without bits
+//! that mean nothing, so that each text has one form only.
+
+/// The bytes that a text stands for; `None` if it is not the one right form of any.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = text.as_bytes();
+    if !text.len().is_multiple_of(4) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let mut groups = text.chunks_exact(4).peekable();
+    while let Some(group) = groups.next() {
+        let last = groups.peek().is_none();
+        let (digits, bytes) = match group {
+            [_, _, b'=', b'='] if last => (2, 1),
+            [_, _, _, b'='] if last => (3, 2),
+            _ => (4, 3),
+        };
+        let mut value = 0u32;
+        for byte in group.iter().take(digits) {
+            value = value << 6 | digit(*byte)?;
+        }
+        // What the last digit has beyond whole bytes.
+        let rest = digits * 6 - bytes * 8;
+        if value & ((1 << rest) - 1) != 0 {
+            return None;
+        }
+        let [_, all @ ..] = (value >> rest << (24 - bytes * 8)).to_be_bytes();
+        out.extend(all.into_iter().take(bytes));
+    }
+    Some(out)
+}
+
+fn digit(byte: u8) -> Option<u32> {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_has_one_form() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("Zg==", b"f"),
+            ("Zm8=", b"fo"),
+            ("Zm9v", b"foo"),
+            ("Zm9vYmFy", b"foobar"),
+            ("+/+/", &[0xfb, 0xff, 0xbf]),
+            ("SGVsbG8=", b"Hello"),
+        ] {
+            assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
+        }
+        for text in [
+            "Z",
+            "Zg",
+            "Zg=",
+            "Zg===",
+            "Z===",
+            "====",
+            "Zh==",
+            "Zm9=",
+            "Zg==Zg==",
+            "Zm 8=",
+            "Zm-_",
+            "Zm9v\n",
+            "=Zm9",
+            "SGVs!!!bG8=",
+        ] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+    }
+}
