@@ -62,6 +62,8 @@ pub enum ClientEvent {
         id: JsonId,
         /// The message.
         envelope: Envelope,
+        /// For a POST of the revision without sessions: fields that repeat arguments (D20).
+        fields: Option<ParamFields>,
     },
     /// Any other notification.
     Notification {
@@ -83,6 +85,12 @@ pub enum ClientEvent {
         /// Who. The key is free afterwards.
         client: ClientKey,
     },
+    /// A client without a session is over: its one request was answered, or nobody waits for the
+    /// answer any more. The key is free afterwards.
+    Released {
+        /// Who.
+        client: ClientKey,
+    },
     /// Our own stdin has ended and every message in it was told. What is still owed to this client
     /// can be written until its stdout breaks.
     InputEnded {
@@ -97,6 +105,10 @@ pub enum ClientEvent {
         page: Page,
     },
 }
+
+/// The `Mcp-Param-*` fields of a POST: names in lower case without the prefix, raw values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParamFields(pub Vec<(String, String)>);
 
 /// A page outside MCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,6 +238,8 @@ pub struct ClientFacts {
     pub capabilities: ClientCapabilities,
     /// Whether `notifications/initialized` came: only then may we speak first.
     pub initialized: bool,
+    /// The log level that came with the request of a client without a session (D9).
+    pub level: Option<u8>,
 }
 
 /// The downward half of a client edge. `message` is one whole JSON-RPC message on one line,
@@ -233,6 +247,15 @@ pub struct ClientFacts {
 pub trait ClientEdge {
     /// The response to a request.
     fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
+    /// The response to a request is this error of ours, which may have a status of its own.
+    fn refuse(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        code: i32,
+        message: &[Part<'_>],
+    );
     /// The request will never be answered: the client cancelled it (C11).
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At);
     /// Progress or a log line about a request; may be dropped when the client reads slowly.

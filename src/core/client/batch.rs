@@ -180,7 +180,7 @@ fn take(
     envelope: &Envelope,
     stream: u32,
 ) -> Result<Option<At>, Refusal> {
-    message::legacy_only(text, envelope, None)?;
+    message::legacy_only(text, envelope)?;
     if envelope.kind != Kind::Request {
         return Ok(None);
     }

@@ -1,42 +1,30 @@
 //! Which era a message belongs to (protocol D1, B2): the one place where that is decided.
-//!
-//! The modern dialect (2026-07-28) is not spoken yet; its messages get -32022 with the revisions
-//! that are.
 
 use crate::json::envelope::{Envelope, Kind};
 use crate::json::span;
+use crate::mcp::meta;
 use crate::mcp::version::Version;
 
-/// The key of `_meta` by which a modern message names its revision.
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-
 /// Which dialect a message is written in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Era {
     /// With `initialize` and sessions.
     Legacy,
     /// Self-describing.
-    Modern {
-        /// The revision it names.
-        requested: String,
-    },
+    Modern,
 }
 
 /// Decides by `_meta` and by the `MCP-Protocol-Version` header, if there is one.
 pub(super) fn classify(text: &[u8], envelope: &Envelope, header: Option<&str>) -> Era {
+    let path = ["_meta", meta::VERSION];
     let in_body = envelope
         .params
-        .and_then(|params| span::path(text, params, &["_meta", VERSION_KEY]))
-        .map(|at| span::string(text, at).unwrap_or_default());
+        .and_then(|params| span::path(text, params, &path));
     let in_head = header.filter(|name| Version::parse(name.as_bytes()).is_none());
-    match (in_body, in_head) {
-        (Some(requested), _) => Era::Modern {
-            requested: requested.into_owned(),
-        },
-        (None, Some(requested)) => Era::Modern {
-            requested: requested.to_owned(),
-        },
-        (None, None) => Era::Legacy,
+    if in_body.is_some() || in_head.is_some() {
+        Era::Modern
+    } else {
+        Era::Legacy
     }
 }
 
@@ -66,17 +54,14 @@ mod tests {
 
     #[test]
     fn d1_meta_or_an_unknown_header_make_a_message_modern_even_initialize() {
-        let modern = |requested: &str| Era::Modern {
-            requested: requested.to_owned(),
-        };
         let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
         assert_eq!(era("{}", None), Era::Legacy);
         assert_eq!(era("{}", Some("2025-06-18")), Era::Legacy);
         assert_eq!(era(r#"{"_meta":{"progressToken":1}}"#, None), Era::Legacy);
-        assert_eq!(era(meta, Some("2025-06-18")), modern("2026-07-28"));
-        assert_eq!(era("{}", Some("2026-07-28")), modern("2026-07-28"));
-        assert_eq!(era("{}", Some("garbage")), modern("garbage"));
+        assert_eq!(era(meta, Some("2025-06-18")), Era::Modern);
+        assert_eq!(era("{}", Some("2026-07-28")), Era::Modern);
+        assert_eq!(era("{}", Some("garbage")), Era::Modern);
         let number = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#;
-        assert_eq!(era(number, None), modern(""));
+        assert_eq!(era(number, None), Era::Modern);
     }
 }

@@ -17,6 +17,9 @@ use crate::links::LinkKey;
 impl Clients {
     /// The response of a request; a second one for the same request vanishes.
     pub fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+        if self.exchange(client).is_some() {
+            return self.answer_exchange(cx, client, None, message);
+        }
         let Some(session) = self.sessions.get_mut(client) else {
             return;
         };
@@ -28,6 +31,22 @@ impl Clients {
             self.pace(cx);
         } else {
             self.answer_stream(cx, client, done.stream, message);
+        }
+    }
+
+    /// The response of a request is this error of ours.
+    pub fn refuse(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        code: i32,
+        message: &[Part<'_>],
+    ) {
+        if self.exchange(client).is_some() {
+            self.answer_exchange(cx, client, Some(code), message);
+        } else {
+            self.answer(cx, client, at, message);
         }
     }
 
@@ -46,6 +65,9 @@ impl Clients {
     /// Progress or a log line about a request (or about none, at `MAIN`). Dropped if the client
     /// takes only JSON, reads too slowly, or has its answer already.
     pub fn note(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+        if self.exchange(client).is_some() {
+            return self.note_exchange(cx, client, at, message);
+        }
         let Some(session) = self.sessions.get_mut(client) else {
             return;
         };
@@ -97,7 +119,9 @@ impl Clients {
         let Some(session) = self.sessions.get_mut(client) else {
             return false;
         };
-        if at == At::MAIN && !session.facts.initialized {
+        // Nobody is asked by a request of its own who has no session (B5).
+        let is_exchange = matches!(session.channel, Channel::Exchange(_));
+        if is_exchange || (at == At::MAIN && !session.facts.initialized) {
             return false;
         }
         let number = session.stream_of(at);
@@ -132,7 +156,9 @@ impl Clients {
 
     /// A notification that belongs to no request.
     pub fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]) {
-        if self.direct(client).is_some() {
+        if self.exchange(client).is_some() {
+            self.tell_exchange(cx, client, message);
+        } else if self.direct(client).is_some() {
             self.send_direct(cx, client, message);
         } else if !self.send_main(cx, client, message)
             && let Some(own) = self.streamable(client)
@@ -145,7 +171,7 @@ impl Clients {
     fn direct(&self, client: ClientKey) -> Option<LinkKey> {
         match self.sessions.get(client)?.channel {
             Channel::Stdio { link } | Channel::Sse { link, .. } => Some(link),
-            Channel::Streamable(_) => None,
+            Channel::Streamable(_) | Channel::Exchange(_) => None,
         }
     }
 
@@ -161,7 +187,7 @@ impl Clients {
                 self.http.event(cx, *link, None, message);
                 *link
             }
-            Some(Channel::Streamable(_)) | None => return,
+            Some(Channel::Streamable(_) | Channel::Exchange(_)) | None => return,
         };
         self.close_if_slow(cx, link);
     }

@@ -75,7 +75,7 @@ impl Clients {
         let version = headers.get("mcp-protocol-version");
         let unknown = version.filter(|name| Version::parse(name.as_bytes()).is_none());
         match (unknown, headers.get("mcp-session-id")) {
-            (Some(_), None) => Err(Refusal::Method {
+            (Some("2026-07-28"), _) | (Some(_), None) => Err(Refusal::Method {
                 allow: "POST, OPTIONS",
             }),
             (Some(requested), Some(_)) => Err(Refusal::Version {

@@ -34,15 +34,12 @@ pub(super) fn asked(envelope: &Envelope) -> Option<Span> {
     envelope.id.filter(|_| envelope.kind == Kind::Request)
 }
 
-/// Refuses what only the modern dialect could serve.
-pub(super) fn legacy_only(
-    text: &[u8],
-    envelope: &Envelope,
-    header: Option<&str>,
-) -> Result<(), Refusal> {
-    match classify(text, envelope, header) {
+/// Refuses what only the modern dialect could serve, where that is not spoken: on `/sse`, and in a
+/// batch.
+pub(super) fn legacy_only(text: &[u8], envelope: &Envelope) -> Result<(), Refusal> {
+    match classify(text, envelope, None) {
         Era::Legacy => Ok(()),
-        Era::Modern { requested } => Err(Refusal::Version { requested }),
+        Era::Modern => Err(Refusal::ModernElsewhere),
     }
 }
 
@@ -85,6 +82,7 @@ pub(super) fn request(
         at,
         id: JsonId::new(envelope.id?.of(text)),
         envelope,
+        fields: None,
     })
 }
 
@@ -95,7 +93,7 @@ pub(super) fn direct(
     text: &[u8],
     envelope: Envelope,
 ) -> Result<Option<ClientEvent>, Refusal> {
-    legacy_only(text, &envelope, None)?;
+    legacy_only(text, &envelope)?;
     // On stdio nothing but ping comes before `initialize` (B3); on `/sse` it may (E5).
     let early = !session.opened && session.facts.transport == Transport::Stdio;
     if envelope.kind != Kind::Request {

@@ -11,10 +11,12 @@ mod batch;
 mod classify;
 mod connection;
 mod down;
+mod exchange;
 mod get;
 mod http;
 mod kept;
 mod message;
+mod modern;
 mod post;
 mod refusal;
 mod replay;
@@ -71,6 +73,10 @@ pub struct Clients {
     early: DeadlineQueue<(ClientKey, u32)>,
     /// Bytes kept for replay in all sessions.
     replay_bytes: Rc<Cell<usize>>,
+    /// How many of `sessions` are requests without one.
+    exchanges: usize,
+    /// How many of those are subscriptions.
+    listens: usize,
 }
 
 /// How many there are.
@@ -80,6 +86,8 @@ pub struct Counts {
     pub connections: usize,
     /// Clients, our own stdin included.
     pub sessions: usize,
+    /// Requests without a session that are not answered.
+    pub exchanges: usize,
 }
 
 impl Clients {
@@ -97,6 +105,8 @@ impl Clients {
             holds: DeadlineQueue::default(),
             early: DeadlineQueue::default(),
             replay_bytes: Rc::default(),
+            exchanges: 0,
+            listens: 0,
         }
     }
 
@@ -117,6 +127,9 @@ impl Clients {
     pub fn eof(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
         if let Some(stdio) = self.stdio_of(link) {
             stdio.eof();
+        } else if self.cancels(link) {
+            let doing = self.http.close(cx, link);
+            self.lost(cx, link, doing);
         } else {
             let doing = self.http.eof(cx, link);
             self.lost(cx, link, doing);
@@ -218,6 +231,7 @@ impl Clients {
                         self.http.end(cx, link);
                     }
                 }
+                Some(Channel::Exchange(_)) => self.end_listen(cx, client),
                 Some(Channel::Stdio { .. }) | None => {}
             }
         }
@@ -228,7 +242,8 @@ impl Clients {
     pub fn count(&self) -> Counts {
         Counts {
             connections: self.http.connections.len(),
-            sessions: self.sessions.len(),
+            sessions: self.sessions.len().saturating_sub(self.exchanges),
+            exchanges: self.exchanges,
         }
     }
 
@@ -255,7 +270,16 @@ impl Clients {
                     stream.lost();
                 }
             }
+            // Who hangs up does not want the answer (D7).
+            Channel::Exchange(_) => self.end(cx, client),
             Channel::Stdio { .. } => {}
         }
+    }
+
+    /// Whether the end of this connection's input cancels what it waits for: nobody half-closes
+    /// while a request without a session is being answered (D7).
+    fn cancels(&self, link: LinkKey) -> bool {
+        let doing = self.http.connections.get(&link).map(|one| one.doing);
+        matches!(doing, Some(Doing::Held { client, .. }) if self.exchange(client).is_some())
     }
 }

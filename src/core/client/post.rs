@@ -4,7 +4,7 @@
 use crate::base::frame::Frame;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
-use crate::client::classify::is_initialize;
+use crate::client::classify::{Era, classify, is_initialize};
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::Replay;
@@ -54,7 +54,11 @@ impl Clients {
         };
         let text = frame.bytes();
         let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
-        message::legacy_only(text, &envelope, version).map_err(named)?;
+        if classify(text, &envelope, version) == Era::Modern {
+            return self
+                .post_modern(cx, frame, (link, forms), headers, envelope)
+                .map_err(named);
+        }
         if is_initialize(text, &envelope) {
             return self
                 .initialize(cx, link, forms, text, &envelope)

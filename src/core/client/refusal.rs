@@ -4,7 +4,9 @@
 use crate::json::envelope::Fault;
 use crate::json::span::Span;
 use crate::json::write;
-use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX};
+use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
+use crate::mcp::levels::LEVELS;
+use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
 
 /// Why a message was not taken.
@@ -24,6 +26,20 @@ pub(super) enum Refusal {
     NoEventStream,
     /// A revision that is not spoken.
     Version { requested: String },
+    /// A modern message where only revisions with sessions are spoken.
+    ModernElsewhere,
+    /// A header field contradicts the body, is missing or malformed (D19).
+    Field { what: String },
+    /// A modern request without this key in its `_meta`.
+    Meta { key: &'static str },
+    /// A log level that there is not (D9).
+    Level { level: String },
+    /// A method that the modern revision does not have (D21).
+    UnknownMethod { method: String },
+    /// A response, where nobody was asked.
+    Response,
+    /// Too many subscriptions.
+    TooManyListens,
     /// `initialize` without a protocol version.
     NoVersion,
     /// No session header (C2).
@@ -95,13 +111,18 @@ impl Refusal {
             | Self::Batch
             | Self::BatchedInitialize
             | Self::DuplicateId
+            | Self::ModernElsewhere
+            | Self::Field { .. }
+            | Self::Meta { .. }
+            | Self::Level { .. }
+            | Self::Response
             | Self::LineTooLong => 400,
             Self::Forbidden { .. } => 403,
-            Self::UnknownSession | Self::SessionEnded => 404,
+            Self::UnknownSession | Self::SessionEnded | Self::UnknownMethod { .. } => 404,
             Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
             Self::ContentType => 415,
-            Self::TooManySessions | Self::TooManyStreams => 429,
+            Self::TooManySessions | Self::TooManyStreams | Self::TooManyListens => 429,
             Self::Stopping => 503,
             // The message was fine, its method could not be served: an error of JSON-RPC only.
             Self::NoVersion | Self::Busy => 200,
@@ -116,9 +137,15 @@ impl Refusal {
     const fn code(&self) -> i32 {
         match self {
             Self::Fault(fault) => fault.code(),
-            Self::Version { .. } => -32022,
-            Self::NoVersion => -32602,
-            Self::Busy | Self::TooManySessions | Self::TooManyStreams | Self::Stopping => -32603,
+            Self::Version { .. } | Self::ModernElsewhere => UNSUPPORTED_VERSION,
+            Self::Field { .. } => HEADER_MISMATCH,
+            Self::UnknownMethod { .. } => -32601,
+            Self::NoVersion | Self::Meta { .. } | Self::Level { .. } => -32602,
+            Self::Busy
+            | Self::TooManySessions
+            | Self::TooManyStreams
+            | Self::TooManyListens
+            | Self::Stopping => -32603,
             Self::Forbidden { .. }
             | Self::Method { .. }
             | Self::ContentType
@@ -132,6 +159,7 @@ impl Refusal {
             | Self::Batch
             | Self::BatchedInitialize
             | Self::DuplicateId
+            | Self::Response
             | Self::LineTooLong => -32600,
         }
     }
@@ -148,9 +176,45 @@ impl Refusal {
             Self::NoEventStream => "Not acceptable: Accept must allow text/event-stream.",
             Self::Version { requested } => {
                 return format!(
-                    "Unsupported protocol version {requested:?}: use one of {}.",
+                    "Unsupported protocol version {requested:?}: use {}, or one of {} after \
+                     initialize.",
+                    Version::MODERN.name(),
                     Version::ALL.map(Version::name).join(", ")
                 );
+            }
+            Self::ModernElsewhere => {
+                return format!(
+                    "Unsupported protocol version: {} is not spoken on /sse nor in batches. Post \
+                     each message to /mcp, or send initialize with one of {}.",
+                    Version::MODERN.name(),
+                    Version::ALL.map(Version::name).join(", ")
+                );
+            }
+            Self::Field { what } => {
+                return format!(
+                    "Header mismatch: {what}. The header fields of a POST repeat its body: \
+                     MCP-Protocol-Version, Mcp-Method, Mcp-Name."
+                );
+            }
+            Self::Meta { key } => {
+                return format!(
+                    "Invalid params: params._meta needs {key}, once, on every request."
+                );
+            }
+            Self::Level { level } => {
+                return format!(
+                    "Invalid params: unknown log level {level:?}: it is one of {}.",
+                    LEVELS.join(", ")
+                );
+            }
+            Self::UnknownMethod { method } => {
+                return format!(
+                    "Method not found: {method:?} does not exist in {}.",
+                    Version::MODERN.name()
+                );
+            }
+            Self::Response => {
+                "Invalid request: nobody is asked in this revision, so there is nothing to answer."
             }
             Self::NoVersion => "Invalid params: initialize needs params.protocolVersion, a string.",
             Self::NoSession => {
@@ -184,6 +248,11 @@ impl Refusal {
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."
             }
+            Self::TooManyListens => {
+                return format!(
+                    "Busy: {LISTENS_MAX} subscriptions/listen streams are open. Try again later."
+                );
+            }
             Self::Stopping => "1mcp is stopping.",
         };
         text.to_owned()
@@ -193,11 +262,18 @@ impl Refusal {
     pub(super) fn body(&self, id: Option<&[u8]>) -> Vec<u8> {
         let data = match self {
             Self::Version { requested } => {
-                let supported = Version::ALL.map(|version| write::string(version.name()));
+                let supported = Version::supported();
+                let requested = write::string(requested);
                 Some(format!(
-                    r#"{{"supported":[{}],"requested":{}}}"#,
-                    supported.join(","),
-                    write::string(requested)
+                    r#"{{"supported":{supported},"requested":{requested}}}"#
+                ))
+            }
+            Self::ModernElsewhere => {
+                let supported = Version::ALL.map(|version| write::string(version.name()));
+                let requested = Version::MODERN.name();
+                Some(format!(
+                    r#"{{"supported":[{}],"requested":"{requested}"}}"#,
+                    supported.join(",")
                 ))
             }
             _ => None,

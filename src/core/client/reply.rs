@@ -22,7 +22,7 @@ pub(super) type Field<'a> = (&'a str, &'a str);
 /// The header that names a session.
 pub(super) const SESSION_FIELD: &str = "Mcp-Session-Id";
 
-const JSON: Field<'static> = ("Content-Type", "application/json");
+pub(super) const JSON: Field<'static> = ("Content-Type", "application/json");
 
 /// How far the comments of this round have come; all streams share one alarm.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::client::exchange::Exchange;
 use crate::client::kept::Kept;
 use crate::client::replay::{EventId, Replay};
 use crate::client::session_id::SessionId;
@@ -35,6 +36,8 @@ pub struct ClientFacts {
     pub transport: Transport,
     /// Whether it sent `notifications/initialized`.
     pub initialized: bool,
+    /// The log level that came with its one request, if it has no session.
+    pub level: Option<u8>,
 }
 
 /// A request without an answer.
@@ -66,9 +69,16 @@ pub(super) struct Session {
 /// The way to a client.
 #[derive(Debug)]
 pub(super) enum Channel {
-    Stdio { link: LinkKey },
-    Sse { id: SessionId, link: LinkKey },
+    Stdio {
+        link: LinkKey,
+    },
+    Sse {
+        id: SessionId,
+        link: LinkKey,
+    },
     Streamable(Box<Streamable>),
+    /// No session: one request.
+    Exchange(Exchange),
 }
 
 /// The state of a session on `/mcp`.
@@ -101,7 +111,7 @@ impl Session {
         let transport = match channel {
             Channel::Stdio { .. } => Transport::Stdio,
             Channel::Sse { .. } => Transport::Sse,
-            Channel::Streamable(_) => Transport::Streamable,
+            Channel::Streamable(_) | Channel::Exchange(_) => Transport::Streamable,
         };
         Self {
             facts: ClientFacts {
@@ -109,6 +119,7 @@ impl Session {
                 capabilities: ClientCapabilities::default(),
                 transport,
                 initialized: false,
+                level: None,
             },
             opened: false,
             busy: false,
@@ -167,14 +178,14 @@ impl Session {
     pub(super) fn streamable(&self) -> Option<&Streamable> {
         match &self.channel {
             Channel::Streamable(own) => Some(own),
-            Channel::Stdio { .. } | Channel::Sse { .. } => None,
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Exchange(_) => None,
         }
     }
 
     pub(super) fn streamable_mut(&mut self) -> Option<&mut Streamable> {
         match &mut self.channel {
             Channel::Streamable(own) => Some(own),
-            Channel::Stdio { .. } | Channel::Sse { .. } => None,
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Exchange(_) => None,
         }
     }
 }

@@ -104,7 +104,7 @@ impl Clients {
         let client = self.ids.find(&presented).ok_or(Refusal::UnknownSession)?;
         match self.sessions.get(client).map(|session| &session.channel) {
             Some(Channel::Sse { .. }) => Ok(client),
-            Some(Channel::Stdio { .. } | Channel::Streamable(_)) | None => {
+            Some(Channel::Stdio { .. } | Channel::Streamable(_) | Channel::Exchange(_)) | None => {
                 Err(Refusal::UnknownSession)
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::base::frame::Frame;
 use crate::client::Clients;
+use crate::client::classify::{Era, classify};
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
@@ -31,6 +32,10 @@ pub(super) struct Stdio {
     lines: Lines,
     input: Input,
     paused: bool,
+    /// Its requests without a session.
+    pub(super) exchanges: Vec<ClientKey>,
+    /// How many of those are subscriptions.
+    pub(super) listens: usize,
 }
 
 impl Stdio {
@@ -61,6 +66,8 @@ impl Clients {
             lines: Lines::default(),
             input: Input::Open,
             paused: false,
+            exchanges: Vec::new(),
+            listens: 0,
         });
     }
 
@@ -119,11 +126,25 @@ impl Clients {
             return Ok(None);
         };
         let text = frame.bytes();
+        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        if self.cancel_exchange(cx, text, &envelope) {
+            return Ok(None);
+        }
+        if classify(text, &envelope, None) == Era::Modern
+            && let Some(link) = self.stdio.as_ref().map(|stdio| stdio.link)
+        {
+            return self
+                .line_modern(cx, frame, (link, client), envelope)
+                .map_err(named);
+        }
+        let id = message::asked(&envelope).map(|id| id.of(text));
+        if id.is_some_and(|id| self.stdio_exchange(id).is_some()) {
+            return Err(named(Refusal::DuplicateId));
+        }
         let Some(session) = self.sessions.get_mut(client) else {
             return Ok(None);
         };
-        message::direct(session, client, text, envelope)
-            .map_err(|refusal| Refused::named(refusal, text, message::asked(&envelope)))
+        message::direct(session, client, text, envelope).map_err(named)
     }
 
     /// Stops reading our stdin while too much of it is unanswered, or the answers are not read: a
@@ -135,7 +156,8 @@ impl Clients {
         };
         let unread = cx.links.unsent(stdio.link) > CLIENT_OUTBOX_BYTES_SOFT;
         let full = self.sessions.get(stdio.client).is_some_and(|session| {
-            session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX
+            let calls = stdio.exchanges.len().saturating_sub(stdio.listens);
+            session.busy || session.outstanding.len() + calls >= CALLS_PER_CLIENT_MAX
         });
         let full = full || (unread && stdio.input == Input::Open);
         if stdio.paused != full {

@@ -39,6 +39,9 @@ impl Clients {
     /// Something must be sent before the answer, or the wait was long: the response becomes an
     /// event stream (C5).
     pub(super) fn open_stream(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
+        if self.exchange(client).is_some() {
+            return self.open_exchange(cx, client);
+        }
         let Some(session) = self.sessions.get_mut(client) else {
             return;
         };

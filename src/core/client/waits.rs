@@ -2,8 +2,9 @@
 //! closed early, sessions that nobody uses; and the end of a session.
 
 use crate::client::Clients;
+use crate::client::exchange::Way;
 use crate::client::refusal::{Refusal, Refused};
-use crate::client::session::{Channel, Session};
+use crate::client::session::Channel;
 use crate::client::stream::State;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
@@ -61,7 +62,14 @@ impl Clients {
         let live = self.http.connections.len();
         let sessions = &self.sessions;
         let state = |(client, number): (ClientKey, u32)| {
-            let own = sessions.get(client).and_then(Session::streamable)?;
+            let session = sessions.get(client)?;
+            if let Channel::Exchange(exchange) = &session.channel {
+                return match exchange.way {
+                    Way::Held { link, .. } => Some(State::Held(link)),
+                    Way::Open(_) | Way::Line(_) => None,
+                };
+            }
+            let own = session.streamable()?;
             let stream = own.streams.iter().find(|stream| stream.number == number)?;
             Some(stream.state)
         };
@@ -151,7 +159,7 @@ impl Clients {
     /// would otherwise keep everybody out for as long as sessions last. Who is still there opens
     /// another after a 404 (C6).
     pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) -> bool {
-        if self.sessions.len() < SESSIONS_MAX {
+        if self.count().sessions < SESSIONS_MAX {
             return true;
         }
         let unused = self.sessions.iter().filter(|(_, session)| {
@@ -179,9 +187,20 @@ impl Clients {
         let Some(session) = self.sessions.remove(client) else {
             return;
         };
-        self.events.push_back(ClientEvent::Gone { client });
+        if !matches!(session.channel, Channel::Exchange(_)) {
+            self.events.push_back(ClientEvent::Gone { client });
+        }
         match session.channel {
-            Channel::Stdio { .. } => self.stdio = None,
+            Channel::Exchange(exchange) => {
+                self.forget_exchange(client, &exchange);
+                self.disarm_waits(cx);
+            }
+            Channel::Stdio { .. } => {
+                let stdio = self.stdio.take();
+                for client in stdio.map(|stdio| stdio.exchanges).unwrap_or_default() {
+                    self.end(cx, client);
+                }
+            }
             Channel::Sse { id, link } => {
                 self.ids.remove(&id);
                 self.http.end(cx, link);

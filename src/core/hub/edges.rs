@@ -15,6 +15,17 @@ impl ClientEdge for Clients {
         Self::answer(self, cx, client, at, message);
     }
 
+    fn refuse(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        code: i32,
+        message: &[Part<'_>],
+    ) {
+        Self::refuse(self, cx, client, at, code, message);
+    }
+
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At) {
         Self::drop_request(self, cx, client, at);
     }
@@ -36,6 +47,7 @@ impl ClientEdge for Clients {
             version: facts.version,
             capabilities: facts.capabilities,
             initialized: facts.initialized,
+            level: facts.level,
         })
     }
 }

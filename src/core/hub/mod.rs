@@ -187,6 +187,7 @@ impl Hub {
                 at,
                 id,
                 envelope,
+                fields,
             } => {
                 flatten(frame);
                 let incoming = Incoming {
@@ -195,6 +196,7 @@ impl Hub {
                     id,
                     envelope,
                     frame,
+                    fields,
                 };
                 self.hall.request(desk!(self, cx), incoming);
             }
@@ -208,6 +210,7 @@ impl Hub {
                 self.hall
                     .client_response(desk!(self, cx), client, &envelope, frame);
             }
+            ClientEvent::Released { client } => self.hall.release_client(desk!(self, cx), client),
             ClientEvent::InputEnded { .. } => self.input_ended(now, out),
             ClientEvent::Gone { client } => {
                 self.hall.end_client(desk!(self, cx), client);

@@ -137,9 +137,15 @@ impl Hall {
             return;
         };
         if let Some(owner) = session.owner {
-            let attributed = self.attributed(desk.cx.now.tick, session);
-            let at = attributed.map_or(At::MAIN, |(_, at)| at);
-            return self.relay(desk, &ask, owner, at);
+            // On stdio, next to the owner there may be requests without a session.
+            return match self.in_flight(desk.cx.now.tick, session) {
+                InFlight::Nobody => self.relay(desk, &ask, owner, At::MAIN),
+                InFlight::One(client, call) => {
+                    let at = self.stream_of(call);
+                    self.relay(desk, &ask, client, at);
+                }
+                InFlight::Several => self.hold(desk, ask),
+            };
         }
         let declares = session.declares;
         // A static list of roots is declared as well, but never asked for here.
@@ -151,13 +157,25 @@ impl Hall {
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
             InFlight::One(client, call) => {
-                let caller = self.calls.get(call).and_then(|call| call.caller());
-                let at = caller.map_or(At::MAIN, |caller| caller.at);
+                let at = self.stream_of(call);
                 self.relay(desk, &ask, client, at);
                 self.mark(desk, ask.pool, Some(client));
             }
             InFlight::Several => self.hold(desk, ask),
         }
+    }
+
+    fn stream_of(&self, call: CallKey) -> At {
+        let caller = self.calls.get(call).and_then(|call| call.caller());
+        caller.map_or(At::MAIN, |caller| caller.at)
+    }
+
+    /// Puts a question to a client without a session, which is asked within the answer to its call:
+    /// the call would wait here until the client comes back. It does not yet, so the server is told
+    /// that nobody can be asked, and may do without.
+    fn ask_stateless(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk) {
+        let text = "the client declared nothing that it could be asked for";
+        self.refuse_ask(desk, ask.pool, &ask.id, METHOD_NOT_FOUND, text);
     }
 
     /// Refuses a question that could be for several clients, or for none.
@@ -206,6 +224,9 @@ impl Hall {
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
         };
+        if facts.version.is_modern() {
+            return self.ask_stateless(desk, ask);
+        }
         if self.deaf {
             let text = "the client's input has ended, it cannot answer";
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);

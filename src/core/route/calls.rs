@@ -66,6 +66,8 @@ pub struct Caller {
     pub id: JsonId,
     /// Its progress token (raw JSON), if it wants to hear of progress.
     pub token: Option<Box<[u8]>>,
+    /// How far it was told to be (D10).
+    pub progress: f64,
 }
 
 /// A read of a URI that nobody lists: the servers that are still to be asked (contract 3).
@@ -95,6 +97,15 @@ pub enum Origin {
     },
     /// To fetch a list for ourselves.
     List(Kind),
+    /// For a client that listens: whether the server will tell of a resource.
+    Listen {
+        /// Who listens.
+        client: ClientKey,
+        /// Which of its URIs that is.
+        index: usize,
+        /// What it is to be told of.
+        resource: Resource,
+    },
     /// To set a level or renew a subscription; its result tells us nothing.
     Quiet,
 }

@@ -9,6 +9,7 @@ use crate::json::span::{Span, elements, member, string};
 use crate::limits::{
     LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN, LIST_RETRY_MS_MAX, LIST_RETRY_MS_MIN,
 };
+use crate::mcp::headers::{self, Annotated};
 use crate::now::Tick;
 use crate::route::splice::fields;
 
@@ -81,6 +82,22 @@ impl Entry {
     pub fn bytes(&self) -> &[u8] {
         self.whole.of(&self.page)
     }
+
+    /// Of a tool: its arguments that have header fields of their own. Nearly all have none, which
+    /// is seen without reading their schemas.
+    #[must_use]
+    pub fn annotated(&self) -> Vec<Annotated> {
+        let wanted = headers::ANNOTATION.as_bytes();
+        if !self
+            .bytes()
+            .windows(wanted.len())
+            .any(|seen| seen == wanted)
+        {
+            return Vec::new();
+        }
+        let schema = member(&self.page, self.whole, "inputSchema");
+        schema.map_or_else(Vec::new, |schema| headers::annotated(&self.page, schema))
+    }
 }
 
 /// What came of one page of a list.
@@ -111,7 +128,8 @@ pub struct List {
     known: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
-    rendered: Option<(u64, Rc<Rendered>)>,
+    /// For clients with a session and for those without.
+    rendered: [Option<(u64, Rc<Rendered>)>; 2],
 }
 
 /// Whether a list is being fetched: one fetch at a time, and one more afterwards, but not at once,
@@ -161,13 +179,13 @@ impl List {
     fn seed(&mut self, from: &Self) {
         self.entries.clone_from(&from.entries);
         self.known = from.known;
-        self.rendered = None;
+        self.rendered = [None, None];
     }
 
     /// The server has no such list: whether clients have to be told.
     pub fn none(&mut self) -> bool {
         self.known = true;
-        self.rendered = None;
+        self.rendered = [None, None];
         !std::mem::take(&mut self.entries).is_empty()
     }
 
@@ -256,7 +274,7 @@ impl List {
         self.entries = next;
         self.known = true;
         self.failures = 0;
-        self.rendered = None;
+        self.rendered = [None, None];
         Page::Whole { changed: !same }
     }
 
@@ -280,13 +298,17 @@ impl List {
         }
     }
 
-    /// The entries as clients get them, rendered once for each `version` of the directory.
+    /// The entries as clients get them, with a session or without (`modern`), rendered once for
+    /// each `version` of the directory.
     pub fn rendered(
         &mut self,
         version: u64,
+        modern: bool,
         render: impl Fn(&Entry, &mut Vec<u8>) -> bool,
     ) -> Rc<Rendered> {
-        if let Some((of, rendered)) = &self.rendered
+        let [with, without] = &mut self.rendered;
+        let kept = if modern { without } else { with };
+        if let Some((of, rendered)) = kept
             && *of == version
         {
             return Rc::clone(rendered);
@@ -296,7 +318,7 @@ impl List {
             rendered.push(entry, &render);
         }
         let rendered = Rc::new(rendered);
-        self.rendered = Some((version, Rc::clone(&rendered)));
+        *kept = Some((version, Rc::clone(&rendered)));
         rendered
     }
 }
@@ -535,7 +557,7 @@ mod tests {
             out.extend_from_slice(entry.key.as_bytes());
             entry.key.as_ref() != "hidden"
         };
-        let rendered = list.rendered(1, render);
+        let rendered = list.rendered(1, false, render);
         let cut = |from, to| {
             String::from_utf8(rendered.bytes[rendered.range(from, to)].to_vec()).unwrap()
         };
@@ -543,7 +565,7 @@ mod tests {
             (cut(0, 9), cut(1, 2), cut(1, 3), cut(3, 9)),
             ("a,b,c".into(), "b".into(), "b,c".into(), String::new())
         );
-        assert!(Rc::ptr_eq(&rendered, &list.rendered(1, render)));
-        assert!(!Rc::ptr_eq(&rendered, &list.rendered(2, render)));
+        assert!(Rc::ptr_eq(&rendered, &list.rendered(1, false, render)));
+        assert!(!Rc::ptr_eq(&rendered, &list.rendered(2, false, render)));
     }
 }

@@ -137,23 +137,32 @@ impl Hall {
         let clients = std::mem::take(&mut self.changes.clients);
         for (key, client) in &self.clients {
             let lists = clients.get(key).copied().unwrap_or_default().or(everyone);
-            if !desk
-                .clients
-                .facts(*key)
-                .is_some_and(|facts| facts.initialized)
-            {
+            let listen = client.listen.as_deref();
+            let speaks = match listen {
+                Some(listen) => listen.acknowledged,
+                None => {
+                    let facts = desk.clients.facts(*key);
+                    facts.is_some_and(|facts| facts.initialized)
+                }
+            };
+            if !speaks {
                 continue;
             }
             let told = client.advertised;
-            for (changed, advertised, group) in [
-                (lists.tools, told.tools, "tools"),
-                (lists.prompts, told.prompts, "prompts"),
-                (lists.resources, told.resources, "resources"),
+            let told = listen.map_or((told.tools, told.prompts, told.resources), |listen| {
+                (listen.tools, listen.prompts, listen.resources)
+            });
+            for (changed, wanted, group) in [
+                (lists.tools, told.0, "tools"),
+                (lists.prompts, told.1, "prompts"),
+                (lists.resources, told.2, "resources"),
             ] {
-                if changed && advertised {
-                    let message = format!(
-                        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{group}/list_changed\"}}"
-                    );
+                if changed && wanted {
+                    let method = format!("notifications/{group}/list_changed");
+                    let message = match listen {
+                        Some(listen) => listen.message(&method, ""),
+                        None => format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"}}"),
+                    };
                     desk.clients.tell(desk.cx, *key, &[message.as_str().into()]);
                 }
             }

@@ -36,7 +36,8 @@ impl Hall {
             return;
         };
         if !self.completes(desk, server) {
-            return desk.succeed(client, at, &id, NO_VALUES);
+            let result = self.own_result(client, NO_VALUES);
+            return desk.succeed(client, at, &id, &result);
         }
         // Servers before 2025-06-18 do not know the member; strict ones would refuse the request.
         let context = self

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::json::write;
+use crate::mcp::headers::Annotated;
 use crate::mcp::names;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
@@ -59,6 +60,8 @@ pub struct Directory {
     /// Counts the rebuilds: what was rendered for another version is stale.
     pub version: u64,
     names: [Names; 4],
+    /// Tools whose arguments have header fields of their own.
+    annotated: BTreeMap<(ServerKey, Rc<str>), Vec<Annotated>>,
     /// Names that a server without prefix lost to an earlier one, for one warning each.
     pub lost: Vec<String>,
 }
@@ -98,6 +101,24 @@ impl Directory {
                 }
             }
         }
+    }
+
+    /// Notes which tools have arguments with header fields.
+    pub fn annotate(&mut self, tools: Vec<(ServerKey, Rc<str>, Vec<Annotated>)>) {
+        let tools = tools.into_iter();
+        self.annotated = tools
+            .map(|(server, tool, all)| ((server, tool), all))
+            .collect();
+    }
+
+    /// The arguments of a tool that have header fields of their own.
+    #[must_use]
+    pub fn annotated(&self, server: ServerKey, original: &Rc<str>) -> Option<&[Annotated]> {
+        if self.annotated.is_empty() {
+            return None;
+        }
+        let found = self.annotated.get(&(server, Rc::clone(original)));
+        found.map(Vec::as_slice)
     }
 
     fn names(&self, kind: Kind) -> Option<&Names> {

@@ -117,17 +117,6 @@ impl Failure {
             ),
         }
     }
-
-    /// As a message with this id.
-    #[must_use]
-    pub fn message(&self, id: &[u8]) -> Vec<u8> {
-        write::error(
-            Some(id),
-            self.code,
-            &self.message,
-            self.data.as_deref().map(str::as_bytes),
-        )
-    }
 }
 
 /// `1.5 s`, `12 s`, `2 min`.
@@ -144,9 +133,19 @@ pub fn seconds(ms: u64) -> String {
 impl Desk<'_, '_> {
     /// Answers a request with an error.
     pub fn fail(&mut self, client: ClientKey, at: At, id: &JsonId, failure: &Failure) {
-        let message = failure.message(id.raw());
+        let modern = || {
+            let facts = self.clients.facts(client);
+            facts.is_some_and(|facts| facts.version.is_modern())
+        };
+        let code = match failure.code {
+            // The revision without sessions has no code for it (A7).
+            RESOURCE_NOT_FOUND if modern() => INVALID_PARAMS,
+            code => code,
+        };
+        let data = failure.data.as_deref().map(str::as_bytes);
+        let message = write::error(Some(id.raw()), code, &failure.message, data);
         self.clients
-            .answer(self.cx, client, at, &[Part::Copy(&message)]);
+            .refuse(self.cx, client, at, code, &[Part::Copy(&message)]);
     }
 
     /// Answers a request with a result of our own (raw JSON).

@@ -36,13 +36,13 @@ impl Hall {
         session.level = None;
         session.ghosts = Ghosts::default();
         session.catalog.reset();
-        let owner = session.owner;
+        let (owner, leased) = (session.owner, session.leased);
         let offered = desk
             .backends
             .hello(pool)
             .map(|hello| hello.capabilities)
             .unwrap_or_default();
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|_| !leased) {
             if offers(offered, kind) {
                 self.fetch(desk, pool, kind);
             } else if let Some(session) = self.pools.get_mut(&pool)
@@ -51,7 +51,7 @@ impl Hall {
                 self.changes.note(desk.cx, owner, kind);
             }
         }
-        if came_back {
+        if came_back && !leased {
             // The lists were withdrawn while it was away.
             self.changes.note_all(desk.cx, owner);
         }
@@ -67,7 +67,8 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        if session.life != Life::Up {
+        // Lists for clients without a session come from the common one (D13).
+        if session.life != Life::Up || session.leased {
             return;
         }
         match session.catalog.list_mut(kind).begin(desk.cx.now.tick) {
@@ -245,14 +246,14 @@ impl Hall {
         session.life = Life::Down;
         session.holding = false;
         session.catalog.reset();
-        let (owner, retired) = (session.owner, session.retired);
+        let (owner, retired, leased) = (session.owner, session.retired, session.leased);
         let name = self.pool_name(pool);
         let state = desk.backends.state(desk.cx.now, pool);
         self.drop_asks_of_pool(desk, pool);
         let calls = self.calls.of_pool(pool);
         self.fail_calls(desk, &name, calls, &state);
         self.refuse_parked(desk, pool);
-        if before != Life::Down {
+        if before != Life::Down && !leased {
             self.changes.note_all(desk.cx, owner);
         }
         if retired {

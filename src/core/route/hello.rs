@@ -29,6 +29,7 @@ impl Hall {
         let now = desk.cx.now.tick;
         if self.settings.stdio {
             self.single = Some(client);
+            self.take_over(desk, client);
             self.wake_at(desk, now.after(STDIO_START_MS));
             if self.strangers(now, client) {
                 let deadline = now.after(INITIALIZE_WAIT_MS);
@@ -43,6 +44,33 @@ impl Hall {
             }
         }
         self.greet(desk, client, at, &id, version);
+    }
+
+    /// Requests without a session came first on our stdin, and servers run already: they go on for
+    /// this client if it declares what they were told, else they start anew.
+    fn take_over(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let facts = desk.clients.facts(client);
+        let declared = facts.map(|facts| facts.capabilities).unwrap_or_default();
+        for key in self.order.clone() {
+            let Some(server) = self.servers.get_mut(key) else {
+                continue;
+            };
+            let wanted = server.static_roots(declared);
+            let Some(pool) = server.shared else {
+                continue;
+            };
+            match self.pools.get_mut(&pool) {
+                Some(session) if session.owner.is_some() => {}
+                Some(session) if session.declares == wanted => session.owner = Some(client),
+                Some(session) => {
+                    session.retired = true;
+                    server.shared = None;
+                    self.keep_listeners(desk, key, pool);
+                    self.end_if_retired(desk, pool);
+                }
+                None => {}
+            }
+        }
     }
 
     /// The answer to `initialize`.
@@ -74,7 +102,7 @@ impl Hall {
     }
 
     /// One line about the naming, then each server's own text under its name (contract 3).
-    fn instructions(&self, desk: &Desk<'_, '_>) -> Option<String> {
+    pub(crate) fn instructions(&self, desk: &Desk<'_, '_>) -> Option<String> {
         let own = |key: &ServerKey| {
             let server = self.server(*key)?;
             let live = server.shared.and_then(|pool| desk.backends.hello(pool));
@@ -102,7 +130,8 @@ impl Hall {
 
     /// Servers of a stdio gateway may start now.
     pub(crate) fn run(&mut self, desk: &mut Desk<'_, '_>) {
-        if self.running != Running::NotYet || self.single.is_none() {
+        let nobody = self.single.is_none() && self.first.is_none();
+        if self.running != Running::NotYet || nobody {
             return;
         }
         self.running = Running::Yes;

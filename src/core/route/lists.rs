@@ -10,7 +10,7 @@ use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, member, string};
 use crate::json::write;
-use crate::language::{At, ClientKey};
+use crate::language::{At, ClientKey, ParamFields};
 use crate::limits::WAITING_PER_SERVER_MAX;
 use crate::mcp::names;
 use crate::mcp::version::Version;
@@ -34,7 +34,12 @@ pub(crate) enum Want {
         kind: Kind,
         envelope: Envelope,
         frame: Frame,
+        fields: Option<ParamFields>,
     },
+    /// The answer to `server/discover`.
+    Discover,
+    /// What a client that listens gets of what it asked for.
+    Listen,
     /// The answer to `initialize`, in this revision.
     Initialize(Version),
 }
@@ -63,7 +68,9 @@ impl Hall {
             Ok(from) => from,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        self.initialized(desk, client);
+        if !self.is_modern(client) {
+            self.initialized(desk, client);
+        }
         match self.settled_at(desk.cx.now.tick, client) {
             None => self.answer_list(desk, client, at, &id, kind, from),
             Some(deadline) => {
@@ -90,7 +97,8 @@ impl Hall {
         for waiting in std::mem::take(&mut self.waiting) {
             let unsettled = match waiting.what {
                 Want::List(..) => self.settled_at(now, waiting.client).is_some(),
-                Want::Initialize(_) => self.strangers(now, waiting.client),
+                Want::Initialize(_) | Want::Discover => self.strangers(now, waiting.client),
+                Want::Listen => self.awaits(waiting.client),
                 // As long as it may, and no longer than until somebody turns out to offer it: the
                 // router finds out, and lets it wait again.
                 Want::Name { .. } => false,
@@ -110,10 +118,13 @@ impl Hall {
             match what {
                 Want::List(kind, from) => self.answer_list(desk, client, at, &id, kind, from),
                 Want::Initialize(version) => self.greet(desk, client, at, &id, version),
+                Want::Discover => self.introduce(desk, client, at, &id),
+                Want::Listen => self.acknowledge(desk, client),
                 Want::Name {
                     kind,
                     envelope,
                     frame,
+                    fields,
                 } => {
                     let again = Incoming {
                         client,
@@ -121,6 +132,7 @@ impl Hall {
                         id,
                         envelope,
                         frame: &frame,
+                        fields,
                     };
                     self.named(desk, again, kind);
                 }
@@ -186,6 +198,7 @@ impl Hall {
                 kind,
                 envelope: incoming.envelope,
                 frame: incoming.frame.keep(),
+                fields: incoming.fields.clone(),
             },
             deadline,
         });
@@ -217,11 +230,12 @@ impl Hall {
         from: usize,
     ) {
         self.refresh_names(desk);
+        let modern = self.is_modern(client);
         let shown: Vec<Rc<Rendered>> = self
             .order
             .clone()
             .into_iter()
-            .filter_map(|key| self.rendered(key, client, kind))
+            .filter_map(|key| self.rendered(key, client, modern, kind))
             .collect();
         let page = match self.settings.page_entries {
             0 => usize::MAX,
@@ -247,18 +261,30 @@ impl Hall {
             }
             parts.push(Part::Share(&rendered.bytes, range));
         }
-        let tail = if to < passed {
-            format!("],\"nextCursor\":\"{}\"}}}}", self.seal_cursor(kind, to))
-        } else {
-            "]}}".to_owned()
-        };
+        let mut tail = String::from("]");
+        if to < passed {
+            tail.push_str(&format!(
+                ",\"nextCursor\":\"{}\"",
+                self.seal_cursor(kind, to)
+            ));
+        }
+        if modern {
+            tail.push_str(&format!(",{}", self.stamp.members(true)));
+        }
+        tail.push_str("}}");
         parts.push(Part::from(tail.as_str()));
         desk.clients.answer(desk.cx, client, at, &parts);
     }
 
     /// What a client sees of one server: its own session's list once it is known, and nothing of a
     /// server that is down.
-    fn rendered(&mut self, key: ServerKey, client: ClientKey, kind: Kind) -> Option<Rc<Rendered>> {
+    fn rendered(
+        &mut self,
+        key: ServerKey,
+        client: ClientKey,
+        modern: bool,
+        kind: Kind,
+    ) -> Option<Rc<Rendered>> {
         let Self {
             servers,
             pools,
@@ -281,13 +307,14 @@ impl Hall {
         });
         let (version, mut memory) = (directory.version, server.memory.take());
         let view: &Server = server;
-        let render =
-            |entry: &Entry, out: &mut Vec<u8>| render(directory, key, view, kind, entry, out);
+        let render = |entry: &Entry, out: &mut Vec<u8>| {
+            render(directory, (key, view), (kind, modern), entry, out)
+        };
         let list = match whose.and_then(|pool| pools.get_mut(&pool)) {
             Some(session) => Some(session.catalog.list_mut(kind)),
             None => memory.as_mut().map(|memory| memory.catalog.list_mut(kind)),
         };
-        let rendered = list.map(|list| list.rendered(version, render));
+        let rendered = list.map(|list| list.rendered(version, modern, render));
         server.memory = memory;
         rendered
     }
@@ -323,9 +350,8 @@ impl Hall {
 /// offered.
 fn render(
     directory: &Directory,
-    key: ServerKey,
-    server: &Server,
-    kind: Kind,
+    (key, server): (ServerKey, &Server),
+    (kind, modern): (Kind, bool),
     entry: &Entry,
     out: &mut Vec<u8>,
 ) -> bool {
@@ -340,7 +366,7 @@ fn render(
         edits.replace(entry.key_at, write::string(offered).into_bytes());
     }
     if kind == Kind::Tools {
-        edit_tool(server, entry, &mut edits);
+        edit_tool(server, entry, modern, &mut edits);
     }
     for part in edits.parts(&entry.page, entry.whole).iter() {
         out.extend_from_slice(part.bytes());
@@ -348,7 +374,7 @@ fn render(
     true
 }
 
-fn edit_tool(server: &Server, entry: &Entry, edits: &mut Edits) {
+fn edit_tool(server: &Server, entry: &Entry, modern: bool, edits: &mut Edits) {
     let (page, whole) = (&entry.page, entry.whole);
     if let Some(text) = server.entry.tool_descriptions.get(&*entry.key) {
         let text = write::string(text);
@@ -363,6 +389,13 @@ fn edit_tool(server: &Server, entry: &Entry, edits: &mut Edits) {
                 edits.replace(at, format!("\"description\":{text},").into_bytes());
             }
         }
+    }
+    if modern {
+        // How a tool takes part in tasks is not said any more (protocol 3.3).
+        if let Some(at) = super::splice::member_with_comma(page, whole, "execution") {
+            edits.cut(at);
+        }
+        return;
     }
     if let Some(schema) = member(page, whole, "outputSchema") {
         let root = member(page, schema, "type").and_then(|at| string(page, at));

@@ -10,11 +10,12 @@ use crate::language::{At, ClientKey, PoolKey};
 use crate::limits::{LOG_MESSAGES_PER_10S_MAX, QUOTE_BYTES_MAX};
 use crate::mcp::levels::{LEVELS, level};
 use crate::now::Tick;
-use crate::route::calls::{Origin, from_wire};
+use crate::route::calls::{CallKey, Origin, from_wire};
 use crate::route::errors::Failure;
 use crate::route::pools::{InFlight, Life, Pool};
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
+use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall};
 
 /// `info`: for clients that set no level, in a session where another client did.
@@ -124,12 +125,17 @@ impl Hall {
             .and_then(|at| string(text, at))
             .and_then(|name| level(&name));
         let wanted = self.clients.get(&client).and_then(|client| client.level);
+        if wanted.is_none() && self.is_modern(client) {
+            // Who did not ask for messages gets none (D9).
+            return;
+        }
         // Who asked for nothing does not get what the server sends because another one did.
         let wanted = wanted.or(session.level.map(|_| LEVEL_UNASKED));
         if said.zip(wanted).is_some_and(|(said, wanted)| said < wanted) {
             return;
         }
         let mut edits = Edits::default();
+        cut_meta(text, envelope.params, &mut edits);
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients.note(desk.cx, client, at, &message);
     }
@@ -164,10 +170,8 @@ impl Hall {
             caller.map_or(At::MAIN, |caller| caller.at)
         };
         match (self.in_flight(now, session), session.owner) {
-            (InFlight::One(client, call), None) => Some((client, stream(call))),
-            (InFlight::One(client, call), Some(owner)) if client == owner => {
-                Some((owner, stream(call)))
-            }
+            // On stdio, next to the owner there may be requests without a session.
+            (InFlight::One(client, call), _) => Some((client, stream(call))),
             (_, Some(owner)) => Some((owner, At::MAIN)),
             (InFlight::Nobody | InFlight::Several, None) => None,
         }
@@ -191,14 +195,46 @@ impl Hall {
             return;
         };
         self.calls.renew(desk.cx.now.tick, key);
+        if !self.rises(key, text, envelope) {
+            return;
+        }
         let Some(caller) = self.calls.get(key).and_then(|call| call.caller()) else {
             return;
         };
         let Some(token) = &caller.token else { return };
         let mut edits = Edits::default();
+        cut_meta(text, envelope.params, &mut edits);
         edits.replace(token_at, token.to_vec());
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients
             .note(desk.cx, caller.client, caller.at, &message);
+    }
+
+    /// Whether progress is more than what was told before: a client without a session is told
+    /// nothing else (D10).
+    fn rises(&mut self, key: CallKey, text: &[u8], envelope: &Envelope) -> bool {
+        let Some(call) = self.calls.get_mut(key) else {
+            return false;
+        };
+        let Origin::Client { caller, .. } = &mut call.origin else {
+            return true;
+        };
+        if !self
+            .clients
+            .get(&caller.client)
+            .is_some_and(|known| known.modern)
+        {
+            return true;
+        }
+        let said = fields(text, envelope.params, ["progress"]);
+        let said = said
+            .ok()
+            .and_then(|[at]| std::str::from_utf8(at?.of(text)).ok());
+        let said: Option<f64> = said.and_then(|said| said.parse().ok());
+        let rises = said.is_some_and(|said| said > caller.progress);
+        if let Some(said) = said.filter(|_| rises) {
+            caller.progress = said;
+        }
+        rises
     }
 }

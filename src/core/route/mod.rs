@@ -19,9 +19,12 @@ pub mod forward;
 pub mod ghosts;
 pub mod held;
 pub mod hello;
+pub mod leases;
+pub mod listen;
 pub mod lists;
 pub mod logging;
 pub mod memory;
+mod modern_outcome;
 pub mod outcome;
 pub mod pools;
 pub mod reload;
@@ -29,6 +32,8 @@ pub mod resources;
 pub mod router;
 pub mod servers;
 pub mod splice;
+pub mod stamp;
+pub mod stateless;
 pub mod status;
 pub mod subscriptions;
 
@@ -39,7 +44,7 @@ use crate::base::slab::Slab;
 use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
-use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::now::Tick;
 use crate::route::asks::{Ask, AskKey};
 use crate::route::calls::{CallKey, Calls};
@@ -47,9 +52,11 @@ use crate::route::changes::Changes;
 use crate::route::directory::Directory;
 use crate::route::forward::Parked;
 use crate::route::held::HeldAsk;
+use crate::route::listen::Listen;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
 use crate::route::servers::Server;
+use crate::route::stamp::Stamp;
 use crate::settings::Settings;
 
 crate::slab_keys! {
@@ -80,6 +87,12 @@ pub(crate) struct Client {
     pub(crate) advertised: ServerCapabilities,
     /// How many URIs it subscribes to.
     pub(crate) subscriptions: usize,
+    /// It has no session: it is one request.
+    pub(crate) modern: bool,
+    /// What it listens to, if its one request is that.
+    pub(crate) listen: Option<Box<Listen>>,
+    /// Sessions of servers that it has to itself for as long as it lasts.
+    pub(crate) leases: Vec<PoolKey>,
 }
 
 /// Whether servers may be started.
@@ -122,6 +135,10 @@ pub struct Hall {
     changes: Changes,
     /// In stdio mode: the one client there is. Its capabilities are used exactly.
     single: Option<ClientKey>,
+    /// In stdio mode: what the first request without a session declared, if one came.
+    first: Option<ClientCapabilities>,
+    /// What stands in results for clients without a session.
+    stamp: Stamp,
     running: Running,
     /// The one client of a stdio gateway can say nothing more, so it is asked nothing.
     deaf: bool,
@@ -139,6 +156,7 @@ impl Hall {
             Running::Yes
         };
         Self {
+            stamp: Stamp::new(&settings.version),
             settings,
             servers: Slab::default(),
             order: Vec::new(),
@@ -156,6 +174,7 @@ impl Hall {
             answered: VecDeque::new(),
             changes: Changes::default(),
             single: None,
+            first: None,
             running,
             deaf: false,
             cursor_key,
@@ -176,12 +195,14 @@ impl Hall {
         self.calls.len()
     }
 
-    /// Whether the one client of a stdio gateway has said `initialized`.
+    /// Whether the one client of a stdio gateway has said `initialized`, or listens.
     #[must_use]
     pub fn spoken_to(&self, clients: &dyn ClientEdge) -> bool {
-        self.single
+        let initialized = self
+            .single
             .and_then(|client| clients.facts(client))
-            .is_some_and(|facts| facts.initialized)
+            .is_some_and(|facts| facts.initialized);
+        initialized || self.clients.values().any(|client| client.listen.is_some())
     }
 
     /// Nothing more will be asked. If nothing waits for an answer but `initialize`, no server is

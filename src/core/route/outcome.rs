@@ -14,10 +14,11 @@ use crate::route::errors::{
     Failure, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, seconds,
 };
 use crate::route::splice::Edits;
+use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall, downgrade};
 
 /// Code of an error that asks the client to open a URL first (2025-11-25).
-const URL_ELICITATION_REQUIRED: i64 = -32042;
+pub(crate) const URL_ELICITATION_REQUIRED: i64 = -32042;
 
 impl Call {
     /// The client that waits for this call, if one does.
@@ -25,7 +26,7 @@ impl Call {
     pub fn caller(&self) -> Option<&Caller> {
         match &self.origin {
             Origin::Client { caller, .. } => Some(caller),
-            Origin::List(_) | Origin::Quiet => None,
+            Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
         }
     }
 }
@@ -45,7 +46,7 @@ impl Hall {
         if let Some(call) = self.calls.get(key)
             && let Some(caller) = call.caller()
             && let Some(pool) = self.pools.get_mut(&call.pool)
-            && pool.owner.is_none()
+            && (pool.owner.is_none() || pool.leased)
         {
             let (now, client) = (desk.cx.now.tick, caller.client);
             pool.ghosts.add(now, key, client, call.request_ms);
@@ -114,7 +115,8 @@ impl Hall {
                             // Whoever had it has it no more.
                             self.answered.retain(|(uri, _)| *uri != resource.original);
                         }
-                        self.pass_error(desk, &caller, method, pool, envelope, frame);
+                        let resource = resource.as_ref();
+                        self.pass_error(desk, &caller, (method, resource), pool, envelope, frame);
                     }
                     search => {
                         if let Some(resource) = &resource {
@@ -122,11 +124,21 @@ impl Hall {
                             let searched = search.is_some();
                             self.note_resource(desk, from, &caller, method, resource, searched);
                         }
-                        pass_result(desk, &caller, method, resource.as_ref(), envelope, frame);
+                        let resource = resource.as_ref();
+                        self.pass_result(desk, &caller, (method, resource), pool, envelope, frame);
                     }
                 }
             }
             Origin::List(kind) => self.list_page(desk, pool, kind, envelope, frame),
+            Origin::Listen {
+                client,
+                index,
+                resource,
+            } => {
+                let granted = envelope.kind == Message::Result;
+                let listens = (client, index, &resource);
+                self.listen_answered(desk, (pool, call.server), listens, granted);
+            }
             Origin::Quiet => {}
         }
     }
@@ -136,7 +148,7 @@ impl Hall {
         &mut self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
-        method: Method,
+        (method, resource): (Method, Option<&Resource>),
         pool: PoolKey,
         envelope: &Envelope,
         frame: &Frame,
@@ -144,7 +156,14 @@ impl Hall {
         let text = frame.bytes();
         let code = envelope.outcome.and_then(|error| error_code(text, error));
         if method == Method::Complete && code == Some(i64::from(METHOD_NOT_FOUND)) {
-            return desk.succeed(caller.client, caller.at, &caller.id, NO_VALUES);
+            let result = self.own_result(caller.client, NO_VALUES);
+            return desk.succeed(caller.client, caller.at, &caller.id, &result);
+        }
+        if self.is_modern(caller.client) {
+            let instead = self.translated(desk, caller.client, resource, envelope, frame);
+            if let Some(failure) = instead {
+                return desk.fail(caller.client, caller.at, &caller.id, &failure);
+            }
         }
         let mut edits = Edits::default();
         if code == Some(URL_ELICITATION_REQUIRED)
@@ -156,6 +175,38 @@ impl Hall {
                     self.rename_elicitation(pool, caller.client, text, at, &mut edits);
                 }
             }
+        }
+        answer(desk, caller, edits, envelope, frame);
+    }
+
+    /// A result goes back as it came, but for what the client's revision has other words for.
+    fn pass_result(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        caller: &Caller,
+        (method, resource): (Method, Option<&Resource>),
+        pool: PoolKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let Some(result) = envelope.outcome else {
+            return;
+        };
+        let text = frame.bytes();
+        let mut edits = Edits::default();
+        let prefix = resource.and_then(|resource| resource.prefix.as_deref());
+        if let (Method::Read, Some(prefix)) = (method, prefix) {
+            rename_contents(text, result, prefix, &mut edits);
+        }
+        if self.is_modern(caller.client) {
+            let server = self.pool_name(pool);
+            let stamped = self.stamp_result(&server, method, text, result, &mut edits);
+            if let Err(failure) = stamped {
+                return desk.fail(caller.client, caller.at, &caller.id, &failure);
+            }
+        } else if let Some(facts) = desk.clients.facts(caller.client) {
+            cut_meta(text, Some(result), &mut edits);
+            downgrade::result(facts.version, method, text, result, &mut edits);
         }
         answer(desk, caller, edits, envelope, frame);
     }
@@ -174,12 +225,27 @@ impl Hall {
         let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
         let text = format!("server {name} answered with more than {limit} MiB in one message");
         let failure = Failure::about(&name, text);
-        match self.end_call(desk, key).map(|call| call.origin) {
-            Some(Origin::Client { caller, .. }) => {
-                desk.fail(caller.client, caller.at, &caller.id, &failure);
+        if let Some(call) = self.end_call(desk, key) {
+            self.lose(desk, call, &failure);
+        }
+    }
+
+    /// A call gets no answer from its server.
+    fn lose(&mut self, desk: &mut Desk<'_, '_>, call: Call, failure: &Failure) {
+        match call.origin {
+            Origin::Client { caller, .. } => {
+                desk.fail(caller.client, caller.at, &caller.id, failure);
             }
-            Some(Origin::List(kind)) => self.list_failed(desk, pool, kind, true),
-            Some(Origin::Quiet) | None => {}
+            Origin::List(kind) => self.list_failed(desk, call.pool, kind, true),
+            Origin::Listen {
+                client,
+                index,
+                resource,
+            } => {
+                let from = (call.pool, call.server);
+                self.listen_answered(desk, from, (client, index, &resource), false);
+            }
+            Origin::Quiet => {}
         }
     }
 
@@ -204,13 +270,9 @@ impl Hall {
             let Some(call) = self.end_call(desk, key) else {
                 continue;
             };
-            if let Origin::Client { caller, .. } = call.origin {
-                desk.fail(
-                    caller.client,
-                    caller.at,
-                    &caller.id,
-                    &Failure::down(server, state),
-                );
+            // Lists are asked for again when it is back.
+            if !matches!(call.origin, Origin::List(_)) {
+                self.lose(desk, call, &Failure::down(server, state));
             }
         }
     }
@@ -242,18 +304,11 @@ impl Hall {
             let _ = desk
                 .backends
                 .send(desk.cx, pool, &[message.as_str().into()]);
-            match call.origin {
-                Origin::Client { caller, .. } => {
-                    let waited = seconds(ms);
-                    let text = format!(
-                        "server {name} did not answer within {waited} (requestTimeout of its entry)"
-                    );
-                    let failure = Failure::about(&name, text);
-                    desk.fail(caller.client, caller.at, &caller.id, &failure);
-                }
-                Origin::List(kind) => self.list_failed(desk, pool, kind, true),
-                Origin::Quiet => {}
-            }
+            let waited = seconds(ms);
+            let text = format!(
+                "server {name} did not answer within {waited} (requestTimeout of its entry)"
+            );
+            self.lose(desk, call, &Failure::about(&name, text));
         }
     }
 
@@ -288,26 +343,6 @@ fn not_found(envelope: &Envelope, text: &[u8]) -> bool {
 pub(crate) fn error_code(text: &[u8], error: Span) -> Option<i64> {
     let code = member(text, error, "code")?.of(text);
     std::str::from_utf8(code).ok()?.parse().ok()
-}
-
-fn pass_result(
-    desk: &mut Desk<'_, '_>,
-    caller: &Caller,
-    method: Method,
-    resource: Option<&Resource>,
-    envelope: &Envelope,
-    frame: &Frame,
-) {
-    let mut edits = Edits::default();
-    let prefix = resource.and_then(|resource| resource.prefix.as_deref());
-    if let (Method::Read, Some(prefix), Some(result)) = (method, prefix, envelope.outcome) {
-        rename_contents(frame.bytes(), result, prefix, &mut edits);
-    }
-    let facts = desk.clients.facts(caller.client);
-    if let (Some(facts), Some(result)) = (facts, envelope.outcome) {
-        downgrade::result(facts.version, method, frame.bytes(), result, &mut edits);
-    }
-    answer(desk, caller, edits, envelope, frame);
 }
 
 /// What was read by a qualified name carries that name in its contents as well.

@@ -43,6 +43,8 @@ pub(crate) struct Pool {
     pub(crate) in_flight: Vec<CallKey>,
     /// Calls that it may still work on although nobody waits for them.
     pub(crate) ghosts: Ghosts,
+    /// Clients without a session take turns in it: `owner` is the one that has it now.
+    pub(crate) leased: bool,
     /// Nobody begins anything here any more; it ends with its last call.
     pub(crate) retired: bool,
     /// The level that was last sent to it.
@@ -85,6 +87,7 @@ impl Pool {
             catalog,
             in_flight: Vec::new(),
             ghosts: Ghosts::default(),
+            leased: false,
             retired: false,
             level: None,
             logged: Budget::default(),
@@ -135,11 +138,14 @@ impl Hall {
             };
             return Err(Failure::down(server.name(), &state));
         }
-        if self.single.is_some() || !server.isolates(capabilities) {
+        if self.settings.stdio || !server.isolates(capabilities) {
             self.start_shared(desk, key);
             let shared = self.servers.get(key).and_then(|server| server.shared);
             return shared
                 .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting));
+        }
+        if self.is_modern(client) {
+            return self.lease(desk, client, key);
         }
         if let Some(pool) = server.private.get(&client) {
             return Ok(*pool);
@@ -268,6 +274,7 @@ impl Hall {
                 server.shared = None;
             }
             server.private.retain(|_, private| *private != key);
+            server.leases.retain(|lease| *lease != key);
         }
         self.refuse_parked(desk, key);
     }
@@ -285,11 +292,12 @@ impl Hall {
         });
         let interactive = asked
             .and_then(|client| desk.clients.facts(client))
-            .is_some_and(|facts| facts.capabilities.interactive());
+            // Who has no session cannot keep one either.
+            .is_some_and(|facts| facts.capabilities.interactive() && !facts.version.is_modern());
         let Some(server) = self.servers.get_mut(server_key) else {
             return;
         };
-        if server.interactive {
+        if server.interactive || self.settings.stdio {
             return;
         }
         server.interactive = true;
@@ -316,7 +324,7 @@ impl Hall {
     }
 
     /// There is a session of one client now: it is looked at when it may have been idle for long.
-    fn watch_idle(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(crate) fn watch_idle(&mut self, desk: &mut Desk<'_, '_>) {
         if self.idle_check.is_none() {
             self.idle_check = Some(desk.cx.now.tick.after(POOL_IDLE_MS));
             self.wake_for_calls(desk);
@@ -331,7 +339,8 @@ impl Hall {
         }
         self.idle_check = None;
         let mut over = Vec::new();
-        for (key, pool) in self.pools.iter().filter(|(_, pool)| pool.owner.is_some()) {
+        let single = |pool: &Pool| pool.owner.is_some() || pool.leased;
+        for (key, pool) in self.pools.iter().filter(|(_, pool)| single(pool)) {
             let has_work = !pool.in_flight.is_empty() || !pool.subscriptions.is_empty();
             let since = if has_work { now } else { pool.used };
             let until = since.after(POOL_IDLE_MS);

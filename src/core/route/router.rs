@@ -7,8 +7,9 @@ use crate::base::frame::Frame;
 use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, string};
-use crate::language::{At, ClientKey};
+use crate::language::{At, ClientKey, ParamFields};
 use crate::limits::ID_BYTES_MAX;
+use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::names;
 use crate::route::calls::{Caller, Method, to_wire};
 use crate::route::catalog::Kind;
@@ -30,6 +31,8 @@ pub struct Incoming<'a> {
     pub envelope: Envelope,
     /// Its bytes, on one line.
     pub frame: &'a Frame,
+    /// Header fields that repeat arguments, if it has no session and came by HTTP.
+    pub fields: Option<ParamFields>,
 }
 
 impl<'a> Incoming<'a> {
@@ -77,6 +80,7 @@ impl<'a> Incoming<'a> {
                 at: self.at,
                 id: self.id,
                 token,
+                progress: f64::NEG_INFINITY,
             },
             token_at,
             method,
@@ -110,7 +114,10 @@ impl<'a> Incoming<'a> {
 impl Hall {
     /// A request of a client, other than `initialize`.
     pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
-        self.clients.entry(incoming.client).or_default();
+        if !self.clients.contains_key(&incoming.client) {
+            self.meet(desk, incoming.client);
+        }
+        let modern = self.is_modern(incoming.client);
         self.refresh_names(desk);
         let method = incoming
             .envelope
@@ -120,7 +127,7 @@ impl Hall {
         if let Some(failure) = self.unserved(desk, &incoming, &method) {
             return desk.fail(incoming.client, incoming.at, &incoming.id, &failure);
         }
-        if method != "ping" {
+        if method != "ping" && method != "server/discover" {
             // It came with `initialize` in one write.
             self.run(desk);
         }
@@ -137,6 +144,8 @@ impl Hall {
             "resources/unsubscribe" => self.unsubscribe(desk, incoming),
             "completion/complete" => self.complete(desk, incoming),
             "logging/setLevel" => self.set_level(desk, &incoming),
+            "server/discover" if modern => self.discover(desk, &incoming),
+            "subscriptions/listen" if modern => self.listen(desk, &incoming),
             _ => desk.fail(
                 incoming.client,
                 incoming.at,
@@ -149,18 +158,17 @@ impl Hall {
     /// A method whose capability nobody offers, and that was not advertised, does not exist (A3).
     fn unserved(&self, desk: &Desk<'_, '_>, of: &Incoming<'_>, method: &str) -> Option<Failure> {
         let advertised = self.clients.get(&of.client)?.advertised;
-        let offered = || self.capabilities(desk, Some(of.client)).or(advertised);
-        let served = match method.split_once('/').map_or("", |(group, _)| group) {
-            "tools" => advertised.tools || offered().tools,
-            "prompts" => advertised.prompts || offered().prompts,
-            "resources" if method.ends_with("subscribe") => {
-                advertised.subscribe || offered().subscribe
-            }
-            "resources" => advertised.resources || offered().resources,
-            "logging" => advertised.logging || offered().logging,
-            // 2024-11-05 clients complete without asking for a capability.
-            _ => true,
-        };
+        let group: fn(ServerCapabilities) -> bool =
+            match method.split_once('/').map_or("", |(group, _)| group) {
+                "tools" => |offered| offered.tools,
+                "prompts" => |offered| offered.prompts,
+                "resources" if method.ends_with("subscribe") => |offered| offered.subscribe,
+                "resources" => |offered| offered.resources,
+                "logging" => |offered| offered.logging,
+                // 2024-11-05 clients complete without asking for a capability.
+                _ => return None,
+            };
+        let served = group(advertised) || self.offers(desk, Some(of.client), group);
         (!served).then(|| Failure::method(method))
     }
 
@@ -171,7 +179,11 @@ impl Hall {
             .params(["name", "_meta", "task"])
             .and_then(|[name_at, meta, task]| {
                 let name = incoming.text_of(name_at, "name")?;
-                Ok((self.find_named(kind, &name)?, name_at, meta, task))
+                let target = self.find_named(kind, &name)?;
+                if kind == Kind::Tools {
+                    self.check_fields(&incoming, &target)?;
+                }
+                Ok((target, name_at, meta, task))
             });
         let (target, name_at, meta, task) = match found {
             Ok(found) => found,

@@ -7,6 +7,7 @@ use crate::config::{self, Isolation, Prefix, Transport};
 use crate::effect::{Effect, Level};
 use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
+use crate::mcp::headers::Annotated;
 use crate::mcp::names;
 use crate::now::Tick;
 use crate::route::catalog::{Catalog, Kind, List};
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) shared: Option<PoolKey>,
     /// Sessions of single clients.
     pub(crate) private: BTreeMap<ClientKey, PoolKey>,
+    /// Sessions that clients without one take turns in.
+    pub(crate) leases: Vec<PoolKey>,
     /// It asks clients for things: each client that can answer has its own session.
     pub(crate) interactive: bool,
     /// What it said when it was last up, in this process or an earlier one.
@@ -45,6 +48,7 @@ impl Server {
             prefix: String::new(),
             shared: None,
             private: BTreeMap::new(),
+            leases: Vec::new(),
             interactive: false,
             memory: None,
             listeners: Listeners::new(),
@@ -245,8 +249,8 @@ impl Hall {
         }
         // The one client of a stdio gateway is nobody else's neighbour: exactly its capabilities.
         let owner = self.single;
-        let declare = match single {
-            Some(facts) => server.static_roots(facts.capabilities),
+        let declare = match single.map(|facts| facts.capabilities).or(self.first) {
+            Some(capabilities) => server.static_roots(capabilities),
             None => server.shared_declares(),
         };
         if let Some(spec) = server.pool_spec(declare) {
@@ -343,6 +347,19 @@ impl Hall {
         known.fold(ServerCapabilities::default(), ServerCapabilities::or)
     }
 
+    /// Whether any server offers something, asked one after the other. Before any is configured
+    /// everything may come.
+    pub(crate) fn offers(
+        &self,
+        desk: &Desk<'_, '_>,
+        client: Option<ClientKey>,
+        what: fn(ServerCapabilities) -> bool,
+    ) -> bool {
+        let mut servers = self.order.iter().filter_map(|key| self.servers.get(*key));
+        let has = |server: &Server| what(self.capabilities_of(desk, server, client));
+        self.order.is_empty() || servers.any(has)
+    }
+
     /// Builds the names anew if a catalog or the configuration changed since. Done when a name is
     /// needed, or a hundred servers that start would build the names of all of them at each list.
     pub(crate) fn refresh_names(&mut self, desk: &mut Desk<'_, '_>) {
@@ -363,6 +380,7 @@ impl Hall {
             .collect();
         let lost_before = std::mem::take(&mut directory.lost);
         directory.rebuild(&listings, self.settings.name_bytes_max);
+        directory.annotate(self.annotated_tools());
         for lost in directory
             .lost
             .iter()
@@ -376,13 +394,36 @@ impl Hall {
         self.directory = directory;
     }
 
+    /// Tools whose arguments have header fields of their own (D20).
+    fn annotated_tools(&self) -> Vec<(ServerKey, Rc<str>, Vec<Annotated>)> {
+        let mut found = Vec::new();
+        for key in &self.order {
+            let list = self
+                .server(*key)
+                .and_then(|server| self.known_list(server, Kind::Tools));
+            for entry in list.map(List::entries).unwrap_or_default() {
+                let annotated = entry.annotated();
+                if !annotated.is_empty() {
+                    found.push((*key, Rc::clone(&entry.key), annotated));
+                }
+            }
+        }
+        found
+    }
+
+    /// One list of a server as its common session has it, or as it is remembered.
+    fn known_list<'a>(&'a self, server: &'a Server, kind: Kind) -> Option<&'a List> {
+        let shared = server.shared.and_then(|pool| self.pools.get(&pool));
+        let shared = shared.map(|pool| pool.catalog.list(kind));
+        let remembered = || Some(server.memory.as_ref()?.catalog.list(kind));
+        // One list may be there while another of the same session is still awaited.
+        shared.filter(|list| list.known()).or_else(remembered)
+    }
+
     /// All keys of one kind that any session of a server knows, the common one first.
     fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
         let lists = |pool: &PoolKey| Some(self.pools.get(pool)?.catalog.list(kind));
-        let shared = server.shared.as_ref().and_then(lists);
-        let remembered = || Some(server.memory.as_ref()?.catalog.list(kind));
-        // One list may be there while another of the same session is still awaited.
-        let known = shared.filter(|list| list.known()).or_else(remembered);
+        let known = self.known_list(server, kind);
         let private = server.private.values().filter_map(lists);
         let entries = known.into_iter().chain(private).flat_map(List::entries);
         entries

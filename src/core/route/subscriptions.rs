@@ -10,12 +10,14 @@ use crate::json::span::string;
 use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
+use crate::mcp::meta::SUBSCRIPTION;
 use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
 use crate::route::pools::{Life, Pool};
 use crate::route::resources::Place;
 use crate::route::router::Incoming;
 use crate::route::splice::{Edits, fields};
+use crate::route::stamp::{cut_meta, put_into_params};
 use crate::route::{Desk, Hall, ServerKey};
 
 /// The clients that listen to one URI of one session, each with the prefix it uses.
@@ -24,7 +26,7 @@ pub(crate) type Subscribers = Vec<(ClientKey, Option<Rc<str>>)>;
 /// Who listens to which URI.
 pub(crate) type Listeners = BTreeMap<Rc<str>, Subscribers>;
 
-fn params(uri: &str) -> String {
+pub(crate) fn params(uri: &str) -> String {
     format!("{{\"uri\":{}}}", write::string(uri))
 }
 
@@ -48,7 +50,7 @@ impl Hall {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let Place {
             server, resource, ..
-        } = match self.listened(desk, &incoming) {
+        } = match self.listened_by(desk, &incoming) {
             Ok(place) => place,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
@@ -86,7 +88,7 @@ impl Hall {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let Place {
             server, resource, ..
-        } = match self.listened(desk, &incoming) {
+        } = match self.listened_by(desk, &incoming) {
             Ok(place) => place,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
@@ -120,17 +122,25 @@ impl Hall {
         }
     }
 
-    fn listened(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
+    fn listened_by(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
         let [uri_at] = incoming.params(["uri"])?;
         let uri = incoming.text_of(uri_at, "uri")?;
-        let place = self.locate(desk, incoming.client, &uri);
-        let place = place.ok_or_else(|| Failure::no_resource(&uri))?;
+        self.listened(desk, incoming.client, &uri)
+    }
+
+    /// Which server can tell of a resource.
+    pub(crate) fn listened(
+        &self,
+        desk: &Desk<'_, '_>,
+        client: ClientKey,
+        uri: &str,
+    ) -> Result<Place, Failure> {
+        let place = self.locate(desk, client, uri);
+        let place = place.ok_or_else(|| Failure::no_resource(uri))?;
         // Nobody lists it and nobody has answered a read of it: only if there is no choice.
         let subscribes = |key: &ServerKey| {
-            self.server(*key).is_some_and(|server| {
-                self.capabilities_of(desk, server, Some(incoming.client))
-                    .subscribe
-            })
+            self.server(*key)
+                .is_some_and(|server| self.capabilities_of(desk, server, Some(client)).subscribe)
         };
         let Some(left) = &place.left else {
             return Ok(place);
@@ -142,7 +152,7 @@ impl Hall {
                 left: None,
                 ..place
             }),
-            _ => Err(Failure::no_resource(&uri)),
+            _ => Err(Failure::no_resource(uri)),
         }
     }
 
@@ -172,7 +182,7 @@ impl Hall {
         }
     }
 
-    fn count_subscriptions(&mut self, client: ClientKey, change: isize) {
+    pub(crate) fn count_subscriptions(&mut self, client: ClientKey, change: isize) {
         if let Some(client) = self.clients.get_mut(&client) {
             client.subscriptions = client.subscriptions.saturating_add_signed(change);
         }
@@ -189,7 +199,9 @@ impl Hall {
         searched: bool,
     ) {
         match method {
-            Method::Subscribe => self.note_subscription(desk, (pool, server), caller, resource),
+            Method::Subscribe => {
+                self.note_subscription(desk, (pool, server), caller.client, resource);
+            }
             Method::Read if searched => {
                 self.answered.retain(|(uri, _)| *uri != resource.original);
                 self.answered
@@ -202,29 +214,34 @@ impl Hall {
         }
     }
 
-    fn note_subscription(
+    /// A server tells a client of a resource from now on.
+    pub(crate) fn note_subscription(
         &mut self,
         desk: &mut Desk<'_, '_>,
         (pool, server): (PoolKey, ServerKey),
-        caller: &Caller,
+        client: ClientKey,
         resource: &Resource,
     ) {
         let stays = |session: &Pool| !session.retired;
         let to = match self.pools.get(&pool) {
-            Some(session) if stays(session) => Ok(pool),
+            Some(session) if stays(session) => Some(pool),
             // It was granted by a session on its way out: the one that follows has to grant it too.
-            Some(_) | None => self.pool_for(desk, caller.client, server),
+            Some(_) | None if self.is_modern(client) => {
+                self.start_shared(desk, server);
+                self.server(server).and_then(|server| server.shared)
+            }
+            Some(_) | None => self.pool_for(desk, client, server).ok(),
         };
-        let Ok(to) = to else { return };
+        let Some(to) = to else { return };
         let Some(session) = self.pools.get_mut(&to) else {
             return;
         };
         let uri = Rc::clone(&resource.original);
         let subscribers = session.subscriptions.entry(uri).or_default();
         let is_first = subscribers.is_empty();
-        if !subscribers.iter().any(|(other, _)| *other == caller.client) {
-            subscribers.push((caller.client, resource.prefix.clone()));
-            self.count_subscriptions(caller.client, 1);
+        if !subscribers.iter().any(|(other, _)| *other == client) {
+            subscribers.push((client, resource.prefix.clone()));
+            self.count_subscriptions(client, 1);
         }
         let is_up = self
             .pools
@@ -270,6 +287,18 @@ impl Hall {
                     uri_at,
                     write::string(&format!("{prefix}{uri}")).into_bytes(),
                 );
+            }
+            let known = self.clients.get(client);
+            match known.and_then(|known| known.listen.as_deref()) {
+                Some(listen) if !listen.acknowledged => continue,
+                Some(listen) => {
+                    let id = String::from_utf8_lossy(listen.id());
+                    let member = format!("\"{SUBSCRIPTION}\":{id}");
+                    if let Some(params) = envelope.params {
+                        put_into_params(frame.bytes(), params, &member, &mut edits);
+                    }
+                }
+                None => cut_meta(frame.bytes(), envelope.params, &mut edits),
             }
             let message = edits.parts(frame.shared(), envelope.whole);
             desk.clients.tell(desk.cx, *client, &message);

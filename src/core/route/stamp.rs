@@ -1,0 +1,253 @@
+//! What stands in every result for a client without a session (D3, D4): that it is complete, who
+//! answers, and for how long it may be kept. And what of a server's `_meta` goes to nobody (A12).
+
+use std::rc::Rc;
+
+use crate::json::span::{Span, members, string, string_is};
+use crate::mcp::meta::HOP_LOCAL;
+use crate::mcp::modern::{CACHE_HINTS, server_info};
+use crate::route::splice::Edits;
+
+const COMPLETE: &str = "\"resultType\":\"complete\"";
+
+/// The pieces, written once.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    /// Who we are: a member of a `_meta`.
+    info: String,
+    /// What is put before the first member of nearly every result.
+    usual: Rc<[u8]>,
+}
+
+/// A result that is no object: no revision has such a one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoObject;
+
+impl Stamp {
+    /// For this version of ours.
+    pub(crate) fn new(version: &str) -> Self {
+        let info = server_info(version);
+        let usual = format!("{COMPLETE},\"_meta\":{{{info}}},").into_bytes();
+        Self {
+            info,
+            usual: usual.into(),
+        }
+    }
+
+    /// The members that every result of our own begins with; `cached` if it needs cache hints.
+    pub(crate) fn members(&self, cached: bool) -> String {
+        let hints = if cached { CACHE_HINTS } else { "" };
+        let comma = if cached { "," } else { "" };
+        format!("{COMPLETE},\"_meta\":{{{}}}{comma}{hints}", self.info)
+    }
+
+    /// Makes the result of a server with sessions one of the revision without. What it says of
+    /// itself in words of this revision, it cannot mean.
+    pub(crate) fn result(
+        &self,
+        text: &[u8],
+        result: Span,
+        cached: bool,
+        edits: &mut Edits,
+    ) -> Result<(), NoObject> {
+        if !result.of(text).starts_with(b"{") {
+            return Err(NoObject);
+        }
+        let (mut empty, mut typed, mut meta) = (true, false, false);
+        let (mut aged, mut scoped) = (!cached, !cached);
+        for (key, value) in members(text, result) {
+            empty = false;
+            let is = |name| string_is(text, key, name);
+            if is("_meta") {
+                meta = true;
+                put_into_meta(text, value, &self.info, edits);
+            } else if is("resultType") {
+                typed = true;
+                edits.replace(value, b"\"complete\"".to_vec());
+            } else if cached && is("ttlMs") {
+                aged = true;
+                edits.replace(value, b"0".to_vec());
+            } else if cached && is("cacheScope") {
+                scoped = true;
+                edits.replace(value, b"\"private\"".to_vec());
+            }
+        }
+        let front = after_brace(result);
+        if !empty && !typed && !meta && !cached {
+            edits.replace(front, Rc::clone(&self.usual));
+            return Ok(());
+        }
+        let meta_member = format!("\"_meta\":{{{}}}", self.info);
+        let missing = [
+            (typed, COMPLETE),
+            (meta, meta_member.as_str()),
+            (aged, "\"ttlMs\":0"),
+            (scoped, "\"cacheScope\":\"private\""),
+        ];
+        let missing: Vec<&str> = missing
+            .iter()
+            .filter_map(|(there, text)| (!there).then_some(*text))
+            .collect();
+        if !missing.is_empty() {
+            let comma = if empty { "" } else { "," };
+            edits.replace(front, format!("{}{comma}", missing.join(",")).into_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// The place behind the brace that opens an object.
+fn after_brace(object: Span) -> Span {
+    Span {
+        start: object.start + 1,
+        end: object.start + 1,
+    }
+}
+
+/// Puts a member into a `_meta`, in the place of those that concern only the hop it comes from.
+fn put_into_meta(text: &[u8], meta: Span, member: &str, edits: &mut Edits) {
+    if !meta.of(text).starts_with(b"{") {
+        return edits.replace(meta, format!("{{{member}}}").into_bytes());
+    }
+    let stays = |key: Span| !string(text, key).is_some_and(|key| key.starts_with(HOP_LOCAL));
+    let comma = if members(text, meta).any(|(key, _)| stays(key)) {
+        ","
+    } else {
+        ""
+    };
+    edits.replace(after_brace(meta), format!("{member}{comma}").into_bytes());
+    edits.cut_hop_local(text, Some(meta));
+}
+
+/// Puts a member into the `_meta` of the parameters of a notification, which may have none.
+pub(crate) fn put_into_params(text: &[u8], params: Span, member: &str, edits: &mut Edits) {
+    let mut found = members(text, params).peekable();
+    let empty = found.peek().is_none();
+    let mut put = false;
+    for (_, value) in found.filter(|(key, _)| string_is(text, *key, "_meta")) {
+        put = true;
+        put_into_meta(text, value, member, edits);
+    }
+    if !put {
+        let comma = if empty { "" } else { "," };
+        let meta = format!("\"_meta\":{{{member}}}{comma}");
+        edits.replace(after_brace(params), meta.into_bytes());
+    }
+}
+
+/// Cuts out of a result, or of the parameters of a notification, what concerns only the hop it
+/// comes from.
+pub(crate) fn cut_meta(text: &[u8], object: Option<Span>, edits: &mut Edits) {
+    let Some(object) = object else {
+        return;
+    };
+    for (_, meta) in members(text, object).filter(|(key, _)| string_is(text, *key, "_meta")) {
+        edits.cut_hop_local(text, Some(meta));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str, edit: impl FnOnce(&[u8], Span, &mut Edits)) -> String {
+        let buffer = Rc::new(text.as_bytes().to_vec());
+        let whole = Span::whole(&buffer);
+        let mut edits = Edits::default();
+        edit(&buffer, whole, &mut edits);
+        let parts = edits.parts(&buffer, whole);
+        let bytes: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| part.bytes().to_vec())
+            .collect();
+        let edited = String::from_utf8(bytes).unwrap();
+        crate::json::span::validate(edited.as_bytes()).unwrap();
+        edited
+    }
+
+    const INFO: &str = r#""io.modelcontextprotocol/serverInfo":{"name":"1mcp","version":"1"}"#;
+
+    fn stamped(text: &str, cached: bool) -> String {
+        let stamp = Stamp::new("1");
+        edited(text, |text, at, edits| {
+            stamp.result(text, at, cached, edits).unwrap();
+        })
+        .replace(INFO, "I")
+    }
+
+    #[test]
+    fn d3_d4_every_result_says_that_it_is_complete_and_how_long_it_keeps() {
+        let hints = r#""ttlMs":0,"cacheScope":"private""#;
+        for (text, cached, result) in [
+            (
+                "{}",
+                false,
+                r#"{"resultType":"complete","_meta":{I}}"#.to_owned(),
+            ),
+            (
+                r#"{ "content":[] }"#,
+                false,
+                r#"{"resultType":"complete","_meta":{I}, "content":[] }"#.to_owned(),
+            ),
+            (
+                r#"{"contents":[]}"#,
+                true,
+                format!(r#"{{"resultType":"complete","_meta":{{I}},{hints},"contents":[]}}"#),
+            ),
+            (
+                r#"{"ttlMs":-1,"cacheScope":7,"resultType":"task"}"#,
+                true,
+                r#"{"_meta":{I},"ttlMs":0,"cacheScope":"private","resultType":"complete"}"#
+                    .to_owned(),
+            ),
+            (
+                r#"{"ttlMs":-1}"#,
+                false,
+                r#"{"resultType":"complete","_meta":{I},"ttlMs":-1}"#.to_owned(),
+            ),
+            (
+                r#"{"_meta":{"a":1,"io.modelcontextprotocol/serverInfo":{}}}"#,
+                false,
+                r#"{"resultType":"complete","_meta":{I,"a":1}}"#.to_owned(),
+            ),
+            (
+                r#"{"_meta":{"io.modelcontextprotocol/related-task":{}},"_meta":null,"x":1}"#,
+                false,
+                r#"{"resultType":"complete","_meta":{I},"_meta":{I},"x":1}"#.to_owned(),
+            ),
+        ] {
+            assert_eq!(stamped(text, cached), result, "{text}");
+        }
+        for text in ["null", "[]", "7"] {
+            let text = text.as_bytes();
+            let refused =
+                Stamp::new("1").result(text, Span::whole(text), false, &mut Edits::default());
+            assert_eq!(refused, Err(NoObject));
+        }
+    }
+
+    #[test]
+    fn a12_what_concerns_one_hop_goes_no_further() {
+        let cut = |text| edited(text, |text, at, edits| cut_meta(text, Some(at), edits));
+        assert_eq!(
+            cut(r#"{"_meta":{"io.modelcontextprotocol/serverInfo":{},"v":1},"x":{"_meta":1}}"#),
+            r#"{"_meta":{"v":1},"x":{"_meta":1}}"#
+        );
+        assert_eq!(cut("[]"), "[]");
+    }
+
+    #[test]
+    fn d18_a_notification_gets_the_id_of_its_subscription() {
+        let put = |text| {
+            edited(text, |text, at, edits| {
+                put_into_params(text, at, "\"s\":1", edits);
+            })
+        };
+        assert_eq!(put("{}"), r#"{"_meta":{"s":1}}"#);
+        assert_eq!(put(r#"{"uri":"x"}"#), r#"{"_meta":{"s":1},"uri":"x"}"#);
+        assert_eq!(
+            put(r#"{"uri":"x","_meta":{"io.modelcontextprotocol/subscriptionId":"9","v":1}}"#),
+            r#"{"uri":"x","_meta":{"s":1,"v":1}}"#
+        );
+    }
+}
