@@ -250,7 +250,7 @@ impl Clients {
         match &self.sessions.get(client).unwrap().channel {
             Channel::Sse { id, .. } => id.as_str().to_owned(),
             Channel::Streamable(own) => own.id.as_str().to_owned(),
-            Channel::Stdio { .. } => String::new(),
+            Channel::Stdio { .. } | Channel::Exchange(_) => String::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod kit;
 mod limits;
+mod modern;
 mod pages;
 mod post;
 mod sse;

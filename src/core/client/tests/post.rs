@@ -191,20 +191,6 @@ fn c8_a_revision_that_is_not_spoken_is_refused_an_absent_one_assumed() {
 }
 
 #[test]
-fn d1_modern_requests_get_the_revisions_that_are_spoken() {
-    let mut kit = Kit::default();
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
-    let header = [("MCP-Protocol-Version", "2026-07-28")];
-    for request in [post(&[], body), post(&header, &request("1"))] {
-        let (_, told, answer) = kit.ask_http(&request);
-        assert!(told.is_empty());
-        assert_eq!((answer.status, answer.code()), (400, -32022));
-        assert!(answer.body.contains(r#""supported":["2024-11-05","#));
-        assert!(answer.body.contains(r#""requested":"2026-07-28""#));
-    }
-}
-
-#[test]
 fn a1_an_id_that_is_still_owed_cannot_be_used_again() {
     let mut kit = Kit::default();
     let session = kit.session(Version::V2025_06_18);

@@ -191,7 +191,9 @@ impl Storm {
                     self.owed.push((client, at));
                     self.asked += 1;
                 }
-                ClientEvent::Gone { client } => self.owed.retain(|(of, _)| *of != client),
+                ClientEvent::Gone { client } | ClientEvent::Released { client } => {
+                    self.owed.retain(|(of, _)| *of != client)
+                }
                 ClientEvent::Page { .. } | ClientEvent::InputEnded { .. } => panic!(),
                 ClientEvent::Initialized { .. }
                 | ClientEvent::Notification { .. }
