@@ -24,6 +24,12 @@ pub(crate) struct ClientState {
     inbox: VecDeque<String>,
     /// Statuses of responses without a message, in order.
     pub(crate) statuses: Vec<u16>,
+    /// Status of the last response of which anything came.
+    pub(crate) last_status: Option<u16>,
+    /// Members that every `_meta` of its modern requests has, each with a comma before it.
+    pub(crate) meta: String,
+    /// Fields that its modern requests have beside the usual ones.
+    pub(crate) fields: Vec<(&'static str, String)>,
 }
 
 enum Way {
@@ -34,6 +40,10 @@ enum Way {
     Stdio {
         link: LinkKey,
         unread: Vec<u8>,
+    },
+    /// Each request for itself, with what it declares.
+    Modern {
+        capabilities: String,
     },
     Sse {
         link: LinkKey,
@@ -64,6 +74,9 @@ impl Client {
             answers: Vec::new(),
             inbox: VecDeque::new(),
             statuses: Vec::new(),
+            last_status: None,
+            meta: String::new(),
+            fields: Vec::new(),
         });
         Self(world.clients.len() - 1)
     }
@@ -90,6 +103,36 @@ impl Client {
                 unread: Vec::new(),
             },
         )
+    }
+
+    /// One without a session on `/mcp`, that declares this with each request.
+    pub(crate) fn modern(world: &mut World, capabilities: &str) -> Self {
+        let capabilities = capabilities.to_owned();
+        Self::add(world, Way::Modern { capabilities })
+    }
+
+    /// Says more in the `_meta` of each request: a raw member.
+    pub(crate) fn says_of_itself(self, world: &mut World, member: &str) {
+        self.state(world).meta = format!(",{member}");
+    }
+
+    /// Adds a header field to each request.
+    pub(crate) fn adds_field(self, world: &mut World, name: &'static str, value: &str) {
+        self.state(world).fields.push((name, value.to_owned()));
+    }
+
+    /// Hangs up on everything that is not answered.
+    pub(crate) fn hangs_up(self, world: &mut World) {
+        for (link, _) in std::mem::take(&mut self.state(world).links) {
+            world.input(Input::Broken { link });
+        }
+        world.rest();
+    }
+
+    /// The status of the last response.
+    pub(crate) fn status(self, world: &mut World) -> Option<u16> {
+        self.read(world);
+        self.state(world).last_status
     }
 
     /// One on `/sse`.
@@ -216,6 +259,7 @@ impl Client {
                 let link = *link;
                 world.bytes(link, format!("{text}\n").as_bytes());
             }
+            Way::Modern { .. } => self.posts_modern(world, text),
             Way::Sse { post_to, .. } => {
                 let path = post_to.clone();
                 self.posts(world, &path, text);
@@ -235,6 +279,30 @@ impl Client {
         let headers = self.headers(world, "application/json, text/event-stream");
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
         world.bytes(link, &http::request("POST", path, &headers, text));
+    }
+
+    /// A request without a session, with what it has to say of itself.
+    fn posts_modern(self, world: &mut World, text: &str) {
+        let message: Value = serde_json::from_str(text).unwrap();
+        let method = message["method"].as_str().unwrap().to_owned();
+        let state = self.state(world);
+        let Way::Modern { capabilities } = &state.way else {
+            unreachable!()
+        };
+        let text = described(text, capabilities, &state.meta);
+        let mut headers = state.fields.clone();
+        headers.extend([
+            ("Accept", "application/json, text/event-stream".to_owned()),
+            ("MCP-Protocol-Version", "2026-07-28".to_owned()),
+            ("Mcp-Method", method),
+        ]);
+        let name = ["name", "uri"].into_iter();
+        let mut name = name.filter_map(|name| message["params"][name].as_str());
+        headers.extend(name.next().map(|name| ("Mcp-Name", name.to_owned())));
+        let link = world.connect();
+        self.state(world).links.push((link, Response::default()));
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        world.bytes(link, &http::request("POST", "/mcp", &headers, &text));
     }
 
     fn headers(self, world: &mut World, accept: &str) -> Vec<(&'static str, String)> {
@@ -265,6 +333,7 @@ impl Client {
                 let link = *link;
                 world.input(Input::Eof { link });
             }
+            Way::Modern { .. } => self.hangs_up(world),
             Way::Sse { link, .. } => {
                 let link = *link;
                 world.input(Input::Broken { link });
@@ -278,6 +347,7 @@ impl Client {
         match &self.state(world).way {
             Way::Http { main, .. } => main.unwrap(),
             Way::Stdio { link, .. } | Way::Sse { link, .. } => *link,
+            Way::Modern { .. } => panic!("it has none"),
         }
     }
 
@@ -304,6 +374,7 @@ impl Client {
             let state = self.state(world);
             let response = &mut state.links[index].1;
             let messages = response.take(&bytes);
+            state.last_status = response.status.or(state.last_status);
             if let (Some(id), Way::Http { session, .. }) =
                 (response.header("mcp-session-id"), &mut state.way)
             {
@@ -394,6 +465,23 @@ impl Client {
         let result = self.request(world, method, "{}").result(world);
         keys(method, &result)
     }
+}
+
+/// A message with the `_meta` of a modern one, in front of what `params` has. A `_meta` that it has
+/// already is the test's own.
+pub(crate) fn described(text: &str, capabilities: &str, more: &str) -> String {
+    let meta = format!(
+        r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities},"io.modelcontextprotocol/clientInfo":{{"name":"t","version":"1"}}{more}"#
+    );
+    if text.contains(r#""_meta":{"#) {
+        return text.replacen(r#""_meta":{"#, &format!(r#""_meta":{{{meta},"#), 1);
+    }
+    let text = text.replacen(
+        r#""params":{"#,
+        &format!(r#""params":{{"_meta":{{{meta}}},"#),
+        1,
+    );
+    text.replacen("},}", "}}", 1)
 }
 
 /// The keys in the result of a list.

@@ -12,6 +12,8 @@ mod calls;
 mod isolation;
 mod limits;
 mod lists;
+mod modern;
+mod modern_stdio;
 mod names;
 mod notes;
 mod reload;

@@ -287,6 +287,8 @@ impl Hub {
         Counts {
             links: self.links.count(),
             sessions: self.clients.count().sessions,
+            exchanges: self.clients.count().exchanges,
+            remembered: self.hall.remembered(),
             backends: self.backends.count(),
             calls: self.hall.calls_in_flight(),
             alarms: self.timers.len(),
@@ -299,8 +301,12 @@ impl Hub {
 pub struct Counts {
     /// Open links.
     pub links: usize,
-    /// Clients.
+    /// Clients with a session.
     pub sessions: usize,
+    /// Requests without one that are not answered.
+    pub exchanges: usize,
+    /// Clients of either kind of which the hall remembers anything.
+    pub remembered: usize,
     /// Backend sessions, in whatever state.
     pub backends: usize,
     /// Calls in flight.

@@ -189,6 +189,12 @@ impl Hall {
             || self.clients.values().any(|client| !client.calls.is_empty())
     }
 
+    /// How many clients anything is remembered of.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.clients.len()
+    }
+
     /// How many calls are in flight, our own included.
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
