@@ -192,7 +192,7 @@ impl Storm {
                     self.asked += 1;
                 }
                 ClientEvent::Gone { client } | ClientEvent::Released { client } => {
-                    self.owed.retain(|(of, _)| *of != client)
+                    self.owed.retain(|(of, _)| *of != client);
                 }
                 ClientEvent::Page { .. } | ClientEvent::InputEnded { .. } => panic!(),
                 ClientEvent::Initialized { .. }
