@@ -37,6 +37,8 @@ pub(crate) enum DiskError {
     NotAFile {
         /// Which path.
         path: PathBuf,
+        /// "a directory".
+        what: &'static str,
     },
     /// A file that is mounted on its own (as containers do) and so cannot be replaced.
     MountPoint {
@@ -93,9 +95,9 @@ impl fmt::Display for DiskError {
                 "{}: symbolic links that lead in a circle; remove one of them",
                 path.display()
             ),
-            Self::NotAFile { path } => write!(
+            Self::NotAFile { path, what } => write!(
                 f,
-                "{} is not a regular file; move it away, or name another one",
+                "{} is {what} and not a file; move it away, or name another one",
                 path.display()
             ),
             Self::MountPoint { path } => write!(
