@@ -203,6 +203,29 @@ fn contract_1_a_place_that_cannot_be_written_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn contract_6_what_belongs_to_somebody_else_is_not_taken_over() {
+    if !is_root() {
+        return;
+    }
+    let dir = Dir::new();
+    dir.write("mcp.json", "{}\n");
+    // The directory is his, the file is not: he could put another one in its place.
+    chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    for (mode, says) in [
+        (0o644, "may not be written to"),
+        (0o666, "belongs to another user"),
+    ] {
+        fs::set_permissions(dir.file("mcp.json"), Permissions::from_mode(mode)).unwrap();
+        let ended = as_somebody(&dir, &["mcp", "add", "a", "--", "true"]);
+        ended.expect(1);
+        assert!(ended.err.contains(says), "{ended:?}");
+        let found = fs::metadata(dir.file("mcp.json")).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o777), (0, mode));
+        assert_eq!(dir.read("mcp.json"), "{}\n");
+    }
+}
+
+#[test]
 fn contract_1_a_limit_of_file_sizes_is_an_error_like_any_other() {
     let dir = Dir::new();
     dir.write("mcp.json", "{}\n");

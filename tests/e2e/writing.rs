@@ -1,5 +1,5 @@
-//! Contract 6: whatever goes wrong while a file is changed, it is whole, the old one or the new one;
-//! the message says what to do, and the next run succeeds. Failures are rehearsed
+//! Contract 6: whatever goes wrong while a file is changed, it is whole, the old one or the new
+//! one; the message says what to do, and the next run succeeds. Failures are rehearsed
 //! (`src/shell/disk/failpoint.rs`), or made by the system where it lets us.
 
 use std::fs;
