@@ -81,7 +81,8 @@ impl fmt::Display for DiskError {
             ),
             Self::NotDurable { path, cause } => write!(
                 f,
-                "{} is written, but not safe from a power failure: {}",
+                "{} is written, but not safe from a power failure: {}; check the disk; nothing has \
+                 to be done again",
                 path.display(),
                 reason(cause)
             ),

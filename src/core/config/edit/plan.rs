@@ -33,6 +33,8 @@ fn put(
     let layout = layout::detect(text, root);
     match find(text, root, path)? {
         Found::Root => Err(EditError::EmptyPath),
+        // What is there already keeps its layout and its comments.
+        Found::Item { value: old, .. } if value.is(text, old) => Ok(Vec::new()),
         Found::Item {
             value: old, own, ..
         } => Ok(vec![replace(text, old, own, value, &layout)]),

@@ -33,6 +33,11 @@ impl New {
         Self::parse(&json)
     }
 
+    /// Whether this value of the document is the same, token for token.
+    pub(super) fn is(&self, text: &[u8], old: &Value) -> bool {
+        render::compact(self.text.as_bytes(), &self.value) == render::compact(text, old)
+    }
+
     pub(super) fn line(&self, layout: &Layout) -> String {
         render::line(self.text.as_bytes(), &self.value, layout)
     }
