@@ -1,7 +1,9 @@
 //! What an application is, and the list of them.
 
+use std::path::PathBuf;
+
 use super::draft::{Draft, Step};
-use super::places::{Candidate, Surroundings};
+use super::places::{Candidate, Level, Surroundings};
 use super::plan::OwnEntry;
 use super::tree::Json;
 use super::{
@@ -114,7 +116,17 @@ impl App {
     #[must_use]
     pub fn candidates(&self, around: &Surroundings) -> Vec<Candidate> {
         match &self.how {
-            How::Automatic(how) => (how.files)(around),
+            How::Automatic(how) => {
+                let mut files = (how.files)(around);
+                // In the home directory, the file of the project is that of the user.
+                let user: Vec<PathBuf> = files
+                    .iter()
+                    .filter(|file| file.level == Level::User)
+                    .map(|file| file.path.clone())
+                    .collect();
+                files.retain(|file| file.level == Level::User || !user.contains(&file.path));
+                files
+            }
             How::Manual(_) => Vec::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! Claude Desktop. It substitutes nothing: values are used as they stand, so every `$` is doubled.
 //! Its servers are programs; it gives them `HOME`, `LOGNAME`, `PATH`, `SHELL`, `TERM` and `USER`
-//! and what their `env` says, all of which ours get without being told. It knows neither `disabled`
-//! nor tool lists nor timeouts, and no servers by URL: those are entered in its connector dialog.
-//! While it runs it writes its file from memory.
+//! and what their `env` says, all of which ours get without being told. It knows neither
+//! `disabled` nor tool lists nor timeouts, and no servers by URL: those are entered in its
+//! connector dialog. While it runs it writes its file from memory.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
 use super::draft::{Draft, Step, Untyped};

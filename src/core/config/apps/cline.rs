@@ -1,7 +1,8 @@
 //! Cline, inside VS Code. Newer versions replace `${env:NAME}`; everything else stays as it is.
 //! Timeouts are seconds and for calls only. A URL without a type is HTTP+SSE; old entries call the
-//! type `transportType`. `autoApprove` is its own affair. Its servers get `HOME`, `LOGNAME`, `PATH`,
-//! `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being told.
+//! type `transportType`. `autoApprove` is its own affair. Its servers get `HOME`, `LOGNAME`,
+//! `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being
+//! told.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
 use super::draft::{Draft, Step, Untyped};

@@ -1,8 +1,9 @@
 //! Cursor. In `command`, `args`, `env`, `url` and `headers` it replaces `${env:NAME}`,
 //! `${userHome}`, `${pathSeparator}`, `${/}` and the variables of the open folder; everything else
-//! stays as it is. `envFile` names a file with more variables, which we do not read. A URL without
-//! a type is tried as streamable HTTP, then as HTTP+SSE. `auth` holds what `oauth` does with us.
-//! Its servers inherit the environment of the editor, so ours do.
+//! stays as it is. (One difference: with us a variable must be set.) `envFile` names a file with
+//! more variables, which we do not read. A URL without a type is tried as streamable HTTP, then as
+//! HTTP+SSE. `auth` holds what `oauth` does with us. Its servers inherit the environment of the
+//! editor, so ours do.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
 use super::draft::{Draft, Step, Untyped};

@@ -2,9 +2,9 @@
 //! to write a literal dollar before a name. (One difference: it leaves a variable that is not set
 //! as it stands; with us the server fails and names it.) `httpUrl` is streamable HTTP, `url` is
 //! HTTP+SSE unless `type` says otherwise. Timeouts are milliseconds, for calls and for the start.
-//! `includeTools` and `excludeTools` are our `enabledTools` and `disabledTools`. Beside the servers,
-//! `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the environment of
-//! the shell it was started from, so ours do.
+//! `includeTools` and `excludeTools` are our `enabledTools` and `disabledTools`. Beside the
+//! servers, `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the
+//! environment of the shell it was started from, so ours do.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, plain_command};
 use super::draft::{Draft, Step, Untyped};

@@ -1,10 +1,11 @@
 //! VS Code, its Insiders edition and VSCodium. It replaces `${env:NAME}`, `${userHome}`,
 //! `${pathSeparator}` and `${/}`; variables of the window, of settings and `${input:..}` are its
-//! own; everything else stays as it is. A leading `~` in `command`, `args` and `cwd` is the home
-//! directory. In `env`, numbers are text, `null` takes a variable away, and `PATH` is appended to
-//! the one that is there. `envFile` names a file with more variables, which we do not read. Its
-//! servers inherit the environment of the editor, so ours do. A URL is tried as streamable HTTP,
-//! then as HTTP+SSE. Older versions read the servers from `settings.json`.
+//! own; everything else stays as it is. (One difference: a variable that is not set is empty
+//! there; with us the server fails and names it.) A leading `~` in `command`, `args` and `cwd` is
+//! the home directory. In `env`, numbers are text, `null` takes a variable away, and `PATH` is
+//! appended to the one that is there. `envFile` names a file with more variables, which we do not
+//! read. Its servers inherit the environment of the editor, so ours do. A URL is tried as
+//! streamable HTTP, then as HTTP+SSE. Older versions read the servers from `settings.json`.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
 use super::draft::{Draft, Step, Untyped};

@@ -1,8 +1,8 @@
 //! Windsurf. In `command`, `args`, `env`, `serverUrl`, `url` and `headers` it replaces
 //! `${env:NAME}`; `${file:PATH}` is the content of a file, which we do not read; everything else
 //! stays as it is. `serverUrl` or `url` is tried as streamable HTTP unless it ends in `/sse`.
-//! `disabled` and `disabledTools` mean what they do with us. Its servers inherit the environment of
-//! the editor, so ours do.
+//! `disabled` and `disabledTools` mean what they do with us. Its servers inherit the environment
+//! of the editor, so ours do.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
 use super::draft::{Draft, Step, Untyped};

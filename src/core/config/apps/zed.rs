@@ -1,9 +1,9 @@
-//! Zed. It substitutes nothing, so every `$` is doubled. An entry has `command`, `args`, `env` or a
-//! `url`; older ones have `"source": "custom"`, the oldest a `command` that is an object with
-//! `path`, `args` and `env`. Without command and URL it configures an extension's server, which only
-//! Zed can start. Timeouts are seconds and for calls only. `"enabled": false` is our `disabled`. Its
-//! servers inherit the environment of the editor, so ours do. A project's servers start in the
-//! project.
+//! Zed. It substitutes nothing, so every `$` is doubled. An entry has `command`, `args`, `env` or
+//! a `url`; older ones have `"source": "custom"`, the oldest a `command` that is an object with
+//! `path`, `args` and `env`. Without command and URL it configures an extension's server, which
+//! only Zed can start. Timeouts are seconds and for calls only. `"enabled": false` is our
+//! `disabled`. Its servers inherit the environment of the editor, so ours do. A project's servers
+//! start in the project.
 
 use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
 use super::draft::{Draft, Step, Untyped};
