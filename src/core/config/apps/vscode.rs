@@ -50,7 +50,8 @@ static OLD_FILE: File = File {
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let mut files = Vec::new();
-    for (folder, edition) in CODE_EDITIONS {
+    let profiles = ["profile", "VS Code Insiders, profile", "VSCodium, profile"];
+    for ((folder, edition), profile) in CODE_EDITIONS.into_iter().zip(profiles) {
         let folder = around.config(folder);
         let user = folder.join("User");
         let file = |below: &str, what| {
@@ -60,15 +61,17 @@ fn files(around: &Surroundings) -> Vec<Candidate> {
             Candidate::user(path, folder.clone(), what).of(edition)
         };
         files.push(file("mcp.json", &FILE));
-        files.push(file("profiles/*/mcp.json", &FILE).may_not_create());
-        files.push(file("settings.json", &OLD_FILE).may_not_create());
+        files.push(file("settings.json", &OLD_FILE).older());
+        // A profile does not read the file of the default one: it needs an entry of its own.
+        let profiles = file("profiles/*/mcp.json", &FILE).of(profile);
+        files.push(profiles.may_not_create());
     }
     if let Some(project) = &around.project {
         let folder = project.join(".vscode");
         let trace = folder.clone();
         files.push(Candidate::project(folder.join("mcp.json"), trace, &FILE));
         let settings = folder.join("settings.json");
-        files.push(Candidate::project(settings, folder, &OLD_FILE));
+        files.push(Candidate::project(settings, folder, &OLD_FILE).older());
     }
     files
 }

@@ -24,7 +24,7 @@ fn servers_that_are_no_object() {
             .to_string()
             .contains("must be an array, found a number")
     );
-    let error = plan_of("vscode", 2, r#"{"mcp":true}"#, "").unwrap_err();
+    let error = plan_of("vscode", 1, r#"{"mcp":true}"#, "").unwrap_err();
     assert!(
         error
             .to_string()

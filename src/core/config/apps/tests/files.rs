@@ -152,7 +152,7 @@ fn the_older_place_of_vscode_is_emptied_without_our_entry() {
         r#"{"mcp":{"inputs":[],"servers":{"a":{"command":"a"}}}}"#,
         r#"{"mcp.servers":{"a":{"command":"a"}}}"#,
     ] {
-        let candidate = candidate("vscode", 2);
+        let candidate = candidate("vscode", 1);
         let request = Request {
             app_text: text.as_bytes(),
             level: Level::User,
@@ -256,4 +256,85 @@ fn inspecting() {
         error.to_string(),
         "line 2, column 14: servers must be an object, found a number"
     );
+}
+
+/// Numbers below a bound, the same ones for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn trivia(&mut self) -> String {
+        let pieces = [
+            " ", "", "\n", "\r\n", "\t", "  ", "// c\n", "/* } */", "\n    ",
+        ];
+        (0..self.below(3))
+            .map(|_| pieces[self.below(pieces.len())])
+            .collect()
+    }
+
+    /// Servers as an object, or as an array whose entries carry their names.
+    fn servers(&mut self, is_array: bool) -> String {
+        let entries = [
+            r#""command":"a","args":["$x"]"#,
+            r#""command":"./kept""#,
+            r#""command":"1mcp""#,
+            r#""url":"https://h/mcp""#,
+            r#""command" : "b" , "env":{ "K":"v" } "#,
+        ];
+        let names = ["a", "1mcp", "b", "c d", "e"];
+        let mut out = String::from(if is_array { "[" } else { "{" });
+        let first = self.below(names.len());
+        let count = self.below(names.len() + 1);
+        for index in 0..count {
+            let name = names[(first + index) % names.len()];
+            let entry = entries[self.below(entries.len())];
+            out.push_str(&self.trivia());
+            out.push_str(&if is_array {
+                format!("{{\"name\":\"{name}\",{entry}}}")
+            } else {
+                format!("\"{name}\"{}:{}{{{entry}}}", self.trivia(), self.trivia())
+            });
+            out.push_str(&self.trivia());
+            if index + 1 < count || self.below(4) == 0 {
+                out.push(',');
+            }
+        }
+        out.push_str(&self.trivia());
+        out.push(if is_array { ']' } else { '}' });
+        out
+    }
+}
+
+#[test]
+fn contract_6_whatever_it_looks_like_it_reads_back_as_meant() {
+    let mut numbers = Numbers(3);
+    for _ in 0..600 {
+        let is_array = numbers.below(3) == 0;
+        let (id, shape) = if is_array {
+            ("augment", r#"{"augment.advanced":{"z":1,"mcpServers":@}}"#)
+        } else {
+            ("cursor", r#"{"z":[1],"mcpServers":@,"y":{}}"#)
+        };
+        let servers = numbers.servers(is_array);
+        let text = format!("{}{}", numbers.trivia(), shape.replace('@', &servers));
+        let plan = plan_of(id, 0, &text, "").unwrap_or_else(|error| panic!("{error}: {text}"));
+        let (app, mcp) = texts(&plan);
+        let total = plan.imported.len()
+            + plan.already_there.len()
+            + plan.kept.len()
+            + plan.own_entries_dropped.len();
+        let entries = servers.matches("command").count() + servers.matches("url").count();
+        assert_eq!(total, entries, "{text}");
+        assert!(mcp.is_empty() || config_of(mcp.as_bytes()).problems.is_empty());
+        let again = plan_of(id, 0, app, mcp).unwrap();
+        assert!(again.already_consolidated, "{text}\n{app}");
+        assert_eq!(again.kept, plan.kept);
+    }
 }

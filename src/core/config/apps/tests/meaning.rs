@@ -135,7 +135,7 @@ fn contract_6_and_so_do_any_others() {
     let mut state = 7_u64;
     for (id, index, shape) in FILES {
         let mut checked = 0;
-        for _ in 0..600 {
+        for _ in 0..250 {
             let mut text = String::from("x");
             for _ in 0..6 {
                 state = state
@@ -145,7 +145,7 @@ fn contract_6_and_so_do_any_others() {
             }
             checked += usize::from(check(id, index, shape, &text));
         }
-        assert!(checked > 50, "{id}: {checked}");
+        assert!(checked > 20, "{id}: {checked}");
     }
 }
 

@@ -36,7 +36,7 @@ const FILES: [(&str, usize, &str); 11] = [
     ("claude-code", 0, r#"{"mcpServers":@}"#),
     ("cursor", 0, r#"{"mcpServers":@}"#),
     ("vscode", 0, r#"{"servers":@}"#),
-    ("vscode", 2, r#"{"mcp":{"servers":@}}"#),
+    ("vscode", 1, r#"{"mcp":{"servers":@}}"#),
     ("gemini-cli", 0, r#"{"mcpServers":@}"#),
     ("augment", 5, r#"{"mcpServers":@}"#),
     ("roo-code", 0, r#"{"mcpServers":@}"#),

@@ -109,6 +109,15 @@ fn contract_6_other_editions() {
     ] {
         assert!(code.iter().any(|one| one == path), "{path}");
     }
+    let candidates = find("vscode").unwrap().candidates(&around());
+    for place in &candidates {
+        // What gets no entry of ours has a newer place before it.
+        let newer = candidates.iter().find(|other| {
+            (other.level, other.variant) == (place.level, place.variant) && other.gets_entry
+        });
+        assert!(newer.is_some(), "{}", place.path.display());
+        assert_eq!(place.gets_entry, !place.path.ends_with("settings.json"));
+    }
     assert!(paths(Platform::Linux, "augment").contains(&"/h/.augment/settings.json".to_owned()));
     let folder = "rooveterinaryinc.roo-cline/settings/mcp_settings.json";
     let insiders = format!("/x/Code - Insiders/User/globalStorage/{folder}");
