@@ -60,6 +60,8 @@ pub(super) struct Automatic {
     pub(super) own_url: OwnUrl,
     /// Whether its file lets a server of this name run, all of the file considered.
     pub(super) lets_run: fn(&Json, &str) -> bool,
+    /// What its user should know about the rest of the file.
+    pub(super) notes: fn(&Json) -> Option<String>,
 }
 
 /// What an application does with the URL of a server.
@@ -187,4 +189,9 @@ pub(super) fn plain_command(command: &str, args: &[String]) -> Json {
 /// For applications whose file says nothing about which servers may run.
 pub(super) const fn all_run(_file: &Json, _name: &str) -> bool {
     true
+}
+
+/// For applications whose file holds nothing else that matters here.
+pub(super) const fn no_notes(_file: &Json) -> Option<String> {
+    None
 }

@@ -6,7 +6,7 @@
 //! servers, `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the
 //! environment of the shell it was started from, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OWN_NAME, OwnUrl, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts::Text;
@@ -25,6 +25,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run,
+        notes,
     }),
 };
 
@@ -111,6 +112,14 @@ fn lets_run(file: &Json, name: &str) -> bool {
     let is_allowed = names("allowed")
         .is_none_or(|names| names.is_empty() || names.iter().any(|one| one == name));
     is_allowed && !is_excluded
+}
+
+fn notes(file: &Json) -> Option<String> {
+    (!lets_run(file, OWN_NAME)).then(|| {
+        "The file says which servers may run, and 1mcp is not among them: add it to \
+         \"mcp.allowed\", or take it out of \"mcp.excluded\"."
+            .to_owned()
+    })
 }
 
 fn own_url(url: &str) -> Json {

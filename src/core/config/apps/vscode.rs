@@ -7,7 +7,7 @@
 //! read. Its servers inherit the environment of the editor, so ours do. A URL is tried as
 //! streamable HTTP, then as HTTP+SSE. Older versions read the servers from `settings.json`.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{CODE_EDITIONS, Candidate, Platform, Surroundings};
 use super::texts;
@@ -25,6 +25,7 @@ pub(super) const APP: App = App {
         own_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

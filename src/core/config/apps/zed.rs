@@ -5,7 +5,7 @@
 //! `disabled`. Its servers inherit the environment of the editor, so ours do. A project's servers
 //! start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Platform, Surroundings};
 use super::texts;
@@ -23,6 +23,7 @@ pub(super) const APP: App = App {
         own_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

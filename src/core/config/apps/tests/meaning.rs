@@ -383,6 +383,19 @@ fn what_the_application_says_beside_its_servers_counts() {
 }
 
 #[test]
+fn servers_for_one_directory_of_claude_code_stay_and_are_named() {
+    let text = r#"{"projects":{"/p":{"mcpServers":{"a":{"command":"a"}}},"/q":{"mcpServers":{}}},
+        "mcpServers":{}}"#;
+    let plan = plan("claude-code", text, "");
+    assert!(
+        plan.notes[0].ends_with("stay as they are: /p."),
+        "{:?}",
+        plan.notes
+    );
+    assert!(texts(&plan).0.contains(r#"{"a":{"command":"a"}}"#));
+}
+
+#[test]
 fn a_projects_servers_start_in_the_project() {
     for (id, index, key) in [
         ("claude-code", 1, "mcpServers"),
