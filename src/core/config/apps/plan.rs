@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::places::{Level, Surroundings};
 use crate::config::ReadError;
+use crate::limits::SERVERS_MAX;
 
 /// What the application is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,9 +117,18 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::App(error) | Self::Mcp(error) => write!(f, "{error}"),
-            Self::NoUrl => f.write_str("the application takes no URL out of its file"),
-            Self::Manual => f.write_str("the application can only be set up by hand"),
-            Self::TooMany => f.write_str("mcp.json cannot hold so many servers"),
+            Self::NoUrl => f.write_str(
+                "the application takes no URL out of its file; enter it by hand as --manual-only \
+                 says",
+            ),
+            Self::Manual => {
+                f.write_str("the application can only be set up by hand, as --manual-only says")
+            }
+            Self::TooMany => write!(
+                f,
+                "mcp.json would hold more than {SERVERS_MAX} servers; remove some from it or from \
+                 the application first"
+            ),
             Self::NoRoom(what, why) => write!(f, "{what} has no room for it: {why}"),
             Self::NotAsMeant(what) => write!(
                 f,

@@ -119,3 +119,34 @@ fn reads_as(servers: &Servers, old: &[u8], new: &[u8], meant: Json) -> bool {
     });
     around_is_kept && Json::of_file(new).is_ok_and(|read| read == file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_meant_is_noticed() {
+        let old = br#"{"a":1,"s":{"x":{}},"b":2}"#;
+        let servers = Servers {
+            way: &["s"],
+            at: Some(crate::json::span::Span { start: 11, end: 19 }),
+            is_array: false,
+            file: Json::of_file(old).unwrap(),
+            entries: Vec::new(),
+        };
+        let meant = || Json::Object(Vec::new());
+        let reads = |new: &str| reads_as(&servers, old, new.as_bytes(), meant());
+        assert!(reads(r#"{"a":1,"s":{ },"b":2}"#));
+        for wrong in [
+            r#"{"a":1,"s":{"x":{}},"b":2}"#,
+            r#"{"a": 1,"s":{},"b":2}"#,
+            r#"{"a":1,"s":{},"b":3}"#,
+            r#"{"a":1,"s":{"#,
+            "",
+        ] {
+            assert!(!reads(wrong), "{wrong}");
+        }
+        let fault = Refusal::NotAsMeant("mcp.json").to_string();
+        assert!(fault.contains("nothing was changed"), "{fault}");
+    }
+}
