@@ -117,7 +117,7 @@ fn hash_of_files(text: Option<&[u8]>, dot_env: &[u8]) -> Vec<u8> {
 }
 
 /// 16 hexadecimal digits that stand for a configuration directory, however it is spelled.
-fn hash_of_directory(path: &Path) -> String {
+pub(crate) fn hash_of_directory(path: &Path) -> String {
     let path = path
         .canonicalize()
         .or_else(|_| std::path::absolute(path))
