@@ -482,7 +482,12 @@ impl<C: Core> EventLoop<C> {
         true
     }
 
-    fn leave(&mut self, code: u8) -> u8 {
+    /// Whether a signal asked us to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(super) fn leave(&mut self, code: u8) -> u8 {
         self.instance = None;
         self.children.finish();
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));

@@ -4,6 +4,7 @@
 //!
 //! The main thread does everything but writing state records, which may wait for a disk.
 
+mod brief;
 mod child;
 mod children;
 pub(crate) mod clock;
@@ -26,6 +27,9 @@ mod wait;
 mod watch;
 mod watch_paths;
 mod writing;
+
+pub(crate) use brief::run_briefly;
+pub(crate) use configuration::environment;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -145,6 +145,11 @@ pub(crate) fn ignore_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_IGN)
 }
 
+/// Lets a signal do what it does by itself.
+pub(crate) fn default_signal(signal: i32) -> io::Result<()> {
+    set_action(signal, libc::SIG_DFL)
+}
+
 fn set_action(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: sigaction is plain data; all zeroes is a valid value with an empty mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
