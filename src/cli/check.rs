@@ -104,7 +104,6 @@ pub(crate) fn survey_each(
             .map(|server| server.name.to_string())
             .collect(),
         patience_ms,
-        last: None,
         surveys: Vec::new(),
     };
     let config = Config {
@@ -143,8 +142,6 @@ fn prepared(servers: Vec<Server>, patience_ms: Option<u64>) -> Vec<Server> {
 struct Check {
     names: Vec<String>,
     patience_ms: Option<u64>,
-    /// How many were through when that was told last, and when.
-    last: Option<usize>,
     surveys: Vec<(ServerSurvey, Vec<ToolSurvey>)>,
 }
 
