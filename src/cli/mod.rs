@@ -5,10 +5,13 @@
 //! `serve` is the shell's.
 
 mod args;
+#[expect(dead_code, reason = "mcp tools and app consolidate are still to come")]
+mod check;
 mod cmd;
 mod demo;
 mod failure;
 mod help;
+mod instances;
 mod out;
 mod places;
 mod suggest;

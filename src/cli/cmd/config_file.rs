@@ -13,6 +13,7 @@ use super::backup;
 use crate::cli::failure::{Failure, reason};
 use crate::cli::out;
 use crate::cli::places::Places;
+use crate::shell;
 use crate::shell::disk::{self, DiskError, Lock};
 
 /// How long another command may hold the lock.
@@ -26,12 +27,12 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         .map_err(|error| Failure::Failed(format!("reading {}: {}", path.display(), reason(&error))))
 }
 
-/// The environment that the configuration is read in.
+/// The environment that `serve` would read the configuration in.
 pub(super) fn environment(places: &Places) -> Environment {
     // A .env that cannot be read only leaves its variables unset; serve says so.
-    let dot_env = read(&places.config_dir.join(".env"));
+    let dot_env = read(&places.config_file.with_file_name(".env"));
     let dot_env = dot_env.ok().flatten().unwrap_or_default();
-    Environment::new(std::env::vars_os(), &dot_env)
+    shell::environment(&places.config_dir).with_dot_env(&dot_env)
 }
 
 /// What a change came to.

@@ -17,3 +17,4 @@ pub(super) mod mcp_switch;
 pub(super) mod mcp_tools;
 pub(super) mod mcp_update;
 pub(super) mod serve;
+mod status_view;

@@ -38,7 +38,12 @@ pub(super) const LIST: Command = Command {
 
 pub(super) const STATUS: Command = Command {
     operands: "[NAME]",
-    flags: &[],
+    flags: &[value(
+        "wait",
+        "MS",
+        "Give servers that are starting at most this long",
+    )
+    .default("an instance: none, a check: connectionTimeout")],
     examples: &["1mcp mcp status", "1mcp mcp status files --json"],
     ..command(
         Action::McpStatus,
