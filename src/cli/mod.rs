@@ -15,14 +15,6 @@ mod out;
 mod places;
 mod suggest;
 mod table;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the commands that ask and compare are still to come")
-)]
-#[expect(
-    unused_imports,
-    reason = "the commands that ask and compare are still to come"
-)]
 mod terminal;
 
 use std::env;

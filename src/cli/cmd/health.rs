@@ -81,7 +81,7 @@ fn target_running(line: &Line) -> Option<Target> {
         .instances
         .iter()
         .filter_map(|instance| instance.url.as_deref());
-    urls.filter_map(|url| target_of(url)).next()
+    urls.filter_map(target_of).next()
 }
 
 /// `/health` at the URL of an instance; one that listens everywhere is here as well.
