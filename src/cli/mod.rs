@@ -7,10 +7,12 @@
 mod args;
 mod check;
 mod cmd;
+mod complete;
 mod demo;
 mod failure;
 mod help;
 mod instances;
+mod manual;
 mod out;
 mod places;
 mod suggest;
@@ -77,6 +79,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<u8, Failure> {
         Action::AppRestore => cmd::app::restore::run(&line),
         Action::Health => cmd::health::run(&line),
         Action::Completions => cmd::completions::run(&line),
+        Action::Complete => cmd::completions::answer(&line),
         Action::Man => cmd::man::run(&line),
         Action::Guard => Ok(crate::shell::guard::main()),
         Action::Demo => Ok(demo::run()),
