@@ -17,3 +17,4 @@ mod mcp_edit;
 mod readme;
 mod reloading;
 mod starting;
+mod writing;
