@@ -15,3 +15,4 @@ mod cli_files;
 mod readme;
 mod reloading;
 mod starting;
+mod status;
