@@ -1,9 +1,12 @@
 //! Every operation that needs `unsafe`: the few calls that std lacks, each behind a safe signature.
+//! File events are in `inotify`, a part of this one.
 //!
 //! Owns nothing but the write end of the signal pipe. Knows no links, no children, no MCP. One
 //! unsafe operation per block, each with the reason why it is sound. What exists on Linux only has
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
+
+mod inotify;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -17,6 +20,8 @@ use std::path::Path;
 use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
+
+pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 
@@ -471,51 +476,6 @@ pub(crate) fn is_remote_file_system(path: &Path) -> bool {
         let _unused = path;
         false
     }
-}
-
-// --- inotify ------------------------------------------------------------------------------------
-
-/// Opens a queue of file events; an error where the system has none.
-pub(crate) fn inotify_open() -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::fd::FromRawFd;
-        // SAFETY: has no preconditions.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        outcome(fd.min(0))?;
-        // SAFETY: the kernel just gave us this descriptor and nobody else has it.
-        Ok(unsafe { File::from_raw_fd(fd) })
-    }
-    #[cfg(not(target_os = "linux"))]
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Watches a path; the same file gives the same number again.
-pub(crate) fn inotify_add(queue: &File, path: &Path, mask: u32) -> io::Result<i32> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: `path` is a C string that lives through the call.
-        let watch = unsafe { libc::inotify_add_watch(queue.as_raw_fd(), path.as_ptr(), mask) };
-        outcome(watch.min(0))?;
-        Ok(watch)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _unused = (queue, path, mask);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Ends a watch.
-pub(crate) fn inotify_remove(queue: &File, watch: i32) {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: takes two integers.
-        let _done = unsafe { libc::inotify_rm_watch(queue.as_raw_fd(), watch) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _unused = (queue, watch);
 }
 
 fn outcome(result: libc::c_int) -> io::Result<()> {
