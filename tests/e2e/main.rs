@@ -12,6 +12,7 @@ mod bad_http;
 mod children;
 mod cli;
 mod cli_files;
+mod mcp_edit;
 mod readme;
 mod reloading;
 mod starting;
