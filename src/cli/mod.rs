@@ -17,7 +17,10 @@ mod suggest;
 mod table;
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "the commands that ask and compare are still to come")
+    expect(
+        dead_code,
+        reason = "the commands that ask and compare are still to come"
+    )
 )]
 #[expect(
     unused_imports,

@@ -9,7 +9,6 @@
 mod inotify;
 
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
 use std::io::IoSlice;
 use std::mem;
