@@ -1,11 +1,10 @@
 //! What is told on an instance's own socket (contract 1, `mcp status`).
 
-use onemcp::instance::survey::Lists;
-use onemcp::limits::{INSTANCE_MS_MAX, STDERR_LINES_BRIEF};
+use onemcp::input::{ExitStatus, Input};
+use onemcp::instance::survey::{Lists, ToolSurvey};
+use onemcp::limits::{INSTANCE_MS_MAX, STDERR_LINES_BRIEF, TOOL_TEXT_BYTES_MAX, TOOLS_SHOWN_MAX};
 use onemcp::links::LinkKey;
 use serde_json::{Value, json};
-
-use onemcp::input::{ExitStatus, Input};
 
 use crate::server::{anything, prompt, resource, template, tool, tools};
 use crate::world::{World, entry};
@@ -150,4 +149,19 @@ fn a_survey_says_whether_lists_are_there_and_which_is_not() {
     let asked = w.server("a").expect(&mut w, "tools/list");
     asked.error(&mut w, r#"{"code":-32000,"message":"no"}"#);
     assert_eq!(lists(&mut w), Lists::Refused("tools/list"));
+}
+
+#[test]
+fn tools_shown_max_and_tool_text_bytes_max_bound_what_a_person_is_shown() {
+    let long = "é".repeat(TOOL_TEXT_BYTES_MAX);
+    let entries = (0..=TOOLS_SHOWN_MAX);
+    let entries = entries.map(|n| format!(r#"{{"name":"t{n}","description":"{long}"}}"#));
+    let mut many = tools([]);
+    many.lists.insert("tools", vec![entries.collect()]);
+    let mut w = World::http().server("a", many).start();
+    let shown = w.tools_of("a");
+    assert_eq!(shown.len(), TOOLS_SHOWN_MAX);
+    let fits = |tool: &ToolSurvey| tool.description.len() <= TOOL_TEXT_BYTES_MAX;
+    assert!(shown.iter().all(fits) && shown[0].description.starts_with('é'));
+    assert_eq!(w.survey().servers[0].tools, Some(TOOLS_SHOWN_MAX + 1));
 }
