@@ -69,6 +69,7 @@ const FORBIDDEN_NAMES: &[&str] = &[
 /// System calls that std lacks; the fixture ignores SIGTERM when told to.
 const UNSAFE: &[&str] = &[
     "src/shell/sys.rs",
+    "src/shell/sys/files.rs",
     "src/shell/sys/inotify.rs",
     "tests/fixtures/misbehave.rs",
 ];

@@ -7,25 +7,16 @@
 mod args;
 mod check;
 mod cmd;
+mod complete;
 mod demo;
 mod failure;
 mod help;
 mod instances;
+mod manual;
 mod out;
 mod places;
 mod suggest;
 mod table;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the commands that ask and compare are still to come"
-    )
-)]
-#[expect(
-    unused_imports,
-    reason = "the commands that ask and compare are still to come"
-)]
 mod terminal;
 
 use std::env;
@@ -88,6 +79,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<u8, Failure> {
         Action::AppRestore => cmd::app::restore::run(&line),
         Action::Health => cmd::health::run(&line),
         Action::Completions => cmd::completions::run(&line),
+        Action::Complete => cmd::completions::answer(&line),
         Action::Man => cmd::man::run(&line),
         Action::Guard => Ok(crate::shell::guard::main()),
         Action::Demo => Ok(demo::run()),

@@ -1,11 +1,11 @@
 //! Every operation that needs `unsafe`: the few calls that std lacks, each behind a safe signature.
-//! File events are in `inotify`, a part of this one.
 //!
 //! Owns nothing but the write end of the signal pipe. Knows no links, no children, no MCP. One
 //! unsafe operation per block, each with the reason why it is sound. What exists on Linux only has
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
+pub(crate) mod files;
 mod inotify;
 
 use std::ffi::CString;

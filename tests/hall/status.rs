@@ -154,7 +154,7 @@ fn a_survey_says_whether_lists_are_there_and_which_is_not() {
 #[test]
 fn tools_shown_max_and_tool_text_bytes_max_bound_what_a_person_is_shown() {
     let long = "é".repeat(TOOL_TEXT_BYTES_MAX);
-    let entries = (0..=TOOLS_SHOWN_MAX);
+    let entries = 0..=TOOLS_SHOWN_MAX;
     let entries = entries.map(|n| format!(r#"{{"name":"t{n}","description":"{long}"}}"#));
     let mut many = tools([]);
     many.lists.insert("tools", vec![entries.collect()]);
