@@ -17,4 +17,5 @@ mod mcp_edit;
 mod readme;
 mod reloading;
 mod starting;
+mod status;
 mod writing;
