@@ -6,7 +6,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::dir::Dir;
+use crate::support::gateway::Gateway;
 use crate::support::program::{cli, fixture};
 
 /// An entry in files as people have them; `@` is the place of the tags.
@@ -259,4 +261,38 @@ fn contract_1_tools_are_listed_with_their_state() {
         "{ended:?}"
     );
     cli(dir.path(), &["mcp", "tools", "nobody"]).expect(3);
+}
+
+#[test]
+fn contract_1_tools_of_a_running_instance_are_known_without_starting_anything() {
+    let dir = Dir::new();
+    let pids = dir.file("pids");
+    dir.servers(&[(
+        "a",
+        json!({"command": fixture(), "args": ["--pid-file", pids]}),
+    )]);
+    // What the first one learns is on the disk when it has ended.
+    let patience = PATIENCE.as_millis().to_string();
+    let ready = || {
+        cli(dir.path(), &["mcp", "status", "a", "--wait", &patience])
+            .expect(0)
+            .code
+    };
+    let gateway = Gateway::start(dir.path(), &[]);
+    ready();
+    gateway.stop();
+    let gateway = Gateway::start(dir.path(), &[]);
+    ready();
+    let started = dir.read("pids");
+    let ended = cli(dir.path(), &["mcp", "tools", "a", "--json"]);
+    assert!(ended.expect(0).out().contains("\"echo\""), "{ended:?}");
+    assert_eq!(dir.read("pids"), started);
+    let ended = cli(dir.path(), &["mcp", "tools", "disable", "a", "ehco"]);
+    assert!(
+        ended.expect(0).err.contains("did you mean echo?"),
+        "{ended:?}"
+    );
+    let ended = cli(dir.path(), &["mcp", "tools", "disable", "a", "echo"]);
+    assert_eq!(ended.expect(0).err, "");
+    gateway.stop();
 }
