@@ -36,14 +36,20 @@ pub(crate) fn page() -> String {
         page.entry(&format!("\\fB{code}\\fR"), meaning);
     }
     page.section("EXAMPLES");
-    for (what, line) in EXAMPLES {
-        page.paragraph(what);
+    for (index, (what, line)) in EXAMPLES.iter().enumerate() {
+        if index > 0 {
+            page.raw(".PP");
+        }
+        page.text(what);
         page.example(line);
     }
     page.section("SEE ALSO");
     page.text("The Model Context Protocol: https://modelcontextprotocol.io");
     page.0
 }
+
+/// Characters of a line of text before its escapes.
+const COLUMNS_MAX: usize = 74;
 
 const EXIT_CODES: [(&str, &str); 4] = [
     ("0", "Done."),
@@ -110,9 +116,20 @@ impl Page {
         self.raw(&format!(".SH {name}"));
     }
 
-    /// Ordinary text, filled by the formatter.
+    /// Ordinary text, filled by the formatter; the lines of the source are kept short.
     fn text(&mut self, text: &str) {
-        self.raw(&escaped(text));
+        let mut line = String::new();
+        for word in text.split(' ') {
+            if line.len() + word.len() >= COLUMNS_MAX {
+                self.raw(&escaped(&line));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.raw(&escaped(&line));
     }
 
     fn paragraph(&mut self, text: &str) {
@@ -132,7 +149,7 @@ impl Page {
         self.raw(".RS 4");
         self.raw(".nf");
         for line in lines.lines() {
-            self.text(line);
+            self.raw(&escaped(line));
         }
         self.raw(".fi");
         self.raw(".RE");

@@ -28,9 +28,9 @@ pub(crate) fn enable(line: &Line) -> Result<u8, Failure> {
 
 fn switch(line: &Line, enable: bool) -> Result<u8, Failure> {
     let (action, state) = if enable {
-        ("tools enable", "offered")
+        ("tools enable", "enabled")
     } else {
-        ("tools disable", "not offered")
+        ("tools disable", "disabled")
     };
     let (server, tools) = operands(line, action)?;
     let places = places::resolve(line, variable)?;
@@ -45,10 +45,9 @@ fn switch(line: &Line, enable: bool) -> Result<u8, Failure> {
         })
     })?;
     let named = tools.join(", ");
-    let verb = if tools.len() == 1 { "is" } else { "are" };
     let text = match changed {
-        Changed::No => format!("{named} of {server} {verb} {state} already, says {file}"),
-        Changed::Yes { .. } => format!("{named} of {server} {verb} now {state}, says {file}"),
+        Changed::No => format!("{state} already in {file}: {named} of {server}"),
+        Changed::Yes { .. } => format!("{state} {named} of {server} in {file}"),
     };
     let known = known_tools::names(&places, &server);
     let unknown: Vec<String> = match &known {

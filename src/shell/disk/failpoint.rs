@@ -1,13 +1,17 @@
 //! Rehearsed failures, for tests only: the n-th file operation fails, or the process is killed
 //! there. Compiled with the feature `fuzzing` alone, which no release has.
 //!
-//! `ONE_MCP_FAIL_AT=WHERE[:HOW]`. WHERE is a number (the n-th operation of the process, from 1), the
-//! name of an operation (`create`, `write`, `rename` ..: its first one), either with `+` for all
-//! from there on, or `list`, where nothing fails and each operation is told on stderr. HOW is the
-//! name of an errno (`EIO`, which is the default, `ENOSPC` ..) or its number; `short` (half of the
-//! bytes are written, then ENOSPC); `kill` and `kill-after` (SIGKILL before or after the operation);
-//! `kill-short` (after half of the bytes). What happens is told in one line on stderr that begins
-//! with `failpoint:`; a run without that line had fewer than n operations.
+//! `ONE_MCP_FAIL_AT=WHERE[:HOW]`.
+//! - WHERE is a number (the n-th operation of the process, from 1) or the name of an operation
+//!   (`create`, `write`, `rename` ..: its first one); a `+` behind it means all from there on. With
+//!   `list` nothing fails and each operation is told.
+//! - HOW is the name of an errno (`EIO`, which is the default, `ENOSPC` ..) or its number; `short`
+//!   (half of the bytes are written, then ENOSPC); `kill` or `kill-after` (SIGKILL before or after
+//!   the operation); `kill-short` (after half of the bytes); `stop` (SIGSTOP before it, so that a
+//!   test can do something in between; it goes on with SIGCONT).
+//!
+//! What happens is told in a line on stderr that begins with `failpoint:`; a run without that line
+//! had fewer than n operations.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -40,6 +44,7 @@ enum How {
     Kill,
     KillShort,
     KillAfter,
+    Stop,
 }
 
 const ERRNOS: &[(&str, i32)] = &[
@@ -76,6 +81,7 @@ impl Plan {
             "kill" => How::Kill,
             "kill-short" => How::KillShort,
             "kill-after" => How::KillAfter,
+            "stop" => How::Stop,
             other => {
                 let known = ERRNOS.iter().find(|(name, _)| *name == other);
                 How::Errno(known.map(|(_, errno)| *errno).or(other.parse().ok())?)
@@ -171,6 +177,10 @@ pub(super) fn step<T>(operation: Operation, act: impl FnOnce() -> io::Result<T>)
             let _done = act();
             die()
         }
+        Some(How::Stop) => {
+            sys::files::stop_self();
+            act()
+        }
     }
 }
 
@@ -192,6 +202,10 @@ pub(super) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         Some(How::KillAfter) => {
             let _done = file.write_all(bytes);
             die()
+        }
+        Some(How::Stop) => {
+            sys::files::stop_self();
+            file.write_all(bytes)
         }
     }
 }
