@@ -1,7 +1,7 @@
 //! Everything a person types or reads. Turns arguments into a command, runs it, and turns how it
 //! ended into an exit code and at most one line on stderr.
 //!
-//! Knows no MCP (but for the built-in demo server) and opens no connection (but for `health`):
+//! Knows no MCP (but for the built-in demo server); the only connections are those of `health`;
 //! `serve` is the shell's.
 
 mod args;
