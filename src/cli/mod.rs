@@ -6,6 +6,7 @@
 
 mod args;
 mod backups;
+mod check;
 mod cmd;
 mod demo;
 mod failure;
