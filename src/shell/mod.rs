@@ -50,6 +50,7 @@ use log::Log;
 use own_stdio::{Direction, Standard};
 use signals::Signals;
 use state::StateDir;
+pub(crate) use sys::terminal_columns;
 use watch::Watch;
 
 /// What the command line decided about one `serve`.

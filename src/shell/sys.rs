@@ -357,6 +357,19 @@ const fn as_u64(limit: libc::rlim_t) -> u64 {
     limit
 }
 
+/// How many columns a terminal has; `None` if this is none, or if it does not know.
+pub(crate) fn terminal_columns(fd: BorrowedFd<'_>) -> Option<u16> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ fills in one winsize, and `size` is writable.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (done == 0 && size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// Whether we may execute this file.
 pub(crate) fn may_execute(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {

@@ -3,7 +3,11 @@
 //! For every text and edit: `parse(edit(text)) == edit(parse(text))`.
 
 use super::super::jsonc::{self, Dialect, Kind, Value};
-use super::{EditError, Splice, apply, remove_splices, set_splices};
+use super::path::steps;
+use super::{
+    EditError, Splice, Step, append_element, append_splices, remove, remove_splices, rename,
+    rename_splices, set, set_splices,
+};
 
 /// A value without positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,78 +44,123 @@ impl Plain {
         Some(Self::of(text, &value))
     }
 
-    /// Sets a member; the way there consists of objects.
-    pub(super) fn set(&mut self, path: &[&str], value: Self) {
-        let (Self::Object(members), Some((key, rest))) = (self, path.split_first()) else {
-            return;
+    /// The value at a path that exists, which is made if it may be.
+    fn at(&mut self, path: &[Step<'_>], make: bool) -> Option<&mut Self> {
+        let Some((step, rest)) = path.split_first() else {
+            return Some(self);
         };
-        let index = match members.iter().position(|(name, _)| name == key) {
-            Some(index) => index,
-            None => {
-                members.push(((*key).to_owned(), Self::Object(Vec::new())));
-                members.len() - 1
+        let inner = match (self, step) {
+            (Self::Object(members), Step::Key(key)) => {
+                let index = match members.iter().position(|(name, _)| name == key) {
+                    Some(index) => index,
+                    None if make => {
+                        members.push(((*key).to_owned(), Self::Object(Vec::new())));
+                        members.len() - 1
+                    }
+                    None => return None,
+                };
+                &mut members.get_mut(index)?.1
             }
+            (Self::Array(elements), Step::Index(index)) => elements.get_mut(*index)?,
+            _ => return None,
         };
-        if let Some((_, member)) = members.get_mut(index) {
-            if rest.is_empty() {
-                *member = value;
-            } else {
-                member.set(rest, value);
-            }
-        }
+        inner.at(rest, make)
     }
 
-    /// Removes a member that exists.
-    pub(super) fn remove(&mut self, path: &[&str]) {
-        let (Self::Object(members), Some((key, rest))) = (self, path.split_first()) else {
-            return;
-        };
-        if rest.is_empty() {
-            members.retain(|(name, _)| name != key);
-        } else if let Some((_, member)) = members.iter_mut().find(|(name, _)| name == key) {
-            member.remove(rest);
+    /// Does what is meant.
+    fn edit(&mut self, edit: &Edit<'_>) -> Option<()> {
+        match edit {
+            Edit::Set(path, json) => *self.at(path, true)? = Self::parse(json.as_bytes())?,
+            Edit::Append(path, json) => {
+                let value = Self::parse(json.as_bytes())?;
+                let place = self.at(path, true)?;
+                match place {
+                    Self::Array(elements) => elements.push(value),
+                    // Made just now.
+                    _ => *place = Self::Array(vec![value]),
+                }
+            }
+            Edit::Remove(path) => {
+                let (last, outer) = path.split_last()?;
+                match (self.at(outer, false)?, last) {
+                    (Self::Object(members), Step::Key(key)) => {
+                        members.retain(|(name, _)| name != key);
+                    }
+                    (Self::Array(elements), Step::Index(index)) => drop(elements.remove(*index)),
+                    _ => return None,
+                }
+            }
+            Edit::Rename(path, new) => {
+                let (Step::Key(old), outer) = path.split_last()? else {
+                    return None;
+                };
+                let Self::Object(members) = self.at(outer, false)? else {
+                    return None;
+                };
+                let (name, _) = members.iter_mut().find(|(name, _)| name == old)?;
+                (*new).clone_into(name);
+            }
         }
+        Some(())
     }
 }
 
+/// Any of the edits.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum Edit<'a> {
+    /// [`super::set`].
+    Set(&'a [Step<'a>], &'a str),
+    /// [`super::remove`].
+    Remove(&'a [Step<'a>]),
+    /// [`super::append_element`].
+    Append(&'a [Step<'a>], &'a str),
+    /// [`super::rename`].
+    Rename(&'a [Step<'a>], &'a str),
+}
+
 /// Makes an edit and checks everything that must hold of it; `None` if the text cannot be edited.
-pub(in super::super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
-    let splices = match set_splices(text, path, json) {
-        Ok(splices) => splices,
+pub(in super::super) fn checked(text: &[u8], edit: &Edit<'_>) -> Option<Vec<u8>> {
+    let (splices, edited) = match edit {
+        Edit::Set(path, json) => (set_splices(text, path, json), set(text, path, json)),
+        Edit::Remove(path) => (remove_splices(text, path), remove(text, path)),
+        Edit::Append(path, json) => (
+            append_splices(text, path, json),
+            append_element(text, path, json),
+        ),
+        Edit::Rename(path, key) => (rename_splices(text, path, key), rename(text, path, key)),
+    };
+    let edited = match edited {
+        Ok(edited) => edited,
         Err(error) => return refused(text, &error),
     };
-    let edited = apply(text, &splices);
-    check_untouched(text, &splices);
+    check_untouched(text, &splices.unwrap_or_default());
     let mut model = Plain::parse(text).unwrap_or(Plain::Object(Vec::new()));
-    let value = Plain::parse(json.as_bytes());
-    assert!(value.is_some(), "{json}");
-    model.set(path, value.unwrap_or(Plain::Null));
+    let done = match edit {
+        // A document that was empty and now is an array.
+        Edit::Append([], json) if Plain::parse(text).is_none() => {
+            model = Plain::Array(Plain::parse(json.as_bytes()).into_iter().collect());
+            Some(())
+        }
+        _ => model.edit(edit),
+    };
+    assert!(done.is_some(), "{edit:?} {}", show(text, &edited));
     assert_eq!(
         Plain::parse(&edited),
         Some(model),
-        "{}",
+        "{edit:?} {}",
         show(text, &edited)
     );
     Some(edited)
+}
+
+/// The checked edit, with keys alone.
+pub(in super::super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
+    checked(text, &Edit::Set(&steps(path), json))
 }
 
 /// The same for a removal.
 pub(in super::super) fn checked_remove(text: &[u8], path: &[&str]) -> Option<Vec<u8>> {
-    let splices = match remove_splices(text, path) {
-        Ok(splices) => splices,
-        Err(error) => return refused(text, &error),
-    };
-    let edited = apply(text, &splices);
-    check_untouched(text, &splices);
-    let mut model = Plain::parse(text).unwrap_or(Plain::Null);
-    model.remove(path);
-    assert_eq!(
-        Plain::parse(&edited),
-        Some(model),
-        "{}",
-        show(text, &edited)
-    );
-    Some(edited)
+    checked(text, &Edit::Remove(&steps(path)))
 }
 
 fn refused(text: &[u8], error: &EditError) -> Option<Vec<u8>> {

@@ -259,7 +259,7 @@ fn bad_value() {
 #[test]
 fn empty_path() {
     assert_eq!(set_error("{}", &[], "1"), EditError::EmptyPath);
-    assert_eq!(remove(b"{}", &[]), Err(EditError::EmptyPath));
+    assert_eq!(remove::<&str>(b"{}", &[]), Err(EditError::EmptyPath));
 }
 
 #[test]
