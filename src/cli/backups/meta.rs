@@ -1,6 +1,5 @@
 //! What is known of one backup: the `.meta.json` beside the bytes.
 
-use onemcp::config::jsonc::{self, Dialect, Kind, Value};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +31,8 @@ impl Operation {
 pub(crate) struct Imported {
     /// Its name in `mcp.json`.
     pub(crate) name: String,
-    /// [`fingerprint`] of the entry that was written there, to tell whether somebody changed it.
-    pub(crate) sha256: String,
+    /// Of its definition as it was written there, to tell whether somebody changed it.
+    pub(crate) fingerprint: String,
 }
 
 /// What is known of a backup. Times and names are in it too, so that a file that was moved can
@@ -107,47 +106,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// The hash of what an entry says, however it is laid out.
-pub(crate) fn fingerprint(text: &[u8], entry: &Value) -> String {
-    let mut said = Vec::new();
-    say(text, entry, &mut said);
-    sha256(&said)
-}
-
-/// The fingerprint of a server in the text of an `mcp.json`.
-pub(crate) fn fingerprint_of(text: &[u8], server: &str) -> Option<String> {
-    let root = jsonc::parse(text, Dialect::Relaxed).ok()?;
-    let entry = root.get("mcpServers")?.get(server)?;
-    Some(fingerprint(text, entry))
-}
-
-/// Tokens with their length before them, so that no two values say the same.
-fn say(text: &[u8], value: &Value, out: &mut Vec<u8>) {
-    let mut token = |kind: u8, bytes: &[u8]| {
-        out.push(kind);
-        out.extend_from_slice(&bytes.len().to_be_bytes());
-        out.extend_from_slice(bytes);
-    };
-    match &value.kind {
-        Kind::Null => token(b'n', b""),
-        Kind::Bool(is) => token(b'b', &[u8::from(*is)]),
-        Kind::Number => token(b'd', value.at.of(text)),
-        Kind::String(string) => token(b's', string.as_bytes()),
-        Kind::Array(elements) => {
-            token(b'a', &elements.len().to_be_bytes());
-            elements.iter().for_each(|element| say(text, element, out));
-        }
-        Kind::Object(members) => {
-            token(b'o', &members.len().to_be_bytes());
-            for member in members {
-                out.extend_from_slice(&member.key.len().to_be_bytes());
-                out.extend_from_slice(member.key.as_bytes());
-                say(text, &member.value, out);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,29 +114,6 @@ mod tests {
     fn contract_6_the_hash_is_sha256() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(b""), empty);
-    }
-
-    #[test]
-    fn a_fingerprint_is_of_what_is_said_and_not_of_how() {
-        let of = |entry: &str| {
-            let text = format!("{{\"mcpServers\": {{\"a\": {entry}}}}}");
-            fingerprint_of(text.as_bytes(), "a").unwrap()
-        };
-        let plain = of(r#"{"command": "x", "args": ["a", 1, true, null]}"#);
-        assert_eq!(
-            plain,
-            of("{\n\"command\":\"\\u0078\",/* */\"args\":[\"a\",1,true,null,]}")
-        );
-        for other in [
-            r#"{"command": "x", "args": ["a", 1, true, false]}"#,
-            r#"{"command": "x", "args": ["a1", true, null]}"#,
-            r#"{"command": "x"}"#,
-            r#""x""#,
-        ] {
-            assert_ne!(plain, of(other), "{other}");
-        }
-        assert_eq!(fingerprint_of(b"{}", "a"), None);
-        assert_eq!(fingerprint_of(b"{", "a"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use onemcp::limits::{APP_BACKUPS_MAX, CONFIG_BYTES_MAX};
 
-pub(crate) use meta::{Imported, Meta, Operation, fingerprint_of, sha256};
+pub(crate) use meta::{Imported, Meta, Operation, sha256};
 
 use super::failure::reason;
 use crate::shell::clock::{rfc3339, unix_ms};

@@ -26,7 +26,10 @@ pub(super) fn newest<'a>(
     let mut chosen: Vec<&Backup> = Vec::new();
     for backup in usable.iter().filter(|backup| backup.meta.batch == *batch) {
         // The newest first: an earlier one of the same file is of a try that came to nothing.
-        if !chosen.iter().any(|other| other.meta.path == backup.meta.path) {
+        if !chosen
+            .iter()
+            .any(|other| other.meta.path == backup.meta.path)
+        {
             chosen.push(backup);
         }
     }
@@ -156,7 +159,12 @@ mod tests {
         assert_eq!(chosen(&store, b"", "/p"), [project.name()]);
         let named = |app, given: &str| named(dir.path(), app, given).map(|backup| backup.name());
         let whole = old.file.to_str().unwrap();
-        for given in [&*old.name(), &old.meta.time, &format!("{}.json", old.name()), whole] {
+        for given in [
+            &*old.name(),
+            &old.meta.time,
+            &format!("{}.json", old.name()),
+            whole,
+        ] {
             assert_eq!(named(None, given).unwrap(), old.name(), "{given}");
             assert_eq!(named(Some("vscode"), given).unwrap(), old.name(), "{given}");
         }
@@ -170,7 +178,10 @@ mod tests {
         std::fs::create_dir(dir.path().join("backups/zed")).unwrap();
         for ending in ["json", "meta.json"] {
             let from = old.file.with_extension(ending);
-            let to = dir.path().join("backups/zed").join(from.file_name().unwrap());
+            let to = dir
+                .path()
+                .join("backups/zed")
+                .join(from.file_name().unwrap());
             std::fs::copy(from, to).unwrap();
         }
         assert_eq!(named(None, &old.name()).unwrap_err().code(), 2);

@@ -11,7 +11,7 @@ use onemcp::config::apps::OwnEntry;
 
 use crate::cli::args::Line;
 use crate::cli::failure::Failure;
-use crate::cli::places::{self, Places};
+use crate::cli::places::Places;
 use crate::cli::variable;
 
 /// The entry, and what is to be said about it.
@@ -119,8 +119,13 @@ fn passing(path: &Path, real: Option<&Path>) -> Option<String> {
     let why = |path: &Path| {
         let names: Vec<OsString> = path.iter().map(OsStr::to_owned).collect();
         let is_build = names.windows(2).any(|pair| {
-            pair.iter().map(|name| name.to_string_lossy()).eq(["target", "debug"])
-                || pair.iter().map(|name| name.to_string_lossy()).eq(["target", "release"])
+            pair.iter()
+                .map(|name| name.to_string_lossy())
+                .eq(["target", "debug"])
+                || pair
+                    .iter()
+                    .map(|name| name.to_string_lossy())
+                    .eq(["target", "release"])
         });
         let is_cache = names.iter().any(|name| name == "_npx" || name == ".cache");
         let temporary = [env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
@@ -138,11 +143,6 @@ fn passing(path: &Path, real: Option<&Path>) -> Option<String> {
          ~/.local/bin (or another directory of PATH) and consolidate again with --force",
         path.display()
     ))
-}
-
-/// The configuration that the entry leads to, for messages.
-pub(super) fn places_of(line: &Line) -> Result<Places, Failure> {
-    places::resolve(line, variable)
 }
 
 #[cfg(test)]
@@ -165,7 +165,11 @@ mod tests {
         let path = env::join_paths([Path::new("bin"), other.path(), &dir.path().join("bin")]);
         let path = path.unwrap();
         let of = |name: &str, real: &Path| binary(name.as_ref(), Some(&path), Some(real)).unwrap();
-        assert_eq!(of("1mcp", &real), link, "another 1mcp of PATH is passed over");
+        assert_eq!(
+            of("1mcp", &real),
+            link,
+            "another 1mcp of PATH is passed over"
+        );
         assert_eq!(of(link.to_str().unwrap(), &real), link);
         assert_eq!(of("/x/1mcp", &real), real, "argv[0] may be anything");
         assert_eq!(of("", &real), real);
@@ -176,11 +180,19 @@ mod tests {
 
     #[test]
     fn contract_6_a_place_that_will_not_last_is_warned_about() {
-        for path in ["/tmp/1mcp", "/u/1mcp/target/debug/1mcp", "/u/.npm/_npx/1/1mcp"] {
+        for path in [
+            "/tmp/1mcp",
+            "/u/1mcp/target/debug/1mcp",
+            "/u/.npm/_npx/1/1mcp",
+        ] {
             let warning = passing(Path::new(path), None).unwrap();
             assert!(warning.contains("--force"), "{warning}");
         }
-        for path in ["/usr/bin/1mcp", "/home/u/.local/bin/1mcp", "/opt/target/1mcp"] {
+        for path in [
+            "/usr/bin/1mcp",
+            "/home/u/.local/bin/1mcp",
+            "/opt/target/1mcp",
+        ] {
             assert_eq!(passing(Path::new(path), None), None, "{path}");
         }
         let behind = Path::new("/tmp/x/1mcp");

@@ -244,10 +244,7 @@ mod tests {
         fs::write(&path, "1").unwrap();
         let old = read(&path).unwrap();
         fs::write(&path, "2").unwrap();
-        assert!(matches!(
-            write(&path, &old, b"3"),
-            Err(NotWritten::Changed)
-        ));
+        assert!(matches!(write(&path, &old, b"3"), Err(NotWritten::Changed)));
         assert!(matches!(remove(&path, &old), Err(NotWritten::Changed)));
         assert_eq!(fs::read(&path).unwrap(), b"2");
         assert!(restless(&path).line().unwrap().contains("quit"));

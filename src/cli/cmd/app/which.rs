@@ -25,7 +25,9 @@ pub(super) fn find(name: &str) -> Result<&'static App, Failure> {
         "" => "; 1mcp app list shows those that are known".to_owned(),
         _ => hint,
     };
-    Err(Failure::Usage(format!("unknown application {name:?}{hint}")))
+    Err(Failure::Usage(format!(
+        "unknown application {name:?}{hint}"
+    )))
 }
 
 /// The applications that were named, each once.
