@@ -63,9 +63,9 @@ pub(crate) struct Meta {
     pub(crate) time: String,
     /// When, in milliseconds since 1970; later backups always have a greater one.
     pub(crate) time_ms: u64,
-    /// How many servers the file named.
+    /// How many servers the file named, if that could be told.
     #[serde(default)]
-    pub(crate) servers: usize,
+    pub(crate) servers: Option<usize>,
     /// What the command put into `mcp.json`.
     #[serde(default)]
     pub(crate) imported: Vec<Imported>,

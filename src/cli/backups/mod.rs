@@ -68,8 +68,8 @@ pub(crate) struct Keep<'a> {
     pub(crate) operation: Operation,
     /// The batch of another backup of the same command.
     pub(crate) batch: Option<String>,
-    /// How many servers it names.
-    pub(crate) servers: usize,
+    /// How many servers it names, if that can be told.
+    pub(crate) servers: Option<usize>,
     /// What goes to `mcp.json`.
     pub(crate) imported: Vec<Imported>,
     /// What the file will say.

@@ -13,7 +13,7 @@ fn keep(store: &Store, bytes: Option<&[u8]>) -> Result<Backup, String> {
         mode: 0o644,
         operation: Operation::Consolidate,
         batch: None,
-        servers: 2,
+        servers: None,
         imported: Vec::new(),
         result: Some(b"new"),
     })

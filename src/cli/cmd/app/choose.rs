@@ -111,7 +111,7 @@ mod tests {
             mode: 0o600,
             operation: Operation::Consolidate,
             batch: batch.map(str::to_owned),
-            servers: 0,
+            servers: None,
             imported: Vec::new(),
             result: None,
         };

@@ -16,7 +16,7 @@ pub(super) fn text(text: &[u8]) -> Vec<u8> {
         };
     };
     let mut hidden = Vec::new();
-    find(text, &root, "", false, &mut hidden);
+    find(&root, "", false, &mut hidden);
     let mut shown = Vec::with_capacity(text.len());
     let mut at = 0;
     for (value, instead) in hidden {
@@ -31,13 +31,7 @@ pub(super) fn text(text: &[u8]) -> Vec<u8> {
 
 /// Collects strings that are shown as something else, in their order. `all`: everything below is a
 /// secret.
-fn find<'v>(
-    text: &[u8],
-    value: &'v Value,
-    key: &str,
-    all: bool,
-    hidden: &mut Vec<(&'v Value, String)>,
-) {
+fn find<'v>(value: &'v Value, key: &str, all: bool, hidden: &mut Vec<(&'v Value, String)>) {
     match &value.kind {
         Kind::String(string) if all => hidden.push((value, hide_after_name(string, key))),
         Kind::String(string) => {
@@ -59,11 +53,11 @@ fn find<'v>(
         }
         Kind::Array(elements) => elements
             .iter()
-            .for_each(|element| find(text, element, key, all, hidden)),
+            .for_each(|element| find(element, key, all, hidden)),
         Kind::Object(members) => {
             for member in members {
                 let all = all || is_secret(&member.key);
-                find(text, &member.value, &member.key, all, hidden);
+                find(&member.value, &member.key, all, hidden);
             }
         }
         Kind::Number if all => hidden.push((value, mask::MASKED.to_owned())),

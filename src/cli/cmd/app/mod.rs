@@ -5,6 +5,7 @@ mod choose;
 pub(crate) mod consolidate;
 pub(crate) mod discover;
 pub(crate) mod list;
+mod look;
 mod masked;
 mod own;
 mod report;

@@ -65,13 +65,13 @@ impl Wanted<'_> {
             });
         }
         if chosen.is_empty() && older.is_empty() {
-            chosen.push(with_entry(self.to_be_made(&all)?));
+            chosen.push(with_entry(self.makes(&all)?));
         }
         chosen.extend(older);
         Ok(chosen)
     }
 
-    fn to_be_made<'p>(&self, all: &'p [Place]) -> Result<&'p Place, Failure> {
+    fn makes<'p>(&self, all: &'p [Place]) -> Result<&'p Place, Failure> {
         let mut makeable = all.iter().filter(|place| place.candidate.may_create);
         let first = makeable.clone().next();
         let traced = makeable.find(|place| place.traced);

@@ -117,7 +117,7 @@ impl Job<'_> {
             mode: present.mode,
             operation,
             batch: batch.map(str::to_owned),
-            servers: self.inspect(text).map_or(0, |found| found.servers.len()),
+            servers: self.inspect(text).ok().map(|found| found.servers.len()),
             imported: imported
                 .iter()
                 .map(|server| Imported {
