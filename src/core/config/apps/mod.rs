@@ -6,10 +6,31 @@
 
 mod app;
 mod consolidate;
+mod draft;
 mod inspect;
+mod merge;
 mod places;
 mod plan;
 mod remove;
+mod rewrite;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod tree;
+
+mod augment;
+mod cherry_studio;
+mod claude_code;
+mod claude_desktop;
+mod cline;
+mod continue_dev;
+mod cursor;
+mod gemini_cli;
+mod roo_code;
+mod vscode;
+mod windsurf;
+mod zed;
 
 pub use app::{App, File, Kind, all, find};
 pub use consolidate::consolidate;

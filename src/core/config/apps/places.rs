@@ -59,6 +59,83 @@ pub struct Candidate {
     pub file: &'static File,
 }
 
+/// The editions of VS Code, by directory.
+pub(super) const CODE_EDITIONS: [(&str, &str); 3] = [
+    ("Code", ""),
+    ("Code - Insiders", "VS Code Insiders"),
+    ("VSCodium", "VSCodium"),
+];
+
+/// Editors that run the extensions of VS Code.
+const CODE_RELATIVES: [(&str, &str); 2] = [("Cursor", "in Cursor"), ("Windsurf", "in Windsurf")];
+
+/// The directories `User` of everything that runs extensions of VS Code, and which edition it is.
+pub(super) fn extension_homes(
+    around: &Surroundings,
+) -> impl Iterator<Item = (PathBuf, &'static str)> {
+    let editors = CODE_EDITIONS.into_iter().chain(CODE_RELATIVES);
+    editors.map(|(folder, edition)| (around.config(folder).join("User"), edition))
+}
+
+impl Surroundings {
+    /// Where applications keep what they are told: `~/Library/Application Support`, `~/.config`,
+    /// `%APPDATA%`.
+    pub(super) fn config(&self, name: &str) -> PathBuf {
+        let base = match self.platform {
+            Platform::Linux => self.config_home.clone(),
+            Platform::MacOs => self.home.join("Library").join("Application Support"),
+            Platform::Windows => self.app_data.clone(),
+        };
+        base.join(name)
+    }
+
+    /// For questions in which no path matters.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            platform: Platform::Linux,
+            home: PathBuf::new(),
+            config_home: PathBuf::new(),
+            app_data: PathBuf::new(),
+            local_app_data: PathBuf::new(),
+            project: None,
+        }
+    }
+}
+
+impl Candidate {
+    /// A file for all that its user does, made when it is missing.
+    pub(super) fn user(path: PathBuf, trace: PathBuf, file: &'static File) -> Self {
+        Self {
+            path,
+            trace,
+            level: Level::User,
+            variant: "",
+            may_create: true,
+            file,
+        }
+    }
+
+    /// A file of the project; never made, for others work in the project too.
+    pub(super) fn project(path: PathBuf, trace: PathBuf, file: &'static File) -> Self {
+        Self {
+            level: Level::Project,
+            may_create: false,
+            ..Self::user(path, trace, file)
+        }
+    }
+
+    pub(super) fn of(self, variant: &'static str) -> Self {
+        Self { variant, ..self }
+    }
+
+    pub(super) fn may_not_create(self) -> Self {
+        Self {
+            may_create: false,
+            ..self
+        }
+    }
+}
+
 /// Whether a name is meant by a component of a [`Candidate`]'s path, in which each `*` stands for
 /// any text.
 #[must_use]
