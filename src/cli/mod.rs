@@ -11,6 +11,7 @@ mod cmd;
 mod demo;
 mod failure;
 mod help;
+mod instances;
 mod out;
 mod places;
 mod suggest;

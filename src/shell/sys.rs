@@ -145,6 +145,11 @@ pub(crate) fn ignore_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_IGN)
 }
 
+/// Lets a signal do what it does by itself.
+pub(crate) fn default_signal(signal: i32) -> io::Result<()> {
+    set_action(signal, libc::SIG_DFL)
+}
+
 fn set_action(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: sigaction is plain data; all zeroes is a valid value with an empty mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
@@ -278,6 +283,38 @@ fn write_announcement(pid: u32, into: &mut [u8; 16]) -> usize {
     }
     into[digits + 1] = b'\n';
     digits + 2
+}
+
+/// The user whose rights we have.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: has no preconditions and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The user at the other end of a Unix socket, as the kernel noted it when they were connected.
+pub(crate) fn peer_user(socket: BorrowedFd<'_>) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut found = libc::ucred {
+            pid: 0,
+            uid: u32::MAX,
+            gid: u32::MAX,
+        };
+        let mut length = narrow::<libc::socklen_t>(size_of::<libc::ucred>());
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+        let at = (&raw mut found).cast();
+        // SAFETY: `at` points to `length` writable bytes, and `length` is writable.
+        let done =
+            unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, at, &raw mut length) };
+        (done == 0).then_some(found.uid)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let (mut user, mut group) = (u32::MAX, u32::MAX);
+        // SAFETY: both are writable.
+        let done = unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut user, &raw mut group) };
+        (done == 0).then_some(user)
+    }
 }
 
 // --- descriptors and limits ---------------------------------------------------------------------

@@ -12,8 +12,8 @@ use crate::cli::failure::reason;
 use crate::shell::clock::{rfc3339, unix_ms};
 use crate::shell::disk;
 
-/// Keeps these bytes. The error is one line.
-pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<(), String> {
+/// Keeps these bytes, and tells where. The error is one line.
+pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<PathBuf, String> {
     let dir = config_dir.join("backups").join("mcp");
     let failed =
         |error: &io::Error| format!("keeping a backup in {}: {}", dir.display(), reason(error));
@@ -30,8 +30,10 @@ pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<(), String> {
     }
     // Colons have a meaning of their own on some file systems.
     let name = format!("{}.json", rfc3339(unix_ms()).replace(':', "-"));
-    disk::replace_atomically(&dir.join(name), bytes, 0o600).map_err(|error| error.to_string())?;
-    prune(&dir).map_err(|error| failed(&error))
+    let path = dir.join(name);
+    disk::replace_atomically(&path, bytes, 0o600).map_err(|error| error.to_string())?;
+    prune(&dir).map_err(|error| failed(&error))?;
+    Ok(path)
 }
 
 /// Removes the oldest: names are times, and sort as such.

@@ -17,6 +17,8 @@ pub(crate) struct Flag {
     pub(crate) aliases: &'static [&'static str],
     /// What its value is called; `None` for a switch.
     pub(crate) value: Option<&'static str>,
+    /// The values that it may have, if they are few; for completions.
+    pub(crate) choices: &'static [&'static str],
     /// What holds without it, for the reader.
     pub(crate) default: &'static str,
     /// One sentence.
@@ -79,6 +81,7 @@ const fn switch(long: &'static str, help: &'static str) -> Flag {
         short: None,
         aliases: &[],
         value: None,
+        choices: &[],
         default: "",
         help,
         later: false,
@@ -107,6 +110,11 @@ impl Flag {
 
     const fn default(mut self, default: &'static str) -> Self {
         self.default = default;
+        self
+    }
+
+    const fn of(mut self, choices: &'static [&'static str]) -> Self {
+        self.choices = choices;
         self
     }
 
@@ -149,9 +157,13 @@ pub(crate) const GLOBAL: &[Flag] = &[
     )
     .short('d')
     .default("$XDG_CONFIG_HOME/1mcp or ~/.config/1mcp"),
-    value("log-level", "LEVEL", "error, warn, info, debug or trace").default("info"),
+    value("log-level", "LEVEL", "error, warn, info, debug or trace")
+        .default("info")
+        .of(&["error", "warn", "info", "debug", "trace"]),
     value("log-file", "FILE", "Append the log to FILE").default("stderr"),
-    value("log-format", "FORMAT", "text or json").default("text"),
+    value("log-format", "FORMAT", "text or json")
+        .default("text")
+        .of(&["text", "json"]),
     switch("json", "Print one JSON document instead of text"),
     HELP,
     VERSION,

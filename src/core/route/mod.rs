@@ -99,6 +99,8 @@ pub struct Hall {
     servers: Slab<ServerKey, Server>,
     /// Servers in the order of the file.
     order: Vec<ServerKey>,
+    /// Servers of the file that are not served, and whether that is because they are disabled.
+    left_out: Vec<(Rc<str>, bool)>,
     pools: BTreeMap<PoolKey, Pool>,
     clients: BTreeMap<ClientKey, Client>,
     calls: Calls,
@@ -142,6 +144,7 @@ impl Hall {
             settings,
             servers: Slab::default(),
             order: Vec::new(),
+            left_out: Vec::new(),
             pools: BTreeMap::new(),
             clients: BTreeMap::new(),
             calls: Calls::default(),
