@@ -17,7 +17,6 @@ mod places;
 mod suggest;
 mod table;
 #[expect(
-    dead_code,
     unused_imports,
     reason = "the commands that ask and that compare files are still to come"
 )]

@@ -9,11 +9,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream as Blocking;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -31,8 +31,8 @@ const NAMES_MAX: u32 = 4;
 /// A socket that is being made has this in front of its name, so that nobody takes it for one that
 /// nobody listens on.
 const UNFINISHED: &str = ".";
-/// An unfinished socket of this age is one whose maker was killed.
-const UNFINISHED_MAX: Duration = Duration::from_secs(60);
+/// Entries that are looked at for sockets of the dead; the rest is the next one's.
+const SWEPT_MAX: usize = 1024;
 
 /// Our own socket, removed with it.
 #[derive(Debug)]
@@ -48,7 +48,10 @@ impl InstanceSocket {
         let mut why = Vec::new();
         for place in Place::all_for_us() {
             match place.make().and_then(|()| listen(&place.directory, &hash)) {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => {
+                    sweep(&place.directory);
+                    return Ok(socket);
+                }
                 Err(error) => why.push(error),
             }
         }
@@ -231,10 +234,16 @@ fn finish(unfinished: &Path, path: &Path) -> io::Result<UnixListener> {
 /// Removes a socket that nobody listens on: its owner was killed. `true` if the name is free.
 fn remove_if_stale(path: &Path) -> bool {
     match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).is_ok(),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => remove_socket(path),
         Err(error) => error.kind() == ErrorKind::NotFound,
         Ok(_answers) => false,
     }
+}
+
+/// A file that is no socket refuses too, and is nobody's to remove.
+fn remove_socket(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_ok_and(|found| found.file_type().is_socket()) && fs::remove_file(path).is_ok()
 }
 
 /// What came of asking one instance.
@@ -288,25 +297,26 @@ pub(crate) fn ask_all(config_dir: &Path, question: &str, patience: Duration) -> 
 
 /// The sockets of one configuration in a directory, in the order of their names.
 fn sockets(directory: &Path, prefix: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in directory.read_dir().into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(prefix) {
-            found.push(entry.path());
-        } else if name
-            .strip_prefix(UNFINISHED)
-            .is_some_and(|rest| rest.starts_with(prefix))
-        {
-            let age = entry.metadata().and_then(|found| found.modified());
-            let age = age.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-            if age.is_ok_and(|age| age > UNFINISHED_MAX) {
-                remove_if_stale(&entry.path());
-            }
-        }
-    }
+    let entries = directory.read_dir().into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+    let mut found: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     found.sort();
     found
+}
+
+/// Removes the sockets of processes that are gone, of whatever configuration. A number says
+/// nothing about a process of another container, so the socket has the last word.
+fn sweep(directory: &Path) {
+    let entries = directory.read_dir().into_iter().flatten().flatten();
+    for entry in entries.take(SWEPT_MAX) {
+        let name = entry.file_name();
+        let pid = name.to_string_lossy().split('-').nth(1).map(str::parse);
+        if let Some(Ok(pid)) = pid
+            && !sys::process_exists(pid)
+        {
+            remove_if_stale(&entry.path());
+        }
+    }
 }
 
 /// Connects and asks; `None` if nobody is there.
@@ -314,7 +324,7 @@ fn open(path: &Path, question: &str) -> io::Result<Option<Blocking>> {
     // Without waiting: a process that was stopped may have a full queue.
     let stream = match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            let _gone = fs::remove_file(path);
+            remove_socket(path);
             return Ok(None);
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -355,5 +365,162 @@ fn read(stream: Blocking, until: Instant) -> io::Result<Vec<u8>> {
         if Instant::now() >= until && !answer.ends_with(b"\n") {
             return Err(io::Error::other("it does not answer in time"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener as Listening;
+    use std::thread;
+
+    use crate::shell::disk::tests::TempDir;
+
+    const HASH: &str = "0123456789abcdef";
+
+    fn place(dir: &TempDir) -> Place {
+        Place {
+            runtime_dir: None,
+            directory: dir.path().join("1mcp-0"),
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o777
+    }
+
+    /// A number that no process has: above every limit of the kernel.
+    const NOBODY: u32 = 99_999_999;
+
+    #[test]
+    fn the_directory_and_the_socket_are_the_owners_alone_and_the_socket_goes_with_us() {
+        let dir = TempDir::new();
+        let place = place(&dir);
+        place.make().unwrap();
+        place.make().unwrap();
+        assert_eq!(mode(&place.directory), 0o700);
+        let first = listen(&place.directory, HASH).unwrap();
+        // A container has process numbers of its own: the same name may be taken.
+        let second = listen(&place.directory, HASH).unwrap();
+        assert_eq!(mode(&first.path), 0o600);
+        assert!(second.path.to_str().unwrap().ends_with("-1"));
+        let path = first.path.clone();
+        drop(first);
+        assert!(!path.exists() && second.path.exists());
+        let names = fs::read_dir(&place.directory).unwrap().count();
+        assert_eq!(names, 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_ours_alone_is_refused_and_left_alone() {
+        let dir = TempDir::new();
+        let place = place(&dir);
+        let elsewhere = dir.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o700)).unwrap();
+        symlink(&elsewhere, &place.directory).unwrap();
+        let error = place.make().unwrap_err();
+        assert!(
+            error.ends_with("is no directory of ours: remove it"),
+            "{error}"
+        );
+        fs::remove_file(&place.directory).unwrap();
+        fs::write(&place.directory, "").unwrap();
+        assert!(place.make().is_err());
+        fs::remove_file(&place.directory).unwrap();
+        place.make().unwrap();
+        for open in [0o755, 0o701, 0o770] {
+            let wanted = fs::Permissions::from_mode(open);
+            fs::set_permissions(&place.directory, wanted).unwrap();
+            let error = place.make().unwrap_err();
+            assert!(error.contains("chmod 700"), "{error}");
+            assert_eq!(mode(&place.directory), open);
+        }
+        let absent = Place::in_runtime_dir(dir.path().join("absent"));
+        assert!(absent.make().unwrap_err().starts_with("cannot use "));
+        let root = Place::in_runtime_dir("/proc/1/root/nowhere".into());
+        assert!(root.make().is_err());
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_told_with_its_length() {
+        let dir = TempDir::new();
+        let long = dir.path().join("x".repeat(PATH_BYTES_MAX));
+        fs::create_dir(&long).unwrap();
+        let error = listen(&long, HASH).unwrap_err();
+        assert!(error.contains("is too long for a socket"), "{error}");
+    }
+
+    #[test]
+    fn sockets_of_the_dead_are_swept_and_those_of_the_living_stay() {
+        let dir = TempDir::new();
+        let at = |name: String| dir.path().join(name);
+        let dead = at(format!("{HASH}-{NOBODY}"));
+        let unfinished = at(format!(".{HASH}-{NOBODY}"));
+        let contained = at(format!("{HASH}-{NOBODY}-1"));
+        let living = at(format!("{HASH}-{}", process::id()));
+        drop(Listening::bind(&dead).unwrap());
+        drop(Listening::bind(&unfinished).unwrap());
+        let _listens = Listening::bind(&contained).unwrap();
+        drop(Listening::bind(&living).unwrap());
+        fs::write(at("notes-1x".to_owned()), "").unwrap();
+        sweep(dir.path());
+        assert!(!dead.exists() && !unfinished.exists());
+        assert!(contained.exists() && living.exists());
+        assert_eq!(
+            sockets(dir.path(), &format!("{HASH}-")),
+            [living, contained]
+        );
+    }
+
+    /// What [`open`] and [`read`] make of a peer that does this.
+    fn asked(peer: impl FnOnce(Blocking) + Send + 'static) -> io::Result<Vec<u8>> {
+        let dir = TempDir::new();
+        let path = dir.path().join("s");
+        let listener = Listening::bind(&path).unwrap();
+        let other = thread::spawn(move || peer(listener.accept().unwrap().0));
+        let stream = open(&path, "status\n").unwrap().unwrap();
+        let answer = read(stream, Instant::now() + Duration::from_millis(300));
+        other.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn an_answer_is_read_to_its_end_and_what_is_none_is_told() {
+        let answer = asked(|mut peer| {
+            let mut question = [0; 7];
+            peer.read_exact(&mut question).unwrap();
+            peer.write_all(&question).unwrap();
+        });
+        assert_eq!(answer.unwrap(), b"status\n");
+        // Closed with the question unread: what was answered before counts.
+        let answer = asked(|mut peer| peer.write_all(b"{}\n").unwrap());
+        assert_eq!(answer.unwrap(), b"{}\n");
+        let half = asked(|mut peer| {
+            let mut question = [0; 7];
+            peer.read_exact(&mut question).unwrap();
+            peer.write_all(b"{").unwrap();
+        });
+        assert!(half.unwrap_err().to_string().contains("no whole answer"));
+        let silent = asked(|mut peer| {
+            let mut rest = Vec::new();
+            peer.read_to_end(&mut rest).unwrap();
+        });
+        assert!(silent.unwrap_err().to_string().contains("in time"));
+    }
+
+    #[test]
+    fn nobody_there_is_no_answer_and_a_dead_socket_is_removed() {
+        let dir = TempDir::new();
+        let path = dir.path().join("s");
+        assert!(open(&path, "status\n").unwrap().is_none());
+        drop(Listening::bind(&path).unwrap());
+        assert!(open(&path, "status\n").unwrap().is_none());
+        assert!(!path.exists());
+        fs::write(&path, "").unwrap();
+        // A file refuses as well; it was not made by us and is left alone.
+        assert!(open(&path, "status\n").unwrap().is_none());
+        assert!(path.exists());
     }
 }

@@ -192,6 +192,19 @@ pub(crate) fn kill_group(group: u32, signal: i32) -> io::Result<()> {
     outcome(unsafe { libc::kill(-group, signal) })
 }
 
+/// Whether there is a process of this number (a zombie counts).
+pub(crate) fn process_exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().filter(|id| *id > 0) else {
+        return false;
+    };
+    // SAFETY: has no memory preconditions; signal 0 is none.
+    match outcome(unsafe { libc::kill(pid, 0) }) {
+        Ok(()) => true,
+        // EPERM: it belongs to somebody else.
+        Err(error) => error.raw_os_error() == Some(libc::EPERM),
+    }
+}
+
 /// Whether a process group still has a member (a zombie counts).
 pub(crate) fn group_exists(group: u32) -> bool {
     match kill_group(group, 0) {

@@ -77,11 +77,11 @@ fn target_running(line: &Line) -> Option<Target> {
     let places = places::resolve(line, variable).ok()?;
     // Of no server in particular: only the head of the answer is wanted.
     let found = instances::ask(&places, Some("-"));
-    let urls = found
+    let mut urls = found
         .instances
         .iter()
         .filter_map(|instance| instance.url.as_deref());
-    urls.filter_map(|url| target_of(url)).next()
+    urls.find_map(target_of)
 }
 
 /// `/health` at the URL of an instance; one that listens everywhere is here as well.
