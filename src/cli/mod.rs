@@ -16,10 +16,6 @@ mod out;
 mod places;
 mod suggest;
 mod table;
-#[expect(
-    unused_imports,
-    reason = "the commands that ask and that compare files are still to come"
-)]
 mod terminal;
 
 use std::env;

@@ -263,12 +263,7 @@ impl Session {
         }
         let mut line = Progress::new();
         let result = check::start_each(servers, Some(CHECK_PATIENCE), &mut |progress| {
-            line.show(&format!(
-                "checking servers ({} of {}): {}",
-                progress.done,
-                progress.total,
-                progress.waiting.join(", ")
-            ));
+            line.show(&progress.line());
         });
         line.clear();
         result
