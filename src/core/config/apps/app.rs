@@ -127,10 +127,10 @@ impl App {
             (How::Manual(text), _) => text(own),
             (How::Automatic(how), OwnEntry::Url(url)) => match how.own_url {
                 OwnUrl::ByHand(text) => text(url),
-                OwnUrl::Entry(entry) => self.into_file(how, &entry(url)),
+                OwnUrl::Entry(entry) => self.by_hand(how, &entry(url)),
             },
             (How::Automatic(how), OwnEntry::Command { command, args }) => {
-                self.into_file(how, &(how.own_command)(command, args))
+                self.by_hand(how, &(how.own_command)(command, args))
             }
         }
     }
@@ -145,7 +145,7 @@ impl App {
     }
 
     /// How to put an entry into its file by hand.
-    fn into_file(&self, how: &Automatic, entry: &Json) -> String {
+    fn by_hand(&self, how: &Automatic, entry: &Json) -> String {
         let nowhere = Surroundings::nowhere();
         let candidates = (how.files)(&nowhere);
         let way = candidates

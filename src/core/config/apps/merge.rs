@@ -132,9 +132,11 @@ impl<'a> Merge<'a> {
 
 fn refusal(error: EditError) -> Refusal {
     match error {
-        EditError::NotJson(error) | EditError::NotAnObject(error) | EditError::Twice(error) => {
-            Refusal::Mcp(error)
-        }
+        EditError::NotJson(error)
+        | EditError::NotAnObject(error)
+        | EditError::NotAnArray(error)
+        | EditError::Twice(error) => Refusal::Mcp(error),
+        EditError::TooMuch(why) => Refusal::NoRoom("mcp.json", why.to_string()),
         _ => Refusal::NotAsMeant("mcp.json"),
     }
 }

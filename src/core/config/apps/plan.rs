@@ -106,6 +106,8 @@ pub enum Refusal {
     Manual,
     /// More servers than `mcp.json` may hold.
     TooMany,
+    /// A new text would be longer, deeper or fuller than files may be; which file, and what.
+    NoRoom(&'static str, String),
     /// Reading the result back did not give what was meant. A fault of ours.
     NotAsMeant(&'static str),
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Refusal {
             Self::NoUrl => f.write_str("the application takes no URL out of its file"),
             Self::Manual => f.write_str("the application can only be set up by hand"),
             Self::TooMany => f.write_str("mcp.json cannot hold so many servers"),
+            Self::NoRoom(what, why) => write!(f, "{what} has no room for it: {why}"),
             Self::NotAsMeant(what) => write!(
                 f,
                 "{what} did not read back as meant; nothing was changed. \

@@ -98,9 +98,11 @@ fn one_by_one(
 
 fn refusal(error: EditError) -> Refusal {
     match error {
-        EditError::NotJson(error) | EditError::NotAnObject(error) | EditError::Twice(error) => {
-            Refusal::App(error)
-        }
+        EditError::NotJson(error)
+        | EditError::NotAnObject(error)
+        | EditError::NotAnArray(error)
+        | EditError::Twice(error) => Refusal::App(error),
+        EditError::TooMuch(why) => Refusal::NoRoom("the application's file", why.to_string()),
         _ => Refusal::NotAsMeant("the application's file"),
     }
 }
