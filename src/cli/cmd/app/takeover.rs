@@ -92,7 +92,7 @@ impl Job<'_> {
             Refusal::NoUrl | Refusal::Manual => {
                 format!("{refusal}; 1mcp app consolidate {id} --manual-only says how")
             }
-            Refusal::TooMany => format!("{refusal}; nothing was changed"),
+            Refusal::TooMany | Refusal::NoRoom(..) => format!("{refusal}; nothing was changed"),
             Refusal::NotAsMeant(_) => refusal.to_string(),
         })
     }
