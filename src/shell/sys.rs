@@ -5,6 +5,8 @@
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
+pub(crate) mod files;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io;

@@ -10,9 +10,8 @@ mod meta;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub(crate) use meta::{Imported, Meta, Operation, sha256};
 
 use super::failure::reason;
 use crate::shell::clock::{rfc3339, unix_ms};
-use crate::shell::disk::{self, Lock};
+use crate::shell::disk::{self, Lock, files};
 
 /// How long another command may be at it.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -140,8 +139,8 @@ impl Store {
             .and_then(|()| disk::replace_atomically(&beside, meta.render().as_bytes(), 0o600));
         if let Err(error) = written {
             // Half a backup is only in the way.
-            let _left = fs::remove_file(&beside);
-            let _left = fs::remove_file(&file);
+            let _left = files::remove(&beside);
+            let _left = files::remove(&file);
             return Err(error.to_string());
         }
         Ok(Backup { meta, file })
@@ -152,13 +151,11 @@ impl Store {
             return Ok(());
         }
         // Secrets are in the files.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)?;
+        files::make_directories(&self.dir)?;
         let made = self.dir.ancestors().take(2);
         for made in made.filter_map(|path| File::open(path).ok()) {
-            disk::give_to_owner(&made, &self.config_dir);
+            // Kept or not: it is only tidier.
+            let _kept = disk::give_to_owner(&made, &self.config_dir);
         }
         Ok(())
     }
@@ -218,7 +215,7 @@ impl Store {
         let _lock = Lock::acquire(&self.dir.join("backups"), LOCK_WAIT)
             .map_err(|error| error.to_string())?;
         let removed =
-            fs::remove_file(meta_of(&backup.file)).and_then(|()| fs::remove_file(&backup.file));
+            files::remove(&meta_of(&backup.file)).and_then(|()| files::remove(&backup.file));
         removed.map_err(|error| format!("removing {}: {}", backup.file.display(), reason(&error)))
     }
 }

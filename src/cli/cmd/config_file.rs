@@ -1,8 +1,6 @@
 //! Reading and changing `mcp.json` for the commands that do: under a lock, byte-splicing,
 //! atomically, and never over a change that somebody else made meanwhile.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,10 +12,10 @@ use crate::cli::failure::{Failure, reason};
 use crate::cli::out;
 use crate::cli::places::Places;
 use crate::shell;
-use crate::shell::disk::{self, DiskError, Lock};
+use crate::shell::disk::{self, DiskError, Lock, files};
 
 /// How long another command may hold the lock.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How often an edit is begun anew because the file changed under it (an editor does not lock).
 const TRIES: usize = 3;
 
@@ -56,14 +54,10 @@ pub(super) fn change(
     let parent = path.parent().unwrap_or(Path::new("/"));
     if !parent.exists() {
         // What is kept here is the owner's business alone.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(|error| {
-                let text = format!("creating {}: {}", parent.display(), reason(&error));
-                Failure::Failed(text)
-            })?;
+        files::make_directories(parent).map_err(|error| {
+            let text = format!("creating {}: {}", parent.display(), reason(&error));
+            Failure::Failed(text)
+        })?;
     }
     let _lock = Lock::acquire(path, LOCK_WAIT).map_err(|error| failed(&error))?;
     let mut tries = TRIES;

@@ -240,8 +240,9 @@ impl Job<'_> {
     fn half_done(&self, failure: Failure, imported: &[apps::Imported]) -> Failure {
         match failure {
             Failure::Failed(text) if !imported.is_empty() => Failure::Failed(format!(
-                "{text} (its servers are in {} already, so nothing is lost and the next run goes \
+                "{} (its servers are in {} already, so nothing is lost and the next run goes \
                  on from there)",
+                text.replace("nothing was changed", "this file was not changed"),
                 self.places.config_file.display()
             )),
             other => other,

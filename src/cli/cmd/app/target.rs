@@ -1,19 +1,18 @@
 //! The file of an application: read, written and removed so that nothing that anybody wrote is
 //! lost, and what went wrong told with what to do about it.
 //!
-//! Leaves nothing beside the file, not even a lock: its directory itself is what gets locked.
+//! Leaves nothing beside the file.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onemcp::limits::CONFIG_BYTES_MAX;
 
 use crate::cli::failure::{Failure, reason};
-use crate::shell::disk::{self, DiskError};
+use crate::shell::disk::{self, DiskError, Lock, files};
 
 /// How long another command may be at it.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -62,40 +61,15 @@ pub(super) fn read(path: &Path) -> Result<Present, Failure> {
     Ok(Present { bytes, mode })
 }
 
-/// Excludes other commands of ours from the file while it is alive.
-#[derive(Debug)]
-pub(super) struct Held {
-    _directory: Option<File>,
-}
-
-/// Locks the file, and removes what killed writers left beside it.
-pub(super) fn hold(path: &Path) -> Result<Held, Failure> {
+/// Locks the file against other commands of ours, and removes what killed writers left beside it.
+/// Where there is no directory yet there is nothing to exclude anybody from.
+pub(super) fn hold(path: &Path) -> Result<Option<Lock>, Failure> {
     let target = behind_links(path);
-    let parent = target.parent().unwrap_or(Path::new("/"));
-    // A directory that cannot be opened cannot be locked; that the file is compared before it is
-    // replaced still holds.
-    let Ok(directory) = File::open(parent) else {
-        return Ok(Held { _directory: None });
-    };
-    let begun = Instant::now();
-    loop {
-        match directory.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(_)) => return Ok(Held { _directory: None }),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= LOCK_WAIT => {
-                let text = format!(
-                    "{} is being changed by another 1mcp; nothing was changed, try again",
-                    path.display()
-                );
-                return Err(Failure::Failed(text));
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-        }
+    if !target.parent().is_some_and(Path::is_dir) {
+        return Ok(None);
     }
-    sweep(&target);
-    Ok(Held {
-        _directory: Some(directory),
-    })
+    let lock = Lock::acquire(path, LOCK_WAIT).map_err(|error| failed(path, &error))?;
+    Ok(Some(lock))
 }
 
 /// Puts `new` in the place of `old`.
@@ -116,7 +90,7 @@ pub(super) fn remove(path: &Path, old: &Present) -> Result<(), NotWritten> {
     if read(path).map_err(NotWritten::Failed)?.bytes != old.bytes {
         return Err(NotWritten::Changed);
     }
-    match fs::remove_file(behind_links(path)) {
+    match files::remove(&behind_links(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             let text = format!("removing {}: {}", path.display(), reason(&error));
             Err(NotWritten::Failed(Failure::Failed(format!(
@@ -131,9 +105,17 @@ pub(super) fn remove(path: &Path, old: &Present) -> Result<(), NotWritten> {
 /// What stopped a change of the file, and what to do about it.
 pub(super) fn failed(path: &Path, error: &DiskError) -> Failure {
     let advice = match error {
-        DiskError::Failed { cause, .. } => advice(path, cause),
+        DiskError::Failed { cause, .. } | DiskError::NotWritable { cause, .. } => {
+            advice(path, cause)
+        }
+        DiskError::ReadOnly { .. } | DiskError::NotOurs { .. } | DiskError::MountPoint { .. } => {
+            BY_HAND.to_owned()
+        }
         DiskError::NotDurable { .. } => "; run the command again".to_owned(),
-        _ => String::new(),
+        DiskError::Changed { .. }
+        | DiskError::LinkLoop { .. }
+        | DiskError::NotAFile { .. }
+        | DiskError::Locked { .. } => String::new(),
     };
     Failure::Failed(format!("{error}{advice}"))
 }
@@ -147,23 +129,19 @@ pub(super) fn restless(path: &Path) -> Failure {
     ))
 }
 
-/// What helps against an error of the file system.
+/// What always works.
+const BY_HAND: &str = "; or enter by hand what --manual-only prints";
+
+/// What helps against an error of the file system, beyond what it says itself.
 fn advice(path: &Path, error: &io::Error) -> String {
     let place = behind_links(path);
     let place = place.parent().unwrap_or(Path::new("/")).display();
     match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "; the file is as it was: get write access to it and to {place} (ls -la shows who has \
-             it), or enter by hand what --manual-only prints"
-        ),
-        io::ErrorKind::ReadOnlyFilesystem => format!(
-            "; the file is as it was: {place} is mounted read-only; enter by hand what \
-             --manual-only prints"
-        ),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; the file is as it was: free some space and run the command again".to_owned()
+        io::ErrorKind::PermissionDenied => {
+            format!("; ls -la {place} shows whose they are{BY_HAND}")
         }
-        _ => "; run the command again when that is solved".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => BY_HAND.to_owned(),
+        _ => "; then run the command again".to_owned(),
     }
 }
 
@@ -173,9 +151,7 @@ fn create_parent(path: &Path) -> Result<(), Failure> {
     if parent.exists() {
         return Ok(());
     }
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(parent).map_err(|error| {
+    files::make_directories(parent).map_err(|error| {
         let text = format!("creating {}: {}", parent.display(), reason(&error));
         Failure::Failed(format!("{text}{}", advice(path, &error)))
     })
@@ -192,25 +168,6 @@ pub(super) fn behind_links(path: &Path) -> PathBuf {
         target = target.parent().unwrap_or(Path::new("/")).join(next);
     }
     target
-}
-
-/// Removes `.NAME.DIGITS.DIGITS.tmp` beside the file, and nothing that could be somebody else's.
-fn sweep(target: &Path) {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    let parent = target.parent().unwrap_or(Path::new("/"));
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let found = entry.file_name();
-        let found = found.to_string_lossy();
-        let middle = found.strip_prefix(&prefix);
-        let numbers = middle.and_then(|rest| rest.strip_suffix(".tmp")?.split_once('.'));
-        let digits =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if numbers.is_some_and(|(pid, count)| digits(pid) && digits(count)) {
-            // What cannot be removed is only untidy.
-            let _left = fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -251,18 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn what_killed_writers_left_goes_and_nothing_else() {
+    fn contract_6_locking_leaves_nothing_beside_the_file() {
         let dir = TempDir::new();
         let path = dir.path().join("app.json");
-        let ours = dir.path().join(".app.json.12.0.tmp");
-        let theirs = dir.path().join(".app.json.x.tmp");
-        fs::write(&ours, "").unwrap();
-        fs::write(&theirs, "").unwrap();
-        let held = hold(&path).unwrap();
-        assert!(!ours.exists() && theirs.exists());
-        drop(held);
-        let _again = hold(&path).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no lock file");
+        let killed = dir.path().join(".app.json.12.0.tmp");
+        fs::write(&killed, "").unwrap();
+        drop(hold(&path).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(hold(&dir.path().join("none/app.json")).unwrap().is_none());
     }
 
     #[test]
@@ -271,7 +224,7 @@ mod tests {
         for (number, helps) in [
             (libc::EACCES, "--manual-only"),
             (libc::EROFS, "read-only"),
-            (libc::ENOSPC, "free some space"),
+            (libc::ENOSPC, "free some disk space"),
             (libc::EIO, "again"),
         ] {
             let cause = io::Error::from_raw_os_error(number);

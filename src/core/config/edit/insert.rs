@@ -128,13 +128,14 @@ fn into_empty(
     let inner = format!("{outer}{}", layout.unit);
     let line_end = layout.line_end;
     if let Some(comment) = place::last_comment(text, inside.clone()) {
-        let at = comment.end;
         // Behind the comments. A line comment ends with its line, so a line end follows it.
-        let on_lines = place::has_line_end(text.get(at..inside.end).unwrap_or_default());
-        let written = if on_lines {
-            format!("{line_end}{inner}{}", new.lines(layout, &inner))
+        let rest = comment.end..inside.end;
+        let on_lines = place::has_line_end(text.get(rest).unwrap_or_default());
+        let (at, written) = if on_lines {
+            let written = format!("{line_end}{inner}{}", new.lines(layout, &inner));
+            (place::blanks_after(text, comment.end), written)
         } else {
-            format!(" {}", new.line(layout))
+            (comment.end, format!(" {}", new.line(layout)))
         };
         return vec![Splice::insert(at, written)];
     }

@@ -6,6 +6,8 @@
 //! on the way stands twice, nothing is edited: which of the two counts differs from program to
 //! program. Several edits are made one after the other, each on the text that the last one gave.
 
+#[cfg(test)]
+mod generator;
 mod insert;
 mod layout;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -16,6 +18,8 @@ mod remove;
 mod tests;
 #[cfg(test)]
 mod tests_arrays;
+#[cfg(test)]
+mod tests_properties;
 
 use std::fmt;
 use std::ops::Range;

@@ -3,10 +3,12 @@
 //! For every text and edit: `parse(edit(text)) == edit(parse(text))`.
 
 use super::super::jsonc::{self, Dialect, Kind, Value};
-use super::path::steps;
+use std::ops::Range;
+
+use super::path::{Found, find, items, steps};
 use super::{
-    EditError, Splice, Step, append_element, append_splices, remove, remove_splices, rename,
-    rename_splices, set, set_splices,
+    EditError, Splice, Step, append_element, append_splices, layout, remove, remove_splices,
+    rename, rename_splices, set, set_splices,
 };
 
 /// A value without positions.
@@ -131,9 +133,9 @@ pub(in super::super) fn checked(text: &[u8], edit: &Edit<'_>) -> Option<Vec<u8>>
     };
     let edited = match edited {
         Ok(edited) => edited,
-        Err(error) => return refused(text, &error),
+        Err(error) => return refused(text, edit, &error),
     };
-    check_untouched(text, &splices.unwrap_or_default());
+    check_untouched(text, edit, &splices.unwrap_or_default());
     let mut model = Plain::parse(text).unwrap_or(Plain::Object(Vec::new()));
     let done = match edit {
         // A document that was empty and now is an array.
@@ -163,26 +165,132 @@ pub(in super::super) fn checked_remove(text: &[u8], path: &[&str]) -> Option<Vec
     checked(text, &Edit::Remove(&steps(path)))
 }
 
-fn refused(text: &[u8], error: &EditError) -> Option<Vec<u8>> {
+fn refused(text: &[u8], edit: &Edit<'_>, error: &EditError) -> Option<Vec<u8>> {
     let readable = Plain::parse(text).is_some();
-    assert_eq!(readable, !matches!(error, EditError::NotJson(_)), "{error}");
+    match error {
+        EditError::NotJson(_) => assert!(!readable, "{error}"),
+        // Neither needs to look at the document.
+        EditError::EmptyPath | EditError::NoElement(_) => {}
+        EditError::BadValue(_) => assert!(matches!(edit, Edit::Set(..) | Edit::Append(..))),
+        EditError::TooMuch(_) => {}
+        _ => assert!(readable, "{error}"),
+    }
     None
 }
 
-/// Splices are in order and end where they may; a comma and blanks are all that goes beside one
-/// value.
-fn check_untouched(text: &[u8], splices: &[Splice]) {
+/// Splices are in order; nothing goes but what was meant, with blanks and a comma; every line end
+/// that comes is one of the file's.
+fn check_untouched(text: &[u8], edit: &Edit<'_>, splices: &[Splice]) {
     let mut at = 0;
-    for Splice { range, .. } in splices {
+    let line_end = layout::line_end(text);
+    for Splice { range, text: new } in splices {
         assert!(at <= range.start && range.start <= range.end && range.end <= text.len());
         at = range.end;
+        assert!(
+            !new.replace(line_end, "").contains(['\r', '\n']),
+            "{edit:?}"
+        );
     }
-    let bytes = |splice: &Splice| text.get(splice.range.clone()).unwrap_or_default();
-    let small = |splice: &&Splice| {
-        let mut bytes = bytes(splice).iter();
-        bytes.all(|byte| byte.is_ascii_whitespace() || *byte == b',')
+    let meant = meant(text, edit);
+    for Splice { range, text: new } in splices {
+        let inner = meant.start.max(range.start)..meant.end.min(range.end);
+        let blank = |range: Range<usize>| {
+            let mut bytes = text.get(range).unwrap_or_default().iter();
+            bytes.all(|byte| byte.is_ascii_whitespace() || *byte == b',')
+        };
+        let small = if inner.is_empty() {
+            blank(range.clone())
+        } else {
+            assert!(new.is_empty() || *range == meant, "{edit:?}");
+            blank(range.start..inner.start) && blank(inner.end..range.end)
+        };
+        assert!(small, "{edit:?} takes {range:?} of {}", show(text, b""));
+    }
+}
+
+/// What an edit takes away or replaces: an item, a value, or nothing.
+fn meant(text: &[u8], edit: &Edit<'_>) -> Range<usize> {
+    let Ok(root) = jsonc::parse(text, Dialect::Relaxed) else {
+        return 0..0;
     };
-    assert!(splices.iter().filter(|splice| !small(splice)).count() <= 1);
+    let (Edit::Set(path, _) | Edit::Remove(path) | Edit::Append(path, _) | Edit::Rename(path, _)) =
+        edit;
+    let Ok(Found::Item {
+        container,
+        index,
+        value,
+        ..
+    }) = find(text, &root, path)
+    else {
+        return 0..0;
+    };
+    let start = items(text, container)
+        .get(index)
+        .map_or(0, |item| item.start);
+    match edit {
+        Edit::Set(..) => value.at.range(),
+        Edit::Remove(_) => start..value.at.end,
+        Edit::Append(..) => 0..0,
+        Edit::Rename(..) => container
+            .members()
+            .get(index)
+            .map_or(0..0, |member| member.key_at.range()),
+    }
+}
+
+/// Makes an edit, then all that should follow from it: the same again changes nothing, and what is
+/// new goes without a trace.
+pub(in super::super) fn checked_twice(text: &[u8], edit: &Edit<'_>) -> Option<Vec<u8>> {
+    let edited = checked(text, edit)?;
+    let made = match edit {
+        Edit::Set(path, _) => {
+            let again = checked(&edited, edit);
+            assert!(again.as_ref() == Some(&edited), "{}", show(text, &edited));
+            made(text, path, false)
+        }
+        Edit::Append(path, _) => made(text, path, true),
+        Edit::Remove(_) | Edit::Rename(..) => None,
+    };
+    if let Some((path, was_blank)) = made {
+        let back = checked(&edited, &Edit::Remove(&path));
+        let back = back.unwrap_or_default();
+        let shown = String::from_utf8_lossy(&edited);
+        assert!(
+            back == text || was_blank,
+            "{edit:?}, by way of\n{shown}\n{}",
+            show(text, &back)
+        );
+    }
+    if let Edit::Rename([outer @ .., Step::Key(old)], new) = edit {
+        let renamed = [outer, &[Step::Key(new)][..]].concat();
+        let back = checked(&edited, &Edit::Rename(&renamed, old)).unwrap_or_default();
+        assert_eq!(Plain::parse(&back), Plain::parse(text), "{edit:?}");
+    }
+    Some(edited)
+}
+
+/// The outermost item that an edit adds, and whether its container held blanks alone: those go with
+/// the item.
+fn made<'a>(text: &[u8], path: &[Step<'a>], appends: bool) -> Option<(Vec<Step<'a>>, bool)> {
+    let root = jsonc::parse(text, Dialect::Relaxed).ok()?;
+    let element = |array| {
+        let end = [Step::Index(items(text, array).len())];
+        [path, &end[..]].concat()
+    };
+    let (container, made) = match find(text, &root, path).ok()? {
+        Found::Nothing {
+            container, rest, ..
+        } => {
+            let depth = path.len() - rest.len() + 1;
+            (container, path.get(..depth)?.to_vec())
+        }
+        Found::Root if appends => (&root, element(&root)),
+        Found::Item { value, .. } if appends => (value, element(value)),
+        Found::Root | Found::Item { .. } => return None,
+    };
+    let inside = text.get(container.at.start + 1..container.at.end - 1)?;
+    let was_blank = !inside.is_empty() && inside.iter().all(u8::is_ascii_whitespace);
+    Some((made, was_blank))
 }
 
 fn show(text: &[u8], edited: &[u8]) -> String {

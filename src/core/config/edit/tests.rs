@@ -1,4 +1,5 @@
 use super::super::fuzzing;
+use super::generator::Generator;
 use super::model::{Plain, checked_remove, checked_set};
 use super::*;
 
@@ -268,88 +269,6 @@ fn keys_are_escaped_and_found_decoded() {
     let made = checked_set(b"{}", &[key], "1").unwrap();
     assert!(Plain::parse(&made).is_some());
     removes("{\"\\u0061\": 1}", &["a"], "{}");
-}
-
-/// A small generator of documents as people leave them behind: xorshift, so that a failure names
-/// a seed that shows it again.
-struct Generator(u64);
-
-impl Generator {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.below(choices.len())]
-    }
-
-    fn trivia(&mut self, out: &mut String) {
-        for _ in 0..self.below(3) {
-            out.push_str(self.pick(&[
-                " ",
-                "  ",
-                "\t",
-                "\n",
-                "\r\n",
-                "\n  ",
-                "\r\n\t",
-                "\r",
-                "/**/",
-                "/* c\n */",
-                "// l\n",
-                "// l , } {\r\n",
-                "//\r",
-            ]));
-        }
-    }
-
-    fn value(&mut self, out: &mut String, depth: usize) {
-        let kinds = if depth > 3 { 4 } else { 7 };
-        match self.below(kinds) {
-            0 => out.push_str("null"),
-            1 => out.push_str("true"),
-            2 => out.push_str(self.pick(&["0", "-1.5e3", "10"])),
-            3 => out.push_str(self.pick(&["\"\"", "\"s\"", "\"// no\"", "\"\\u00e4}\\\"\""])),
-            4 => self.container(out, depth, '[', ']'),
-            _ => self.container(out, depth, '{', '}'),
-        }
-    }
-
-    fn container(&mut self, out: &mut String, depth: usize, open: char, close: char) {
-        out.push(open);
-        self.trivia(out);
-        let count = self.below(4);
-        for index in 0..count {
-            if open == '{' {
-                out.push_str(["\"k0\"", "\"k1\"", "\"k2\""][index]);
-                self.trivia(out);
-                out.push(':');
-                self.trivia(out);
-            }
-            self.value(out, depth + 1);
-            self.trivia(out);
-            if index + 1 < count || self.below(3) == 0 {
-                out.push(',');
-                self.trivia(out);
-            }
-        }
-        out.push(close);
-    }
-
-    fn document(&mut self) -> String {
-        let mut out = self.pick(&["", "", "\u{feff}"]).to_owned();
-        self.trivia(&mut out);
-        self.container(&mut out, 0, '{', '}');
-        self.trivia(&mut out);
-        out
-    }
 }
 
 #[test]
