@@ -176,8 +176,10 @@ impl Store {
 
     /// All backups. The error is a sentence without its end.
     pub(crate) fn list(&self) -> Result<Found, String> {
-        let failed =
-            |error: io::Error| format!("reading {}: {}", self.dir.display(), reason(&error));
+        let failed = |error: io::Error| {
+            let why = format!("reading {}: {}", self.dir.display(), reason(&error));
+            format!("{why}; try again when that is solved")
+        };
         let mut found = Found::default();
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
@@ -200,7 +202,8 @@ impl Store {
             } else if name.ends_with(".json") && !name.starts_with('.') {
                 match load(&path) {
                     Ok(backup) => found.backups.push(backup),
-                    Err(why) => found.broken.push((path, why)),
+                    Err(NotLoaded::Broken(why)) => found.broken.push((path, why)),
+                    Err(NotLoaded::Unreadable(why)) => return Err(why),
                 }
             }
         }
@@ -240,15 +243,28 @@ impl Backup {
     }
 }
 
-/// Reads a backup by the path of its bytes. The error is a part of a sentence.
-pub(crate) fn load(file: &Path) -> Result<Backup, String> {
+/// Why there is no backup; a part of a sentence.
+#[derive(Debug)]
+pub(crate) enum NotLoaded {
+    /// It is none, or only half of one.
+    Broken(String),
+    /// It may be a good one, but cannot be read now.
+    Unreadable(String),
+}
+
+/// Reads a backup by the path of its bytes.
+pub(crate) fn load(file: &Path) -> Result<Backup, NotLoaded> {
     let beside = meta_of(file);
-    let bytes = disk::read_bounded(&beside, CONFIG_BYTES_MAX)
-        .map_err(|error| format!("{}: {}", beside.display(), reason(&error)))?;
+    let bytes = disk::read_bounded(&beside, CONFIG_BYTES_MAX).map_err(|error| {
+        let why = format!("reading {}: {}", beside.display(), reason(&error));
+        NotLoaded::Unreadable(format!("{why}; try again when that is solved"))
+    })?;
     let Some(bytes) = bytes else {
-        return Err("incomplete: there is no .meta.json beside it".to_owned());
+        let why = "incomplete: there is no .meta.json beside it";
+        return Err(NotLoaded::Broken(why.to_owned()));
     };
-    let meta = Meta::read(&bytes).map_err(|why| format!("{}: {why}", beside.display()))?;
+    let meta = Meta::read(&bytes)
+        .map_err(|why| NotLoaded::Broken(format!("{}: {why}", beside.display())))?;
     Ok(Backup {
         meta,
         file: file.to_path_buf(),

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::backups::{self, Backup, Found, Store};
+use crate::cli::backups::{self, Backup, Found, NotLoaded, Store};
 use crate::cli::failure::Failure;
 
 /// The backups to give back, one for each file.
@@ -90,7 +90,8 @@ fn by_path(config_dir: &Path, app: Option<&str>, given: &str) -> Result<Backup, 
             config_dir.join("backups").join(app.unwrap_or("")).display()
         )));
     }
-    backups::load(&path).map_err(|why| {
+    backups::load(&path).map_err(|error| {
+        let (NotLoaded::Broken(why) | NotLoaded::Unreadable(why)) = error;
         Failure::Failed(format!(
             "{given} cannot be restored: {why}; if you know where it belongs, copy it there"
         ))

@@ -154,25 +154,24 @@ impl Session {
         let is_done = plans.iter().all(|(_, plan)| plan.already_consolidated);
         let mut checked = Vec::new();
         if !is_done || self.options.force {
-            if let Some(warning) = self.own.warning.as_deref().filter(|_| self.starts_us()) {
-                out::note(warning);
-            }
             self.ask_if_running(app)?;
         }
         if !is_done && !self.options.force {
             checked = self.check(&plans)?;
         }
         self.carry_out(&wanted, &files, &checked, report)?;
+        if let Some(warning) = self.own.warning.as_deref()
+            && self.options.url.is_none()
+            && (!is_done || self.options.force)
+        {
+            report.note(warning);
+        }
         for file in wanted.left_in_project() {
             report.note(&format!(
                 "{file} of this project has servers of its own; take them over with --project"
             ));
         }
         Ok(())
-    }
-
-    fn starts_us(&self) -> bool {
-        self.options.url.is_none()
     }
 
     fn job<'j>(&'j self, wanted: &'j Wanted<'_>, selected: &'j Selected) -> Job<'j> {
