@@ -122,6 +122,11 @@ fn contract_6_consolidate_killed_at_any_operation() {
 }
 
 #[test]
+fn contract_6_consolidate_killed_after_half_of_any_write() {
+    consolidate_survives("kill-short");
+}
+
+#[test]
 fn contract_6_restore_with_any_operation_failing_or_killed() {
     let (original, after) = (text().0, after());
     for how in ["EIO", "kill"] {

@@ -337,3 +337,74 @@ fn contract_6_a_server_that_does_not_start_is_a_warning() {
     assert!(out.contains("mcp status broken"), "{out}");
     assert!(home.read(FILE).contains("\"1mcp\""));
 }
+
+#[test]
+fn contract_6_every_edition_and_profile_and_the_project_when_asked() {
+    let home = Dir::new();
+    let entry = |name: &str| {
+        let server = json!({"command": fixture(), "type": "stdio"});
+        json!({"servers": {name: server}, "inputs": []}).to_string()
+    };
+    for (directory, name) in [
+        ("Code/User", "plain"),
+        ("Code/User/profiles/-5f", "profile"),
+        ("Code - Insiders/User", "insiders"),
+    ] {
+        fs::create_dir_all(home.file(&format!(".config/{directory}"))).unwrap();
+        home.write(&format!(".config/{directory}/mcp.json"), entry(name));
+    }
+    fs::create_dir(home.file(".vscode")).unwrap();
+    home.write(".vscode/mcp.json", entry("project"));
+    let force = ["app", "consolidate", "vscode", "--force"];
+    let ended = one(&home, &force);
+    assert!(ended.expect(0).err.contains("--project"), "{ended:?}");
+    let state = |home: &Dir| {
+        let status = one(home, &["app", "status", "vscode", "--json"]).json();
+        let files = status["files"].as_array().unwrap().clone();
+        let states = files
+            .iter()
+            .map(|file| file["state"].as_str().unwrap().to_owned());
+        states.collect::<Vec<String>>()
+    };
+    let mut all = state(&home);
+    all.sort();
+    assert_eq!(
+        all,
+        ["consolidated", "consolidated", "consolidated", "direct"]
+    );
+    let list = one(&home, &["mcp", "list", "--json"]).json();
+    assert_eq!(list["servers"].as_array().unwrap().len(), 3, "{list}");
+    // What one command did, one command undoes.
+    one(&home, &["app", "restore", "vscode"]).expect(0);
+    assert_eq!(state(&home), ["direct"; 4]);
+    assert_eq!(
+        home.read(".config/Code/User/profiles/-5f/mcp.json"),
+        entry("profile")
+    );
+    one(&home, &[&force[..], &["--project"]].concat()).expect(0);
+    assert!(home.read(".vscode/mcp.json").contains("\"1mcp\""));
+    one(&home, &["app", "restore", "vscode"]).expect(0);
+    assert_eq!(home.read(".vscode/mcp.json"), entry("project"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn contract_6_an_application_that_runs_is_said() {
+    let home = home();
+    let app = home.file("claude-desktop");
+    let copy = ["/bin/cat", &app];
+    let copied = crate::support::program::other("cp", home.path(), &copy);
+    crate::support::program::run(&mut { copied }).expect(0);
+    let mut running = crate::support::program::other(&app, home.path(), &[]);
+    let _running = crate::support::program::Beside::start(&mut running);
+    let ended = one(&home, &with(&CONSOLIDATE, &["--force"]));
+    assert!(
+        ended.expect(0).err.contains("Claude Desktop is running"),
+        "{ended:?}"
+    );
+    let ended = one(&home, &RESTORE);
+    assert!(
+        ended.expect(0).err.contains("Claude Desktop is running"),
+        "{ended:?}"
+    );
+}

@@ -222,6 +222,24 @@ impl Report {
         }
     }
 
+    /// The same for scripts.
+    fn changes(&self, file: &File) -> Option<Vec<Value>> {
+        let What::WouldDo(changes) = &file.what else {
+            return None;
+        };
+        let shown = |(path, old, new): &Change| {
+            let (old, new) = match self.show_secrets {
+                true => (old.clone(), new.clone()),
+                false => (masked::text(old), masked::text(new)),
+            };
+            json!({
+                "file": path.display().to_string(),
+                "diff": terminal::diff(Terminal::plain(), &old, &new),
+            })
+        };
+        Some(changes.iter().map(shown).collect())
+    }
+
     fn next_steps(&self, text: &mut String) {
         let mut told: Vec<&str> = Vec::new();
         for file in &self.files {
@@ -309,6 +327,7 @@ impl Report {
             "alreadyThere": there.collect::<Vec<Value>>(),
             "kept": kept.collect::<Vec<Value>>(),
             "backup": file.backup,
+            "changes": self.changes(file),
             "notes": plan.notes,
         })
     }

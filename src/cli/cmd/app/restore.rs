@@ -238,6 +238,7 @@ impl Session {
             };
             match written {
                 Ok(()) if target::read(&path)?.bytes.as_deref() == text => {
+                    note_edits(backup, &kept);
                     let result = if text.is_some() {
                         "restored"
                     } else {
@@ -399,6 +400,20 @@ impl Session {
             }
         }
         text
+    }
+}
+
+/// What the application or its user changed after a consolidate is not in its backup.
+fn note_edits(backup: &Backup, kept: &Backup) {
+    if let Some(result) = &backup.meta.result_sha256
+        && backup.meta.operation == Operation::Consolidate
+        && *result != kept.meta.sha256
+    {
+        out::note(&format!(
+            "{} was changed after it was consolidated; those changes are in {}",
+            readable(&backup.meta.path),
+            kept.file.display()
+        ));
     }
 }
 

@@ -37,11 +37,11 @@ fn is_named(process: &Path, names: &[&str]) -> bool {
     matches(comm.trim_end(), &program, names)
 }
 
-/// Names are compared as they are, but for the case: `Claude` is `claude`.
+/// Names are compared as they are: `Claude` is the desktop's, `claude` another program.
 fn matches(comm: &str, program: &str, names: &[&str]) -> bool {
     names.iter().any(|name| {
         let cut = name.get(..COMM_BYTES).unwrap_or(name);
-        comm.eq_ignore_ascii_case(cut) || program.eq_ignore_ascii_case(name)
+        comm == cut || program == *name
     })
 }
 
@@ -51,9 +51,10 @@ mod tests {
 
     #[test]
     fn contract_6_a_process_is_told_by_its_name() {
-        assert!(matches("claude", "", &["Claude"]));
-        assert!(matches("electron", "Claude", &["claude"]));
+        assert!(matches("Claude", "", &["Claude"]));
+        assert!(matches("electron", "Claude", &["Claude"]));
         assert!(matches("claude-desktop-", "", &["claude-desktop-bin"]));
+        assert!(!matches("claude", "claude", &["Claude"]));
         assert!(!matches("claude-tools", "claude-tools", &["claude"]));
         assert!(!matches("", "", &["claude"]));
     }

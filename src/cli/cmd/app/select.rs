@@ -49,8 +49,12 @@ impl Wanted<'_> {
             if !place.exists || !self.has_servers(place) {
                 continue;
             }
+            // A profile of an editor reads its own file and no other.
+            let is_profile = place.candidate.path.to_string_lossy().contains('*');
             let newer = all.iter().find(|other| {
-                other.candidate.may_create && other.candidate.variant == place.candidate.variant
+                other.candidate.may_create
+                    && other.candidate.variant == place.candidate.variant
+                    && !is_profile
             });
             if let Some(newer) = newer
                 && !chosen
