@@ -174,6 +174,9 @@ pub const STDERR_LINES_KEPT_MAX: usize = 200;
 pub const STDERR_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Length of one stderr line in the log and in the kept ring; the rest is cut.
 pub const STDERR_LINE_BYTES_MAX: usize = 1024;
+/// `notifications/message` passed on from one session of a server in ten seconds (A11); more are
+/// counted, left out and reported in one line.
+pub const LOG_MESSAGES_PER_10S_MAX: u32 = 2_000;
 /// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
 pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
 /// Length of a server's text (stdout that is no message, an error message) in our log or in a

@@ -47,8 +47,9 @@ impl Configuration {
     }
 
     /// Whether an instance with the same configuration started us: serving would never end.
+    /// The demo serves none of it, so it may stand in the configuration itself.
     pub(crate) fn is_loop(&self, config_dir: &Path) -> bool {
-        self.environment.is_below(&hash_of_directory(config_dir))
+        !self.demo && self.environment.is_below(&hash_of_directory(config_dir))
     }
 
     /// Where `mcp.json` is.

@@ -17,3 +17,4 @@ mod cli_files;
 mod readme;
 mod reloading;
 mod starting;
+mod writing;

@@ -300,6 +300,11 @@ impl World {
         self.hub.pending(link).map(<[u8]>::len).sum()
     }
 
+    /// When an alarm rings, if nothing else happens before.
+    pub(crate) fn next_alarm(&self) -> Option<u64> {
+        self.hub.next_deadline().map(|at| at.0)
+    }
+
     /// How much the hub holds.
     pub(crate) fn counts(&self) -> onemcp::hub::Counts {
         self.hub.counts()

@@ -236,4 +236,13 @@ impl Hall {
             desk.cx.timers.set(Alarm::Waiting, at);
         }
     }
+
+    /// If nobody waits any more, nothing is to wake us. (A stdio gateway that has not started its
+    /// servers yet waits for that.)
+    pub(crate) fn wake_for_none(&self, desk: &mut Desk<'_, '_>) {
+        let started = self.running != Running::NotYet;
+        if started && self.waiting.is_empty() && self.parked.is_empty() {
+            desk.cx.timers.clear(Alarm::Waiting);
+        }
+    }
 }

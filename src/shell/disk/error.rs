@@ -37,6 +37,8 @@ pub(crate) enum DiskError {
     NotAFile {
         /// Which path.
         path: PathBuf,
+        /// "a directory".
+        what: &'static str,
     },
     /// A file that is mounted on its own (as containers do) and so cannot be replaced.
     MountPoint {
@@ -79,7 +81,8 @@ impl fmt::Display for DiskError {
             ),
             Self::NotDurable { path, cause } => write!(
                 f,
-                "{} is written, but not safe from a power failure: {}",
+                "{} is written, but not safe from a power failure: {}; check the disk; nothing has \
+                 to be done again",
                 path.display(),
                 reason(cause)
             ),
@@ -93,9 +96,9 @@ impl fmt::Display for DiskError {
                 "{}: symbolic links that lead in a circle; remove one of them",
                 path.display()
             ),
-            Self::NotAFile { path } => write!(
+            Self::NotAFile { path, what } => write!(
                 f,
-                "{} is not a regular file; move it away, or name another one",
+                "{} is {what} and not a file; move it away, or name another one",
                 path.display()
             ),
             Self::MountPoint { path } => write!(

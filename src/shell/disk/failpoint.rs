@@ -1,13 +1,16 @@
 //! Rehearsed failures, for tests only: the n-th file operation fails, or the process is killed
 //! there. Compiled with the feature `fuzzing` alone, which no release has.
 //!
-//! `ONE_MCP_FAIL_AT=WHERE[:HOW]`. WHERE is a number (the n-th operation of the process, from 1), the
-//! name of an operation (`create`, `write`, `rename` ..: its first one), either with `+` for all
-//! from there on, or `list`, where nothing fails and each operation is told on stderr. HOW is the
-//! name of an errno (`EIO`, which is the default, `ENOSPC` ..) or its number; `short` (half of the
-//! bytes are written, then ENOSPC); `kill` and `kill-after` (SIGKILL before or after the operation);
-//! `kill-short` (after half of the bytes). What happens is told in one line on stderr that begins
-//! with `failpoint:`; a run without that line had fewer than n operations.
+//! `ONE_MCP_FAIL_AT=WHERE[:HOW]`.
+//! - WHERE is a number (the n-th operation of the process, from 1) or the name of an operation
+//!   (`create`, `write`, `rename` ..: its first one); a `+` behind it means all from there on. With
+//!   `list` nothing fails and each operation is told.
+//! - HOW is the name of an errno (`EIO`, which is the default, `ENOSPC` ..) or its number; `short`
+//!   (half of the bytes are written, then ENOSPC); `kill` or `kill-after` (SIGKILL before or after
+//!   the operation); `kill-short` (after half of the bytes).
+//!
+//! What happens is told in a line on stderr that begins with `failpoint:`; a run without that line
+//! had fewer than n operations.
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::replace::existing;
+use super::replace::{check_writable, existing};
 use super::{DiskError, file_name, files, follow_links, give_to_owner, parent_of, sweep_of};
 
 /// How often the lock of another process is looked at.
@@ -37,7 +37,9 @@ impl Lock {
     pub(crate) fn acquire(path: &Path, wait: Duration) -> Result<Self, DiskError> {
         let target = follow_links(path)?;
         // What cannot be replaced is not worth reading; a pipe would be waited for.
-        existing(&target)?;
+        if let Some(old) = existing(&target)? {
+            check_writable(&target, &old)?;
+        }
         let name = format!(".{}.lock", file_name(&target));
         let path = parent_of(&target).join(name);
         let failed = |cause| DiskError::Failed {

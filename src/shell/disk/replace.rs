@@ -129,16 +129,12 @@ impl New<'_> {
             // Another group must not get what the old one had.
             (Kept::Nothing | Kept::User, Some(_), _) => mode = without_group(mode),
         }
-        let set = |mode| {
-            let failed = |cause| self.failed("setting the permissions of", cause);
-            files::set_mode(file, mode).map_err(failed)
-        };
-        set(mode)?;
-        // What shows as the group's bits is the mask of the list if there is one.
-        match files::copy_access_list(self.target, file) {
-            Ok(()) => Ok(()),
-            Err(_not_kept) => set(without_group(mode)),
+        // First the list: what shows as the group's bits is its mask if there is one.
+        if files::copy_access_list(self.target, file).is_err() {
+            mode = without_group(mode);
         }
+        let failed = |cause| self.failed("setting the permissions of", cause);
+        files::set_mode(file, mode).map_err(failed)
     }
 }
 
@@ -194,7 +190,7 @@ fn rename_failed(target: &Path, cause: io::Error) -> DiskError {
 }
 
 /// A file that may not be written to is not to be replaced either, though its directory allows it.
-fn check_writable(target: &Path, old: &Metadata) -> Result<(), DiskError> {
+pub(super) fn check_writable(target: &Path, old: &Metadata) -> Result<(), DiskError> {
     let path = || target.to_path_buf();
     // To the superuser everything is writable.
     if old.mode() & 0o222 == 0 {
@@ -245,8 +241,15 @@ fn read_at_most(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
 pub(super) fn existing(target: &Path) -> Result<Option<Metadata>, DiskError> {
     match files::stat_link(target) {
         Ok(found) if found.is_file() => Ok(Some(found)),
-        Ok(_) => Err(DiskError::NotAFile {
+        Ok(found) => Err(DiskError::NotAFile {
             path: target.to_path_buf(),
+            what: if found.is_dir() {
+                "a directory"
+            } else if found.is_symlink() {
+                "a symbolic link that changes"
+            } else {
+                "a device, socket or pipe"
+            },
         }),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(DiskError::Failed {

@@ -58,3 +58,63 @@ pub(crate) fn kill_self() {
     // SAFETY: raising a signal has no precondition.
     let _never_returns = unsafe { libc::raise(libc::SIGKILL) };
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::shell::disk::tests::TempDir;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    /// Tag, permissions, id; the version before them.
+    fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+        let mut bytes = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(permissions.to_le_bytes());
+            bytes.extend(id.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn give(path: &Path, list: &[u8]) -> bool {
+        let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+            return false;
+        };
+        let name = c"system.posix_acl_access".as_ptr();
+        // SAFETY: two C strings, and as many bytes as are told.
+        let done =
+            unsafe { libc::setxattr(path.as_ptr(), name, list.as_ptr().cast(), list.len(), 0) };
+        done == 0
+    }
+
+    #[test]
+    fn an_access_list_is_taken_over_and_one_too_many_is_taken_away() {
+        let dir = TempDir::new();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        fs::write(&old, "").unwrap();
+        let file = File::create(&new).unwrap();
+        // The group may do nothing, though the mask, which shows as its bits, says more.
+        let none = u32::MAX;
+        let entries = [
+            (1, 6, none),
+            (2, 6, 65534),
+            (4, 0, none),
+            (16, 6, none),
+            (32, 0, none),
+        ];
+        if !give(&old, &list(&entries)) {
+            return;
+        }
+        copy_access_list(&old, &file).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o660);
+        let plain = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&new, plain).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o600);
+        // Away with it: now the bits are the group's own, and those were none.
+        fs::remove_file(&old).unwrap();
+        copy_access_list(&old, &file).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o777, 0o600);
+        assert!(copy_access_list(&old, &file).is_ok(), "it had none");
+    }
+}

@@ -1,7 +1,9 @@
 //! What an application is, and the list of them.
 
+use std::path::PathBuf;
+
 use super::draft::{Draft, Step};
-use super::places::{Candidate, Surroundings};
+use super::places::{Candidate, Level, Surroundings};
 use super::plan::OwnEntry;
 use super::tree::Json;
 use super::{
@@ -58,6 +60,8 @@ pub(super) struct Automatic {
     pub(super) own_url: OwnUrl,
     /// Whether its file lets a server of this name run, all of the file considered.
     pub(super) lets_run: fn(&Json, &str) -> bool,
+    /// What its user should know about the rest of the file.
+    pub(super) notes: fn(&Json) -> Option<String>,
 }
 
 /// What an application does with the URL of a server.
@@ -114,7 +118,17 @@ impl App {
     #[must_use]
     pub fn candidates(&self, around: &Surroundings) -> Vec<Candidate> {
         match &self.how {
-            How::Automatic(how) => (how.files)(around),
+            How::Automatic(how) => {
+                let mut files = (how.files)(around);
+                // In the home directory, the file of the project is that of the user.
+                let user: Vec<PathBuf> = files
+                    .iter()
+                    .filter(|file| file.level == Level::User)
+                    .map(|file| file.path.clone())
+                    .collect();
+                files.retain(|file| file.level == Level::User || !user.contains(&file.path));
+                files
+            }
             How::Manual(_) => Vec::new(),
         }
     }
@@ -175,4 +189,9 @@ pub(super) fn plain_command(command: &str, args: &[String]) -> Json {
 /// For applications whose file says nothing about which servers may run.
 pub(super) const fn all_run(_file: &Json, _name: &str) -> bool {
     true
+}
+
+/// For applications whose file holds nothing else that matters here.
+pub(super) const fn no_notes(_file: &Json) -> Option<String> {
+    None
 }

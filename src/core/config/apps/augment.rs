@@ -4,7 +4,7 @@
 //! `command` with blanks and no `args` is a whole command line for a shell, which we do not start.
 //! Its servers inherit the environment of the editor or of the shell, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings, extension_homes};
 use super::texts;
@@ -23,6 +23,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -23,6 +23,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes,
     }),
 };
 
@@ -64,6 +65,26 @@ fn text(text: &str) -> Text {
             }
             Some(default) => Ok(Some(format!("${{{name}:-{}}}", texts::literal(default)))),
         }
+    })
+}
+
+/// Servers that were added for one directory stand in another place of the same file.
+fn notes(file: &Json) -> Option<String> {
+    let projects = file.get("projects").map_or(&[][..], Json::members);
+    let has_servers = |project: &Json| {
+        let servers = project.get("mcpServers");
+        servers.is_some_and(|servers| !servers.members().is_empty())
+    };
+    let with_servers: Vec<&str> = projects
+        .iter()
+        .filter(|(_, project)| has_servers(project))
+        .map(|(directory, _)| directory.as_str())
+        .collect();
+    (!with_servers.is_empty()).then(|| {
+        format!(
+            "Servers that were added for one directory only stay as they are: {}.",
+            with_servers.join(", ")
+        )
     })
 }
 

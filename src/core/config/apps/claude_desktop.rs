@@ -1,10 +1,10 @@
 //! Claude Desktop. It substitutes nothing: values are used as they stand, so every `$` is doubled.
 //! Its servers are programs; it gives them `HOME`, `LOGNAME`, `PATH`, `SHELL`, `TERM` and `USER`
-//! and what their `env` says, all of which ours get without being told. It knows neither `disabled`
-//! nor tool lists nor timeouts, and no servers by URL: those are entered in its connector dialog.
-//! While it runs it writes its file from memory.
+//! and what their `env` says, all of which ours get without being told. It knows neither
+//! `disabled` nor tool lists nor timeouts, and no servers by URL: those are entered in its
+//! connector dialog. While it runs it writes its file from memory.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Platform, Surroundings};
 use super::texts;
@@ -12,7 +12,8 @@ use super::texts;
 pub(super) const APP: App = App {
     id: "claude-desktop",
     title: "Claude Desktop",
-    aliases: &["claude"],
+    // Not "claude": that could be the other one.
+    aliases: &[],
     kind: Kind::Automatic,
     processes: &["Claude", "claude-desktop"],
     how: How::Automatic(Automatic {
@@ -21,6 +22,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::ByHand(connector),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -1,9 +1,10 @@
 //! Cline, inside VS Code. Newer versions replace `${env:NAME}`; everything else stays as it is.
 //! Timeouts are seconds and for calls only. A URL without a type is HTTP+SSE; old entries call the
-//! type `transportType`. `autoApprove` is its own affair. Its servers get `HOME`, `LOGNAME`, `PATH`,
-//! `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being told.
+//! type `transportType`. `autoApprove` is its own affair. Its servers get `HOME`, `LOGNAME`,
+//! `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being
+//! told.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings, extension_homes};
 use super::texts;
@@ -22,6 +23,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -49,13 +49,7 @@ pub fn consolidate(app: &App, file: &File, request: &Request<'_>) -> Result<Plan
                 .to_owned(),
         );
     }
-    if own.is_some() && !(how.lets_run)(&servers.file, OWN_NAME) {
-        plan.notes.push(format!(
-            "{} is told by its file which servers may run, and 1mcp is not among them: add it to \
-             \"mcp.allowed\" or take it out of \"mcp.excluded\".",
-            app.title
-        ));
-    }
+    plan.notes.extend((how.notes)(&servers.file));
     plan.app_text = rewrite::rewrite(
         &servers,
         request.app_text,

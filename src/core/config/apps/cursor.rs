@@ -1,10 +1,11 @@
 //! Cursor. In `command`, `args`, `env`, `url` and `headers` it replaces `${env:NAME}`,
 //! `${userHome}`, `${pathSeparator}`, `${/}` and the variables of the open folder; everything else
-//! stays as it is. `envFile` names a file with more variables, which we do not read. A URL without
-//! a type is tried as streamable HTTP, then as HTTP+SSE. `auth` holds what `oauth` does with us.
-//! Its servers inherit the environment of the editor, so ours do.
+//! stays as it is. (One difference: with us a variable must be set.) `envFile` names a file with
+//! more variables, which we do not read. A URL without a type is tried as streamable HTTP, then as
+//! HTTP+SSE. `auth` holds what `oauth` does with us. Its servers inherit the environment of the
+//! editor, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts;
@@ -22,6 +23,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -50,12 +50,19 @@ impl<'a> Draft<'a> {
                 return Err(format!("has {key:?} twice"));
             }
         }
-        Ok(Self {
+        let mut draft = Self {
             members: members.to_vec(),
             added: Vec::new(),
             around,
             level,
-        })
+        };
+        // Forms of settings leave such keys behind; they say nothing.
+        for key in ["cwd", "url", "httpUrl", "serverUrl"] {
+            if draft.text(key) == Some("") {
+                draft.take(key);
+            }
+        }
+        Ok(draft)
     }
 
     /// The entry as it is now, and the keys that were added.

@@ -2,11 +2,11 @@
 //! to write a literal dollar before a name. (One difference: it leaves a variable that is not set
 //! as it stands; with us the server fails and names it.) `httpUrl` is streamable HTTP, `url` is
 //! HTTP+SSE unless `type` says otherwise. Timeouts are milliseconds, for calls and for the start.
-//! `includeTools` and `excludeTools` are our `enabledTools` and `disabledTools`. Beside the servers,
-//! `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the environment of
-//! the shell it was started from, so ours do.
+//! `includeTools` and `excludeTools` are our `enabledTools` and `disabledTools`. Beside the
+//! servers, `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the
+//! environment of the shell it was started from, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OWN_NAME, OwnUrl, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts::Text;
@@ -25,6 +25,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run,
+        notes,
     }),
 };
 
@@ -111,6 +112,14 @@ fn lets_run(file: &Json, name: &str) -> bool {
     let is_allowed = names("allowed")
         .is_none_or(|names| names.is_empty() || names.iter().any(|one| one == name));
     is_allowed && !is_excluded
+}
+
+fn notes(file: &Json) -> Option<String> {
+    (!lets_run(file, OWN_NAME)).then(|| {
+        "The file says which servers may run, and 1mcp is not among them: add it to \
+         \"mcp.allowed\", or take it out of \"mcp.excluded\"."
+            .to_owned()
+    })
 }
 
 fn own_url(url: &str) -> Json {

@@ -99,10 +99,17 @@ impl<'a> Merge<'a> {
         if count + self.new.len() > SERVERS_MAX {
             return Err(Refusal::TooMany);
         }
+        let is_first = self.file.get("mcpServers").is_none();
         for (name, json) in &self.new {
             let path = ["mcpServers", name.as_str()];
-            text = edit::set(&text, &path, &json.text()).map_err(refusal)?;
             self.file.set(&path, json.clone());
+            if !is_first {
+                text = edit::set(&text, &path, &json.text()).map_err(refusal)?;
+            }
+        }
+        if is_first {
+            let all = Json::Object(self.new.clone());
+            text = edit::set(&text, &["mcpServers"], &all.text()).map_err(refusal)?;
         }
         let not_as_meant = Refusal::NotAsMeant("mcp.json");
         let all_read = read(&text, &Environment::default()).is_ok_and(|config| {

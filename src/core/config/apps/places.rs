@@ -55,6 +55,10 @@ pub struct Candidate {
     /// Whether it is made when it is missing. If not, it counts only if it exists and
     /// [`super::inspect`] finds servers in it (an older place that is still read, say).
     pub may_create: bool,
+    /// Whether our entry belongs into it. If not, it is an older place that is still read: its
+    /// servers are taken over with [`super::Request::own`] `None`, and the entry goes into the
+    /// candidate of the same level and variant that comes before it.
+    pub gets_entry: bool,
     /// What is in it.
     pub file: &'static File,
 }
@@ -111,6 +115,7 @@ impl Candidate {
             level: Level::User,
             variant: "",
             may_create: true,
+            gets_entry: true,
             file,
         }
     }
@@ -132,6 +137,14 @@ impl Candidate {
         Self {
             may_create: false,
             ..self
+        }
+    }
+
+    /// An older place that is still read.
+    pub(super) fn older(self) -> Self {
+        Self {
+            gets_entry: false,
+            ..self.may_not_create()
         }
     }
 }

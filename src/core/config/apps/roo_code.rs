@@ -1,10 +1,10 @@
 //! Roo Code, inside VS Code. It replaces `${env:NAME}` and the variables of the open folder in all
-//! strings; everything else stays as it is. Timeouts are seconds and for calls only. `disabledTools`
-//! means what it does with us; `alwaysAllow` is its own affair. Its servers get `HOME`, `LOGNAME`,
-//! `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being told.
-//! A project's servers start in the project.
+//! strings; everything else stays as it is. Timeouts are seconds and for calls only.
+//! `disabledTools` means what it does with us; `alwaysAllow` is its own affair. Its servers get
+//! `HOME`, `LOGNAME`, `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get
+//! without being told. A project's servers start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings, extension_homes};
 use super::texts;
@@ -23,6 +23,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

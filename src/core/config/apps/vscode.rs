@@ -1,12 +1,13 @@
 //! VS Code, its Insiders edition and VSCodium. It replaces `${env:NAME}`, `${userHome}`,
 //! `${pathSeparator}` and `${/}`; variables of the window, of settings and `${input:..}` are its
-//! own; everything else stays as it is. A leading `~` in `command`, `args` and `cwd` is the home
-//! directory. In `env`, numbers are text, `null` takes a variable away, and `PATH` is appended to
-//! the one that is there. `envFile` names a file with more variables, which we do not read. Its
-//! servers inherit the environment of the editor, so ours do. A URL is tried as streamable HTTP,
-//! then as HTTP+SSE. Older versions read the servers from `settings.json`.
+//! own; everything else stays as it is. (One difference: a variable that is not set is empty
+//! there; with us the server fails and names it.) A leading `~` in `command`, `args` and `cwd` is
+//! the home directory. In `env`, numbers are text, `null` takes a variable away, and `PATH` is
+//! appended to the one that is there. `envFile` names a file with more variables, which we do not
+//! read. Its servers inherit the environment of the editor, so ours do. A URL is tried as
+//! streamable HTTP, then as HTTP+SSE. Older versions read the servers from `settings.json`.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{CODE_EDITIONS, Candidate, Platform, Surroundings};
 use super::texts;
@@ -24,6 +25,7 @@ pub(super) const APP: App = App {
         own_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 
@@ -49,7 +51,8 @@ static OLD_FILE: File = File {
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let mut files = Vec::new();
-    for (folder, edition) in CODE_EDITIONS {
+    let profiles = ["profile", "VS Code Insiders, profile", "VSCodium, profile"];
+    for ((folder, edition), profile) in CODE_EDITIONS.into_iter().zip(profiles) {
         let folder = around.config(folder);
         let user = folder.join("User");
         let file = |below: &str, what| {
@@ -59,15 +62,17 @@ fn files(around: &Surroundings) -> Vec<Candidate> {
             Candidate::user(path, folder.clone(), what).of(edition)
         };
         files.push(file("mcp.json", &FILE));
-        files.push(file("profiles/*/mcp.json", &FILE).may_not_create());
-        files.push(file("settings.json", &OLD_FILE).may_not_create());
+        files.push(file("settings.json", &OLD_FILE).older());
+        // A profile does not read the file of the default one: it needs an entry of its own.
+        let profiles = file("profiles/*/mcp.json", &FILE).of(profile);
+        files.push(profiles.may_not_create());
     }
     if let Some(project) = &around.project {
         let folder = project.join(".vscode");
         let trace = folder.clone();
         files.push(Candidate::project(folder.join("mcp.json"), trace, &FILE));
         let settings = folder.join("settings.json");
-        files.push(Candidate::project(settings, folder, &OLD_FILE));
+        files.push(Candidate::project(settings, folder, &OLD_FILE).older());
     }
     files
 }

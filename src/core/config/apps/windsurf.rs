@@ -1,10 +1,10 @@
 //! Windsurf. In `command`, `args`, `env`, `serverUrl`, `url` and `headers` it replaces
 //! `${env:NAME}`; `${file:PATH}` is the content of a file, which we do not read; everything else
 //! stays as it is. `serverUrl` or `url` is tried as streamable HTTP unless it ends in `/sse`.
-//! `disabled` and `disabledTools` mean what they do with us. Its servers inherit the environment of
-//! the editor, so ours do.
+//! `disabled` and `disabledTools` mean what they do with us. Its servers inherit the environment
+//! of the editor, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts;
@@ -22,6 +22,7 @@ pub(super) const APP: App = App {
         own_command: plain_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -1,11 +1,11 @@
-//! Zed. It substitutes nothing, so every `$` is doubled. An entry has `command`, `args`, `env` or a
-//! `url`; older ones have `"source": "custom"`, the oldest a `command` that is an object with
-//! `path`, `args` and `env`. Without command and URL it configures an extension's server, which only
-//! Zed can start. Timeouts are seconds and for calls only. `"enabled": false` is our `disabled`. Its
-//! servers inherit the environment of the editor, so ours do. A project's servers start in the
-//! project.
+//! Zed. It substitutes nothing, so every `$` is doubled. An entry has `command`, `args`, `env` or
+//! a `url`; older ones have `"source": "custom"`, the oldest a `command` that is an object with
+//! `path`, `args` and `env`. Without command and URL it configures an extension's server, which
+//! only Zed can start. Timeouts are seconds and for calls only. `"enabled": false` is our
+//! `disabled`. Its servers inherit the environment of the editor, so ours do. A project's servers
+//! start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run};
+use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Platform, Surroundings};
 use super::texts;
@@ -23,6 +23,7 @@ pub(super) const APP: App = App {
         own_command,
         own_url: OwnUrl::Entry(own_url),
         lets_run: all_run,
+        notes: no_notes,
     }),
 };
 

@@ -3,7 +3,8 @@
 use super::super::jsonc::Value;
 use super::super::render::Layout;
 use super::path::{Item, items};
-use super::{New, Splice, layout as place};
+use super::value::New;
+use super::{Splice, layout as place};
 use crate::json::write;
 
 /// What is put in: a member, or an element if it has no key.

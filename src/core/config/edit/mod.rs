@@ -13,6 +13,7 @@ mod layout;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod model;
 mod path;
+mod plan;
 mod remove;
 #[cfg(test)]
 mod tests;
@@ -20,15 +21,15 @@ mod tests;
 mod tests_arrays;
 #[cfg(test)]
 mod tests_properties;
+mod value;
 
 use std::fmt;
 use std::ops::Range;
 
-use super::jsonc::{self, BOM, Dialect, Kind, Unreadable, Value, Why};
+use super::jsonc::{self, Dialect, Unreadable, Why};
 use super::model::ReadError;
-use super::render::{self, Layout};
-use crate::json::write;
-use path::{Found, expected, find, steps};
+use path::{Found, find, steps};
+use plan::{append_splices, remove_splices, rename_splices, set_splices};
 
 pub use path::Step;
 
@@ -210,208 +211,4 @@ fn readable(text: Vec<u8>) -> Result<Vec<u8>, EditError> {
         Ok(_) => Ok(text),
         Err(error) => Err(EditError::TooMuch(error.why)),
     }
-}
-
-fn set_splices(text: &[u8], path: &[Step<'_>], value_json: &str) -> Result<Vec<Splice>, EditError> {
-    if path.is_empty() {
-        return Err(EditError::EmptyPath);
-    }
-    let value = New::parse(value_json)?;
-    let root = match jsonc::parse(text, Dialect::Relaxed) {
-        Ok(root) => root,
-        Err(error) if error.why == Why::Empty => return new_document(text, path, &value),
-        Err(error) => return Err(EditError::NotJson(error.locate(text))),
-    };
-    put(text, &root, path, &value)
-}
-
-/// A value at a place that exists or not, in a document that does.
-fn put(
-    text: &[u8],
-    root: &Value,
-    path: &[Step<'_>],
-    value: &New,
-) -> Result<Vec<Splice>, EditError> {
-    let layout = layout::detect(text, root);
-    match find(text, root, path)? {
-        Found::Root => Err(EditError::EmptyPath),
-        Found::Item {
-            value: old, own, ..
-        } => Ok(vec![replace(text, old, own, value, &layout)]),
-        Found::Nothing {
-            container,
-            own,
-            rest,
-        } => {
-            let (key, inner) = first_key(rest)?;
-            let value = value.inside(inner)?;
-            let new = insert::NewItem {
-                key: Some(key),
-                value: &value,
-            };
-            Ok(insert::item(text, container, own, &new, &layout))
-        }
-    }
-}
-
-fn append_splices(
-    text: &[u8],
-    path: &[Step<'_>],
-    value_json: &str,
-) -> Result<Vec<Splice>, EditError> {
-    let value = New::parse(value_json)?;
-    let alone = || New::parse(&format!("[{value_json}]"));
-    let root = match jsonc::parse(text, Dialect::Relaxed) {
-        Ok(root) => root,
-        Err(error) if error.why == Why::Empty => return new_document(text, path, &alone()?),
-        Err(error) => return Err(EditError::NotJson(error.locate(text))),
-    };
-    let (array, own) = match find(text, &root, path)? {
-        Found::Root => (&root, true),
-        Found::Item { value, own, .. } => (value, own),
-        Found::Nothing { .. } => return put(text, &root, path, &alone()?),
-    };
-    if !matches!(array.kind, Kind::Array(_)) {
-        return Err(EditError::NotAnArray(expected(text, "an array", array)));
-    }
-    let layout = layout::detect(text, &root);
-    let new = insert::NewItem {
-        key: None,
-        value: &value,
-    };
-    Ok(insert::item(text, array, own, &new, &layout))
-}
-
-fn remove_splices(text: &[u8], path: &[Step<'_>]) -> Result<Vec<Splice>, EditError> {
-    let root = jsonc::parse(text, Dialect::Relaxed)
-        .map_err(|error| EditError::NotJson(error.locate(text)))?;
-    match find(text, &root, path)? {
-        Found::Root => Err(EditError::EmptyPath),
-        Found::Item {
-            container, index, ..
-        } => Ok(remove::item(text, container, index)),
-        Found::Nothing { rest, .. } => {
-            let (key, _) = first_key(rest)?;
-            Err(EditError::Missing(key.to_owned()))
-        }
-    }
-}
-
-fn rename_splices(text: &[u8], path: &[Step<'_>], key: &str) -> Result<Vec<Splice>, EditError> {
-    let root = jsonc::parse(text, Dialect::Relaxed)
-        .map_err(|error| EditError::NotJson(error.locate(text)))?;
-    let (container, index) = match find(text, &root, path)? {
-        Found::Root => return Err(EditError::EmptyPath),
-        Found::Item {
-            container, index, ..
-        } => (container, index),
-        Found::Nothing { rest, .. } => {
-            let (key, _) = first_key(rest)?;
-            return Err(EditError::Missing(key.to_owned()));
-        }
-    };
-    let Some(member) = container.members().get(index) else {
-        let error = expected(text, "an object", container);
-        return Err(EditError::NotAnObject(error));
-    };
-    if member.key == key {
-        return Ok(Vec::new());
-    }
-    if let Some(other) = container.members().iter().find(|other| other.key == key) {
-        let message = format!("there is a {key:?} already");
-        let error = path::error(text, other.key_at.start, message);
-        return Err(EditError::Taken(error));
-    }
-    Ok(vec![Splice {
-        range: member.key_at.range(),
-        text: write::string(key),
-    }])
-}
-
-/// The key that is missing and what would come below it. An array gets no elements that way.
-fn first_key<'p>(rest: &'p [Step<'p>]) -> Result<(&'p str, &'p [Step<'p>]), EditError> {
-    match rest.split_first() {
-        Some((Step::Key(key), inner)) => Ok((key, inner)),
-        Some((Step::Index(index), _)) => Err(EditError::NoElement(*index)),
-        None => Err(EditError::EmptyPath),
-    }
-}
-
-/// A value to be put in, with the text that its positions refer to.
-struct New {
-    text: String,
-    value: Value,
-}
-
-impl New {
-    fn parse(json: &str) -> Result<Self, EditError> {
-        let value = jsonc::parse(json.as_bytes(), Dialect::Strict).map_err(EditError::BadValue)?;
-        Ok(Self {
-            text: json.to_owned(),
-            value,
-        })
-    }
-
-    /// `{"a": {"b": VALUE}}` for the keys a, b.
-    fn inside(&self, path: &[Step<'_>]) -> Result<Self, EditError> {
-        let mut json = self.text.clone();
-        for step in path.iter().rev() {
-            match step {
-                Step::Key(key) => json = format!("{{{}:{json}}}", write::string(key)),
-                Step::Index(index) => return Err(EditError::NoElement(*index)),
-            }
-        }
-        Self::parse(&json)
-    }
-
-    fn line(&self, layout: &Layout) -> String {
-        render::line(self.text.as_bytes(), &self.value, layout)
-    }
-
-    fn lines(&self, layout: &Layout, indent: &str) -> String {
-        render::lines(self.text.as_bytes(), &self.value, layout, indent)
-    }
-}
-
-/// A new value in the place of an old one: on one line if the old one was an object or array on
-/// one line, or if the whole neighbourhood is.
-fn replace(text: &[u8], old: &Value, own: bool, value: &New, layout: &Layout) -> Splice {
-    let on_lines = match layout::container_is_on_one_line(text, old) {
-        Some(on_one_line) => !on_one_line,
-        None => own,
-    };
-    let written = if on_lines {
-        value.lines(layout, layout::indent_of_line(text, old.at.start))
-    } else {
-        value.line(layout)
-    };
-    Splice {
-        range: old.at.range(),
-        text: written,
-    }
-}
-
-/// The first document of a file that holds nothing but blanks and comments, which stay.
-fn new_document(text: &[u8], path: &[Step<'_>], value: &New) -> Result<Vec<Splice>, EditError> {
-    let layout = Layout {
-        line_end: layout::line_end(text),
-        ..Layout::new_file()
-    };
-    let document = value.inside(path)?.lines(&layout, "");
-    let begin = if text.starts_with(BOM) { BOM.len() } else { 0 };
-    let comments = layout::last_comment(text, begin..text.len());
-    let at = comments.map_or(begin, |comment| comment.end);
-    let rest = text.get(at..).unwrap_or_default();
-    let before = if comments.is_some() {
-        layout.line_end
-    } else {
-        ""
-    };
-    let after = if layout::has_line_end(rest) {
-        ""
-    } else {
-        layout.line_end
-    };
-    let written = format!("{before}{document}{after}");
-    Ok(vec![Splice::insert(at, written)])
 }

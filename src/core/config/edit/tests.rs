@@ -150,6 +150,13 @@ fn a_value_is_replaced_in_its_place() {
 }
 
 #[test]
+fn what_is_there_already_keeps_its_layout_and_its_comments() {
+    let text = "{\n  \"a\": [ 1 , // one\n 2,]\n}";
+    sets(text, &["a"], "[1,2]", text);
+    sets(text, &["a"], "[1,2.0]", "{\n  \"a\": [1, 2.0]\n}");
+}
+
+#[test]
 fn a_member_goes_with_its_line() {
     let three = "{\r\n  \"a\": 1,\r\n  \"b\": {\r\n    \"x\": 1\r\n  },\r\n  \"c\": 3\r\n}\r\n";
     removes(three, &["b"], "{\r\n  \"a\": 1,\r\n  \"c\": 3\r\n}\r\n");
