@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::dir::Dir;
-use crate::support::program::{Ended, cli, command, other, run};
+use crate::support::processes;
+use crate::support::program::{Beside, Ended, cli, command, other, run};
 
 const OLD: &str = "{\n  // mine\n  \"mcpServers\": {\"old\": {\"command\": \"true\"}}\n}\n";
 
@@ -100,6 +101,28 @@ fn contract_6_a_disk_that_stays_full_is_said() {
         ": no space left on device; nothing was changed; free some disk space and try again\n";
     assert!(ended.err.ends_with(end), "{ended:?}");
     assert_eq!(dir.read("mcp.json"), OLD);
+}
+
+#[test]
+fn contract_6_a_file_that_changes_between_reading_and_writing_is_read_again() {
+    let dir = Dir::new();
+    dir.write("mcp.json", OLD);
+    let config = dir.file("");
+    let args = ["--config-dir", &config, "mcp", "add", "new", "--", "true"];
+    // The first permissions that are set are those of the backup: read, and not yet written.
+    let mut adding = command(dir.path(), &args);
+    let adding = Beside::start(adding.env("ONE_MCP_FAIL_AT", "chmod:stop"));
+    adding.log.containing("failpoint: ");
+    processes::until_stopped(adding.process.pid);
+    dir.replace("mcp.json", OLD.replace("old", "theirs"));
+    adding.process.signal("CONT");
+    assert!(adding.process.ended().success());
+    let text = dir.read("mcp.json");
+    assert!(
+        text.contains("\"theirs\"") && text.contains("\"new\""),
+        "{text}"
+    );
+    assert!(is_tidy(dir.path()));
 }
 
 #[test]

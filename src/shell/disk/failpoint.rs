@@ -7,7 +7,8 @@
 //!   `list` nothing fails and each operation is told.
 //! - HOW is the name of an errno (`EIO`, which is the default, `ENOSPC` ..) or its number; `short`
 //!   (half of the bytes are written, then ENOSPC); `kill` or `kill-after` (SIGKILL before or after
-//!   the operation); `kill-short` (after half of the bytes).
+//!   the operation); `kill-short` (after half of the bytes); `stop` (SIGSTOP before it, so that a
+//!   test can do something in between; it goes on with SIGCONT).
 //!
 //! What happens is told in a line on stderr that begins with `failpoint:`; a run without that line
 //! had fewer than n operations.
@@ -43,6 +44,7 @@ enum How {
     Kill,
     KillShort,
     KillAfter,
+    Stop,
 }
 
 const ERRNOS: &[(&str, i32)] = &[
@@ -79,6 +81,7 @@ impl Plan {
             "kill" => How::Kill,
             "kill-short" => How::KillShort,
             "kill-after" => How::KillAfter,
+            "stop" => How::Stop,
             other => {
                 let known = ERRNOS.iter().find(|(name, _)| *name == other);
                 How::Errno(known.map(|(_, errno)| *errno).or(other.parse().ok())?)
@@ -174,6 +177,10 @@ pub(super) fn step<T>(operation: Operation, act: impl FnOnce() -> io::Result<T>)
             let _done = act();
             die()
         }
+        Some(How::Stop) => {
+            sys::files::stop_self();
+            act()
+        }
     }
 }
 
@@ -195,6 +202,10 @@ pub(super) fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         Some(How::KillAfter) => {
             let _done = file.write_all(bytes);
             die()
+        }
+        Some(How::Stop) => {
+            sys::files::stop_self();
+            file.write_all(bytes)
         }
     }
 }

@@ -59,6 +59,13 @@ pub(crate) fn kill_self() {
     let _never_returns = unsafe { libc::raise(libc::SIGKILL) };
 }
 
+/// Stops this process until SIGCONT, for rehearsed failures.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn stop_self() {
+    // SAFETY: raising a signal has no precondition.
+    let _went_on = unsafe { libc::raise(libc::SIGSTOP) };
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
