@@ -39,28 +39,23 @@ impl Wanted<'_> {
             .into_iter()
             .filter(|place| place.is_project() == self.project)
             .collect();
-        let mut chosen: Vec<Selected> = all
-            .iter()
-            .filter(|place| place.exists && place.candidate.may_create)
-            .map(with_entry)
-            .collect();
+        let mut chosen: Vec<Selected> = Vec::new();
         let mut older: Vec<Selected> = Vec::new();
-        for place in all.iter().filter(|place| !place.candidate.may_create) {
-            if !place.exists || !self.has_servers(place) {
+        for (index, place) in all.iter().enumerate() {
+            let candidate = &place.candidate;
+            if !place.exists || (!candidate.may_create && !self.has_servers(place)) {
                 continue;
             }
-            // A profile of an editor reads its own file and no other.
-            let is_profile = place.candidate.path.to_string_lossy().contains('*');
-            let newer = all.iter().find(|other| {
-                other.candidate.may_create
-                    && other.candidate.variant == place.candidate.variant
-                    && !is_profile
-            });
-            if let Some(newer) = newer
-                && !chosen
-                    .iter()
-                    .any(|selected| selected.place.path == newer.path)
-            {
+            if candidate.gets_entry {
+                chosen.push(with_entry(place));
+                continue;
+            }
+            let before = all.get(..index).unwrap_or_default().iter();
+            let newer = before
+                .rev()
+                .filter(|other| other.candidate.gets_entry && other.candidate.may_create)
+                .find(|other| other.candidate.variant == candidate.variant);
+            if let Some(newer) = newer.filter(|newer| !newer.exists) {
                 chosen.push(with_entry(newer));
             }
             older.push(Selected {
