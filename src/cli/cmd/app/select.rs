@@ -80,7 +80,7 @@ impl Wanted<'_> {
         }
         let (title, id) = (self.app.title, self.app.id);
         Err(Failure::Failed(match first {
-            None if self.project => format!("{title} has no files in projects"),
+            None if self.project => format!("{title} has no file with servers in this directory"),
             None => format!("{title} has no file that could be changed"),
             Some(place) if self.project => format!(
                 "there is no {}; go to the project's directory, or make the file with --force",
