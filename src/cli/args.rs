@@ -229,7 +229,9 @@ impl Reader {
                 let group = COMMANDS.iter().filter(|c| c.words.starts_with_words(words));
                 let mut names: Vec<&str> = group.filter_map(|c| c.words.get(1).copied()).collect();
                 names.dedup();
-                let text = format!("{} needs one of {}", words.join(" "), names.join(", "));
+                let group = words.join(" ");
+                let names = names.join(", ");
+                let text = format!("{group} needs one of {names} (see 1mcp {group} --help)");
                 return Err(Failure::Usage(text));
             };
             // Flags of `serve` were read before another command's name was seen.

@@ -266,26 +266,34 @@ pub(crate) fn ask_all(config_dir: &Path, question: &str, patience: Duration) -> 
             paths.extend(sockets(&place.directory, &prefix));
         }
     }
-    let left = paths.len().saturating_sub(INSTANCES_ASKED_MAX);
-    paths.truncate(INSTANCES_ASKED_MAX);
-    let until = Instant::now() + patience;
+    ask_each(&paths, question, Instant::now() + patience)
+}
+
+fn ask_each(paths: &[PathBuf], question: &str, until: Instant) -> Vec<Asked> {
+    let who = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.split('-').nth(1).unwrap_or_default().to_owned()
+    };
+    let (mut open_ones, mut asked) = (Vec::new(), Vec::new());
+    let mut left = paths.iter();
     // All are asked before the first answer is awaited: those that hang, hang at once.
-    let open: Vec<_> = paths
-        .iter()
-        .map(|path| (path, open(path, question)))
-        .collect();
-    let mut asked = Vec::new();
-    for (path, opened) in open {
-        let who = || {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.split('-').nth(1).unwrap_or_default().to_owned()
-        };
-        match opened.and_then(|stream| stream.map(|stream| read(stream, until)).transpose()) {
-            Ok(Some(answer)) => asked.push(Asked::Answer(answer)),
+    for path in left.by_ref() {
+        match open(path, question) {
             Ok(None) => {}
-            Err(error) => asked.push(Asked::Silent(who(), reason(&error))),
+            Ok(Some(stream)) => open_ones.push((path, stream)),
+            Err(error) => asked.push(Asked::Silent(who(path), reason(&error))),
+        }
+        if open_ones.len() + asked.len() >= INSTANCES_ASKED_MAX {
+            break;
         }
     }
+    for (path, stream) in open_ones {
+        asked.push(match read(stream, until) {
+            Ok(answer) => Asked::Answer(answer),
+            Err(error) => Asked::Silent(who(path), reason(&error)),
+        });
+    }
+    let left = left.len();
     if left > 0 {
         asked.push(Asked::Silent(
             format!("{left} more"),
@@ -508,6 +516,37 @@ mod tests {
             peer.read_to_end(&mut rest).unwrap();
         });
         assert!(silent.unwrap_err().to_string().contains("in time"));
+    }
+
+    #[test]
+    fn instance_answer_bytes_max_more_than_that_is_no_answer() {
+        let answer = asked(|mut peer| {
+            let piece = vec![b'x'; 1024 * 1024];
+            while peer.write_all(&piece).is_ok() {}
+        });
+        assert!(answer.is_err());
+    }
+
+    #[test]
+    fn instances_asked_max_dead_ones_do_not_count_and_the_rest_is_told() {
+        let dir = TempDir::new();
+        let paths: Vec<PathBuf> = (100..102 + INSTANCES_ASKED_MAX * 2)
+            .map(|pid| dir.path().join(format!("{HASH}-{pid}")))
+            .collect();
+        let (dead, living) = paths.split_at(INSTANCES_ASKED_MAX);
+        for path in dead {
+            drop(Listening::bind(path).unwrap());
+        }
+        let listen = |path| Listening::bind(path).unwrap();
+        let _listeners: Vec<Listening> = living.iter().map(listen).collect();
+        let asked = ask_each(&paths, "status\n", Instant::now());
+        assert_eq!(asked.len(), INSTANCES_ASKED_MAX + 1);
+        let last = asked.last().unwrap();
+        assert!(
+            matches!(last, Asked::Silent(who, _) if who == "2 more"),
+            "{last:?}"
+        );
+        assert!(dead.iter().all(|path| !path.exists()));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
 pub(crate) mod files;
+mod inotify;
 
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
 use std::io::IoSlice;
 use std::mem;
@@ -19,6 +19,8 @@ use std::path::Path;
 use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
+
+pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 
@@ -475,51 +477,6 @@ pub(crate) fn is_remote_file_system(path: &Path) -> bool {
     }
 }
 
-// --- inotify ------------------------------------------------------------------------------------
-
-/// Opens a queue of file events; an error where the system has none.
-pub(crate) fn inotify_open() -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::fd::FromRawFd;
-        // SAFETY: has no preconditions.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        outcome(fd.min(0))?;
-        // SAFETY: the kernel just gave us this descriptor and nobody else has it.
-        Ok(unsafe { File::from_raw_fd(fd) })
-    }
-    #[cfg(not(target_os = "linux"))]
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Watches a path; the same file gives the same number again.
-pub(crate) fn inotify_add(queue: &File, path: &Path, mask: u32) -> io::Result<i32> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: `path` is a C string that lives through the call.
-        let watch = unsafe { libc::inotify_add_watch(queue.as_raw_fd(), path.as_ptr(), mask) };
-        outcome(watch.min(0))?;
-        Ok(watch)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _unused = (queue, path, mask);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Ends a watch.
-pub(crate) fn inotify_remove(queue: &File, watch: i32) {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: takes two integers.
-        let _done = unsafe { libc::inotify_rm_watch(queue.as_raw_fd(), watch) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _unused = (queue, watch);
-}
-
 fn outcome(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -531,6 +488,7 @@ fn outcome(result: libc::c_int) -> io::Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;

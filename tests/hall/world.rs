@@ -9,6 +9,7 @@ use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
 use onemcp::hub::Hub;
 use onemcp::input::{ExitStatus, Input};
+use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick, UnixSeconds};
@@ -308,6 +309,17 @@ impl World {
     /// How much the hub holds.
     pub(crate) fn counts(&self) -> onemcp::hub::Counts {
         self.hub.counts()
+    }
+
+    /// How everything is doing.
+    pub(crate) fn survey(&mut self) -> Survey {
+        let now = self.moment();
+        self.hub.survey(now, &Detail::default())
+    }
+
+    /// The tools of one server.
+    pub(crate) fn tools_of(&self, name: &str) -> Vec<ToolSurvey> {
+        self.hub.tools_of(name)
     }
 
     // --- links ---

@@ -198,7 +198,8 @@ fn check_ourselves(
     Ok(rows)
 }
 
-fn unknown(name: &str, config: &Config, file: &str) -> Failure {
+/// There is no server of this name, or its entry is of no use.
+pub(super) fn unknown(name: &str, config: &Config, file: &str) -> Failure {
     let named = format!("\"{name}\"");
     let mut problems = config.problems.iter();
     if problems.any(|problem| problem.text.contains(&named) || problem.text.contains(name)) {

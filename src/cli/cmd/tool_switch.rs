@@ -28,9 +28,9 @@ pub(crate) fn enable(line: &Line) -> Result<u8, Failure> {
 
 fn switch(line: &Line, enable: bool) -> Result<u8, Failure> {
     let (action, state) = if enable {
-        ("tools enable", "offered")
+        ("tools enable", "enabled")
     } else {
-        ("tools disable", "not offered")
+        ("tools disable", "disabled")
     };
     let (server, tools) = operands(line, action)?;
     let places = places::resolve(line, variable)?;
@@ -45,14 +45,17 @@ fn switch(line: &Line, enable: bool) -> Result<u8, Failure> {
         })
     })?;
     let named = tools.join(", ");
-    let verb = if tools.len() == 1 { "is" } else { "are" };
     let text = match changed {
-        Changed::No => format!("{named} of {server} {verb} {state} already, says {file}"),
-        Changed::Yes { .. } => format!("{named} of {server} {verb} now {state}, says {file}"),
+        Changed::No => format!("{state} already in {file}: {named} of {server}"),
+        Changed::Yes { .. } => format!("{state} {named} of {server} in {file}"),
     };
     let known = known_tools::names(&places, &server);
     let unknown: Vec<String> = match &known {
-        Some(known) => tools.iter().filter(|tool| !known.contains(tool)).cloned().collect(),
+        Some(known) => tools
+            .iter()
+            .filter(|tool| !known.contains(tool))
+            .cloned()
+            .collect(),
         None => Vec::new(),
     };
     let done = Done {
@@ -67,7 +70,9 @@ fn switch(line: &Line, enable: bool) -> Result<u8, Failure> {
         let names = known.iter().flatten().map(String::as_str);
         let hint = suggest::hint(&tool, names, "");
         let tool = write::string(&tool);
-        out::note(&format!("{server} had no tool {tool} when it last ran{hint}"));
+        out::note(&format!(
+            "{server} had no tool {tool} when it last ran{hint}"
+        ));
     }
     Ok(0)
 }
@@ -114,7 +119,9 @@ fn offer(editor: &mut Editor<'_>, tool: &str) -> Result<(), Failure> {
     let disabled = effective(editor, "disabledTools")?.unwrap_or_default();
     take_out(editor, "disabledTools", &disabled, tool)?;
     // A list that became empty here says nothing any more, unless another one would hold then.
-    let is_empty = editor.list("disabledTools")?.is_some_and(|list| list.is_empty());
+    let is_empty = editor
+        .list("disabledTools")?
+        .is_some_and(|list| list.is_empty());
     if !disabled.is_empty() && is_empty && editor.default_list("disabledTools")?.is_none() {
         editor.remove(&["disabledTools"])?;
     }
@@ -136,12 +143,7 @@ fn put_in(editor: &mut Editor<'_>, key: &str, tool: &str) -> Result<(), Failure>
     editor.set(&[key], &array(&begun))
 }
 
-fn take_out(
-    editor: &mut Editor<'_>,
-    key: &str,
-    now: &[String],
-    tool: &str,
-) -> Result<(), Failure> {
+fn take_out(editor: &mut Editor<'_>, key: &str, now: &[String], tool: &str) -> Result<(), Failure> {
     if !now.iter().any(|known| known == tool) {
         return Ok(());
     }
@@ -224,7 +226,10 @@ mod tests {
             operands(&parse(args, |_| None).unwrap(), "tools disable")
         };
         let (server, tools) = read("mcp tools disable files files_1mcp_read other").unwrap();
-        assert_eq!((server.as_str(), tools.join(",").as_str()), ("files", "read,other"));
+        assert_eq!(
+            (server.as_str(), tools.join(",").as_str()),
+            ("files", "read,other")
+        );
         assert_eq!(read("mcp tools disable files").unwrap_err().code(), 2);
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Action {
     Health,
     Completions,
     Man,
+    /// `__complete`: what may stand at the cursor of a command line.
+    Complete,
     /// `__guard`: watches over process groups.
     Guard,
     /// `__demo`: the demo server.
@@ -194,6 +196,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     other::HEALTH,
     other::COMPLETIONS,
     other::MAN,
+    hidden(Action::Complete, &["__complete"]),
     hidden(Action::Guard, &["__guard"]),
     hidden(Action::Demo, &["__demo"]),
     hidden(Action::ReadmeFlags, &["__readme-flags"]),
