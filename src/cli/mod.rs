@@ -5,6 +5,7 @@
 //! `serve` is the shell's.
 
 mod args;
+mod backups;
 mod check;
 mod cmd;
 mod complete;

@@ -289,6 +289,9 @@ pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Backups of mcp.json that are kept; a further one takes the place of the oldest.
 pub const CONFIG_BACKUPS_MAX: usize = 20;
+/// Backups of one application's files; a further one is refused until old ones are removed, for
+/// the first of them is what somebody may want back years later.
+pub const APP_BACKUPS_MAX: usize = 1000;
 /// Between two looks at a configuration file that must agree before it is read.
 pub const CONFIG_SETTLE_MS: u64 = 50;
 /// How often the configuration is looked at where the system has no file events.

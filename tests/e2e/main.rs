@@ -8,6 +8,8 @@
 
 mod support;
 
+mod app_faults;
+mod apps;
 mod bad_http;
 mod children;
 mod cli;

@@ -18,13 +18,6 @@ const CELLS_MAX: usize = 1_000_000;
 const DEPTH_MAX: usize = 32;
 
 /// The difference; empty if there is none. Control characters are made harmless.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "app consolidate and app restore are still to come"
-    )
-)]
 pub(crate) fn diff(terminal: Terminal, old: &[u8], new: &[u8]) -> String {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
     let (old, new) = (lines(&old), lines(&new));

@@ -16,16 +16,8 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
-#[expect(
-    unused_imports,
-    reason = "app consolidate and app restore are still to come"
-)]
 pub(crate) use diff::diff;
 pub(crate) use progress::Progress;
-#[expect(
-    unused_imports,
-    reason = "app consolidate and app restore are still to come"
-)]
 pub(crate) use question::{can_ask, confirm};
 pub(crate) use safe::{readable, readable_lines};
 pub(crate) use table::{Cell, Table};

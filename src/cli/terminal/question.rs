@@ -15,10 +15,6 @@ pub(crate) fn can_ask() -> bool {
 
 /// Asks a question that is answered with yes or no; no is what Enter alone means. Where nobody can
 /// be asked, the failure names `flag`, which answers yes.
-#[expect(
-    dead_code,
-    reason = "app consolidate and app restore are still to come"
-)]
 pub(crate) fn confirm(question: &str, flag: &str) -> Result<bool, Failure> {
     if !can_ask() {
         return Err(nobody(question, flag));
