@@ -1,7 +1,7 @@
 //! Lists: merged, in pages, from memory, refreshed; what is offered while servers come and go
 //! (A3, A4, F15, contract 3).
 
-use onemcp::limits::WAITING_PER_SERVER_MAX;
+use onemcp::limits::{LIST_WAIT_MS, WAITING_PER_SERVER_MAX};
 use serde_json::json;
 
 use crate::client::{Client, keys};
@@ -374,6 +374,30 @@ fn the_first_list_waits_for_a_server_that_was_never_seen_but_not_for_ever() {
         keys("tools/list", &list.result(&mut w)),
         ["good_1mcp_t", "slow_1mcp_u"]
     );
+}
+
+#[test]
+fn no_alarm_is_left_when_nobody_waits_any_more() {
+    let mut w = World::http()
+        .server("s", tools(["t"]).manual("initialize").manual("tools/call"))
+        .start();
+    let a = w.client("{}");
+    let list = a.request(&mut w, "tools/list", "{}");
+    let call = a.call(&mut w, "s_1mcp_t", "{}");
+    let hello = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}"#;
+    w.server("s")
+        .expect(&mut w, "initialize")
+        .result(&mut w, hello);
+    list.result(&mut w);
+    w.server("s")
+        .expect(&mut w, "tools/call")
+        .result(&mut w, "{}");
+    call.result(&mut w);
+    // What changed meanwhile is told and asked for within a second. What comes then is the first
+    // comment on the client's event stream, 15 s after it was opened.
+    w.advance(1_000);
+    let next = w.next_alarm().unwrap_or(u64::MAX);
+    assert!(next > w.tick() + LIST_WAIT_MS, "{next}");
 }
 
 #[test]

@@ -19,4 +19,5 @@ mod notes;
 mod reload;
 mod resources;
 mod sse;
+mod status;
 mod stdio;

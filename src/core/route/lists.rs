@@ -89,7 +89,7 @@ impl Hall {
     /// Answers whoever waits in vain, or no longer has to.
     pub(crate) fn settle(&mut self, desk: &mut Desk<'_, '_>) {
         if self.waiting.is_empty() {
-            return;
+            return self.wake_for_none(desk);
         }
         self.refresh_names(desk);
         let now = desk.cx.now.tick;
@@ -140,6 +140,7 @@ impl Hall {
         }
         rest.append(&mut self.waiting);
         self.waiting = rest;
+        self.wake_for_none(desk);
     }
 
     /// When it is known of every server what it offers, or was waited for long enough; `None` if
