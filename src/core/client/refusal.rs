@@ -165,54 +165,22 @@ impl Refusal {
     }
 
     fn message(&self) -> String {
-        let text = match self {
+        match self.fixed() {
+            Ok(text) => text.to_owned(),
+            Err(text) => text,
+        }
+    }
+
+    /// What is wrong and what to do; `Err` if values stand in it.
+    fn fixed(&self) -> Result<&'static str, String> {
+        Ok(match self {
             Self::Fault(fault) => fault.message(),
-            Self::Forbidden { error, hint } => return format!("Forbidden: {error}. {hint}"),
             Self::Method { .. } => "Method not allowed: see the Allow header of this answer.",
             Self::ContentType => "Unsupported media type: send Content-Type: application/json.",
             Self::NotAcceptable => {
                 "Not acceptable: Accept must allow application/json or text/event-stream."
             }
             Self::NoEventStream => "Not acceptable: Accept must allow text/event-stream.",
-            Self::Version { requested } => {
-                return format!(
-                    "Unsupported protocol version {requested:?}: use {}, or one of {} after \
-                     initialize.",
-                    Version::MODERN.name(),
-                    Version::ALL.map(Version::name).join(", ")
-                );
-            }
-            Self::ModernElsewhere => {
-                return format!(
-                    "Unsupported protocol version: {} is not spoken on /sse nor in batches. Post \
-                     each message to /mcp, or send initialize with one of {}.",
-                    Version::MODERN.name(),
-                    Version::ALL.map(Version::name).join(", ")
-                );
-            }
-            Self::Field { what } => {
-                return format!(
-                    "Header mismatch: {what}. The header fields of a POST repeat its body: \
-                     MCP-Protocol-Version, Mcp-Method, Mcp-Name."
-                );
-            }
-            Self::Meta { key } => {
-                return format!(
-                    "Invalid params: params._meta needs {key}, once, on every request."
-                );
-            }
-            Self::Level { level } => {
-                return format!(
-                    "Invalid params: unknown log level {level:?}: it is one of {}.",
-                    LEVELS.join(", ")
-                );
-            }
-            Self::UnknownMethod { method } => {
-                return format!(
-                    "Method not found: {method:?} does not exist in {}.",
-                    Version::MODERN.name()
-                );
-            }
             Self::Response => {
                 "Invalid request: nobody is asked in this revision, so there is nothing to answer."
             }
@@ -229,33 +197,70 @@ impl Refusal {
             }
             Self::SessionEnded => "The session was ended by its client.",
             Self::NotInitialized => "Invalid request: send initialize first.",
-            Self::Batch => {
-                return format!(
-                    "Invalid request: a batch is an array of 1 to {BATCH_MAX} messages, and only \
-                     revision 2025-03-26 has batches."
-                );
-            }
             Self::BatchedInitialize => "Invalid request: initialize must not be part of a batch.",
             Self::DuplicateId => "Invalid request: a request with this id is still being answered.",
             Self::LineTooLong => "Invalid request: the message is too long.",
-            Self::Busy => {
-                return format!(
-                    "Busy: at most {CALLS_PER_CLIENT_MAX} requests of one client run at once. Try \
-                     again when some were answered."
-                );
-            }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."
             }
-            Self::TooManyListens => {
-                return format!(
-                    "Busy: {LISTENS_MAX} subscriptions/listen streams are open. Try again later."
-                );
-            }
             Self::Stopping => "1mcp is stopping.",
-        };
-        text.to_owned()
+            Self::Forbidden { .. }
+            | Self::Version { .. }
+            | Self::ModernElsewhere
+            | Self::Field { .. }
+            | Self::Meta { .. }
+            | Self::Level { .. }
+            | Self::UnknownMethod { .. }
+            | Self::Batch
+            | Self::Busy
+            | Self::TooManyListens => return Err(self.filled()),
+        })
+    }
+
+    /// The texts with values in them.
+    fn filled(&self) -> String {
+        let modern = Version::MODERN.name();
+        let legacy = || Version::ALL.map(Version::name).join(", ");
+        match self {
+            Self::Forbidden { error, hint } => format!("Forbidden: {error}. {hint}"),
+            Self::Version { requested } => format!(
+                "Unsupported protocol version {requested:?}: use {modern}, or one of {} after \
+                 initialize.",
+                legacy()
+            ),
+            Self::ModernElsewhere => format!(
+                "Unsupported protocol version: {modern} is not spoken on /sse nor in batches. Post \
+                 each message to /mcp, or send initialize with one of {}.",
+                legacy()
+            ),
+            Self::Field { what } => format!(
+                "Header mismatch: {what}. The header fields of a POST repeat its body: \
+                 MCP-Protocol-Version, Mcp-Method, Mcp-Name."
+            ),
+            Self::Meta { key } => {
+                format!("Invalid params: params._meta needs {key}, once, on every request.")
+            }
+            Self::Level { level } => format!(
+                "Invalid params: unknown log level {level:?}: it is one of {}.",
+                LEVELS.join(", ")
+            ),
+            Self::UnknownMethod { method } => {
+                format!("Method not found: {method:?} does not exist in {modern}.")
+            }
+            Self::Batch => format!(
+                "Invalid request: a batch is an array of 1 to {BATCH_MAX} messages, and only \
+                 revision 2025-03-26 has batches."
+            ),
+            Self::Busy => format!(
+                "Busy: at most {CALLS_PER_CLIENT_MAX} requests of one client run at once. Try \
+                 again when some were answered."
+            ),
+            Self::TooManyListens => format!(
+                "Busy: {LISTENS_MAX} subscriptions/listen streams are open. Try again later."
+            ),
+            _ => String::new(),
+        }
     }
 
     /// The JSON-RPC error; `id` is raw, `None` becomes null.
