@@ -116,6 +116,8 @@ pub struct Hall {
     left_out: Vec<(Rc<str>, bool)>,
     pools: BTreeMap<PoolKey, Pool>,
     clients: BTreeMap<ClientKey, Client>,
+    /// Lists of calls that clients without a session left behind, for the next ones.
+    spares: Vec<Vec<CallKey>>,
     calls: Calls,
     /// When sessions of single clients are looked at that may have been idle for too long; `None`
     /// while there is none.
@@ -165,6 +167,7 @@ impl Hall {
             left_out: Vec::new(),
             pools: BTreeMap::new(),
             clients: BTreeMap::new(),
+            spares: Vec::new(),
             calls: Calls::default(),
             idle_check: None,
             asks: Slab::default(),

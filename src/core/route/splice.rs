@@ -53,8 +53,9 @@ impl From<Rc<[u8]>> for With {
     }
 }
 
-/// Name, id and progress token: more is rarely replaced in one message.
-const EDITS: usize = 3;
+/// Name, id and progress token, and what is cut out of a `_meta`: more is rarely replaced in one
+/// message.
+const EDITS: usize = 4;
 
 /// The pieces of a message with that many replacements.
 pub type Parts<'a> = Few<Part<'a>, { 2 * EDITS + 1 }>;
@@ -71,8 +72,12 @@ impl Edits {
 
     /// Cuts out what concerns only the hop that a message comes from.
     pub fn cut_hop_local(&mut self, text: &[u8], meta: Option<Span>) {
-        for cut in meta.map(|meta| hop_local(text, meta)).unwrap_or_default() {
-            self.cut(cut);
+        for cut in meta
+            .map(|meta| hop_local(text, meta))
+            .unwrap_or_default()
+            .iter()
+        {
+            self.cut(*cut);
         }
     }
 
@@ -155,8 +160,8 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
 /// Members of a `_meta` that concern only the hop they come from (A12), with their commas, so that
 /// cutting all of them leaves a valid object. Nearly always none.
 #[must_use]
-pub fn hop_local(text: &[u8], meta: Span) -> Vec<Span> {
-    let mut cuts: Vec<Span> = Vec::new();
+pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
+    let mut cuts: Few<Span, 2> = Few::default();
     let mut kept_end = None;
     let mut running = false;
     for (key, value) in members(text, meta) {
@@ -255,8 +260,8 @@ mod tests {
             let buffer = Rc::new(format!("{{ {} }}", members.join(" , ")).into_bytes());
             let whole = Span::whole(&buffer);
             let mut edits = Edits::default();
-            for cut in hop_local(&buffer, whole) {
-                edits.cut(cut);
+            for cut in hop_local(&buffer, whole).iter() {
+                edits.cut(*cut);
             }
             let cut = joined(&edits.parts(&buffer, whole));
             let plain: String = cut.split_whitespace().collect();

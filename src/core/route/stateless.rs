@@ -4,7 +4,7 @@
 use crate::json::envelope::JsonId;
 use crate::json::write;
 use crate::language::{At, ClientKey};
-use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
+use crate::limits::{INITIALIZE_WAIT_MS, SPARES_MAX, STDIO_START_MS};
 use crate::mcp::headers;
 use crate::mcp::modern::HEADER_MISMATCH;
 use crate::mcp::version::Version;
@@ -28,6 +28,7 @@ impl Hall {
         }
         let known = Client {
             modern: modern.is_some(),
+            calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
             ..Client::default()
         };
@@ -111,9 +112,10 @@ impl Hall {
         let Some(known) = self.clients.get_mut(&client) else {
             return;
         };
-        let calls = std::mem::take(&mut known.calls);
-        for key in calls {
-            self.abandon(desk, key, Some(b"\"the client is gone\""));
+        if !known.calls.is_empty() {
+            for key in std::mem::take(&mut known.calls) {
+                self.abandon(desk, key, Some(b"\"the client is gone\""));
+            }
         }
         if !self.parked.is_empty() {
             self.drop_parked(client, None);
@@ -126,6 +128,9 @@ impl Hall {
         };
         if known.subscriptions > 0 {
             self.end_subscriptions(desk, client);
+        }
+        if known.calls.capacity() > 0 && self.spares.len() < SPARES_MAX {
+            self.spares.push(known.calls);
         }
         self.return_leases(desk, known.leases);
     }
