@@ -2,27 +2,24 @@
 
 use crate::json::envelope::{Envelope, Kind};
 use crate::json::span;
-use crate::mcp::meta;
+use crate::mcp::meta::{self, RequestMeta};
 use crate::mcp::version::Version;
 
 /// Which dialect a message is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Era {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Era<'a> {
     /// With `initialize` and sessions.
     Legacy,
-    /// Self-describing.
-    Modern,
+    /// Self-describing, in its `_meta` or only in its header.
+    Modern(Option<RequestMeta<'a>>),
 }
 
 /// Decides by `_meta` and by the `MCP-Protocol-Version` header, if there is one.
-pub(super) fn classify(text: &[u8], envelope: &Envelope, header: Option<&str>) -> Era {
-    let path = ["_meta", meta::VERSION];
-    let in_body = envelope
-        .params
-        .and_then(|params| span::path(text, params, &path));
+pub(super) fn classify<'a>(text: &'a [u8], envelope: &Envelope, header: Option<&str>) -> Era<'a> {
+    let meta = meta::read(text, envelope.params);
     let in_head = header.filter(|name| Version::parse(name.as_bytes()).is_none());
-    if in_body.is_some() || in_head.is_some() {
-        Era::Modern
+    if meta.is_some() || in_head.is_some() {
+        Era::Modern(meta)
     } else {
         Era::Legacy
     }
@@ -45,23 +42,28 @@ mod tests {
     use super::*;
     use crate::json::envelope;
 
-    fn era(params: &str, header: Option<&str>) -> Era {
+    /// Whether it is modern, and what it names in its `_meta`.
+    fn era(params: &str, header: Option<&str>) -> Option<Option<String>> {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{params}}}"#);
         let envelope = envelope::read(text.as_bytes()).unwrap();
         assert!(is_initialize(text.as_bytes(), &envelope));
-        classify(text.as_bytes(), &envelope, header)
+        match classify(text.as_bytes(), &envelope, header) {
+            Era::Legacy => None,
+            Era::Modern(meta) => Some(meta.map(|meta| meta.version.into_owned())),
+        }
     }
 
     #[test]
     fn d1_meta_or_an_unknown_header_make_a_message_modern_even_initialize() {
         let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
-        assert_eq!(era("{}", None), Era::Legacy);
-        assert_eq!(era("{}", Some("2025-06-18")), Era::Legacy);
-        assert_eq!(era(r#"{"_meta":{"progressToken":1}}"#, None), Era::Legacy);
-        assert_eq!(era(meta, Some("2025-06-18")), Era::Modern);
-        assert_eq!(era("{}", Some("2026-07-28")), Era::Modern);
-        assert_eq!(era("{}", Some("garbage")), Era::Modern);
+        let named = |version: &str| Some(Some(version.to_owned()));
+        assert_eq!(era("{}", None), None);
+        assert_eq!(era("{}", Some("2025-06-18")), None);
+        assert_eq!(era(r#"{"_meta":{"progressToken":1}}"#, None), None);
+        assert_eq!(era(meta, Some("2025-06-18")), named("2026-07-28"));
+        assert_eq!(era("{}", Some("2026-07-28")), Some(None));
+        assert_eq!(era("{}", Some("garbage")), Some(None));
         let number = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#;
-        assert_eq!(era(number, None), Era::Modern);
+        assert_eq!(era(number, None), named(""));
     }
 }

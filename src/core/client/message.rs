@@ -39,7 +39,7 @@ pub(super) fn asked(envelope: &Envelope) -> Option<Span> {
 pub(super) fn legacy_only(text: &[u8], envelope: &Envelope) -> Result<(), Refusal> {
     match classify(text, envelope, None) {
         Era::Legacy => Ok(()),
-        Era::Modern => Err(Refusal::ModernElsewhere),
+        Era::Modern(_) => Err(Refusal::ModernElsewhere),
     }
 }
 

@@ -26,7 +26,7 @@ impl Clients {
         frame: &Frame,
         (link, forms): (LinkKey, Forms),
         fields: &Headers,
-        envelope: Envelope,
+        (envelope, meta): (Envelope, Option<RequestMeta<'_>>),
     ) -> Result<Option<ClientEvent>, Refusal> {
         let text = frame.bytes();
         match envelope.kind {
@@ -38,7 +38,7 @@ impl Clients {
             }
             Kind::Result | Kind::Error => return Err(Refusal::Response),
         }
-        let said = describe(text, &envelope, Some(fields))?;
+        let said = describe(text, &envelope, meta, Some(fields))?;
         if said.listens && forms == Forms::JsonOnly {
             return Err(Refusal::NoEventStream);
         }
@@ -60,13 +60,13 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &Frame,
         (link, client): (LinkKey, ClientKey),
-        envelope: Envelope,
+        (envelope, meta): (Envelope, Option<RequestMeta<'_>>),
     ) -> Result<Option<ClientEvent>, Refusal> {
         let text = frame.bytes();
         if envelope.kind != Kind::Request {
             return Ok(None);
         }
-        let said = describe(text, &envelope, None)?;
+        let said = describe(text, &envelope, meta, None)?;
         let id = JsonId::new(envelope.id.map(|id| id.of(text)).unwrap_or_default());
         let owed = self.sessions.get(client);
         let owed = owed.is_some_and(|session| session.waits_for(id.raw()));
@@ -114,6 +114,7 @@ impl Clients {
 fn describe(
     text: &[u8],
     envelope: &Envelope,
+    described: Option<RequestMeta<'_>>,
     fields: Option<&Headers>,
 ) -> Result<Described, Refusal> {
     let named = fields.map(|fields| field(fields, "MCP-Protocol-Version"));
@@ -122,7 +123,6 @@ fn describe(
         Some(Some(named)) => Some(named),
         None => None,
     };
-    let described = meta::read(text, envelope.params);
     let (meta, capabilities) = required(described, named)?;
     if named.is_some_and(|named| named != meta.version) {
         return Err(differs("MCP-Protocol-Version", "the revision in _meta"));

@@ -54,9 +54,9 @@ impl Clients {
         };
         let text = frame.bytes();
         let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
-        if classify(text, &envelope, version) == Era::Modern {
+        if let Era::Modern(meta) = classify(text, &envelope, version) {
             return self
-                .post_modern(cx, frame, (link, forms), headers, envelope)
+                .post_modern(cx, frame, (link, forms), headers, (envelope, meta))
                 .map_err(named);
         }
         if is_initialize(text, &envelope) {

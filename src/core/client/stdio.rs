@@ -130,11 +130,11 @@ impl Clients {
         if self.cancel_exchange(cx, text, &envelope) {
             return Ok(None);
         }
-        if classify(text, &envelope, None) == Era::Modern
+        if let Era::Modern(meta) = classify(text, &envelope, None)
             && let Some(link) = self.stdio.as_ref().map(|stdio| stdio.link)
         {
             return self
-                .line_modern(cx, frame, (link, client), envelope)
+                .line_modern(cx, frame, (link, client), (envelope, meta))
                 .map_err(named);
         }
         let id = message::asked(&envelope).map(|id| id.of(text));

@@ -158,6 +158,19 @@ pub fn string_is(text: &[u8], at: Span, wanted: &str) -> bool {
     }
 }
 
+/// Whether a value is a string and what it means begins like this.
+#[must_use]
+pub fn string_begins(text: &[u8], at: Span, wanted: &str) -> bool {
+    let Some(inner) = unquoted(at.of(text)) else {
+        return false;
+    };
+    if word::find(inner, b'\\').is_none() {
+        inner.starts_with(wanted.as_bytes())
+    } else {
+        string(text, at).is_some_and(|meant| meant.starts_with(wanted))
+    }
+}
+
 /// The bytes of a string that has no escapes.
 pub(super) fn plain(text: &[u8], at: Span) -> Option<&[u8]> {
     unquoted(at.of(text)).filter(|inner| word::find(inner, b'\\').is_none())

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::span::{Span, member, members, string};
+use crate::json::span::{Span, member, members, string, string_begins, string_is};
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::levels;
 
@@ -41,14 +41,13 @@ pub fn read(text: &[u8], params: Option<Span>) -> Option<RequestMeta<'_>> {
     let mut found = [None; 3];
     let mut twice = false;
     for (key, value) in members(text, meta) {
-        let slot = match string(text, key).as_deref() {
-            Some(VERSION) => 0,
-            Some(CAPABILITIES) => 1,
-            Some(LOG_LEVEL) => 2,
-            _ => continue,
-        };
-        if let Some(slot) = found.get_mut(slot) {
-            twice |= slot.replace(value).is_some();
+        if !string_begins(text, key, HOP_LOCAL) {
+            continue;
+        }
+        for (slot, name) in found.iter_mut().zip([VERSION, CAPABILITIES, LOG_LEVEL]) {
+            if string_is(text, key, name) {
+                twice |= slot.replace(value).is_some();
+            }
         }
     }
     let [version, capabilities, level] = found;

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use crate::base::few::Few;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
-use crate::json::span::{Span, members, string, string_is};
+use crate::json::span::{Span, members, string, string_begins, string_is};
+use crate::mcp::meta::HOP_LOCAL;
 
 /// Bytes to stand in the place of a value.
 #[derive(Clone, Debug)]
@@ -165,7 +166,7 @@ pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
     let mut kept_end = None;
     let mut running = false;
     for (key, value) in members(text, meta) {
-        let is_local = string(text, key).is_some_and(|key| key.starts_with(HOP_LOCAL));
+        let is_local = string_begins(text, key, HOP_LOCAL);
         match (is_local, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
@@ -187,9 +188,6 @@ pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
     }
     cuts
 }
-
-/// Keys of the protocol itself in a `_meta`.
-const HOP_LOCAL: &str = "io.modelcontextprotocol/";
 
 #[cfg(test)]
 mod tests {

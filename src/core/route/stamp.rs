@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::json::span::{Span, members, string, string_is};
+use crate::json::span::{Span, members, string_begins, string_is};
 use crate::mcp::meta::HOP_LOCAL;
 use crate::mcp::modern::{CACHE_HINTS, server_info};
 use crate::route::splice::Edits;
@@ -109,7 +109,7 @@ fn put_into_meta(text: &[u8], meta: Span, member: &str, edits: &mut Edits) {
     if !meta.of(text).starts_with(b"{") {
         return edits.replace(meta, format!("{{{member}}}").into_bytes());
     }
-    let stays = |key: Span| !string(text, key).is_some_and(|key| key.starts_with(HOP_LOCAL));
+    let stays = |key: Span| !string_begins(text, key, HOP_LOCAL);
     let comma = if members(text, meta).any(|(key, _)| stays(key)) {
         ","
     } else {
