@@ -3,6 +3,7 @@
 
 pub mod few;
 pub mod frame;
+pub mod mark;
 pub mod outbox;
 pub mod short;
 pub mod slab;

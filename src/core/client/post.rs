@@ -2,6 +2,7 @@
 //! fails them.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
 use crate::client::classify::is_initialize;
@@ -82,7 +83,10 @@ impl Clients {
         headers: &Headers,
     ) -> Result<ClientKey, Refusal> {
         let presented = headers.get("mcp-session-id").ok_or(Refusal::NoSession)?;
-        let client = self.ids.find(presented).ok_or(Refusal::UnknownSession)?;
+        let Some(client) = self.ids.find(presented) else {
+            Mark::SessionUnknown.hit();
+            return Err(Refusal::UnknownSession);
+        };
         match self.sessions.get_mut(client) {
             Some(session) if session.streamable().is_some() => {
                 session.used = cx.now.tick;
@@ -169,6 +173,7 @@ impl Clients {
             .and_then(Session::streamable)
             .map_or(0, |own| own.streams.len());
         if streams >= STREAMS_PER_SESSION_MAX {
+            Mark::StreamsFull.hit();
             return Err(Refusal::TooManyStreams);
         }
         Ok(())

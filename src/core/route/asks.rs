@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
@@ -113,6 +114,7 @@ impl Hall {
             .server(session.server)
             .and_then(|server| server.entry.roots.clone());
         if let Some(roots) = roots.filter(|_| want == Want::Roots) {
+            Mark::RootsFixed.hit();
             let result = format!("{{\"roots\":{roots}}}");
             let message = write::result(id.raw(), result.as_bytes());
             let _ = desk.backends.send(desk.cx, pool, &[Part::Copy(&message)]);
@@ -144,15 +146,18 @@ impl Hall {
         let declares = session.declares;
         // A static list of roots is declared as well, but never asked for here.
         if !declares.sampling && !declares.elicitation_form && !declares.elicitation_url {
+            Mark::AskUnlured.hit();
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
         match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
+                Mark::AskOfNobody.hit();
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
             InFlight::One(client, call) => {
                 let caller = self.calls.get(call).and_then(|call| call.caller());
                 let at = caller.map_or(At::MAIN, |caller| caller.at);
+                Mark::AskAttributed.hit();
                 self.relay(desk, &ask, client, at);
                 self.mark(desk, ask.pool, Some(client));
             }
@@ -204,13 +209,16 @@ impl Hall {
     fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         let Some(facts) = desk.clients.facts(client) else {
+            Mark::AskClientGone.hit();
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
         };
         if self.deaf {
+            Mark::AskClientDeaf.hit();
             let text = "the client's input has ended, it cannot answer";
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
         }
         if let Err((code, why)) = declared(ask.want, facts) {
+            Mark::AskUndeclared.hit();
             return self.refuse_ask(desk, pool, &ask.id, code, why);
         }
         let waiting = self
@@ -218,6 +226,7 @@ impl Hall {
             .get(&client)
             .map_or(0, |client| client.asks.len());
         if waiting >= ASKS_PER_CLIENT_MAX {
+            Mark::AsksFull.hit();
             let text = format!("{waiting} questions wait for this client already");
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, &text);
         }
@@ -238,6 +247,7 @@ impl Hall {
         if let (Want::Form, Some(params)) = (ask.want, params)
             && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
         {
+            Mark::AskInexpressible.hit();
             let text = "the client's revision cannot choose several of several";
             return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
         }
@@ -256,6 +266,7 @@ impl Hall {
         }
         let message = edits.parts(&ask.buffer, ask.envelope.whole);
         if !self.put(desk, client, at, &message) {
+            Mark::AskNowhere.hit();
             self.asks.remove(key);
             let text = "the client has no open stream on which it could be asked";
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
@@ -291,9 +302,13 @@ impl Hall {
             .map(|caller| caller.at)
             .filter(|other| *other != at)
             .collect();
-        streams
+        let put = streams
             .into_iter()
-            .any(|at| desk.clients.ask(desk.cx, client, at, message))
+            .any(|at| desk.clients.ask(desk.cx, client, at, message));
+        if put {
+            Mark::AskElsewhere.hit();
+        }
+        put
     }
 }
 

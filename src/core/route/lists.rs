@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use ring::hmac;
 
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::JsonId;
 use crate::json::span::{Span, member, string};
@@ -58,6 +59,7 @@ impl Hall {
         match self.settled_at(desk.cx.now.tick, client) {
             None => self.answer_list(desk, client, at, &id, kind, from),
             Some(deadline) => {
+                Mark::ListWaits.hit();
                 self.wake_at(desk, deadline);
                 self.waiting.push(Waiting {
                     client,
@@ -83,6 +85,9 @@ impl Hall {
                 self.wake_at(desk, waiting.deadline);
                 rest.push(waiting);
                 continue;
+            }
+            if unsettled {
+                Mark::ListWaitOver.hit();
             }
             let Waiting {
                 client,
@@ -238,7 +243,10 @@ impl Hall {
             .split_once('.')
             .and_then(|(from, _)| from.parse().ok());
         from.filter(|from| self.seal_cursor(kind, *from) == cursor)
-            .ok_or_else(|| Failure::params("unknown cursor: begin the list again without one"))
+            .ok_or_else(|| {
+                Mark::CursorUnknown.hit();
+                Failure::params("unknown cursor: begin the list again without one")
+            })
     }
 }
 

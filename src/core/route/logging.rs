@@ -2,6 +2,7 @@
 //! of those who share a session, and each message goes to the one client it can be attributed to.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
@@ -118,6 +119,7 @@ impl Hall {
             return;
         };
         let Some((client, at)) = self.attributed(desk.cx.now.tick, session) else {
+            Mark::LogOfNobody.hit();
             let name = self.pool_name(pool);
             desk.cx.log(Level::Debug, || {
                 let begin = text.get(..QUOTE_BYTES_MAX).unwrap_or(text);
@@ -139,6 +141,7 @@ impl Hall {
         // Who asked for nothing does not get what the server sends because another one did.
         let wanted = wanted.or(session.level.map(|_| LEVEL_UNASKED));
         if said.zip(wanted).is_some_and(|(said, wanted)| said < wanted) {
+            Mark::LogTooVerbose.hit();
             return;
         }
         let mut edits = Edits::default();

@@ -1,6 +1,7 @@
 //! A new configuration: what is new starts, what is gone stops, what changed restarts only if the
 //! process would be another one; clients are told once, connections stay up (contract 2).
 
+use crate::base::mark::Mark;
 use crate::config::{self, Config};
 use crate::effect::Level;
 use crate::route::servers::Server;
@@ -50,6 +51,7 @@ impl Hall {
         key: ServerKey,
         entry: config::Server,
     ) -> ServerKey {
+        Mark::ServerReplaced.hit();
         let listeners = self.take_listeners(key);
         self.remove_server(desk, key);
         let key = self.add_server(desk, entry);
@@ -70,6 +72,7 @@ impl Hall {
         if !policy {
             return;
         }
+        Mark::ServerRules.hit();
         for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
             if let Some(spec) = server.pool_spec(session.declares) {
                 desk.backends.update(desk.cx, *pool, spec);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::json::write;
@@ -57,6 +58,7 @@ impl Hall {
             .get(&client)
             .map_or(0, |client| client.subscriptions);
         if count >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            Mark::SubscriptionsFull.hit();
             let text = format!("this client has {count} subscriptions: unsubscribe from some");
             return desk.fail(client, at, &id, &Failure::new(INTERNAL, text));
         }
@@ -73,6 +75,7 @@ impl Hall {
         let known = session.and_then(|session| session.subscriptions.get_mut(&resource.original));
         if let Some(subscribers) = known.filter(|subscribers| !subscribers.is_empty()) {
             if !subscribers.iter().any(|(other, _)| *other == client) {
+                Mark::SubscriptionShared.hit();
                 subscribers.push((client, resource.prefix));
                 self.count_subscriptions(client, 1);
             }
@@ -108,6 +111,9 @@ impl Hall {
                     let calls = &self.calls;
                     let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
                     last = !session.in_flight.iter().any(begins);
+                    if !last {
+                        Mark::UnsubscribeOvertaken.hit();
+                    }
                 }
                 self.count_subscriptions(client, -1);
                 break;
@@ -195,6 +201,7 @@ impl Hall {
                 self.answered
                     .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
+                    Mark::AnsweredUrisFull.hit();
                     self.answered.pop_front();
                 }
             }
@@ -231,6 +238,7 @@ impl Hall {
             .get(&to)
             .is_some_and(|session| session.life == Life::Up);
         if to != pool && is_first && is_up {
+            Mark::SubscriptionOutlivesSession.hit();
             let params = params(&resource.original);
             let method = "resources/subscribe";
             self.call_quietly(desk, to, Origin::Quiet, method, Some(&params));
@@ -283,6 +291,7 @@ impl Hall {
         };
         let uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
         for uri in uris {
+            Mark::SubscriptionRenewed.hit();
             let params = params(&uri);
             self.call_quietly(
                 desk,
@@ -308,6 +317,7 @@ impl Hall {
         let theirs = self.take_subscriptions(desk, from, |other| other == client);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in theirs {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)
@@ -333,6 +343,7 @@ impl Hall {
         let others = self.take_subscriptions(desk, from, |client| Some(client) != owner);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in others {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)
