@@ -127,16 +127,13 @@ impl Http {
                 return None;
             }
             match connection.server.next(frame) {
-                Step::Continue => {
-                    Mark::ContinueSent.hit();
-                    cx.links.send(link, &[CONTINUE.into()]);
-                }
+                Step::Continue => cx.links.send(link, &[CONTINUE.into()]),
                 Step::Request(request) => return Some(request),
                 Step::Reject(reject) => {
                     match reject.status {
                         413 => Mark::BodyTooLong.hit(),
                         431 => Mark::HeadTooLong.hit(),
-                        _ => Mark::RequestRejected.hit(),
+                        _ => {}
                     }
                     let hint = hint_of(reject.status);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
@@ -159,10 +156,7 @@ impl Http {
         match connection.doing {
             Doing::Reading => self.queue(link),
             Doing::Held { .. } | Doing::Page => Mark::HalfClosedBeforeAnswer.hit(),
-            Doing::Streaming { .. } => {
-                Mark::StreamReaderLeft.hit();
-                return self.close(cx, link);
-            }
+            Doing::Streaming { .. } => return self.close(cx, link),
             Doing::Lingering => self.close_if_read(cx, link),
         }
         None

@@ -83,10 +83,7 @@ impl Clients {
         headers: &Headers,
     ) -> Result<ClientKey, Refusal> {
         let presented = headers.get("mcp-session-id").ok_or(Refusal::NoSession)?;
-        let Some(client) = self.ids.find(presented) else {
-            Mark::SessionUnknown.hit();
-            return Err(Refusal::UnknownSession);
-        };
+        let client = self.ids.find(presented).ok_or(Refusal::UnknownSession)?;
         match self.sessions.get_mut(client) {
             Some(session) if session.streamable().is_some() => {
                 session.used = cx.now.tick;

@@ -114,7 +114,6 @@ impl Hall {
             .server(session.server)
             .and_then(|server| server.entry.roots.clone());
         if let Some(roots) = roots.filter(|_| want == Want::Roots) {
-            Mark::RootsFixed.hit();
             let result = format!("{{\"roots\":{roots}}}");
             let message = write::result(id.raw(), result.as_bytes());
             let _ = desk.backends.send(desk.cx, pool, &[Part::Copy(&message)]);

@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::base::mark::Mark;
 use crate::json::write;
 use crate::mcp::names;
 use crate::route::ServerKey;
@@ -126,7 +125,6 @@ impl Directory {
         if self.taken(kind, &offered).is_none() {
             return offered;
         }
-        Mark::NameHashed.hit();
         names::offer_hashed(&prefix, original, max)
     }
 

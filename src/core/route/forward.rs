@@ -271,7 +271,6 @@ impl Hall {
             .partition(|parked| parked.pool == pool);
         self.parked = rest;
         for parked in ready {
-            Mark::ParkedGoOn.hit();
             self.forward(desk, parked.request, parked.server);
         }
     }

@@ -59,7 +59,6 @@ impl Hall {
         match self.settled_at(desk.cx.now.tick, client) {
             None => self.answer_list(desk, client, at, &id, kind, from),
             Some(deadline) => {
-                Mark::ListWaits.hit();
                 self.wake_at(desk, deadline);
                 self.waiting.push(Waiting {
                     client,
@@ -243,10 +242,7 @@ impl Hall {
             .split_once('.')
             .and_then(|(from, _)| from.parse().ok());
         from.filter(|from| self.seal_cursor(kind, *from) == cursor)
-            .ok_or_else(|| {
-                Mark::CursorUnknown.hit();
-                Failure::params("unknown cursor: begin the list again without one")
-            })
+            .ok_or_else(|| Failure::params("unknown cursor: begin the list again without one"))
     }
 }
 

@@ -51,7 +51,6 @@ impl Hall {
         key: ServerKey,
         entry: config::Server,
     ) -> ServerKey {
-        Mark::ServerReplaced.hit();
         let listeners = self.take_listeners(key);
         self.remove_server(desk, key);
         let key = self.add_server(desk, entry);

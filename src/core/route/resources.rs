@@ -202,7 +202,6 @@ impl Hall {
             let failure = self.not_found(desk, client, &uri);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
-        Mark::ReadSearchedOn.hit();
         let token = fields(text, meta, ["progressToken"]);
         let mut edits = Edits::default();
         edits.cut_hop_local(text, meta);

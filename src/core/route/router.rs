@@ -221,7 +221,6 @@ impl Hall {
                 .server(key)
                 .is_some_and(|server| self.reference(server).is_none());
             if unknown && !hidden {
-                Mark::NameOnTrust.hit();
                 return Ok(Target::new(key, &Rc::from(original)));
             }
         }

@@ -75,7 +75,6 @@ impl Hall {
         let known = session.and_then(|session| session.subscriptions.get_mut(&resource.original));
         if let Some(subscribers) = known.filter(|subscribers| !subscribers.is_empty()) {
             if !subscribers.iter().any(|(other, _)| *other == client) {
-                Mark::SubscriptionShared.hit();
                 subscribers.push((client, resource.prefix));
                 self.count_subscriptions(client, 1);
             }

@@ -5,6 +5,7 @@ use onemcp::limits::{REPLAY_MS_MAX, WRITE_STALL_MS_MAX};
 use crate::clients::exchange::{Exchange, Kind, Line};
 use crate::clients::hearing::On;
 use crate::clients::web::{Lost, Stage, Web};
+use crate::faults::Fault;
 use crate::model::{CallId, Cx, State};
 use crate::net::{ConnId, End};
 use crate::wire::http::Got;
@@ -89,6 +90,7 @@ impl Web {
             return;
         };
         match (event.name.as_deref(), kind) {
+            (_, Kind::Left) => cx.model.overheard(self.talk.me, data.as_bytes()),
             (Some("endpoint"), Kind::Sse) => {
                 self.session = Some(data);
                 self.opened(cx);
@@ -199,6 +201,7 @@ impl Web {
                 }
             }
             Kind::Main => self.allowed(cx, status, &[200, 204], &body),
+            Kind::Left => {}
             Kind::Sse => self.leave(cx),
             Kind::Delete => {
                 self.allowed(cx, status, &[204], &body);
@@ -324,6 +327,9 @@ impl Web {
     }
 
     fn say_initialized(&mut self, cx: &mut Cx<'_>) {
+        if cx.hit(Fault::Uninitialized) {
+            return;
+        }
         self.talk.initialized = true;
         let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         self.post_one_way(cx, ready, None);
@@ -387,7 +393,7 @@ impl Web {
                 }
             }
             Kind::Initialize(_) | Kind::Sse | Kind::Delete => self.leave(cx),
-            Kind::OneWay { .. } | Kind::Main | Kind::Odd(_) => {}
+            Kind::OneWay { .. } | Kind::Main | Kind::Left | Kind::Odd(_) => {}
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Questions of servers. Each is answered at most once, by the client that saw it or by the hub in
 //! its place.
 
+use onemcp::limits::{ASKS_PER_CLIENT_MAX, UNDELIVERED_BYTES_PER_SESSION_MAX};
+
 use crate::faults::Fault;
 use crate::model::{Ask, CallId, Cx, Model};
 use crate::servers::process::Process;
@@ -10,7 +12,7 @@ impl Process {
     /// Asks about a request that it works on, and waits for the answer.
     pub(crate) fn ask_about(&mut self, cx: &mut Cx<'_>, id: u64) {
         let call = self.jobs.get(&id).and_then(|job| job.call);
-        let raw = self.ask(cx, call);
+        let raw = self.ask(cx, call, 0);
         let patience = cx.now.0 + 1000 + cx.rng.time(60_000);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.waits = Some(raw);
@@ -18,8 +20,18 @@ impl Process {
         }
     }
 
+    /// Asks more than a client may have to answer, some of it at length.
+    pub(crate) fn ask_much(&mut self, cx: &mut Cx<'_>) {
+        let pad = cx
+            .rng
+            .pick(&[0, 0, 0, UNDELIVERED_BYTES_PER_SESSION_MAX / 40]);
+        for _ in 0..ASKS_PER_CLIENT_MAX + 6 {
+            self.ask(cx, None, pad);
+        }
+    }
+
     /// Asks something, mostly what it was told that it may ask.
-    pub(crate) fn ask(&mut self, cx: &mut Cx<'_>, call: Option<CallId>) -> String {
+    pub(crate) fn ask(&mut self, cx: &mut Cx<'_>, call: Option<CallId>, pad: usize) -> String {
         let kinds = [
             ("roots/list", self.declared.roots),
             ("sampling/createMessage", self.declared.sampling),
@@ -40,15 +52,25 @@ impl Process {
         if cx.rng.chance(200) {
             meta.push_str(r#","progressToken":7"#);
         }
+        if pad > 0 {
+            meta.push_str(&format!(r#","sim/pad":"{}""#, "a".repeat(pad)));
+        }
         let rest = match kind {
-            "sampling/createMessage" => r#""messages":[],"maxTokens":1,"#,
+            "sampling/createMessage" => r#""messages":[],"maxTokens":1,"#.to_owned(),
             "elicitation/create" => {
-                r#""mode":"form","message":"?","requestedSchema":{"type":"object","properties":{}},"#
+                // Several of several: there are no words for that before 2025-11-25.
+                let properties = cx.rng.pick(&["", "", r#""p":{"type":"array"}"#]);
+                format!(
+                    r#""mode":"form","message":"?","requestedSchema":{{"type":"object","properties":{{{properties}}}}},"#
+                )
             }
             "elicitation/create url" => {
-                r#""mode":"url","message":"?","url":"https://example.com/","elicitationId":"e1","#
+                self.urls.push(ask);
+                format!(
+                    r#""mode":"url","message":"?","url":"https://example.com/","elicitationId":"e{ask}","#
+                )
             }
-            _ => "",
+            _ => String::new(),
         };
         let method = kind.split(' ').next().unwrap_or_default();
         let raw = self.ask_id(cx);
@@ -147,7 +169,7 @@ impl Process {
     /// Asks about nothing in particular.
     pub(crate) fn ask_alone(&mut self, cx: &mut Cx<'_>) {
         if cx.hit(Fault::AskAlone) && self.asks.len() < 10 {
-            self.ask(cx, None);
+            self.ask(cx, None, 0);
         }
     }
 }

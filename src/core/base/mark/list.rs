@@ -39,29 +39,21 @@ marks! {
     LingerOver,
     /// A peer took no byte for too long.
     WriteStalled,
-    /// A head or a body that is not served.
-    RequestRejected,
     /// A body beyond the limit.
     BodyTooLong,
     /// A head beyond the limit.
     HeadTooLong,
-    /// A peer waits for `100 Continue`.
-    ContinueSent,
     /// Too much waits behind a request: the connection is not read.
     PipelinePaused,
     /// A peer that reads too little is not read either.
     UnreadAnswersStopReading,
     /// A peer closed its half while its request is worked on.
     HalfClosedBeforeAnswer,
-    /// The reader of an event stream closed its half.
-    StreamReaderLeft,
     /// A request came while we leave.
     RequestWhileStopping,
 
     // --- clients and what they say ---
 
-    /// A session that is not there (any more).
-    SessionUnknown,
     /// Nobody used a session for long.
     SessionIdleEnds,
     /// A session ended while its requests waited.
@@ -98,7 +90,7 @@ marks! {
     // --- event streams and what waits for them ---
 
     /// A session has as many streams as it may.
-    StreamsFull,
+    StreamsFull = "each stream has a request, and of those there are fewer",
     /// An event stream was open for as long as it may.
     StreamClosedEarly,
     /// The rest of a POST is asked for.
@@ -135,7 +127,7 @@ marks! {
     UndeliveredOnce,
     /// As much as may waits for the GET stream: the oldest goes.
     UndeliveredFull,
-    /// A question found no room among what waits for the GET stream.
+    /// A message finds no room among the questions that wait for the GET stream.
     UndeliveredQuestionsFull,
     /// A message was too long to wait for the GET stream.
     UndeliveredBytesFull,
@@ -145,8 +137,7 @@ marks! {
     // --- calls ---
 
     /// A client has as many calls in flight as it may, seen from the hall.
-    CallsFullInHall = "the edge towards clients refuses them first: only a batch across both counts \
-        could come here",
+    CallsFullInHall = "the edge towards clients counts the same calls and refuses them first",
     /// A server did not answer a client in time.
     CallTimesOut,
     /// A server did not answer us in time.
@@ -175,8 +166,6 @@ marks! {
     CancelledTooLate,
     /// As many calls as may wait for one server.
     ParkedFull,
-    /// A call that waited for its server was sent.
-    ParkedGoOn,
     /// A call waited for its server for as long as it may.
     ParkedExpires,
     /// The server that a call waited for did not come up.
@@ -189,8 +178,6 @@ marks! {
     GhostCounts,
     /// More calls were given up in one session than are remembered.
     GhostsFull,
-    /// A server does not know a URI: the next one is asked.
-    ReadSearchedOn,
     /// No server knows a URI.
     ReadSearchedInVain,
     /// Who answered a URI that nobody lists is forgotten.
@@ -217,8 +204,7 @@ marks! {
     /// A question in a session that was told that nobody can be asked.
     AskUnlured,
     /// A question to a client that is gone.
-    AskClientGone = "the hall drops a client's calls and sessions in the event that tells that it is \
-        gone",
+    AskClientGone = "a client takes its calls and sessions with it",
     /// A question to a client whose input has ended.
     AskClientDeaf,
     /// A question that its client did not declare.
@@ -243,8 +229,6 @@ marks! {
     AskProgress,
     /// A client answers what it was not asked, or once more.
     AnswerUnasked,
-    /// A question for roots that the configuration answers.
-    RootsFixed,
     /// The end of an elicitation is told to who was asked.
     ElicitationEnds,
     /// More ends of elicitations are awaited than are remembered.
@@ -264,8 +248,6 @@ marks! {
     PrivatesFull = "65 clients for one seed",
     /// A client has as many subscriptions as it may.
     SubscriptionsFull = "1025 subscriptions of one client",
-    /// A second client listens to what the first listens to.
-    SubscriptionShared,
     /// Who listens moves to another session.
     SubscriptionMoves,
     /// A session that came up is told what is listened to.
@@ -276,13 +258,9 @@ marks! {
     UnsubscribeOvertaken,
     /// A log message that could be for several clients, or none.
     LogOfNobody,
-    /// A log message below the level of its client.
-    LogTooVerbose,
 
     // --- lists, names, configuration ---
 
-    /// A list waits for servers that were never seen.
-    ListWaits,
     /// It waited for as long as it may.
     ListWaitOver,
     /// A server's first list is not the remembered one.
@@ -297,14 +275,6 @@ marks! {
     ListRetried,
     /// A list has more pages or entries than are fetched.
     ListTooLong = "a thousand pages",
-    /// A cursor that is not ours.
-    CursorUnknown,
-    /// A name of a server whose lists are not known yet.
-    NameOnTrust,
-    /// Two names that look alike when cleaned.
-    NameHashed,
-    /// A server has another command line.
-    ServerReplaced,
     /// A server is to be kept alive by other rules.
     ServerRules,
 
@@ -315,8 +285,7 @@ marks! {
     /// A child came up that nobody wants any more.
     SpawnUnwanted,
     /// A child came up whose session is gone.
-    SpawnForNobody = "a session stays until its spawn was answered: only a shell that answers twice \
-        does this",
+    SpawnForNobody = "a session stays until its spawn was answered",
     /// As many servers as may are starting.
     StartsQueued,
     /// A session was stopped before its turn to start.
