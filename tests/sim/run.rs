@@ -136,7 +136,7 @@ impl World {
         }
         let name = self.rng.pick(&names);
         self.model.trace(|| format!("rush to {name}"));
-        if self.rng.chance(700) {
+        if self.rng.chance(500) {
             self.plan.restart(&name);
             self.reconfigure();
         }

@@ -219,7 +219,10 @@ impl Hall {
         let to = match self.pools.get(&pool) {
             Some(session) if stays(session) => Ok(pool),
             // It was granted by a session on its way out: the one that follows has to grant it too.
-            Some(_) | None => self.pool_for(desk, caller.client, server),
+            Some(_) | None => {
+                Mark::SubscriptionOutlivesSession.hit();
+                self.pool_for(desk, caller.client, server)
+            }
         };
         let Ok(to) = to else { return };
         let Some(session) = self.pools.get_mut(&to) else {
@@ -237,7 +240,6 @@ impl Hall {
             .get(&to)
             .is_some_and(|session| session.life == Life::Up);
         if to != pool && is_first && is_up {
-            Mark::SubscriptionOutlivesSession.hit();
             let params = params(&resource.original);
             let method = "resources/subscribe";
             self.call_quietly(desk, to, Origin::Quiet, method, Some(&params));

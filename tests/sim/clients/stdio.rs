@@ -87,7 +87,11 @@ impl Stdio {
             return self.greet_again(cx);
         }
         // With many calls open the hub would first have to read the rest.
-        if self.talk.open.len() < 100 && cx.rng.chance(100) && cx.hit(Fault::HalfClose) {
+        if self.talk.open.len() < 100 && cx.rng.chance(200) && cx.hit(Fault::HalfClose) {
+            for _ in 0..cx.rng.index(10) {
+                let one = self.talk.request(cx, servers);
+                self.say(cx, &one.body);
+            }
             self.closed = true;
             return cx.net.finish(self.conn);
         }

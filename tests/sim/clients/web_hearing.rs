@@ -4,7 +4,7 @@ use onemcp::limits::{REPLAY_MS_MAX, WRITE_STALL_MS_MAX};
 
 use crate::clients::exchange::{Exchange, Kind, Line};
 use crate::clients::hearing::On;
-use crate::clients::web::{Lost, Stage, Web};
+use crate::clients::web::{Stage, Web};
 use crate::faults::Fault;
 use crate::model::{CallId, Cx, State};
 use crate::net::{ConnId, End};
@@ -263,13 +263,7 @@ impl Web {
             .iter()
             .any(|call| cx.model.calls[*call].state == State::Open);
         match last_id {
-            Some(last_id) if retry && waits => {
-                self.lost.push(Lost {
-                    last_id,
-                    calls,
-                    at: cx.now.0,
-                });
-            }
+            Some(last_id) if retry && waits => self.lose_stream(cx, last_id, calls),
             _ => self.all_answered(cx, &calls, self.deleting),
         }
     }
@@ -373,12 +367,9 @@ impl Web {
                 let waits = calls
                     .iter()
                     .any(|call| cx.model.calls[*call].state == State::Open);
-                match last_id.filter(|_| waits && self.stage == Stage::Open) {
-                    Some(last_id) => self.lost.push(Lost {
-                        last_id,
-                        calls,
-                        at: cx.now.0,
-                    }),
+                let asks = self.stage == Stage::Open && (waits || cx.hit(Fault::ResumesInVain));
+                match last_id.filter(|_| asks) {
+                    Some(last_id) => self.lose_stream(cx, last_id, calls),
                     None => {
                         for call in calls {
                             self.talk.lose(cx, call);

@@ -1,12 +1,12 @@
 //! What a client over HTTP does next.
 
-use onemcp::limits::CALLS_PER_CLIENT_MAX;
+use onemcp::limits::{CALLS_PER_CLIENT_MAX, REPLAY_MS_MAX};
 
 use crate::clients::exchange::Kind;
 use crate::clients::requests::Request;
 use crate::clients::web::{Lost, Stage, Web};
 use crate::faults::Fault;
-use crate::model::Cx;
+use crate::model::{CallId, Cx};
 
 impl Web {
     /// One move of a client that is not calm.
@@ -48,7 +48,8 @@ impl Web {
             .iter()
             .flat_map(|line| &line.queue)
             .any(|exchange| matches!(exchange.kind, Kind::Main));
-        if !self.old && cx.rng.chance(if listening { 20 } else { 250 }) {
+        let listens = !self.old && !self.never_listens;
+        if listens && cx.rng.chance(if listening { 20 } else { 250 }) {
             return self.listen(cx, listening);
         }
         let some = if cx.rng.chance(100) { 5 } else { 1 };
@@ -105,6 +106,16 @@ impl Web {
         self.send_after(cx, ("GET", "/mcp"), fields, None, Kind::Main, last);
     }
 
+    /// A stream was lost; its rest is asked for at once, or only after a while.
+    pub(crate) fn lose_stream(&mut self, cx: &mut Cx<'_>, last_id: String, calls: Vec<CallId>) {
+        let ms = match cx.hit(Fault::ResumesLate) {
+            true => cx.rng.time(REPLAY_MS_MAX + 100_000),
+            false => 0,
+        };
+        let at = cx.now.0 + ms;
+        self.lost.push(Lost { last_id, calls, at });
+    }
+
     /// Asks for the rest of a stream.
     pub(crate) fn resume(&mut self, cx: &mut Cx<'_>, lost: Lost) {
         let fields = self.fields(cx, Some("text/event-stream"));
@@ -135,19 +146,16 @@ impl Web {
     }
 
     /// Asks for the rest of a stream although it is still there, as if its connection hung.
-    fn leave_a_stream(&mut self, cx: &Cx<'_>, at: usize) {
+    fn leave_a_stream(&mut self, cx: &mut Cx<'_>, at: usize) {
         let Some(exchange) = self.lines[at].queue.front_mut() else {
             return;
         };
         if let (Kind::Calls(calls) | Kind::Resume(calls), Some(last_id), Some(_)) =
             (&exchange.kind, &exchange.last_id, &exchange.events)
         {
-            self.lost.push(Lost {
-                last_id: last_id.clone(),
-                calls: calls.clone(),
-                at: cx.now.0,
-            });
+            let (last_id, calls) = (last_id.clone(), calls.clone());
             exchange.kind = Kind::Left;
+            self.lose_stream(cx, last_id, calls);
         }
     }
 }

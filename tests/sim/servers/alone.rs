@@ -26,6 +26,9 @@ impl Process {
             self.stray(cx);
         }
         self.ask_alone(cx);
+        if cx.hit(Fault::AskFlood) {
+            self.ask_much(cx);
+        }
         if self.urls.len() > cx.rng.index(4) {
             let ask = self.urls.remove(0);
             let method = "notifications/elicitation/complete";

@@ -5,14 +5,14 @@ use onemcp::limits::{ASKS_PER_CLIENT_MAX, UNDELIVERED_BYTES_PER_SESSION_MAX};
 
 use crate::faults::Fault;
 use crate::model::{Ask, CallId, Cx, Model};
-use crate::servers::process::Process;
+use crate::servers::process::{Declared, Process};
 use crate::wire::json::{quote, string_at};
 
 impl Process {
     /// Asks about a request that it works on, and waits for the answer.
     pub(crate) fn ask_about(&mut self, cx: &mut Cx<'_>, id: u64) {
         let call = self.jobs.get(&id).and_then(|job| job.call);
-        let raw = self.ask(cx, call, 0);
+        let raw = self.ask(cx, call);
         let patience = cx.now.0 + 1000 + cx.rng.time(60_000);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.waits = Some(raw);
@@ -25,25 +25,49 @@ impl Process {
         let pad = cx
             .rng
             .pick(&[0, 0, 0, UNDELIVERED_BYTES_PER_SESSION_MAX / 40]);
+        let kind = self.kind_of_ask(cx);
         for _ in 0..ASKS_PER_CLIENT_MAX + 6 {
-            self.ask(cx, None, pad);
+            // It may die of the byte before.
+            if self.alive {
+                self.ask_for(cx, None, kind, pad);
+            }
         }
     }
 
     /// Asks something, mostly what it was told that it may ask.
-    pub(crate) fn ask(&mut self, cx: &mut Cx<'_>, call: Option<CallId>, pad: usize) -> String {
+    pub(crate) fn ask(&mut self, cx: &mut Cx<'_>, call: Option<CallId>) -> String {
+        let kind = self.kind_of_ask(cx);
+        self.ask_for(cx, call, kind, 0)
+    }
+
+    fn kind_of_ask(&self, cx: &mut Cx<'_>) -> &'static str {
+        let Declared {
+            roots,
+            sampling,
+            form,
+            url,
+        } = self.declared;
         let kinds = [
-            ("roots/list", self.declared.roots),
-            ("sampling/createMessage", self.declared.sampling),
-            ("elicitation/create", self.declared.form),
-            ("elicitation/create url", self.declared.url),
+            ("roots/list", roots),
+            ("sampling/createMessage", sampling),
+            ("elicitation/create", form),
+            ("elicitation/create url", url),
         ];
         let open: Vec<_> = kinds.iter().filter(|(_, declared)| *declared).collect();
-        let kind = if open.is_empty() || cx.rng.chance(50) {
+        if open.is_empty() || cx.rng.chance(50) {
             cx.rng.pick(&kinds).0
         } else {
             cx.rng.pick(&open).0
-        };
+        }
+    }
+
+    fn ask_for(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: Option<CallId>,
+        kind: &'static str,
+        pad: usize,
+    ) -> String {
         let ask = cx.model.asks.len();
         let mut meta = format!(r#""sim/a":"{}""#, Model::ask_marker(ask));
         if let Some(call) = call {
@@ -78,13 +102,9 @@ impl Process {
             r#"{{"jsonrpc":"2.0","id":{raw},"method":"{method}","params":{{{rest}"_meta":{{{meta}}}}}}}"#
         );
         cx.model.stats.asks += 1;
-        let method = kinds
-            .iter()
-            .find(|(known, _)| *known == kind)
-            .map_or("", |(known, _)| known);
         cx.model.asks.push(Ask {
             process: self.id,
-            method,
+            method: kind,
             call,
             seen_by: None,
             over: false,
@@ -168,8 +188,8 @@ impl Process {
 
     /// Asks about nothing in particular.
     pub(crate) fn ask_alone(&mut self, cx: &mut Cx<'_>) {
-        if cx.hit(Fault::AskAlone) && self.asks.len() < 10 {
-            self.ask(cx, None, 0);
+        if self.alive && cx.hit(Fault::AskAlone) && self.asks.len() < 10 {
+            self.ask(cx, None);
         }
     }
 }
