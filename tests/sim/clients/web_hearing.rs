@@ -49,6 +49,10 @@ impl Web {
                 let streams = head.get("content-type") == Some("text/event-stream");
                 exchange.events = streams.then(sse::Reader::default);
                 exchange.head = Some(head);
+                if let Kind::Resume(calls) = &exchange.kind {
+                    let calls = calls.clone();
+                    self.doubt_forgotten(cx, &calls);
+                }
             }
             Got::Body(bytes) => match &mut exchange.events {
                 None => exchange.body.extend_from_slice(&bytes),
@@ -285,6 +289,15 @@ impl Web {
     fn surely_kept(&self, cx: &Cx<'_>, calls: &[CallId]) -> bool {
         let young = |call: &CallId| cx.now.0 - cx.model.calls[*call].began < REPLAY_MS_MAX;
         calls.iter().all(young) && !self.deleting && !cx.model.stopping
+    }
+
+    /// Who comes back too late may get another stream, and never an answer.
+    fn doubt_forgotten(&mut self, cx: &mut Cx<'_>, calls: &[CallId]) {
+        if !self.surely_kept(cx, calls) {
+            for call in calls {
+                self.talk.doubt(cx, *call);
+            }
+        }
     }
 
     fn not_resumed(&mut self, cx: &mut Cx<'_>, status: u16, calls: &[CallId], surely: bool) {
