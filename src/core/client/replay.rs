@@ -165,6 +165,7 @@ impl Drop for Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mark::must_hit;
 
     fn id(stream: u32, number: u32) -> EventId {
         EventId { stream, number }
@@ -221,6 +222,7 @@ mod tests {
 
     #[test]
     fn c10_the_store_is_bounded_in_bytes_and_keeps_the_newest() {
+        let _reached = must_hit(Mark::ReplayBytesFull);
         let long = Rc::new(vec![b'x'; REPLAY_BYTES_PER_SESSION_MAX / 4]);
         let mut replay = Replay::default();
         for number in 1..=6 {

@@ -1,6 +1,7 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -208,26 +209,10 @@ impl Hall {
     fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         let Some(facts) = desk.clients.facts(client) else {
-            Mark::AskClientGone.hit();
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
         };
-        if self.deaf {
-            Mark::AskClientDeaf.hit();
-            let text = "the client's input has ended, it cannot answer";
-            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
-        }
-        if let Err((code, why)) = declared(ask.want, facts) {
-            Mark::AskUndeclared.hit();
-            return self.refuse_ask(desk, pool, &ask.id, code, why);
-        }
-        let waiting = self
-            .clients
-            .get(&client)
-            .map_or(0, |client| client.asks.len());
-        if waiting >= ASKS_PER_CLIENT_MAX {
-            Mark::AsksFull.hit();
-            let text = format!("{waiting} questions wait for this client already");
-            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, &text);
+        if let Err((code, why)) = self.askable(client, ask.want, facts) {
+            return self.refuse_ask(desk, pool, &ask.id, code, &why);
         }
         let params = ask.envelope.params;
         let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
@@ -277,6 +262,32 @@ impl Hall {
         self.ask_deadlines
             .prune(asks.len(), |key| !asks.contains(key));
         self.wake_for_asks(desk);
+    }
+
+    /// Whether a client can answer this, and has not too much to answer already.
+    fn askable(
+        &self,
+        client: ClientKey,
+        want: Want,
+        facts: ClientFacts,
+    ) -> Result<(), (i32, Cow<'static, str>)> {
+        if self.deaf {
+            Mark::AskClientDeaf.hit();
+            let text = "the client's input has ended, it cannot answer";
+            return Err((INTERNAL, text.into()));
+        }
+        if let Err((code, why)) = declared(want, facts) {
+            Mark::AskUndeclared.hit();
+            return Err((code, why.into()));
+        }
+        let client = self.clients.get(&client);
+        let waiting = client.map_or(0, |client| client.asks.len());
+        if waiting >= ASKS_PER_CLIENT_MAX {
+            Mark::AsksFull.hit();
+            let text = format!("{waiting} questions wait for this client already");
+            return Err((INTERNAL, text.into()));
+        }
+        Ok(())
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.

@@ -420,6 +420,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mark::must_hit;
 
     fn page(list: &mut List, text: &str) -> Page {
         let text = Rc::new(text.as_bytes().to_vec());
@@ -471,6 +472,7 @@ mod tests {
 
     #[test]
     fn f15_a_list_without_end_is_cut() {
+        let _reached = must_hit(Mark::ListTooLong);
         let mut list = List::default();
         list.begin(Tick(0));
         let mut pages = 1;

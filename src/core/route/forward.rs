@@ -56,7 +56,6 @@ impl Hall {
             .get(&client)
             .is_some_and(|c| c.calls.len() >= CALLS_PER_CLIENT_MAX)
         {
-            Mark::CallsFullInHall.hit();
             let text = format!(
                 "this client has {CALLS_PER_CLIENT_MAX} calls in flight: wait for some to end"
             );

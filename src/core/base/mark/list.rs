@@ -136,8 +136,6 @@ marks! {
 
     // --- calls ---
 
-    /// A client has as many calls in flight as it may, seen from the hall.
-    CallsFullInHall = "the edge towards clients counts the same calls and refuses them first",
     /// A server did not answer a client in time.
     CallTimesOut,
     /// A server did not answer us in time.
@@ -203,8 +201,6 @@ marks! {
     HeldAskWithdrawn,
     /// A question in a session that was told that nobody can be asked.
     AskUnlured,
-    /// A question to a client that is gone.
-    AskClientGone = "a client takes its calls and sessions with it",
     /// A question to a client whose input has ended.
     AskClientDeaf,
     /// A question that its client did not declare.
