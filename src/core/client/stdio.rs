@@ -1,6 +1,7 @@
 //! Our own stdin and stdout as one client (B1 to B8): lines in, lines out.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
@@ -92,7 +93,10 @@ impl Clients {
             };
             let taken = match line {
                 Line::Full => self.take_line(cx, frame, client),
-                Line::TooLong { .. } => Err(Refusal::LineTooLong.into()),
+                Line::TooLong { .. } => {
+                    Mark::ClientLineTooLong.hit();
+                    Err(Refusal::LineTooLong.into())
+                }
             };
             match taken {
                 Ok(Some(event)) => return Some(event),
@@ -137,6 +141,11 @@ impl Clients {
         let full = self.sessions.get(stdio.client).is_some_and(|session| {
             session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX
         });
+        if full {
+            Mark::StdinPaused.hit();
+        } else if unread && stdio.input == Input::Open {
+            Mark::StdinPausedUnread.hit();
+        }
         let full = full || (unread && stdio.input == Input::Open);
         if stdio.paused != full {
             stdio.paused = full;

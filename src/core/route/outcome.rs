@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::cx::Alarm;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, path, string};
@@ -83,6 +84,7 @@ impl Hall {
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
             // Normal after a cancel or a timeout.
+            Mark::AnswerToNobody.hit();
             if let Some(key) = id.and_then(from_wire) {
                 self.lay(desk, pool, key);
             }
@@ -170,6 +172,7 @@ impl Hall {
             }
             return;
         };
+        Mark::AnswerTooLong.hit();
         let name = self.pool_name(pool);
         let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
         let text = format!("server {name} answered with more than {limit} MiB in one message");
@@ -205,6 +208,7 @@ impl Hall {
                 continue;
             };
             if let Origin::Client { caller, .. } = call.origin {
+                Mark::CallsFailWithServer.hit();
                 desk.fail(
                     caller.client,
                     caller.at,
@@ -220,6 +224,7 @@ impl Hall {
         let now = desk.cx.now.tick;
         while let Some(key) = self.calls.pop_overdue(now) {
             if self.asked_meanwhile(key) && self.calls.postpone(now, key) {
+                Mark::DeadlinePostponed.hit();
                 continue;
             }
             let Some((pool, server, ms)) = self
@@ -244,6 +249,7 @@ impl Hall {
                 .send(desk.cx, pool, &[message.as_str().into()]);
             match call.origin {
                 Origin::Client { caller, .. } => {
+                    Mark::CallTimesOut.hit();
                     let waited = seconds(ms);
                     let text = format!(
                         "server {name} did not answer within {waited} (requestTimeout of its entry)"
@@ -251,7 +257,10 @@ impl Hall {
                     let failure = Failure::about(&name, text);
                     desk.fail(caller.client, caller.at, &caller.id, &failure);
                 }
-                Origin::List(kind) => self.list_failed(desk, pool, kind, true),
+                Origin::List(kind) => {
+                    Mark::ListTimesOut.hit();
+                    self.list_failed(desk, pool, kind, true);
+                }
                 Origin::Quiet => {}
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::json::write;
@@ -57,6 +58,7 @@ impl Hall {
             .get(&client)
             .map_or(0, |client| client.subscriptions);
         if count >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            Mark::SubscriptionsFull.hit();
             let text = format!("this client has {count} subscriptions: unsubscribe from some");
             return desk.fail(client, at, &id, &Failure::new(INTERNAL, text));
         }
@@ -108,6 +110,9 @@ impl Hall {
                     let calls = &self.calls;
                     let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
                     last = !session.in_flight.iter().any(begins);
+                    if !last {
+                        Mark::UnsubscribeOvertaken.hit();
+                    }
                 }
                 self.count_subscriptions(client, -1);
                 break;
@@ -195,6 +200,7 @@ impl Hall {
                 self.answered
                     .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
+                    Mark::AnsweredUrisFull.hit();
                     self.answered.pop_front();
                 }
             }
@@ -213,7 +219,10 @@ impl Hall {
         let to = match self.pools.get(&pool) {
             Some(session) if stays(session) => Ok(pool),
             // It was granted by a session on its way out: the one that follows has to grant it too.
-            Some(_) | None => self.pool_for(desk, caller.client, server),
+            Some(_) | None => {
+                Mark::SubscriptionOutlivesSession.hit();
+                self.pool_for(desk, caller.client, server)
+            }
         };
         let Ok(to) = to else { return };
         let Some(session) = self.pools.get_mut(&to) else {
@@ -283,6 +292,7 @@ impl Hall {
         };
         let uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
         for uri in uris {
+            Mark::SubscriptionRenewed.hit();
             let params = params(&uri);
             self.call_quietly(
                 desk,
@@ -308,6 +318,7 @@ impl Hall {
         let theirs = self.take_subscriptions(desk, from, |other| other == client);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in theirs {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)
@@ -333,6 +344,7 @@ impl Hall {
         let others = self.take_subscriptions(desk, from, |client| Some(client) != owner);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in others {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)
