@@ -32,7 +32,7 @@ fn d1_a_post_is_told_apart_by_its_body_or_its_version() {
     }});
     let opened = plain(None, &initialize);
     assert_eq!(opened.last()["result"]["protocolVersion"], "2025-11-25");
-    let mut modern = initialize.clone();
+    let mut modern = initialize;
     modern["params"]["_meta"] = meta(&json!({}));
     let (body, headers) = request("initialize", json!({}));
     let gone = web.check(&headers, &body);

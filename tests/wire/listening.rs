@@ -21,12 +21,12 @@ fn d18_only_what_was_asked_for_is_told_and_tagged() {
     let tools = listen(&mut pipe, &json!({"toolsListChanged": true}));
     let watched = json!({"resourceSubscriptions": ["test://watched-resource", "test://nowhere"]});
     let resource = listen(&mut pipe, &watched);
-    pipe.call("test_trigger_prompt_change", json!({}), &json!({}));
-    pipe.call("add_tool", json!({"name": "x"}), &json!({}));
+    pipe.call("test_trigger_prompt_change", &json!({}), &json!({}));
+    pipe.call("add_tool", &json!({"name": "x"}), &json!({}));
     let told = pipe.next();
     assert_eq!(told["method"], "notifications/tools/list_changed");
     assert_eq!(told["params"]["_meta"][ID], tools);
-    let touched = pipe.call("touch_watched", json!({}), &json!({}));
+    let touched = pipe.call("touch_watched", &json!({}), &json!({}));
     assert!(
         touched["content"][0]["text"]
             .as_str()
@@ -60,7 +60,7 @@ fn b5_a_cancelled_subscription_is_silent() {
     let id = listen(&mut pipe, &json!({"toolsListChanged": true}));
     let params = json!({"requestId": id});
     pipe.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}));
-    pipe.call("add_tool", json!({"name": "x"}), &json!({}));
+    pipe.call("add_tool", &json!({"name": "x"}), &json!({}));
     assert!(pipe.close().is_empty());
 }
 
@@ -68,7 +68,7 @@ fn b5_a_cancelled_subscription_is_silent() {
 fn b7_subscriptions_end_with_a_result() {
     let mut pipe = Pipe::start(&[]);
     let id = listen(&mut pipe, &json!({"toolsListChanged": true}));
-    pipe.call("end_listens", json!({"how": "cancelled"}), &json!({}));
+    pipe.call("end_listens", &json!({"how": "cancelled"}), &json!({}));
     let told = pipe.next();
     assert_eq!(told["method"], "notifications/cancelled");
     assert_eq!(told["params"]["requestId"], id);

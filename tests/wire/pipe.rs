@@ -154,7 +154,7 @@ impl Pipe {
 
     /// Calls a tool in the newer revision; the result, or the error.
     #[track_caller]
-    pub(crate) fn call(&mut self, name: &str, arguments: Value, can: &Value) -> Value {
+    pub(crate) fn call(&mut self, name: &str, arguments: &Value, can: &Value) -> Value {
         let params = json!({"name": name, "arguments": arguments});
         let answer = self.modern("tools/call", params, can);
         answer

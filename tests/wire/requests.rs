@@ -32,7 +32,7 @@ fn b2_both_eras_share_a_pipe() {
     let params = json!({"name": "client", "arguments": {}});
     let old = pipe.ask("tools/call", &params)["result"].clone();
     assert!(old.get("resultType").is_none());
-    let new = pipe.call("client", none(), &json!({"sampling": {}}));
+    let new = pipe.call("client", &none(), &json!({"sampling": {}}));
     assert_eq!(new["resultType"], "complete");
     let told: Value = serde_json::from_str(new["content"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(told["version"], "2026-07-28");
@@ -168,7 +168,7 @@ fn b5_a_cancelled_call_is_never_answered() {
     pipe.send(&json!({
         "jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled,
     }));
-    let counted = pipe.call("cancelled_count", none(), &none());
+    let counted = pipe.call("cancelled_count", &none(), &none());
     assert_eq!(counted["content"][0]["text"], "1");
     assert!(pipe.close().iter().all(|message| message["id"] != id));
 }
@@ -195,7 +195,7 @@ fn every_tool_answers_as_the_schema_has_it() {
             "kind": "elicitation_url", "message": "m", "prompt": "p", "level": "info",
             "region": "eu", "seconds": 0, "filename": "f",
         });
-        pipe.call(name, arguments, &all);
+        pipe.call(name, &arguments, &all);
     }
 }
 

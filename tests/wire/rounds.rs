@@ -16,7 +16,7 @@ fn accept(content: &Value) -> Value {
 fn d16_a_tool_asks_in_its_result_and_ends_with_the_answer() {
     let mut pipe = Pipe::start(&[]);
     let name = "test_input_required_result_elicitation";
-    let asked = pipe.call(name, json!({}), &form());
+    let asked = pipe.call(name, &json!({}), &form());
     assert_eq!(asked["resultType"], "input_required");
     assert_eq!(
         asked["inputRequests"]["user_name"]["method"],
@@ -33,7 +33,7 @@ fn d16_a_tool_asks_in_its_result_and_ends_with_the_answer() {
 fn d15_a_state_is_checked() {
     let mut pipe = Pipe::start(&["--name", "one"]);
     let name = "test_input_required_result_tampered_state";
-    let asked = pipe.call(name, json!({}), &form());
+    let asked = pipe.call(name, &json!({}), &form());
     let state = asked["requestState"].as_str().unwrap().to_owned();
     let retry = |pipe: &mut Pipe, name: &str, state: &str| {
         let responses = json!({"confirm": accept(&json!({"ok": true}))});
@@ -67,7 +67,7 @@ fn d16_what_is_missing_is_asked_again() {
     let mut pipe = Pipe::start(&[]);
     let all = json!({"elicitation": {}, "sampling": {}, "roots": {}});
     let name = "test_input_required_result_multiple_inputs";
-    let asked = pipe.call(name, json!({}), &all);
+    let asked = pipe.call(name, &json!({}), &all);
     assert_eq!(asked["inputRequests"].as_object().unwrap().len(), 3);
     let mut params = json!({"name": name, "arguments": {}});
     params["requestState"] = asked["requestState"].clone();
@@ -113,13 +113,13 @@ fn d17_prompts_and_resources_ask_too() {
 #[test]
 fn d14_what_the_client_cannot_do_is_named() {
     let mut pipe = Pipe::start(&[]);
-    let error = pipe.call("test_missing_capability", json!({}), &form());
+    let error = pipe.call("test_missing_capability", &json!({}), &form());
     assert_eq!(error["code"], -32021);
     assert_eq!(
         error["data"]["requiredCapabilities"],
         json!({"sampling": {}})
     );
-    let error = pipe.call("ask", json!({"kind": "elicitation_url"}), &form());
+    let error = pipe.call("ask", &json!({"kind": "elicitation_url"}), &form());
     let required = json!({"elicitation": {"url": {}}});
     assert_eq!(error["data"]["requiredCapabilities"], required);
 }

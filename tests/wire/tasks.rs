@@ -25,21 +25,21 @@ fn until(pipe: &mut Pipe, id: &Value, status: &str) -> Value {
 #[test]
 fn a_task_is_worked_on_after_its_handle() {
     let mut pipe = Pipe::start(&[]);
-    let handle = pipe.call("slow_compute", json!({"seconds": 0}), &with_tasks());
+    let handle = pipe.call("slow_compute", &json!({"seconds": 0}), &with_tasks());
     assert_eq!(handle["resultType"], "task");
     assert!(handle["ttlMs"].is_u64() && handle.get("task").is_none());
     let done = until(&mut pipe, &handle["taskId"], "completed");
     assert!(done["result"]["content"][0]["text"].is_string());
-    let plain = pipe.call("slow_compute", json!({"seconds": 0}), &json!({}));
+    let plain = pipe.call("slow_compute", &json!({"seconds": 0}), &json!({}));
     assert_eq!(plain["resultType"], "complete", "not declared, so no task");
-    let error = pipe.call("failing_job", json!({}), &json!({}));
+    let error = pipe.call("failing_job", &json!({}), &json!({}));
     assert_eq!(error["code"], -32021);
 }
 
 #[test]
 fn a_task_asks_and_is_told() {
     let mut pipe = Pipe::start(&[]);
-    let handle = pipe.call("multi_input", json!({}), &with_tasks());
+    let handle = pipe.call("multi_input", &json!({}), &with_tasks());
     let id = &handle["taskId"];
     let asking = until(&mut pipe, id, "input_required");
     let keys: Vec<_> = asking["inputRequests"]
@@ -65,7 +65,7 @@ fn a_task_asks_and_is_told() {
 #[test]
 fn a_listener_hears_of_its_task() {
     let mut pipe = Pipe::start(&[]);
-    let handle = pipe.call("confirm_delete", json!({"filename": "f"}), &with_tasks());
+    let handle = pipe.call("confirm_delete", &json!({"filename": "f"}), &with_tasks());
     let id = &handle["taskId"];
     until(&mut pipe, id, "input_required");
     let wanted = json!({"taskIds": [id, "nobody"]});
