@@ -25,6 +25,14 @@ fn d2_discovery_names_what_is_served() {
 }
 
 #[test]
+fn f1_a_server_may_be_too_new() {
+    let mut pipe = Pipe::start(&["--era", "modern", "--modern-version", "2027-01-01"]);
+    let error = pipe.modern("server/discover", none(), &none())["error"].clone();
+    assert_eq!(error["code"], -32022);
+    assert_eq!(error["data"]["supported"], json!(["2027-01-01"]));
+}
+
+#[test]
 fn b2_both_eras_share_a_pipe() {
     let mut pipe = Pipe::start(&[]);
     assert!(pipe.modern("server/discover", none(), &none())["result"].is_object());
@@ -184,6 +192,7 @@ fn every_tool_answers_as_the_schema_has_it() {
         "answer_twice",
         "result_type",
         "notify",
+        "stray_request",
     ];
     for tool in listed.as_array().unwrap() {
         let name = tool["name"].as_str().unwrap();
