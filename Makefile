@@ -9,7 +9,7 @@ PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test readme lint deps static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
+.PHONY: help run test readme lint deps static test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
         outside-tools release readme ci install clean
 
 help: ## show this list
@@ -39,7 +39,10 @@ deps: ## no dependency that tests/outside/dependencies.txt does not explain
 static: ## the static musl binary, checked and left at target/dist/1mcp
 	@tests/outside/static.sh
 
-sim: ## the simulator, SIM_SEEDS=1000
+test-static: static ## the tests that run the binary, on the static one
+	ONE_MCP_BIN=target/dist/1mcp $(CARGO) test --locked --test e2e --test process
+
+sim: ## the simulator, SIM_SEEDS=1000; so many must reach every branch that is marked
 	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --profile sim --test sim -- --nocapture
 
 sim-long: ## the simulator for a night

@@ -7,6 +7,8 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use onemcp::base::mark::Mark;
+
 #[path = "tidy/reader.rs"]
 mod reader;
 use reader::{blank, function_end, paths, without_tests, words};
@@ -65,6 +67,9 @@ const FORBIDDEN_NAMES: &[&str] = &[
     "UnixListener",
     "UnixStream",
 ];
+
+/// Compiled for tests only: a test that fails anyway does not complain of its marks as well.
+const ALLOWED_PATHS: &[(&str, &str)] = &[("src/core/base/mark/mod.rs", "std::thread::panicking")];
 
 /// System calls that std lacks; the fixture ignores SIGTERM when told to.
 const UNSAFE: &[&str] = &[
@@ -171,6 +176,9 @@ fn forbidden(file: &File) -> Vec<String> {
     }
     let is_bad = |path: &String| {
         let inside = |bad: &str| path == bad || path.starts_with(&format!("{bad}::"));
+        if ALLOWED_PATHS.contains(&(file.path.as_str(), path.as_str())) {
+            return false;
+        }
         FORBIDDEN_PATHS.iter().any(|bad| inside(bad))
             || path.split("::").any(|name| FORBIDDEN_NAMES.contains(&name))
     };
@@ -281,6 +289,25 @@ fn idle_limits(limits: &str, others: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// Coverage marks that stand nowhere in the core, and those that neither the simulator nor any test
+/// is asked to reach. Each mark with whether the simulator is excused from it.
+fn idle_marks(marks: &[(String, bool)], files: &[File]) -> Vec<String> {
+    let squeezed = |file: &File| file.code.split_whitespace().collect::<String>();
+    let in_core = files.iter().filter(|file| file.room().is_some());
+    let core: String = in_core.map(squeezed).collect();
+    let all: String = files.iter().map(squeezed).collect();
+    let mut found = Vec::new();
+    for (mark, excused) in marks {
+        if !core.contains(&format!("Mark::{mark}.hit()")) {
+            found.push(format!("{mark} stands nowhere in the core"));
+        }
+        if *excused && !all.contains(&format!("must_hit(Mark::{mark})")) {
+            found.push(format!("no test says must_hit(Mark::{mark})"));
+        }
+    }
+    found
+}
+
 // --- the tree ----------------------------------------------------------------------------------
 
 fn read_tree(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) -> io::Result<()> {
@@ -354,6 +381,11 @@ fn the_tree_is_tidy() {
             println!("{}: {lines} lines, getting long", file.path);
         }
     }
+    let marks = Mark::ALL.iter();
+    let marks: Vec<(String, bool)> = marks
+        .map(|mark| (mark.name(), mark.excuse().is_some()))
+        .collect();
+    problems.extend(idle_marks(&marks, &files));
     let (limits, others): (Vec<File>, Vec<File>) = files
         .into_iter()
         .partition(|file| file.path == "src/core/limits.rs");
@@ -530,6 +562,25 @@ fn a_limit_that_is_named_only_in_a_comment_is_found() {
         false,
     );
     assert_eq!(idle_limits(limits, &[user]), ["A_MAX"]);
+}
+
+#[test]
+fn a_mark_that_nobody_hits_or_looks_for_is_found() {
+    let marks = [("A", false), ("B", true), ("C", true), ("D", false)];
+    let marks = marks.map(|(name, excused)| (name.to_owned(), excused));
+    let core = "//! Mark::D.hit();\nfn f() {\n    Mark::A.hit();\n    Mark::B.hit();\n    \
+                Mark::C\n        .hit();\n}\n";
+    let files = [
+        File::new("src/core/web/a.rs", core, false),
+        File::new("tests/a.rs", "let _a = must_hit(Mark::B);\n", true),
+    ];
+    assert_eq!(
+        idle_marks(&marks, &files),
+        [
+            "no test says must_hit(Mark::C)",
+            "D stands nowhere in the core"
+        ]
+    );
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn as_somebody(dir: &Dir, args: &[&str]) -> Ended {
     // holds our files for a moment.
     let place = Dir::new();
     let copy = place.file("1mcp");
-    let cp = [program::BINARY, copy.as_str()];
+    let cp = [program::BINARY.as_str(), copy.as_str()];
     run(&mut program::other("cp", place.path(), &cp)).expect(0);
     let mut command = program::other(&copy, dir.path(), args);
     command.uid(65534).gid(65534).current_dir("/");

@@ -306,7 +306,7 @@ fn contract_3_a_configuration_that_starts_itself_is_refused_with_one_sentence() 
     let dir = Dir::new();
     let own = dir.file("");
     let itself = json!({
-        "command": crate::support::program::BINARY,
+        "command": crate::support::program::BINARY.as_str(),
         "args": ["serve", "--transport", "stdio", "--config-dir", own],
         "env": {"E2E_MARK": own},
     });
@@ -344,7 +344,7 @@ fn contract_3_one_1mcp_may_serve_another_that_has_its_own_configuration() {
     let (above, below) = (Dir::new(), Dir::new());
     below.servers(&[("f", fixture(&[]))]);
     let inner = json!({
-        "command": crate::support::program::BINARY,
+        "command": crate::support::program::BINARY.as_str(),
         "args": ["serve", "-t", "stdio", "-d", below.file("")],
     });
     above.servers(&[("inner", inner)]);

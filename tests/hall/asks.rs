@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use onemcp::base::mark::{Mark, must_hit};
+
 use crate::client::Client;
 use crate::server::{Child, tools};
 use crate::world::{Builder, World};
@@ -258,6 +260,7 @@ fn s3_a_held_question_that_its_server_cancels_holds_nobody_up_any_more() {
 
 #[test]
 fn s3_what_a_cancelled_call_asks_never_reaches_another_client() {
+    let _reached = must_hit(Mark::GhostCounts);
     let mut w = one().start();
     let (a, b) = (w.client(ALL), w.client(ALL));
     let s = w.server("s");
@@ -530,6 +533,7 @@ fn s3_progress_about_a_question_reaches_the_server_with_its_own_token() {
 
 #[test]
 fn s3_while_a_person_is_asked_the_clock_of_the_call_stands_still() {
+    let _reached = must_hit(Mark::DeadlinePostponed);
     let mut w = World::http()
         .server_with("s", r#""requestTimeout":1000"#, tools(["t"]))
         .start();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use onemcp::base::mark::{Mark, must_hit};
+
 use crate::server::{Seen, tools};
 use crate::world::World;
 
@@ -131,6 +133,7 @@ fn a2_ids_and_tokens_of_two_clients_do_not_meet_in_one_child() {
 
 #[test]
 fn a2_an_answer_counts_only_from_the_child_that_was_asked_and_only_once() {
+    let _reached = must_hit(Mark::AnswerToNobody);
     let mut w = World::http()
         .server("files", tools(["echo"]))
         .server("evil", tools(["t"]))
@@ -374,6 +377,7 @@ fn a_call_that_takes_too_long_is_an_error_and_the_backend_is_told() {
 
 #[test]
 fn progress_is_told_with_the_callers_token_and_keeps_the_call_alive() {
+    let _reached = must_hit(Mark::DeadlineRenewed);
     let mut w = World::http()
         .server_with("files", r#""requestTimeout":3000"#, tools(["echo"]))
         .start();
@@ -414,6 +418,7 @@ fn progress_is_told_with_the_callers_token_and_keeps_the_call_alive() {
 
 #[test]
 fn f12_progress_does_not_keep_a_call_alive_for_ever() {
+    let _reached = must_hit(Mark::ProgressForTooLong);
     let mut w = World::http()
         .server_with("files", r#""requestTimeout":600000"#, tools(["echo"]))
         .start();
@@ -435,6 +440,7 @@ fn f12_progress_does_not_keep_a_call_alive_for_ever() {
 
 #[test]
 fn an_answer_beyond_the_longest_line_is_an_error_for_its_caller_only() {
+    let _reached = must_hit(Mark::AnswerTooLong);
     let mut w = echo();
     let (a, b) = (w.client("{}"), w.client("{}"));
     let files = w.server("files");

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use onemcp::base::mark::{Mark, must_hit};
+
 use crate::client::{Call, Client};
 use crate::server::{Child, Seen, anything, resource, tool, tools};
 use crate::world::{Builder, World};
@@ -273,6 +275,7 @@ fn s1_a_private_session_without_anything_to_do_ends_after_a_while() {
 
 #[test]
 fn s1_clients_beyond_the_number_of_sessions_are_told_that_the_server_is_busy() {
+    let _reached = must_hit(Mark::PrivatesFull);
     let mut w = with(r#""isolation":"session""#).start();
     let max = onemcp::limits::POOL_SESSIONS_PER_SERVER_MAX;
     let clients: Vec<Client> = (0..max).map(|_| w.client("{}")).collect();
@@ -349,6 +352,7 @@ fn tools_are_those_that_the_server_offers_to_this_client() {
 
 #[test]
 fn a_subscription_that_is_granted_by_a_session_on_its_way_out_is_made_again() {
+    let _reached = must_hit(Mark::SubscriptionOutlivesSession);
     let script = anything()
         .with("tools", [tool("t")])
         .with("resources", [resource("x://1")])

@@ -1,5 +1,6 @@
 //! What happens at the bounds of core/limits.rs that the hall keeps.
 
+use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{
     ANSWERED_URIS_MAX, ASKS_PER_CLIENT_MAX, CALLS_PER_CLIENT_MAX, CHILD_OUTBOX_BYTES_MAX,
     ELICITATIONS_PER_POOL_MAX, GHOSTS_PER_POOL_MAX, HELD_PER_POOL_MAX, WAITING_PER_SERVER_MAX,
@@ -23,6 +24,7 @@ fn calling(w: &mut World, client: Client, s: Child) -> Seen {
 
 #[test]
 fn calls_of_one_client() {
+    let _reached = must_hit(Mark::CallsFull);
     let mut w = one();
     let (a, b) = (w.client("{}"), w.client("{}"));
     let s = w.server("s");
@@ -96,6 +98,7 @@ fn questions_to_one_client() {
 
 #[test]
 fn questions_held_in_one_session() {
+    let _reached = must_hit(Mark::HeldFull);
     let mut w = one();
     let (a, b) = (w.client(ALL), w.client(ALL));
     let s = w.server("s");
@@ -115,6 +118,7 @@ fn questions_held_in_one_session() {
 
 #[test]
 fn calls_given_up_in_one_session() {
+    let _reached = must_hit(Mark::GhostsFull);
     let mut w = one();
     let (a, b) = (w.client(ALL), w.client(ALL));
     let s = w.server("s");
@@ -170,6 +174,7 @@ fn elicitations_whose_end_is_awaited() {
 
 #[test]
 fn uris_whose_server_is_remembered() {
+    let _reached = must_hit(Mark::AnsweredUrisFull);
     let script = || anything().capable(r#"{"resources":{}}"#);
     let mut w = World::http()
         .server("one", script())

@@ -4,6 +4,8 @@
 use onemcp::limits::{LIST_WAIT_MS, WAITING_PER_SERVER_MAX};
 use serde_json::json;
 
+use onemcp::base::mark::{Mark, must_hit};
+
 use crate::client::{Client, keys};
 use crate::server::{anything, prompt, resource, template, tool, tools};
 use crate::world::{World, entry};
@@ -505,6 +507,7 @@ fn what_was_known_is_offered_at_once_after_a_restart_and_not_told_as_a_change() 
 
 #[test]
 fn a_record_of_another_command_line_or_a_damaged_one_is_not_used() {
+    let _reached = must_hit(Mark::RecordDamaged);
     let mut w = World::http().server("s", tools(["t"])).start();
     let mut store = std::mem::take(&mut w.store);
     let other = r#""args":["--other"]"#;

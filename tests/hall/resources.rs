@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use onemcp::base::mark::{Mark, must_hit};
+
 use crate::client::{Call, Client};
 use crate::server::{Script, anything, prompt, resource, template, tools};
 use crate::world::{World, entry};
@@ -436,6 +438,7 @@ fn a2_a_token_in_a_subscription_does_not_reach_the_server() {
 
 #[test]
 fn a_subscription_that_is_under_way_survives_the_end_of_another() {
+    let _reached = must_hit(Mark::UnsubscribeOvertaken);
     let mut w = World::http()
         .server("s", files(&["x://a"], &[]).manual("resources/subscribe"))
         .start();
@@ -482,6 +485,7 @@ fn subscriptions_are_renewed_when_the_server_comes_back_and_end_with_their_clien
 
 #[test]
 fn a_client_has_so_many_subscriptions_and_no_more() {
+    let _reached = must_hit(Mark::SubscriptionsFull);
     let max = onemcp::limits::SUBSCRIPTIONS_PER_CLIENT_MAX;
     let mut w = World::http().server("s", files(&[], &["x://{id}"])).start();
     let (a, b) = (w.client("{}"), w.client("{}"));

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -16,17 +16,27 @@ use serde_json::{Value, json};
 /// needs: it only turns a hang into a failure.
 const LONG: Duration = Duration::from_secs(120);
 
+const BUILT: &str = env!("CARGO_BIN_EXE_1mcp");
+
 pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}"#;
 pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
-/// The binary under test.
+/// The binary under test: the one that `ONE_MCP_BIN` names, else what cargo has just built.
 pub(crate) fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_1mcp")
+    static BINARY: LazyLock<String> = LazyLock::new(|| match std::env::var("ONE_MCP_BIN") {
+        Ok(path) => {
+            // Tests run it from other directories.
+            let path = fs::canonicalize(&path).unwrap_or_else(|why| panic!("{path}: {why}"));
+            path.to_str().unwrap().to_owned()
+        }
+        Err(_) => BUILT.to_owned(),
+    });
+    &BINARY
 }
 
-/// The fixture server, which cargo builds beside it.
+/// The fixture server, which cargo builds beside its own binary.
 pub(crate) fn fixture() -> String {
-    let beside = Path::new(binary()).with_file_name("examples");
+    let beside = Path::new(BUILT).with_file_name("examples");
     let path = beside.join("fixture");
     assert!(path.exists(), "cargo build --example fixture");
     path.to_str().unwrap().to_owned()

@@ -8,11 +8,15 @@
 //! Every seed runs twice and must do the same both times. A run has three parts: chaos, in which
 //! the faults of the seed strike and nothing unsafe may happen; calm, in which everything that was
 //! begun must be done; and the end, after which nothing may be left.
+//!
+//! A sweep ends with a table of the rare branches of the core (`onemcp::base::mark`) and how many
+//! seeds were there. One of [`marks::SEEDS_TO_MARK_MIN`] seeds or more fails if none was.
 #![cfg(test)]
 
 mod check;
 mod clients;
 mod faults;
+mod marks;
 mod model;
 mod net;
 mod plan;
@@ -25,6 +29,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::marks::Tally;
 use crate::run::{Report, run};
 
 /// Seeds of an ordinary run.
@@ -68,6 +73,7 @@ fn every_seed_is_safe_live_and_the_same_twice() {
         number("SIM_SEEDS").unwrap_or(SEEDS),
     );
     let mut failed = 0;
+    let mut tally = Tally::default();
     for seed in from..from + count {
         let began = std::time::Instant::now();
         let result = twice(seed);
@@ -78,6 +84,7 @@ fn every_seed_is_safe_live_and_the_same_twice() {
                 result.as_ref().map(|r| &r.stats)
             );
         }
+        tally.add(seed);
         if let Err(why) = result {
             failed += 1;
             let why: String = why.chars().take(1500).collect();
@@ -85,5 +92,8 @@ fn every_seed_is_safe_live_and_the_same_twice() {
             println!("replay: SIM_SEED={seed} cargo test --test sim -- --nocapture");
         }
     }
+    println!("{tally}");
     assert_eq!(failed, 0, "{failed} of {count} seeds fail");
+    let missed = tally.missed();
+    assert!(missed.is_empty(), "no seed reaches {missed:?}");
 }

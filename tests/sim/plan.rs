@@ -120,6 +120,13 @@ impl Plan {
         Self { entries }
     }
 
+    /// Another command line for one entry.
+    pub(crate) fn restart(&mut self, name: &str) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.name == name) {
+            entry.variant = (entry.variant + 1) % 3;
+        }
+    }
+
     /// Changes one thing.
     pub(crate) fn change(&mut self, rng: &mut Rng) {
         let at = rng.index(self.entries.len());

@@ -1,7 +1,10 @@
 //! One run: chaos, in which everything must stay safe; calm, in which everything must get done; the
 //! end, at which nothing may be left.
 
+use std::net::SocketAddr;
+
 use onemcp::input::Input;
+use onemcp::limits::CONNECTIONS_PER_PEER_MAX;
 
 use crate::clients::requests::Request;
 use crate::clients::stdio::Stdio;
@@ -85,13 +88,20 @@ impl World {
 
     fn chaos(&mut self) {
         let steps = 500 + self.rng.below(15_500);
-        let stops_at = self.hit(Fault::Stop).then(|| self.rng.below(steps));
+        let mut at = |fault| self.hit(fault).then(|| self.rng.below(steps));
+        let (stops_at, floods_at, rushes_at) = (at(Fault::Stop), at(Fault::Flood), at(Fault::Rush));
         for step in 0..steps {
             if !self.goes_on() || !self.step(u64::MAX) {
                 break;
             }
             if self.hit(Fault::Config) && self.rng.chance(200) {
                 self.reload();
+            }
+            if floods_at == Some(step) {
+                self.flood();
+            }
+            if rushes_at == Some(step) {
+                self.rush();
             }
             if stops_at == Some(step) {
                 self.stop();
@@ -104,10 +114,50 @@ impl World {
         while self.stopped_at.is_some() && self.goes_on() && self.step(u64::MAX) {}
     }
 
+    /// One address opens more connections than it may, and says nothing.
+    fn flood(&mut self) {
+        if self.stdio {
+            return;
+        }
+        self.model.trace(|| "flood".to_owned());
+        for _ in 0..=CONNECTIONS_PER_PEER_MAX {
+            let conn = self.net.open(Peer::Client(0), 1000);
+            let link = self.net.give_key(conn);
+            let peer = SocketAddr::from(([192, 0, 2, 8], 4000));
+            self.handle(Input::Accepted { link, peer });
+        }
+    }
+
+    /// All clients at once want more of one server than they may, often while it starts.
+    fn rush(&mut self) {
+        let names = std::rc::Rc::clone(&self.names);
+        if names.is_empty() {
+            return;
+        }
+        let name = self.rng.pick(&names);
+        self.model.trace(|| format!("rush to {name}"));
+        if self.rng.chance(500) {
+            self.plan.restart(&name);
+            self.reconfigure();
+        }
+        for at in 0..self.clients.len() {
+            if self.clients[at].is_open() {
+                self.with_client(at, |client, cx, _| match client {
+                    Client::Web(web) => web.rush(cx, &name),
+                    Client::Stdio(stdio) => stdio.rush(cx, &name),
+                });
+            }
+        }
+    }
+
     fn reload(&mut self) {
         for _ in 0..1 + self.rng.index(3) {
             self.plan.change(&mut self.rng);
         }
+        self.reconfigure();
+    }
+
+    fn reconfigure(&mut self) {
         self.names = self.plan.names();
         let names = self
             .plan
@@ -291,7 +341,7 @@ impl Client {
     fn is_open(&self) -> bool {
         match self {
             Self::Web(web) => web.stage == Stage::Open,
-            Self::Stdio(stdio) => stdio.greeted && !stdio.gone,
+            Self::Stdio(stdio) => stdio.greeted && !stdio.gone && !stdio.closed,
         }
     }
 }

@@ -24,6 +24,7 @@ enum Choice {
     PeerEnd(ConnId),
     Process(usize),
     Exited(usize),
+    Stderr(usize),
     Spawn(usize),
     Client(usize),
     Tick,
@@ -61,6 +62,14 @@ impl World {
                     self.handle(Input::Exited { pool, status });
                 }
             }
+            Choice::Stderr(at) => {
+                let process = &mut self.processes[at];
+                let (pool, bytes) = (process.pool, std::mem::take(&mut process.stderr));
+                self.handle(Input::Stderr {
+                    pool,
+                    bytes: &bytes,
+                });
+            }
             Choice::Spawn(at) => self.spawn(at),
             Choice::Client(at) => self.with_client(at, |client, cx, names| match client {
                 Client::Web(web) => web.act(cx, names),
@@ -84,6 +93,9 @@ impl World {
             }
             if process.exit.is_some() {
                 all.push(Choice::Exited(at));
+            }
+            if !process.stderr.is_empty() {
+                all.push(Choice::Stderr(at));
             }
         }
         for (at, spawning) in self.spawning.iter().enumerate() {
@@ -156,7 +168,8 @@ impl World {
             }
             return false;
         };
-        if self.hit(Fault::TimeJumps) {
+        // Who is told to leave must do so in time, and cannot be blamed for a jump.
+        if self.stopped_at.is_none() && self.hit(Fault::TimeJumps) {
             next += self.rng.time(4_000_000);
         }
         let seconds = next.saturating_sub(now) / 1000;
@@ -231,6 +244,11 @@ impl World {
             }
             self.handle(Input::Broken { link });
         } else {
+            if self.stdio && !child {
+                // Nothing more will be asked: what was is answered, then the hub leaves.
+                self.stopped_at.get_or_insert(self.now.tick.0);
+                self.model.stopping = true;
+            }
             self.handle(Input::Eof { link });
         }
     }

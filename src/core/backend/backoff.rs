@@ -1,6 +1,7 @@
 //! How long to wait before a server is started again, and when to give it up (contract 7). Counts
 //! strikes; knows neither the clock nor what a server is.
 
+use crate::base::mark::Mark;
 use crate::entropy::Entropy;
 use crate::language::PoolSpec;
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
@@ -44,15 +45,22 @@ impl Backoff {
     /// Counts one end. `stable`: it had served long enough for its former strikes to be forgiven.
     pub(super) fn strike(&mut self, stable: bool, entropy: &mut Entropy) -> Verdict {
         if stable {
+            if self.strikes > 0 {
+                Mark::StrikesForgiven.hit();
+            }
             self.forgive();
         }
         self.strikes = self.strikes.saturating_add(1);
         if self.strikes_max.is_some_and(|most| self.strikes > most) {
+            Mark::GivenUp.hit();
             return Verdict::GiveUp;
         }
         let doublings = (self.strikes - 1).min(32);
         let longest = BACKOFF_MS_MAX.max(self.first_ms);
         let pause = self.first_ms.saturating_mul(1 << doublings).min(longest);
+        if pause == longest {
+            Mark::BackoffLongest.hit();
+        }
         // A quarter either way, or servers that died together would start together for ever.
         let jitter = entropy.below(pause / 2 + 1);
         Verdict::After((pause - pause / 4).saturating_add(jitter))

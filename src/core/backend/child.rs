@@ -10,6 +10,7 @@
 //! ```
 
 use crate::backend::lifecycle::Pace;
+use crate::base::mark::Mark;
 use crate::cx::Cx;
 use crate::effect::{Effect, StopSignal};
 use crate::input::ExitStatus;
@@ -233,6 +234,7 @@ impl Child {
                 (Self::Running { link, pid }, Act::NOTHING, News::Opened)
             }
             (ChildEvent::Spawned { link, pid }, Some(pace)) => {
+                Mark::SpawnUnwanted.hit();
                 let (child, act) = Stopping::begin(Pipe::Open(link), pid, now, pace);
                 (child, act, News::Nothing)
             }
@@ -253,6 +255,7 @@ impl Child {
         let stay = Self::Running { link, pid };
         match event {
             ChildEvent::Eof => {
+                Mark::ChildMute.hit();
                 let (child, act) = Stopping::begin(Pipe::Ended(link), pid, now, Pace::Quick);
                 (child, act, News::Mute)
             }
@@ -328,6 +331,7 @@ impl Stopping {
             }
             (ChildEvent::Alarm, _) if now >= self.until => self.escalate(now),
             (ChildEvent::Stop(pace), _) if pace > self.pace => {
+                Mark::StopHurries.hit();
                 let rest_ms = match self.stage {
                     Stage::Stdin => pace.term_after_ms(),
                     Stage::Term | Stage::Kill => pace.kill_after_ms(),
@@ -369,16 +373,22 @@ impl Stopping {
 
     fn escalate(mut self, now: Tick) -> (Child, Act, News) {
         let (stage, signal) = match self.stage {
-            Stage::Stdin => (Stage::Term, StopSignal::Term),
-            Stage::Term => (Stage::Kill, StopSignal::Kill),
+            Stage::Stdin => {
+                Mark::StopTerms.hit();
+                (Stage::Term, StopSignal::Term)
+            }
+            Stage::Term => {
+                Mark::StopKills.hit();
+                (Stage::Kill, StopSignal::Kill)
+            }
+            // Dead but not drained: a process that left the group holds the pipe.
+            Stage::Kill if self.pid.is_none() => {
+                Mark::PipeHeld.hit();
+                return self.over(News::Closed(None));
+            }
             Stage::Kill => {
-                // Dead but not drained: a process that left the group holds the pipe.
-                let dead = self.pid.is_none();
-                return self.over(if dead {
-                    News::Closed(None)
-                } else {
-                    News::Stuck
-                });
+                Mark::ChildSurvivesKill.hit();
+                return self.over(News::Stuck);
             }
         };
         self.stage = stage;

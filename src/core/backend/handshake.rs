@@ -2,6 +2,7 @@
 //! `notifications/initialized` (protocol F4). Bytes in, bytes out; knows no process.
 
 use crate::backend::words::plain;
+use crate::base::mark::Mark;
 use crate::json::envelope::{Envelope, Kind};
 use crate::json::span::{self, Span};
 use crate::json::write;
@@ -67,6 +68,7 @@ impl Handshake {
             Kind::Result => hello(text, outcome),
             Kind::Error => match self.other_version(text, outcome) {
                 Some(version) => {
+                    Mark::HandshakeAgain.hit();
                     self.asked = version;
                     self.asked_again = true;
                     Answer::Again

@@ -14,6 +14,7 @@
 
 use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::words::setting;
+use crate::base::mark::Mark;
 use crate::entropy::Entropy;
 use crate::limits::{STABLE_MS, STARTING_PLACE_MS};
 use crate::now::Tick;
@@ -186,7 +187,10 @@ impl Phase {
     fn queued(now: Tick, event: &Event) -> (Self, Order) {
         match event {
             Event::Turn => (Self::Opening { since: now }, Order::Open),
-            Event::Stop(_) => (Self::Gone, Order::Ended),
+            Event::Stop(_) => {
+                Mark::StoppedInQueue.hit();
+                (Self::Gone, Order::Ended)
+            }
             Event::Opened
             | Event::Unopened(_)
             | Event::Greeted
@@ -206,7 +210,10 @@ impl Phase {
                 let slow = false;
                 (Self::Handshaking { since, until, slow }, Order::Greet)
             }
-            Event::Unopened(why) => policy.down(now, why, None),
+            Event::Unopened(why) => {
+                Mark::SpawnFails.hit();
+                policy.down(now, why, None)
+            }
             Event::Stop(pace) => (Self::Leaving, Order::Close(pace)),
             Event::Turn
             | Event::Greeted
@@ -234,9 +241,16 @@ impl Phase {
         };
         match event {
             Event::Greeted => (Self::Ready { since: now }, Order::Ready),
-            Event::Refused(why) => (closing(why, true), Order::Close(Pace::Quick)),
-            Event::Lost(why) => (closing(why, false), Order::Nothing),
+            Event::Refused(why) => {
+                Mark::HandshakeRefused.hit();
+                (closing(why, true), Order::Close(Pace::Quick))
+            }
+            Event::Lost(why) => {
+                Mark::HandshakeDies.hit();
+                (closing(why, false), Order::Nothing)
+            }
             Event::Alarm if now >= until => {
+                Mark::HandshakeTimesOut.hit();
                 let limit = setting(policy.connect_ms);
                 let why = format!("did not finish its handshake within {limit}");
                 (closing(why, true), Order::Close(Pace::Quick))
@@ -244,6 +258,9 @@ impl Phase {
             Event::Stop(pace) => (Self::Leaving, Order::Close(pace)),
             Event::Alarm => {
                 let slow = slow || now >= since.after(STARTING_PLACE_MS);
+                if slow {
+                    Mark::SlowStart.hit();
+                }
                 (Self::Handshaking { since, until, slow }, Order::Nothing)
             }
             // A carrier says that it is lost before it is closed.

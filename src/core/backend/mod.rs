@@ -30,6 +30,7 @@ use crate::backend::lifecycle::{Event, Pace};
 use crate::backend::session::{Report, Session};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
@@ -158,6 +159,7 @@ impl Backends {
             self.child_step(cx, pool, ChildEvent::Spawned { link, pid });
         } else {
             // Nobody is left who would ever stop it.
+            Mark::SpawnForNobody.hit();
             let signal = StopSignal::Kill;
             cx.effects.push(Effect::Signal { pool, signal });
             cx.close(link);
@@ -313,6 +315,9 @@ impl Backends {
                 session.set_alarm(cx, pool);
                 taken += usize::from(session.phase.takes_a_place());
             }
+        }
+        if !self.queue.is_empty() {
+            Mark::StartsQueued.hit();
         }
     }
 }

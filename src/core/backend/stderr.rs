@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::backend::words::plain;
+use crate::base::mark::Mark;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::limits::{
@@ -64,6 +65,7 @@ impl Stderr {
             self.logged += 1;
             cx.log(Level::Info, || format!("[{name}] {text}"));
         } else {
+            Mark::StderrFlood.hit();
             self.left_out += 1;
         }
         self.keep(text);
@@ -77,6 +79,7 @@ impl Stderr {
             let Some(oldest) = self.kept.pop_front() else {
                 return;
             };
+            Mark::StderrForgotten.hit();
             self.kept_bytes -= oldest.len();
         }
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::backend::child::ChildEvent;
 use crate::backend::words::{plain, quoted};
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{self, Envelope, Fault};
@@ -112,6 +113,7 @@ impl Stdout {
         let mut spans = elements(frame.bytes(), whole);
         let taken: Vec<Span> = spans.by_ref().take(BATCH_MAX).collect();
         if spans.next().is_some() {
+            Mark::ServerBatchTooLong.hit();
             cx.log(Level::Warn, || {
                 format!("server={name} sent more than {BATCH_MAX} messages at once, rest skipped")
             });
@@ -124,6 +126,7 @@ impl Stdout {
 
     /// The first one is worth a warning, since it may explain why the server does not work.
     fn skip(&mut self, cx: &mut Cx<'_>, name: &str, fault: Fault, line: &[u8]) {
+        Mark::GarbageLine.hit();
         self.skipped += 1;
         let level = match self.skipped {
             1 => Level::Warn,

@@ -7,6 +7,7 @@ use crate::backend::lifecycle::{Closing, Event, Phase};
 use crate::backend::session::{Report, Session};
 use crate::backend::stdio::Said;
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
 use crate::base::word;
 use crate::cx::Cx;
@@ -73,7 +74,10 @@ impl Session {
                     self.hear_handshake(cx, me, frame.bytes(), &envelope)
                 }
                 (Ear::Hall, Said::Message(envelope)) => self.hear(cx, me, frame.bytes(), envelope),
-                (Ear::Late, Said::Message(envelope)) => late(me, frame.bytes(), envelope),
+                (Ear::Late, Said::Message(envelope)) => {
+                    Mark::AnswerWhileClosing.hit();
+                    late(me, frame.bytes(), envelope)
+                }
                 (Ear::Hall | Ear::Late, Said::TooLong(id)) => {
                     self.note_too_long(cx);
                     Read::Event(BackendEvent::TooLong { pool: me, id })
@@ -101,6 +105,7 @@ impl Session {
     }
 
     fn note_too_long(&self, cx: &mut Cx<'_>) {
+        Mark::ServerLineTooLong.hit();
         let name = &self.spec.name;
         cx.log(Level::Warn, || {
             format!("server={name} sent a line beyond the limit, thrown away")
@@ -124,6 +129,7 @@ impl Session {
     ) -> Read {
         match (envelope.kind, envelope.id) {
             (Kind::Request, id) => {
+                Mark::HandshakeAsks.hit();
                 let raw = id.map(|id| id.of(text)).unwrap_or_default();
                 let answer = if is_ping(text, envelope) {
                     write::result(raw, b"{}")
@@ -185,6 +191,7 @@ impl Session {
         };
         let unsent = links.unsent(link).saturating_add(length(parts));
         if unsent >= CHILD_OUTBOX_BYTES_MAX {
+            Mark::ChildOutboxFull.hit();
             return Err(Refused::Busy);
         }
         self.say(links, parts);
@@ -226,7 +233,10 @@ fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
     match (envelope.kind, envelope.id) {
         (Kind::Notification, _) => Read::Event(BackendEvent::Notification { pool: me, envelope }),
         // A second answer to `initialize`: whatever it says, it comes too late.
-        (Kind::Result | Kind::Error, Some(id)) if id.of(text) == INITIALIZE_ID => Read::Nothing,
+        (Kind::Result | Kind::Error, Some(id)) if id.of(text) == INITIALIZE_ID => {
+            Mark::HandshakeTwice.hit();
+            Read::Nothing
+        }
         (Kind::Result | Kind::Error, id) => Read::Event(BackendEvent::Response {
             pool: me,
             id: id.and_then(|id| our_number(id.of(text))),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::Forms;
 use crate::client::classify::is_initialize;
@@ -138,6 +139,9 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
     let elements: Vec<Span> = span::elements(text, Span::whole(text))
         .take(BATCH_MAX + 1)
         .collect();
+    if spoken && elements.len() > BATCH_MAX {
+        Mark::BatchTooLong.hit();
+    }
     if !spoken || elements.is_empty() || elements.len() > BATCH_MAX {
         return Err(Refusal::Batch);
     }
@@ -145,6 +149,7 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
         envelope::read_at(text, *at).is_ok_and(|envelope| is_initialize(text, &envelope))
     };
     if elements.iter().any(initializes) {
+        Mark::BatchedInitialize.hit();
         return Err(Refusal::BatchedInitialize);
     }
     let mut plan = Plan {
@@ -169,6 +174,9 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
                 }
             },
         }
+    }
+    if !plan.errors.is_empty() {
+        Mark::BatchWithFault.hit();
     }
     Ok(plan)
 }

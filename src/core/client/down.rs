@@ -1,5 +1,6 @@
 //! What the hall says to clients. A message is complete JSON-RPC on one line, without framing.
 
+use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
 use crate::client::Clients;
 use crate::client::accept::Forms;
@@ -78,6 +79,8 @@ impl Clients {
         if let Some(link) = self.direct(client) {
             if cx.links.unsent(link) <= CLIENT_OUTBOX_BYTES_SOFT {
                 self.send_direct(cx, client, message);
+            } else {
+                Mark::NoteDropped.hit();
             }
             return;
         }
@@ -101,7 +104,9 @@ impl Clients {
                 self.open_stream(cx, client, number);
                 self.push_event(cx, client, number, message);
             }
-            (State::Open(link), _) if cx.links.unsent(link) > CLIENT_OUTBOX_BYTES_SOFT => {}
+            (State::Open(link), _) if cx.links.unsent(link) > CLIENT_OUTBOX_BYTES_SOFT => {
+                Mark::NoteDropped.hit();
+            }
             (State::Open(_) | State::Detached, _) => self.push_event(cx, client, number, message),
             (State::Held(_), Forms::JsonOnly) | (State::Orphan, _) => {}
         }
@@ -221,18 +226,26 @@ impl Streamable {
         // What changed once more while nobody listens is said once.
         let same = |one: &Undelivered| !one.question && one.message.same(message);
         if !question && self.undelivered.iter().any(same) {
+            Mark::UndeliveredOnce.hit();
             return true;
         }
         if self.undelivered.len() >= UNDELIVERED_PER_SESSION_MAX {
             // Nobody waits for a notification, so the oldest of those makes room.
             let oldest = self.undelivered.iter().position(|one| !one.question);
             match oldest.filter(|_| !question) {
-                Some(index) => drop(self.undelivered.remove(index)),
-                None => return false,
+                Some(index) => {
+                    Mark::UndeliveredFull.hit();
+                    drop(self.undelivered.remove(index));
+                }
+                None => {
+                    Mark::UndeliveredQuestionsFull.hit();
+                    return false;
+                }
             }
         }
         let bytes: usize = self.undelivered.iter().map(|one| one.message.bytes()).sum();
         if bytes + length(message) > UNDELIVERED_BYTES_PER_SESSION_MAX {
+            Mark::UndeliveredBytesFull.hit();
             return false;
         }
         self.undelivered.push_back(Undelivered {

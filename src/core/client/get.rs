@@ -1,6 +1,7 @@
 //! GET and DELETE on `/mcp`: the stream for unrelated messages (C6), resuming a stream (C9), the
 //! end of a session (C3).
 
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept;
 use crate::client::refusal::Refusal;
@@ -126,11 +127,13 @@ impl Clients {
             return;
         };
         if let Some(old) = own.main.replace(link) {
+            Mark::MainStreamReplaced.hit();
             self.http.end(cx, old);
         }
         self.http.open(cx, link, client, 0, None);
         match last {
             Some(last) => {
+                Mark::MainStreamReplayed.hit();
                 for (id, message) in own.replay.after(last) {
                     self.http.event(cx, link, Some(id), &message.parts());
                 }
@@ -163,10 +166,12 @@ impl Clients {
         let Some(stream) = own.streams.iter_mut().find(|one| one.number == last.stream) else {
             return;
         };
+        Mark::StreamResumed.hit();
         let old = stream.link();
         stream.state = State::Open(link);
         stream.since = now;
         if let Some(old) = old {
+            Mark::StreamTakenOver.hit();
             self.http.end(cx, old);
         }
         self.http.open(cx, link, client, last.stream, None);
@@ -187,9 +192,11 @@ impl Clients {
             return;
         };
         if own.replay.after(last).next().is_none() {
+            Mark::NothingToReplay.hit();
             self.http.empty(cx, link, 204, &[]);
             return;
         }
+        Mark::FinishedStreamReplayed.hit();
         self.http.open(cx, link, client, last.stream, None);
         for (id, message) in own.replay.after(last) {
             self.http.event(cx, link, Some(id), &message.parts());
@@ -201,6 +208,7 @@ impl Clients {
     /// the client has its GET stream already it gets 204 instead, or the two would take each
     /// other's place for ever.
     fn attach_unknown(&mut self, cx: &mut Cx<'_>, client: ClientKey, link: LinkKey) {
+        Mark::EventUnknown.hit();
         if self
             .streamable(client)
             .is_some_and(|own| own.main.is_some())

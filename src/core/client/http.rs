@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::connection::{Connection, Doing};
 use crate::client::reply::KeepAliveRound;
 use crate::cx::{Alarm, Cx};
@@ -34,9 +35,14 @@ impl Http {
         cx.links.open(link, Owner::Http);
         let peer = peer.ip().to_canonical();
         let same = self.per_peer.get(&peer).copied().unwrap_or(0);
-        let too_many = self.connections.len() >= CONNECTIONS_MAX
-            || (same >= CONNECTIONS_PER_PEER_MAX && !peer.is_loopback());
-        if too_many || self.stopping {
+        let full = self.connections.len() >= CONNECTIONS_MAX;
+        let peer_full = same >= CONNECTIONS_PER_PEER_MAX && !peer.is_loopback();
+        if full {
+            Mark::ConnectionsFull.hit();
+        } else if peer_full {
+            Mark::PeerConnectionsFull.hit();
+        }
+        if full || peer_full || self.stopping {
             cx.log(Level::Debug, || {
                 format!("http refused peer={peer} connections={same}")
             });
@@ -61,6 +67,7 @@ impl Http {
             // Pipelined requests wait in the inbox, and beyond its bound with the peer.
             Doing::Reading | Doing::Held { .. } | Doing::Streaming { .. } | Doing::Page => {
                 if connection.server.inbox_bytes() > PIPELINED_BYTES_MAX {
+                    Mark::PipelinePaused.hit();
                     connection.pause(cx, link, true);
                 }
             }
@@ -112,13 +119,22 @@ impl Http {
     fn step_of(&mut self, cx: &mut Cx<'_>, frame: &mut Frame, link: LinkKey) -> Option<Request> {
         loop {
             let connection = self.connections.get_mut(&link)?;
-            if connection.doing != Doing::Reading || is_unread(cx, link) {
+            if connection.doing != Doing::Reading {
+                return None;
+            }
+            if is_unread(cx, link) {
+                Mark::UnreadAnswersStopReading.hit();
                 return None;
             }
             match connection.server.next(frame) {
                 Step::Continue => cx.links.send(link, &[CONTINUE.into()]),
                 Step::Request(request) => return Some(request),
                 Step::Reject(reject) => {
+                    match reject.status {
+                        413 => Mark::BodyTooLong.hit(),
+                        431 => Mark::HeadTooLong.hit(),
+                        _ => {}
+                    }
                     let hint = hint_of(reject.status);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
                     return None;
@@ -139,7 +155,7 @@ impl Http {
         connection.eof = true;
         match connection.doing {
             Doing::Reading => self.queue(link),
-            Doing::Held { .. } | Doing::Page => {}
+            Doing::Held { .. } | Doing::Page => Mark::HalfClosedBeforeAnswer.hit(),
             Doing::Streaming { .. } => return self.close(cx, link),
             Doing::Lingering => self.close_if_read(cx, link),
         }
@@ -213,12 +229,22 @@ impl Http {
             return None;
         }
         let waiting = connection.server.waiting();
-        if connection.is_stalled() || connection.doing != Doing::Reading {
+        if connection.is_stalled() {
+            Mark::WriteStalled.hit();
+            return self.close(cx, link);
+        }
+        if connection.doing != Doing::Reading {
+            Mark::LingerOver.hit();
             return self.close(cx, link);
         }
         match waiting {
             Waiting::IdleHead | Waiting::Response => self.linger(cx, link),
             Waiting::Head | Waiting::Body => {
+                if waiting == Waiting::Head {
+                    Mark::SlowHead.hit();
+                } else {
+                    Mark::SlowBody.hit();
+                }
                 let hint = "send the whole request without long pauses";
                 self.problem(
                     cx,

@@ -1,6 +1,7 @@
 //! From a message to what the hall is told of it: the part that is the same on every transport.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::classify::{Era, classify, is_initialize, is_method};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Session, Transport};
@@ -62,9 +63,11 @@ pub(super) fn agree(
 /// Whether one more request of this client can be taken.
 pub(super) fn admit(session: &Session, id: &[u8]) -> Result<(), Refusal> {
     if session.waits_for(id) {
+        Mark::IdInUse.hit();
         return Err(Refusal::DuplicateId);
     }
     if session.busy || session.outstanding.len() >= CALLS_PER_CLIENT_MAX {
+        Mark::CallsFull.hit();
         return Err(Refusal::Busy);
     }
     Ok(())
@@ -118,6 +121,7 @@ pub(super) fn direct(
         }));
     }
     if early && !is_method(text, &envelope, "ping") {
+        Mark::BeforeInitialize.hit();
         return Err(Refusal::NotInitialized);
     }
     admit(session, id)?;

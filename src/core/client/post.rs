@@ -2,6 +2,7 @@
 //! fails them.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
 use crate::client::classify::{Era, classify, is_initialize};
@@ -173,6 +174,7 @@ impl Clients {
             .and_then(Session::streamable)
             .map_or(0, |own| own.streams.len());
         if streams >= STREAMS_PER_SESSION_MAX {
+            Mark::StreamsFull.hit();
             return Err(Refusal::TooManyStreams);
         }
         Ok(())

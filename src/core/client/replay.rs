@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::client::kept::Kept;
 use crate::limits::{
@@ -98,12 +99,14 @@ impl Replay {
         if let Some(number) = id.number.checked_sub(REPLAY_EVENTS_PER_STREAM_MAX)
             && let Some(oldest) = self.find(EventId { number, ..id })
         {
+            Mark::ReplayStreamFull.hit();
             self.forget(oldest);
         }
         // The newest event may be the answer somebody waits for: it stays.
         while self.events.len() > 1
             && (self.bytes > REPLAY_BYTES_PER_SESSION_MAX || self.total.get() > REPLAY_BYTES_MAX)
         {
+            Mark::ReplayBytesFull.hit();
             self.forget(0);
         }
     }
@@ -144,6 +147,7 @@ impl Replay {
             if until > now {
                 return Some(until);
             }
+            Mark::ReplayExpires.hit();
             self.forget(0);
         }
         // An idle session must not keep the table of a busy hour.
@@ -161,6 +165,7 @@ impl Drop for Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mark::must_hit;
 
     fn id(stream: u32, number: u32) -> EventId {
         EventId { stream, number }
@@ -217,6 +222,7 @@ mod tests {
 
     #[test]
     fn c10_the_store_is_bounded_in_bytes_and_keeps_the_newest() {
+        let _reached = must_hit(Mark::ReplayBytesFull);
         let long = Rc::new(vec![b'x'; REPLAY_BYTES_PER_SESSION_MAX / 4]);
         let mut replay = Replay::default();
         for number in 1..=6 {

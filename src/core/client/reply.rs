@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
 use crate::client::connection::{Connection, Doing};
 use crate::client::http::Http;
@@ -293,6 +294,7 @@ impl Http {
             }
         }
         if links.len() == KEEP_ALIVE_STREAMS_PER_TURN_MAX {
+            Mark::KeepAliveSliced.hit();
             self.keep_alive.from = links.last().copied();
             cx.timers.set(Alarm::KeepAlive, now.after(1));
         } else if self.keep_alive.found {

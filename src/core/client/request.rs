@@ -1,6 +1,7 @@
 //! One HTTP request: who may ask (C13), whom it is for, and the answers that need no session.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::connection::Doing;
 use crate::client::refusal::Refusal;
@@ -101,6 +102,7 @@ impl Clients {
                 if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
                     return true;
                 }
+                Mark::RequestWhileStopping.hit();
                 Refusal::Stopping
             }
             Err(refusal) => {

@@ -2,6 +2,7 @@
 //! `/messages` that are answered on it.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept;
 use crate::client::message::{self, read_message};
@@ -64,6 +65,7 @@ impl Clients {
         match self.sse_client(request) {
             // Nobody reads the body of this answer, and somebody waits for the id.
             Ok(client) if refused.refusal.status() == 200 => {
+                Mark::MessageRefusedOnStream.hit();
                 self.http.empty(cx, link, 202, &[]);
                 self.send_direct(cx, client, &[refused.body().as_slice().into()]);
             }

@@ -1,6 +1,7 @@
 //! Our own stdin and stdout as one client (B1 to B8): lines in, lines out.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::classify::{Era, classify};
 use crate::client::message::{self, read_message};
@@ -99,7 +100,10 @@ impl Clients {
             };
             let taken = match line {
                 Line::Full => self.take_line(cx, frame, client),
-                Line::TooLong { .. } => Err(Refusal::LineTooLong.into()),
+                Line::TooLong { .. } => {
+                    Mark::ClientLineTooLong.hit();
+                    Err(Refusal::LineTooLong.into())
+                }
             };
             match taken {
                 Ok(Some(event)) => return Some(event),
@@ -159,6 +163,11 @@ impl Clients {
             let calls = stdio.exchanges.len().saturating_sub(stdio.listens);
             session.busy || session.outstanding.len() + calls >= CALLS_PER_CLIENT_MAX
         });
+        if full {
+            Mark::StdinPaused.hit();
+        } else if unread && stdio.input == Input::Open {
+            Mark::StdinPausedUnread.hit();
+        }
         let full = full || (unread && stdio.input == Input::Open);
         if stdio.paused != full {
             stdio.paused = full;

@@ -1,6 +1,7 @@
 //! The streams of POSTs: opened when they must be, fed, ended. Decides by [`State`]; the bytes are
 //! framed by `reply`.
 
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::client::Clients;
 use crate::client::accept::Forms;
@@ -68,6 +69,9 @@ impl Clients {
             self.http.prime(cx, link, id);
         }
         let answers = stream.batch.take();
+        if answers.is_some() {
+            Mark::BatchBecomesEvents.hit();
+        }
         self.push_early(cx, client, number);
         for answer in answers.into_iter().flatten() {
             self.push_event(cx, client, number, &answer.parts());
@@ -131,9 +135,12 @@ impl Clients {
                 self.close_if_slow(cx, link);
             }
             (State::Open(_) | State::Detached, _) => {
+                if stream.state == State::Detached {
+                    Mark::AnswerDetached.hit();
+                }
                 self.push_event(cx, client, number, message);
             }
-            (State::Orphan, _) => {}
+            (State::Orphan, _) => Mark::AnswerOrphaned.hit(),
         }
         self.end_if_answered(cx, client, number, true);
     }
@@ -183,6 +190,7 @@ impl Clients {
     /// No response is sent for a cancelled request, but HTTP wants an answer: an event stream
     /// without events, or nothing for a client that reads only JSON.
     fn end_unanswered(&mut self, cx: &mut Cx<'_>, client: ClientKey, link: LinkKey, forms: Forms) {
+        Mark::CancelledUnanswered.hit();
         match forms {
             Forms::JsonOnly => self.http.empty(cx, link, 202, &[]),
             Forms::Either | Forms::StreamOnly => {
@@ -210,6 +218,7 @@ impl Clients {
         if unsent <= CLIENT_OUTBOX_BYTES_MAX {
             return;
         }
+        Mark::ClientTooSlow.hit();
         cx.log(Level::Warn, || {
             format!("client does not read: {unsent} bytes unsent, link closed")
         });

@@ -1,6 +1,7 @@
 //! Moments of sessions and their streams: held answers that become event streams, streams that are
 //! closed early, sessions that nobody uses; and the end of a session.
 
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::exchange::Way;
 use crate::client::refusal::{Refusal, Refused};
@@ -113,6 +114,7 @@ impl Clients {
             && stream.waiting > 0
             && now.since(stream.since) >= ms
         {
+            Mark::StreamClosedEarly.hit();
             stream.state = State::Detached;
             self.http.retry(cx, link);
             self.http.end(cx, link);
@@ -146,6 +148,7 @@ impl Clients {
         if owes || own.in_use() {
             used = now;
         } else if now.since(used) >= idle_ms {
+            Mark::SessionIdleEnds.hit();
             self.end(cx, client);
             return;
         }
@@ -169,6 +172,7 @@ impl Clients {
         let oldest = unused.min_by_key(|(_, session)| session.used);
         match oldest.map(|(client, session)| (client, cx.now.tick.since(session.used))) {
             Some((client, idle_ms)) if idle_ms >= SESSION_SPARE_MS => {
+                Mark::SessionMakesRoom.hit();
                 cx.log(Level::Warn, || {
                     format!(
                         "{SESSIONS_MAX} sessions: one unused for {} s ends",
@@ -178,7 +182,10 @@ impl Clients {
                 self.end(cx, client);
                 true
             }
-            Some(_) | None => false,
+            Some(_) | None => {
+                Mark::SessionsFull.hit();
+                false
+            }
         }
     }
 
@@ -187,6 +194,9 @@ impl Clients {
         let Some(session) = self.sessions.remove(client) else {
             return;
         };
+        if !session.outstanding.is_empty() {
+            Mark::SessionEndsWithRequests.hit();
+        }
         if !matches!(session.channel, Channel::Exchange(_)) {
             self.events.push_back(ClientEvent::Gone { client });
         }

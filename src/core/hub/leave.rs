@@ -1,6 +1,7 @@
 //! When to leave the process: told to stop, or the one client of a stdio gateway is gone. First
 //! what was asked is answered, then children are ended, then we go.
 
+use crate::base::mark::Mark;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects};
 use crate::hub::Hub;
@@ -68,8 +69,14 @@ impl Hub {
     /// The time of a stage is over.
     pub(super) fn exit_alarm(&mut self, now: Now, out: &mut Effects) {
         match self.leaving {
-            Leaving::Answering { .. } => self.stop(now, out),
-            Leaving::Stopping { .. } => self.exit(out),
+            Leaving::Answering { .. } => {
+                Mark::LeavesWithoutAnswers.hit();
+                self.stop(now, out);
+            }
+            Leaving::Stopping { .. } => {
+                Mark::LeavesByForce.hit();
+                self.exit(out);
+            }
             Leaving::No | Leaving::Gone => {}
         }
     }
@@ -77,6 +84,7 @@ impl Hub {
     /// Goes on to the next stage as soon as nothing holds the present one.
     pub(super) fn leave_if_done(&mut self, now: Now, out: &mut Effects) {
         if matches!(self.leaving, Leaving::Answering { .. }) && !self.hall.busy() {
+            Mark::LeavesAfterAnswers.hit();
             self.stop(now, out);
         }
         if matches!(self.leaving, Leaving::Stopping { .. })

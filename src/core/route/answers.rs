@@ -2,6 +2,7 @@
 //! them gone. The one table that maps a client's answer to the server that asked.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, our_number};
 use crate::language::{ClientKey, PoolKey};
@@ -24,6 +25,7 @@ impl Hall {
         let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
         let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
         let Some(ask) = asked.and_then(|key| self.end_ask(desk, key)) else {
+            Mark::AnswerUnasked.hit();
             desk.cx.log(Level::Debug, || {
                 "a client answered what it was not asked".to_owned()
             });
@@ -67,6 +69,7 @@ impl Hall {
         let Some((ask, token)) = ask.and_then(|ask| Some((ask, ask.token.as_ref()?))) else {
             return;
         };
+        Mark::AskProgress.hit();
         let mut edits = Edits::default();
         edits.replace(at, token.to_vec());
         let _ = desk.backends.send(
@@ -93,6 +96,7 @@ impl Hall {
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));
         if self.held.len() < before && !self.held.iter().any(|held| held.pool == pool) {
+            Mark::HeldAskWithdrawn.hit();
             self.stop_holding(desk, pool);
             return;
         }
@@ -105,6 +109,7 @@ impl Hall {
         else {
             return;
         };
+        Mark::AskWithdrawn.hit();
         self.cancel_ask(desk, key);
     }
 
@@ -128,6 +133,7 @@ impl Hall {
         let theirs = self.asks.iter().filter(|(_, ask)| ask.pool == pool);
         let keys: Vec<AskKey> = theirs.map(|(key, _)| key).collect();
         for key in keys {
+            Mark::AskDiesWithServer.hit();
             self.cancel_ask(desk, key);
         }
     }
@@ -141,6 +147,7 @@ impl Hall {
             .unwrap_or_default();
         for key in keys {
             if let Some(ask) = self.end_ask(desk, key) {
+                Mark::AskedClientLeaves.hit();
                 self.refuse_ask(
                     desk,
                     ask.pool,

@@ -1,10 +1,12 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
@@ -150,14 +152,17 @@ impl Hall {
         let declares = session.declares;
         // A static list of roots is declared as well, but never asked for here.
         if !declares.sampling && !declares.elicitation_form && !declares.elicitation_url {
+            Mark::AskUnlured.hit();
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
         match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
+                Mark::AskOfNobody.hit();
                 self.unattributable(desk, &ask, "no client has a call in flight there");
             }
             InFlight::One(client, call) => {
                 let at = self.stream_of(call);
+                Mark::AskAttributed.hit();
                 self.relay(desk, &ask, client, at);
                 self.mark(desk, ask.pool, Some(client));
             }
@@ -227,20 +232,8 @@ impl Hall {
         if facts.version.is_modern() {
             return self.ask_stateless(desk, ask);
         }
-        if self.deaf {
-            let text = "the client's input has ended, it cannot answer";
-            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
-        }
-        if let Err((code, why)) = declared(ask.want, facts) {
-            return self.refuse_ask(desk, pool, &ask.id, code, why);
-        }
-        let waiting = self
-            .clients
-            .get(&client)
-            .map_or(0, |client| client.asks.len());
-        if waiting >= ASKS_PER_CLIENT_MAX {
-            let text = format!("{waiting} questions wait for this client already");
-            return self.refuse_ask(desk, pool, &ask.id, INTERNAL, &text);
+        if let Err((code, why)) = self.askable(client, ask.want, facts) {
+            return self.refuse_ask(desk, pool, &ask.id, code, &why);
         }
         let params = ask.envelope.params;
         let read = fields(text, params, ["_meta", "elicitationId", "mode"]);
@@ -259,6 +252,7 @@ impl Hall {
         if let (Want::Form, Some(params)) = (ask.want, params)
             && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
         {
+            Mark::AskInexpressible.hit();
             let text = "the client's revision cannot choose several of several";
             return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
         }
@@ -277,6 +271,7 @@ impl Hall {
         }
         let message = edits.parts(&ask.buffer, ask.envelope.whole);
         if !self.put(desk, client, at, &message) {
+            Mark::AskNowhere.hit();
             self.asks.remove(key);
             let text = "the client has no open stream on which it could be asked";
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
@@ -288,6 +283,32 @@ impl Hall {
         self.ask_deadlines
             .prune(asks.len(), |key| !asks.contains(key));
         self.wake_for_asks(desk);
+    }
+
+    /// Whether a client can answer this, and has not too much to answer already.
+    fn askable(
+        &self,
+        client: ClientKey,
+        want: Want,
+        facts: ClientFacts,
+    ) -> Result<(), (i32, Cow<'static, str>)> {
+        if self.deaf {
+            Mark::AskClientDeaf.hit();
+            let text = "the client's input has ended, it cannot answer";
+            return Err((INTERNAL, text.into()));
+        }
+        if let Err((code, why)) = declared(want, facts) {
+            Mark::AskUndeclared.hit();
+            return Err((code, why.into()));
+        }
+        let client = self.clients.get(&client);
+        let waiting = client.map_or(0, |client| client.asks.len());
+        if waiting >= ASKS_PER_CLIENT_MAX {
+            Mark::AsksFull.hit();
+            let text = format!("{waiting} questions wait for this client already");
+            return Err((INTERNAL, text.into()));
+        }
+        Ok(())
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.
@@ -312,9 +333,13 @@ impl Hall {
             .map(|caller| caller.at)
             .filter(|other| *other != at)
             .collect();
-        streams
+        let put = streams
             .into_iter()
-            .any(|at| desk.clients.ask(desk.cx, client, at, message))
+            .any(|at| desk.clients.ask(desk.cx, client, at, message));
+        if put {
+            Mark::AskElsewhere.hit();
+        }
+        put
     }
 }
 

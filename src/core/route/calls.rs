@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::base::slab::{Key, Slab, SlabKey};
 use crate::base::timers::DeadlineQueue;
 use crate::json::envelope::{Envelope, JsonId};
@@ -186,6 +187,9 @@ impl Calls {
     pub fn renew(&mut self, now: Tick, key: CallKey) {
         if let Some(call) = self.table.get_mut(key) {
             call.deadline = now.after(call.request_ms).min(call.last);
+            if call.deadline == call.last {
+                Mark::ProgressForTooLong.hit();
+            }
         }
     }
 
@@ -206,7 +210,10 @@ impl Calls {
                     Some(call) if call.deadline <= now => return Some(key),
                     // Looked at again one whole length later: at most that much too late, and the
                     // queue stays in order.
-                    Some(_) => queue.push(now.after(*length), key),
+                    Some(_) => {
+                        Mark::DeadlineRenewed.hit();
+                        queue.push(now.after(*length), key);
+                    }
                     None => {}
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, member, string};
 use crate::limits::{
     LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN, LIST_RETRY_MS_MAX, LIST_RETRY_MS_MIN,
@@ -126,6 +127,8 @@ pub struct List {
     failures: u32,
     /// The list was whole once, in this session or in an earlier one that is remembered.
     known: bool,
+    /// The entries are those of another session, not fetched in this one yet.
+    remembered: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
     /// For clients with a session and for those without.
@@ -185,6 +188,7 @@ impl List {
     fn seed(&mut self, from: &Self) {
         self.entries.clone_from(&from.entries);
         self.known = from.known;
+        self.remembered = from.known;
         self.rendered = [None, None];
     }
 
@@ -209,6 +213,7 @@ impl List {
                 }
             }
             Fetch::Running | Fetch::RunningStale => {
+                Mark::FetchStale.hit();
                 self.fetch = Fetch::RunningStale;
                 Begin::Joined
             }
@@ -264,11 +269,11 @@ impl List {
             self.take(kind, text, whole);
         }
         let cursor = member(text, result, "nextCursor").map(|at| at.of(text));
-        if let Some(cursor @ [b'"', ..]) = cursor
-            && self.pages < LIST_PAGES_MAX
-            && self.next.len() < LIST_ENTRIES_MAX
-        {
-            return Page::More(cursor.to_vec());
+        if let Some(cursor @ [b'"', ..]) = cursor {
+            if self.pages < LIST_PAGES_MAX && self.next.len() < LIST_ENTRIES_MAX {
+                return Page::More(cursor.to_vec());
+            }
+            Mark::ListTooLong.hit();
         }
         let mut next = std::mem::take(&mut self.next);
         self.skipped += drop_repetitions(&mut next);
@@ -277,8 +282,12 @@ impl List {
                 .iter()
                 .zip(&self.entries)
                 .all(|(a, b)| a.bytes() == b.bytes());
+        if !same && std::mem::take(&mut self.remembered) {
+            Mark::RememberedListStale.hit();
+        }
         self.entries = next;
         self.known = true;
+        self.remembered = false;
         self.failures = 0;
         self.rendered = [None, None];
         Page::Whole { changed: !same }
@@ -439,6 +448,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::mark::must_hit;
 
     fn page(list: &mut List, text: &str) -> Page {
         let text = Rc::new(text.as_bytes().to_vec());
@@ -490,6 +500,7 @@ mod tests {
 
     #[test]
     fn f15_a_list_without_end_is_cut() {
+        let _reached = must_hit(Mark::ListTooLong);
         let mut list = List::default();
         list.begin(Tick(0));
         let mut pages = 1;

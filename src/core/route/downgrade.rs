@@ -1,6 +1,7 @@
 //! What an older client would choke on, in words of its own revision (protocol 3.3). Only what
 //! breaks strict clients is touched; members they merely do not know stay.
 
+use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, member, members, string};
 use crate::json::write;
 use crate::mcp::version::Version;
@@ -59,6 +60,7 @@ fn content_block(version: Version, text: &[u8], block: Span, edits: &mut Edits) 
         }
         _ => return,
     };
+    Mark::ResultDowngraded.hit();
     let block_instead = format!("{{\"type\":\"text\",\"text\":{}}}", write::string(&instead));
     edits.replace(block, block_instead.into_bytes());
 }

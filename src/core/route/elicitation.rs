@@ -2,6 +2,7 @@
 //! the client that was asked.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::json::envelope::Envelope;
 use crate::json::span::{Span, string};
 use crate::json::write;
@@ -27,6 +28,7 @@ impl Hall {
         if let Some(session) = self.pools.get_mut(&pool) {
             session.elicitations.push_back((id.into_owned(), client));
             if session.elicitations.len() > ELICITATIONS_PER_POOL_MAX {
+                Mark::ElicitationsFull.hit();
                 session.elicitations.pop_front();
             }
         }
@@ -59,6 +61,7 @@ impl Hall {
         let Some((_, client)) = session.elicitations.remove(place) else {
             return;
         };
+        Mark::ElicitationEnds.hit();
         let mut edits = Edits::default();
         edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());
         let message = edits.parts(frame.shared(), envelope.whole);

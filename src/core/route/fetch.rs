@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::string;
@@ -73,7 +74,10 @@ impl Hall {
         }
         match session.catalog.list_mut(kind).begin(desk.cx.now.tick) {
             Begin::Now => self.ask_list(desk, pool, kind, None),
-            Begin::Later(at) => self.changes.pause(desk.cx, at, pool, kind),
+            Begin::Later(at) => {
+                Mark::RefetchPauses.hit();
+                self.changes.pause(desk.cx, at, pool, kind);
+            }
             Begin::Joined => {}
         }
     }
@@ -171,6 +175,7 @@ impl Hall {
         if list.end() {
             self.fetch(desk, pool, kind);
         } else if retries && session.life == Life::Up {
+            Mark::ListRetried.hit();
             let at = list.retry(desk.cx.now.tick);
             self.changes.pause(desk.cx, at, pool, kind);
         }

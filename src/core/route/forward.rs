@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::cx::Alarm;
@@ -68,7 +69,10 @@ impl Hall {
             return;
         };
         match session.life {
-            Life::Up if session.holding => self.park(desk, request, key, pool),
+            Life::Up if session.holding => {
+                Mark::ParkedByHeldAsk.hit();
+                self.park(desk, request, key, pool);
+            }
             Life::Up => self.submit(desk, request, key, pool),
             Life::Fresh => self.park(desk, request, key, pool),
             Life::Down => match desk.backends.state(desk.cx.now, pool) {
@@ -99,6 +103,7 @@ impl Hall {
             .filter(|parked| parked.server == server)
             .count();
         if waiting >= WAITING_PER_SERVER_MAX {
+            Mark::ParkedFull.hit();
             let name = self.server_name(server);
             let text =
                 format!("server {name} is still starting and {waiting} requests wait for it");
@@ -294,6 +299,7 @@ impl Hall {
             request, server, ..
         } in lost
         {
+            Mark::ParkedRefused.hit();
             let failure = Failure::down(self.server_name(server), &state);
             self.refuse(desk, &request, &failure);
         }
@@ -314,6 +320,7 @@ impl Hall {
             ..
         } in late
         {
+            Mark::ParkedExpires.hit();
             let state = desk.backends.state(desk.cx.now, pool);
             let failure = Failure::down(self.server_name(server), &state);
             self.refuse(desk, &request, &failure);

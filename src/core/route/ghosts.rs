@@ -3,6 +3,7 @@
 //! behalf; so for a while they count when it is to be said whose question that is (protocol S3).
 //! Knows no messages; a ghost is never told anything.
 
+use crate::base::mark::Mark;
 use crate::language::ClientKey;
 use crate::limits::{GHOST_MS_MIN, GHOSTS_PER_POOL_MAX};
 use crate::now::Tick;
@@ -36,6 +37,7 @@ impl Ghosts {
                 until,
             });
         } else {
+            Mark::GhostsFull.hit();
             self.anybody_until = self.anybody_until.max(until);
         }
     }

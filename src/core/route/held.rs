@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::cx::Alarm;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::language::PoolKey;
@@ -31,8 +32,10 @@ impl Hall {
     pub(crate) fn hold(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
         let pool = ask.pool;
         if self.held.iter().filter(|held| held.pool == pool).count() >= HELD_PER_POOL_MAX {
+            Mark::HeldFull.hit();
             return self.unattributable(desk, &ask, "too many questions wait there already");
         }
+        Mark::AskHeld.hit();
         if let Some(session) = self.pools.get_mut(&pool) {
             session.holding = true;
         }
@@ -56,6 +59,7 @@ impl Hall {
             self.held.drain(..).partition(|held| held.pool == pool);
         self.held = rest;
         for ask in ready {
+            Mark::HeldAskReleased.hit();
             self.attribute(desk, ask);
         }
         self.unpark(desk, pool);
@@ -68,6 +72,7 @@ impl Hall {
             let Some(ask) = self.held.pop_front() else {
                 break;
             };
+            Mark::HeldAskExpires.hit();
             self.unattributable(desk, &ask, "several clients have calls in flight there");
             if !self.held.iter().any(|held| held.pool == ask.pool) {
                 self.mark(desk, ask.pool, None);
@@ -90,6 +95,7 @@ impl Hall {
             let Some(ask) = self.asks.get(key) else {
                 continue;
             };
+            Mark::AskExpires.hit();
             let (pool, id) = (ask.pool, ask.server_id.clone());
             self.cancel_ask(desk, key);
             let text = format!("the client did not answer within {}", seconds(ASK_MS_MAX));

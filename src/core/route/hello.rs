@@ -1,5 +1,6 @@
 //! Clients that come and go: the answer to `initialize`, and what ends with a client.
 
+use crate::base::mark::Mark;
 use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
 use crate::json::write;
@@ -23,6 +24,7 @@ impl Hall {
         version: Version,
     ) {
         if self.clients.contains_key(&client) {
+            Mark::InitializeAgain.hit();
             self.end_client(desk, client);
         }
         self.clients.insert(client, Client::default());

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use ring::hmac;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, member, string};
@@ -107,6 +108,9 @@ impl Hall {
                 self.wake_at(desk, waiting.deadline);
                 rest.push(waiting);
                 continue;
+            }
+            if unsettled {
+                Mark::ListWaitOver.hit();
             }
             let Waiting {
                 client,

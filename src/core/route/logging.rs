@@ -3,6 +3,7 @@
 
 use crate::base::budget::Spent;
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
@@ -107,6 +108,7 @@ impl Hall {
             return;
         };
         let Some((client, at)) = self.attributed(desk.cx.now.tick, session) else {
+            Mark::LogOfNobody.hit();
             let name = self.pool_name(pool);
             desk.cx.log(Level::Debug, || {
                 let begin = text.get(..QUOTE_BYTES_MAX).unwrap_or(text);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::cx::Alarm;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, path, string};
@@ -84,6 +85,7 @@ impl Hall {
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
             // Normal after a cancel or a timeout.
+            Mark::AnswerToNobody.hit();
             if let Some(key) = id.and_then(from_wire) {
                 self.lay(desk, pool, key);
             }
@@ -221,6 +223,7 @@ impl Hall {
             }
             return;
         };
+        Mark::AnswerTooLong.hit();
         let name = self.pool_name(pool);
         let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
         let text = format!("server {name} answered with more than {limit} MiB in one message");
@@ -272,6 +275,9 @@ impl Hall {
             };
             // Lists are asked for again when it is back.
             if !matches!(call.origin, Origin::List(_)) {
+                if matches!(call.origin, Origin::Client { .. }) {
+                    Mark::CallsFailWithServer.hit();
+                }
                 self.lose(desk, call, &Failure::down(server, state));
             }
         }
@@ -282,6 +288,7 @@ impl Hall {
         let now = desk.cx.now.tick;
         while let Some(key) = self.calls.pop_overdue(now) {
             if self.asked_meanwhile(key) && self.calls.postpone(now, key) {
+                Mark::DeadlinePostponed.hit();
                 continue;
             }
             let Some((pool, server, ms)) = self
@@ -304,6 +311,11 @@ impl Hall {
             let _ = desk
                 .backends
                 .send(desk.cx, pool, &[message.as_str().into()]);
+            match call.origin {
+                Origin::Client { .. } => Mark::CallTimesOut.hit(),
+                Origin::List(_) => Mark::ListTimesOut.hit(),
+                Origin::Listen { .. } | Origin::Quiet => {}
+            }
             let waited = seconds(ms);
             let text = format!(
                 "server {name} did not answer within {waited} (requestTimeout of its entry)"

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::base::budget::Budget;
+use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::{POOL_IDLE_MS, POOL_SESSIONS_PER_SERVER_MAX};
@@ -151,6 +152,7 @@ impl Hall {
             return Ok(*pool);
         }
         if server.private.len() >= POOL_SESSIONS_PER_SERVER_MAX {
+            Mark::PrivatesFull.hit();
             let name = server.name();
             return Err(Failure::about(
                 name,
@@ -232,7 +234,10 @@ impl Hall {
         }
         match found {
             None => InFlight::Nobody,
-            Some((client, _)) if pool.ghosts.of_others(now, client) => InFlight::Several,
+            Some((client, _)) if pool.ghosts.of_others(now, client) => {
+                Mark::GhostCounts.hit();
+                InFlight::Several
+            }
             Some((client, call)) => InFlight::One(client, call),
         }
     }
@@ -242,7 +247,11 @@ impl Hall {
         let Some(pool) = self.pools.get_mut(&pool_key) else {
             return;
         };
-        if pool.ghosts.remove(call) && pool.holding {
+        if !pool.ghosts.remove(call) {
+            return;
+        }
+        Mark::GhostAnswered.hit();
+        if pool.holding {
             self.release_held(desk, pool_key);
         }
     }
@@ -254,6 +263,7 @@ impl Hall {
             .get(&key)
             .is_some_and(|pool| pool.retired && pool.in_flight.is_empty())
         {
+            Mark::RetiredEnds.hit();
             self.stop_pool(desk, key);
         }
     }
@@ -263,6 +273,9 @@ impl Hall {
         let Some(pool) = self.pools.remove(&key) else {
             return;
         };
+        if !pool.in_flight.is_empty() {
+            Mark::ReloadDuringCall.hit();
+        }
         desk.backends.stop(desk.cx, key);
         let name = Rc::from(self.server_name(pool.server));
         let calls = self.calls.of_pool(key);
@@ -309,10 +322,14 @@ impl Hall {
         if let Some(pool) = self.pools.get_mut(&key) {
             match asked {
                 Some(client) if alone && interactive => {
+                    Mark::IsolationKeepsChild.hit();
                     pool.owner = Some(client);
                     server.private.insert(client, key);
                 }
-                _ => pool.retired = true,
+                _ => {
+                    Mark::IsolationRetires.hit();
+                    pool.retired = true;
+                }
             }
         }
         self.watch_idle(desk);
@@ -351,6 +368,7 @@ impl Hall {
             }
         }
         for key in over {
+            Mark::PrivateIdleEnds.hit();
             self.stop_pool(desk, key);
         }
     }

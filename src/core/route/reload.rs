@@ -1,6 +1,7 @@
 //! A new configuration: what is new starts, what is gone stops, what changed restarts only if the
 //! process would be another one; clients are told once, connections stay up (contract 2).
 
+use crate::base::mark::Mark;
 use crate::config::{self, Config};
 use crate::effect::Level;
 use crate::route::servers::Server;
@@ -71,6 +72,7 @@ impl Hall {
         if !policy {
             return;
         }
+        Mark::ServerRules.hit();
         for (pool, session) in self.pools.iter().filter(|(_, pool)| pool.server == key) {
             if let Some(spec) = server.pool_spec(session.declares) {
                 desk.backends.update(desk.cx, *pool, spec);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::json::span::string;
 use crate::json::write;
 use crate::language::ClientKey;
@@ -197,6 +198,7 @@ impl Hall {
             .is_some()
         {}
         let Some(next) = search.left.pop() else {
+            Mark::ReadSearchedInVain.hit();
             let failure = self.not_found(desk, client, &uri);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };

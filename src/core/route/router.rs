@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, string};
@@ -283,9 +284,11 @@ impl Hall {
         reason: Option<&[u8]>,
     ) {
         for caller in self.drop_parked(client, Some(id)) {
+            Mark::CancelledParked.hit();
             desk.clients.drop_request(desk.cx, client, caller.at);
         }
         for at in self.drop_waiting(client, Some(id)) {
+            Mark::CancelledWaiting.hit();
             desk.clients.drop_request(desk.cx, client, at);
         }
         let Some(calls) = self.clients.get(&client).map(|client| client.calls.clone()) else {
@@ -298,8 +301,10 @@ impl Hall {
                 .is_some_and(|c| c.id.same(id))
         };
         let Some(key) = calls.into_iter().find(theirs) else {
+            Mark::CancelledTooLate.hit();
             return;
         };
+        Mark::CancelledInFlight.hit();
         self.abandon(desk, key, reason);
     }
 

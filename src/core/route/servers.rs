@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::config::{self, Isolation, Prefix, Transport};
 use crate::effect::{Effect, Level};
 use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
@@ -227,6 +228,9 @@ impl Hall {
             };
             server.recalled = true;
             server.memory = bytes.and_then(Memory::read);
+            if bytes.is_some() && server.memory.is_none() {
+                Mark::RecordDamaged.hit();
+            }
             server.interactive = server
                 .memory
                 .as_ref()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::json::write;
@@ -59,6 +60,7 @@ impl Hall {
             .get(&client)
             .map_or(0, |client| client.subscriptions);
         if count >= SUBSCRIPTIONS_PER_CLIENT_MAX {
+            Mark::SubscriptionsFull.hit();
             let text = format!("this client has {count} subscriptions: unsubscribe from some");
             return desk.fail(client, at, &id, &Failure::new(INTERNAL, text));
         }
@@ -110,6 +112,9 @@ impl Hall {
                     let calls = &self.calls;
                     let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
                     last = !session.in_flight.iter().any(begins);
+                    if !last {
+                        Mark::UnsubscribeOvertaken.hit();
+                    }
                 }
                 self.count_subscriptions(client, -1);
                 break;
@@ -207,6 +212,7 @@ impl Hall {
                 self.answered
                     .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
+                    Mark::AnsweredUrisFull.hit();
                     self.answered.pop_front();
                 }
             }
@@ -226,11 +232,15 @@ impl Hall {
         let to = match self.pools.get(&pool) {
             Some(session) if stays(session) => Some(pool),
             // It was granted by a session on its way out: the one that follows has to grant it too.
-            Some(_) | None if self.is_modern(client) => {
-                self.start_shared(desk, server);
-                self.server(server).and_then(|server| server.shared)
+            Some(_) | None => {
+                Mark::SubscriptionOutlivesSession.hit();
+                if self.is_modern(client) {
+                    self.start_shared(desk, server);
+                    self.server(server).and_then(|server| server.shared)
+                } else {
+                    self.pool_for(desk, client, server).ok()
+                }
             }
-            Some(_) | None => self.pool_for(desk, client, server).ok(),
         };
         let Some(to) = to else { return };
         let Some(session) = self.pools.get_mut(&to) else {
@@ -312,6 +322,7 @@ impl Hall {
         };
         let uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
         for uri in uris {
+            Mark::SubscriptionRenewed.hit();
             let params = params(&uri);
             self.call_quietly(
                 desk,
@@ -337,6 +348,7 @@ impl Hall {
         let theirs = self.take_subscriptions(desk, from, |other| other == client);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in theirs {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)
@@ -362,6 +374,7 @@ impl Hall {
         let others = self.take_subscriptions(desk, from, |client| Some(client) != owner);
         if let Some(session) = self.pools.get_mut(&to) {
             for (uri, subscribers) in others {
+                Mark::SubscriptionMoves.hit();
                 session
                     .subscriptions
                     .entry(uri)

@@ -3,14 +3,22 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use super::lines::Lines;
 use super::{PATIENCE, processes};
 
-/// The binary under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_1mcp");
+/// The binary under test: the one that `ONE_MCP_BIN` names, else what cargo has just built.
+pub(crate) static BINARY: LazyLock<String> = LazyLock::new(|| match std::env::var("ONE_MCP_BIN") {
+    Ok(path) => {
+        // Tests run it from other directories.
+        let path = std::fs::canonicalize(&path).unwrap_or_else(|why| panic!("{path}: {why}"));
+        path.to_str().unwrap().to_owned()
+    }
+    Err(_) => env!("CARGO_BIN_EXE_1mcp").to_owned(),
+});
 
 /// The fixture server, which cargo builds beside the tests.
 pub(crate) fn fixture() -> PathBuf {
@@ -24,7 +32,7 @@ pub(crate) fn fixture() -> PathBuf {
 
 /// The binary with an environment that holds only PATH and a home.
 pub(crate) fn command(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(&*BINARY);
     clean(&mut command, home);
     command.args(args);
     command
@@ -39,7 +47,7 @@ pub(crate) fn other(program: &str, home: &Path, args: &[&str]) -> Command {
 }
 
 fn clean(command: &mut Command, home: &Path) {
-    let binaries = Path::new(BINARY).parent().unwrap().display();
+    let binaries = Path::new(&*BINARY).parent().unwrap().display();
     let path = std::env::var("PATH").unwrap();
     command
         .env_clear()

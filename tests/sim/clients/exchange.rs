@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Main,
     /// The rest of a stream that was lost.
     Resume(Vec<CallId>),
+    /// A stream whose rest was asked for elsewhere: what comes here does not count any more.
+    Left,
     /// The stream of `/sse`.
     Sse,
     Delete,
@@ -96,6 +98,13 @@ impl Line {
                 || pipelines && self.queue.len() < 4 && !self.queue.iter().any(endless))
     }
 
+    /// Sends bytes that are no whole request, or one that is refused for its size.
+    pub(crate) fn send_raw(&mut self, cx: &mut Cx<'_>, text: &str, kind: Kind) {
+        cx.net.send(self.conn, text.as_bytes());
+        self.queue
+            .push_back(Exchange::new(cx, self.conn, kind, None));
+    }
+
     /// Sends one request.
     pub(crate) fn send(&mut self, cx: &mut Cx<'_>, out: Outgoing<'_>) {
         let mut text = format!("{} {} HTTP/1.1\r\n", out.method, out.target);
@@ -123,15 +132,23 @@ impl Line {
             text.push_str("\r\n");
         }
         cx.net.send(self.conn, text.as_bytes());
-        self.queue.push_back(Exchange {
-            kind: out.kind,
+        let exchange = Exchange::new(cx, self.conn, out.kind, out.last_id);
+        self.queue.push_back(exchange);
+    }
+}
+
+impl Exchange {
+    /// What was just sent on a connection.
+    fn new(cx: &Cx<'_>, conn: ConnId, kind: Kind, last_id: Option<String>) -> Self {
+        Self {
+            kind,
             head: None,
             events: None,
             body: Vec::new(),
-            last_id: out.last_id,
+            last_id,
             retry: false,
-            sent: cx.net.conns[self.conn].sent,
-        });
+            sent: cx.net.conns[conn].sent,
+        }
     }
 }
 

@@ -229,6 +229,7 @@ impl Talk {
         self.asked.push(Asked {
             id: id.to_owned(),
             ask,
+            token: at(params, &["_meta", "progressToken"]).map(str::to_owned),
             method: known.method,
             due,
         });
@@ -269,6 +270,15 @@ impl Talk {
                     .any(|known| uri.starts_with(known.as_str()))
                 {
                     self.wrong(cx, "an update that nobody wanted", text);
+                }
+            }
+            "notifications/elicitation/complete" => {
+                let id = string_at(params, &["elicitationId"]).unwrap_or_default();
+                let ask = id.rsplit_once(":e").and_then(|(_, ask)| ask.parse().ok());
+                let asked = ask.and_then(|ask: usize| cx.model.asks.get(ask));
+                // The question may still be on its way to it, or be lost on that.
+                if asked.is_none_or(|ask| ask.seen_by.is_some_and(|who| who != self.me)) {
+                    self.wrong(cx, "the end of what somebody else was asked", text);
                 }
             }
             "notifications/message"

@@ -106,12 +106,12 @@ impl Talk {
             arguments: String::new(),
             target: None,
         };
-        match cx.rng.below(20) {
+        match cx.rng.below(24) {
             0..=7 => self.tool(cx, servers),
             8 => self.prompt(cx, servers),
             9..=10 => self.resource(cx, "resources/read"),
-            11 => self.resource(cx, "resources/subscribe"),
-            12 => self.resource(cx, "resources/unsubscribe"),
+            11 | 20..=21 => self.resource(cx, "resources/subscribe"),
+            12 | 22..=23 => self.resource(cx, "resources/unsubscribe"),
             13 => complete(cx, servers),
             14 => {
                 let level = cx
@@ -180,6 +180,8 @@ impl Talk {
 
     fn resource(&mut self, cx: &mut Cx<'_>, method: &'static str) -> Want {
         let uri = match cx.rng.below(4) {
+            // What others listen to as well.
+            0 if method != "resources/read" => URIS[0].to_owned(),
             0 | 1 if !self.uris.is_empty() => cx.rng.pick(&self.uris),
             2 => format!("db://s{}/row", cx.rng.below(4)),
             _ => (cx.rng.pick(&URIS)).to_owned(),

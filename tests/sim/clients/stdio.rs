@@ -1,19 +1,24 @@
 //! The client at our own stdin and stdout.
 
+use onemcp::limits::CALLS_PER_CLIENT_MAX;
+
 use crate::clients::hearing::On;
 use crate::clients::talk::Talk;
 use crate::faults::Fault;
 use crate::model::{Call, Cx, State};
 use crate::net::ConnId;
+use crate::wire::lines::Lines;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Stdio {
     pub(crate) talk: Talk,
     pub(crate) conn: ConnId,
-    lines: Vec<u8>,
+    lines: Lines,
     pub(crate) greeted: bool,
     pub(crate) gone: bool,
+    /// It has closed our stdin, and only reads what it is still told.
+    pub(crate) closed: bool,
     pub(crate) next_act: u64,
     pub(crate) slow_until: u64,
     pub(crate) calm: bool,
@@ -25,9 +30,10 @@ impl Stdio {
         Self {
             talk: Talk::new(cx, me, true),
             conn,
-            lines: Vec::new(),
+            lines: Lines::default(),
             greeted: false,
             gone: false,
+            closed: false,
             next_act: cx.rng.time(1000),
             slow_until: 0,
             calm: false,
@@ -39,8 +45,11 @@ impl Stdio {
         if self.gone {
             return None;
         }
-        let acts = (!self.calm || !self.greeted).then_some(self.next_act);
         let reads = (self.slow_until > 0).then_some(self.slow_until);
+        if self.closed {
+            return reads;
+        }
+        let acts = (!self.calm || !self.greeted).then_some(self.next_act);
         [acts, reads, self.talk.next_answer()]
             .into_iter()
             .flatten()
@@ -53,27 +62,16 @@ impl Stdio {
         if self.slow_until <= now {
             self.slow_until = 0;
         }
-        if !self.greeted {
-            self.greeted = true;
-            let id = self.talk.fresh_id(cx);
-            let call = cx.model.begin(Call {
-                client: self.talk.me,
-                method: "initialize",
-                target: None,
-                arguments: String::new(),
-                state: State::Open,
-                reached: Vec::new(),
-                began: now,
-            });
-            self.talk.open.insert(id.clone(), call);
-            let hello = self.talk.hello(&id);
-            self.say(cx, &hello);
-            self.talk.initialized = true;
-            self.say(
-                cx,
-                r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-            );
+        if self.closed {
             return;
+        }
+        if !self.greeted {
+            if cx.hit(Fault::BadRequest) {
+                // It is refused, since nothing but ping comes before `initialize` (B3).
+                let one = self.talk.request(cx, servers);
+                self.say(cx, &one.body);
+            }
+            return self.greet(cx);
         }
         if let Some(body) = self.talk.answer(cx) {
             return self.say(cx, &body);
@@ -85,8 +83,20 @@ impl Stdio {
         if cx.hit(Fault::SlowReader) {
             self.slow_until = now + 1 + cx.rng.time(100_000);
         }
-        if let Some((_, body)) = self.talk.cancel(cx) {
-            return self.say(cx, &body);
+        if cx.hit(Fault::Again) {
+            return self.greet_again(cx);
+        }
+        // With many calls open the hub would first have to read the rest.
+        if self.talk.open.len() < 100 && cx.rng.chance(200) && cx.hit(Fault::HalfClose) {
+            for _ in 0..cx.rng.index(10) {
+                let one = self.talk.request(cx, servers);
+                self.say(cx, &one.body);
+            }
+            self.closed = true;
+            return cx.net.finish(self.conn);
+        }
+        for (_, body) in self.talk.cancel_some(cx) {
+            self.say(cx, &body);
         }
         if cx.hit(Fault::BadRequest) {
             let odd = ["{", "7", "[]", "null", r#"{"jsonrpc":"2.0"}"#, "\u{1}"];
@@ -95,6 +105,45 @@ impl Stdio {
         }
         let one = self.talk.request(cx, servers);
         self.say(cx, &one.body);
+    }
+
+    fn greet(&mut self, cx: &mut Cx<'_>) {
+        self.greeted = true;
+        let id = self.talk.fresh_id(cx);
+        let call = cx.model.begin(Call {
+            client: self.talk.me,
+            method: "initialize",
+            target: None,
+            arguments: String::new(),
+            state: State::Open,
+            reached: Vec::new(),
+            began: cx.now.0,
+        });
+        self.talk.open.insert(id.clone(), call);
+        let hello = self.talk.hello(&id);
+        self.say(cx, &hello);
+        self.talk.initialized = true;
+        self.say(
+            cx,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        );
+    }
+
+    /// Starts over: what it asked for before may be forgotten.
+    fn greet_again(&mut self, cx: &mut Cx<'_>) {
+        let calls: Vec<_> = self.talk.open.values().copied().collect();
+        for call in calls {
+            self.talk.doubt(cx, call);
+        }
+        self.greet(cx);
+    }
+
+    /// Wants more of one server than it may.
+    pub(crate) fn rush(&mut self, cx: &mut Cx<'_>, server: &str) {
+        for _ in 0..CALLS_PER_CLIENT_MAX + 20 {
+            let one = self.talk.echo(cx, server);
+            self.say(cx, &one.body);
+        }
     }
 
     pub(crate) fn say(&mut self, cx: &mut Cx<'_>, body: &str) {
@@ -106,10 +155,8 @@ impl Stdio {
 
     /// Bytes of our stdout.
     pub(crate) fn hear(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {
-        self.lines.extend_from_slice(bytes);
-        while let Some(end) = self.lines.iter().position(|byte| *byte == b'\n') {
-            let mut line: Vec<u8> = self.lines.drain(..=end).collect();
-            line.pop();
+        self.lines.push(bytes);
+        while let Some(line) = self.lines.next() {
             if line.is_empty() || line.contains(&b'\r') {
                 self.talk.wrong(cx, "a line end inside a line", &line);
             }

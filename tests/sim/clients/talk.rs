@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use onemcp::limits::GHOSTS_PER_POOL_MAX;
+
 use crate::faults::Fault;
 use crate::model::{AskId, CallId, Cx};
 use crate::servers::definition::VERSIONS;
@@ -13,6 +15,8 @@ pub(crate) struct Asked {
     /// Its id as it came (raw JSON).
     pub(crate) id: String,
     pub(crate) ask: AskId,
+    /// The token for progress about it (raw JSON).
+    pub(crate) token: Option<String>,
     pub(crate) method: &'static str,
     /// When it will be answered; never, if that is how this client is.
     pub(crate) due: u64,
@@ -178,10 +182,27 @@ impl Talk {
         self.ask_ids.clear();
     }
 
+    /// Requests that are to be cancelled: one, or nearly all if they are many.
+    pub(crate) fn cancel_some(&mut self, cx: &mut Cx<'_>) -> Vec<(String, String)> {
+        let mut some: Vec<_> = self.cancel(cx).into_iter().collect();
+        if !some.is_empty() && self.open.len() > GHOSTS_PER_POOL_MAX {
+            let more = std::iter::from_fn(|| self.cancel_one(cx));
+            some.extend(more.take(2 * GHOSTS_PER_POOL_MAX));
+        }
+        some
+    }
+
     /// A request that is to be cancelled.
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>) -> Option<(String, String)> {
+        if self.open.is_empty() || !cx.hit(Fault::Cancel) {
+            return None;
+        }
+        self.cancel_one(cx)
+    }
+
+    fn cancel_one(&mut self, cx: &mut Cx<'_>) -> Option<(String, String)> {
         let ids: Vec<String> = self.open.keys().cloned().collect();
-        if ids.is_empty() || !cx.hit(Fault::Cancel) {
+        if ids.is_empty() {
             return None;
         }
         let id = cx.rng.pick(&ids);
@@ -217,7 +238,16 @@ impl Talk {
             }
         }
         let at = self.asked.iter().position(|asked| asked.due <= cx.now.0)?;
-        let asked = self.asked.remove(at);
+        let mut asked = self.asked.remove(at);
+        if let Some(token) = asked.token.take()
+            && cx.hit(Fault::AskProgress)
+        {
+            asked.due = cx.now.0 + cx.rng.time(1000);
+            self.asked.push(asked);
+            return Some(format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1}}}}"#
+            ));
+        }
         if cx.hit(Fault::AskTwice) {
             self.asked.push(Asked {
                 due: cx.now.0 + cx.rng.time(1000),

@@ -55,6 +55,8 @@ pub(crate) struct Web {
     pub(crate) calm: bool,
     /// The last event of its GET stream.
     pub(crate) main_last: Option<String>,
+    /// It opens none.
+    pub(crate) never_listens: bool,
     /// The connection of the newest one.
     pub(crate) main: Option<ConnId>,
 }
@@ -76,6 +78,7 @@ impl Web {
             used: cx.now.0,
             calm: false,
             main_last: None,
+            never_listens: cx.hit(Fault::NeverListens),
             main: None,
         }
     }

@@ -4,7 +4,8 @@ use onemcp::limits::{REPLAY_MS_MAX, WRITE_STALL_MS_MAX};
 
 use crate::clients::exchange::{Exchange, Kind, Line};
 use crate::clients::hearing::On;
-use crate::clients::web::{Lost, Stage, Web};
+use crate::clients::web::{Stage, Web};
+use crate::faults::Fault;
 use crate::model::{CallId, Cx, State};
 use crate::net::{ConnId, End};
 use crate::wire::http::Got;
@@ -48,6 +49,10 @@ impl Web {
                 let streams = head.get("content-type") == Some("text/event-stream");
                 exchange.events = streams.then(sse::Reader::default);
                 exchange.head = Some(head);
+                if let Kind::Resume(calls) = &exchange.kind {
+                    let calls = calls.clone();
+                    self.doubt_forgotten(cx, &calls);
+                }
             }
             Got::Body(bytes) => match &mut exchange.events {
                 None => exchange.body.extend_from_slice(&bytes),
@@ -89,6 +94,7 @@ impl Web {
             return;
         };
         match (event.name.as_deref(), kind) {
+            (_, Kind::Left) => cx.model.overheard(self.talk.me, data.as_bytes()),
             (Some("endpoint"), Kind::Sse) => {
                 self.session = Some(data);
                 self.opened(cx);
@@ -199,6 +205,7 @@ impl Web {
                 }
             }
             Kind::Main => self.allowed(cx, status, &[200, 204], &body),
+            Kind::Left => {}
             Kind::Sse => self.leave(cx),
             Kind::Delete => {
                 self.allowed(cx, status, &[204], &body);
@@ -260,13 +267,7 @@ impl Web {
             .iter()
             .any(|call| cx.model.calls[*call].state == State::Open);
         match last_id {
-            Some(last_id) if retry && waits => {
-                self.lost.push(Lost {
-                    last_id,
-                    calls,
-                    at: cx.now.0,
-                });
-            }
+            Some(last_id) if retry && waits => self.lose_stream(cx, last_id, calls),
             _ => self.all_answered(cx, &calls, self.deleting),
         }
     }
@@ -288,6 +289,15 @@ impl Web {
     fn surely_kept(&self, cx: &Cx<'_>, calls: &[CallId]) -> bool {
         let young = |call: &CallId| cx.now.0 - cx.model.calls[*call].began < REPLAY_MS_MAX;
         calls.iter().all(young) && !self.deleting && !cx.model.stopping
+    }
+
+    /// Who comes back too late may get another stream, and never an answer.
+    fn doubt_forgotten(&mut self, cx: &mut Cx<'_>, calls: &[CallId]) {
+        if !self.surely_kept(cx, calls) {
+            for call in calls {
+                self.talk.doubt(cx, *call);
+            }
+        }
     }
 
     fn not_resumed(&mut self, cx: &mut Cx<'_>, status: u16, calls: &[CallId], surely: bool) {
@@ -324,6 +334,9 @@ impl Web {
     }
 
     fn say_initialized(&mut self, cx: &mut Cx<'_>) {
+        if cx.hit(Fault::Uninitialized) {
+            return;
+        }
         self.talk.initialized = true;
         let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         self.post_one_way(cx, ready, None);
@@ -367,12 +380,9 @@ impl Web {
                 let waits = calls
                     .iter()
                     .any(|call| cx.model.calls[*call].state == State::Open);
-                match last_id.filter(|_| waits && self.stage == Stage::Open) {
-                    Some(last_id) => self.lost.push(Lost {
-                        last_id,
-                        calls,
-                        at: cx.now.0,
-                    }),
+                let asks = self.stage == Stage::Open && (waits || cx.hit(Fault::ResumesInVain));
+                match last_id.filter(|_| asks) {
+                    Some(last_id) => self.lose_stream(cx, last_id, calls),
                     None => {
                         for call in calls {
                             self.talk.lose(cx, call);
@@ -387,7 +397,7 @@ impl Web {
                 }
             }
             Kind::Initialize(_) | Kind::Sse | Kind::Delete => self.leave(cx),
-            Kind::OneWay { .. } | Kind::Main | Kind::Odd(_) => {}
+            Kind::OneWay { .. } | Kind::Main | Kind::Left | Kind::Odd(_) => {}
         }
     }
 }

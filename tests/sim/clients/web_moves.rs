@@ -1,9 +1,12 @@
 //! What a client over HTTP does next.
 
+use onemcp::limits::{CALLS_PER_CLIENT_MAX, REPLAY_MS_MAX};
+
 use crate::clients::exchange::Kind;
+use crate::clients::requests::Request;
 use crate::clients::web::{Lost, Stage, Web};
 use crate::faults::Fault;
-use crate::model::Cx;
+use crate::model::{CallId, Cx};
 
 impl Web {
     /// One move of a client that is not calm.
@@ -18,9 +21,19 @@ impl Web {
         if self.stage != Stage::Open {
             return;
         }
-        if let Some((id, body)) = self.talk.cancel(cx) {
-            let unbar = (!self.old).then_some(id);
-            return self.post_one_way(cx, &body, unbar);
+        let cancelled = self.talk.cancel_some(cx);
+        if !cancelled.is_empty() {
+            for (id, body) in cancelled {
+                let unbar = (!self.old).then_some(id);
+                self.post_one_way(cx, &body, unbar);
+            }
+            return;
+        }
+        if cx.hit(Fault::Stranger) {
+            self.stranger(cx);
+        }
+        if !self.old && cx.hit(Fault::TwiceTheId) {
+            self.use_an_id_twice(cx);
         }
         if !self.old && cx.hit(Fault::Delete) && !self.deleting {
             self.deleting = true;
@@ -35,7 +48,8 @@ impl Web {
             .iter()
             .flat_map(|line| &line.queue)
             .any(|exchange| matches!(exchange.kind, Kind::Main));
-        if !self.old && cx.rng.chance(if listening { 20 } else { 250 }) {
+        let listens = !self.old && !self.never_listens;
+        if listens && cx.rng.chance(if listening { 20 } else { 250 }) {
             return self.listen(cx, listening);
         }
         let some = if cx.rng.chance(100) { 5 } else { 1 };
@@ -44,16 +58,42 @@ impl Web {
         }
     }
 
+    /// Wants more of one server than it may.
+    pub(crate) fn rush(&mut self, cx: &mut Cx<'_>, server: &str) {
+        let size = if self.batches() { 80 } else { 1 };
+        let mut left = CALLS_PER_CLIENT_MAX + 20;
+        while left > 0 {
+            let some: Vec<_> = (0..size.min(left))
+                .map(|_| self.talk.echo(cx, server))
+                .collect();
+            left -= some.len();
+            match some.as_slice() {
+                [one] => self.post_calls(cx, &one.body, vec![one.call]),
+                some => self.post_batch(cx, some),
+            }
+        }
+    }
+
+    fn batches(&self) -> bool {
+        !self.old && self.talk.version == "2025-03-26" && self.talk.initialized
+    }
+
+    fn post_batch(&mut self, cx: &mut Cx<'_>, some: &[Request]) {
+        let mut bodies: Vec<&str> = some.iter().map(|one| one.body.as_str()).collect();
+        if cx.hit(Fault::BadRequest) {
+            bodies.push("7");
+        }
+        let body = format!("[{}]", bodies.join(","));
+        let calls = some.iter().map(|one| one.call).collect();
+        self.post_calls(cx, &body, calls);
+    }
+
     fn call(&mut self, cx: &mut Cx<'_>, servers: &[String]) {
-        let batches = self.talk.version == "2025-03-26" && self.talk.initialized;
-        if batches && cx.hit(Fault::Batch) {
+        if self.batches() && cx.hit(Fault::Batch) {
             let some: Vec<_> = (0..1 + cx.rng.index(3))
                 .map(|_| self.talk.request(cx, servers))
                 .collect();
-            let bodies: Vec<&str> = some.iter().map(|one| one.body.as_str()).collect();
-            let body = format!("[{}]", bodies.join(","));
-            let calls = some.iter().map(|one| one.call).collect();
-            return self.post_calls(cx, &body, calls);
+            return self.post_batch(cx, &some);
         }
         let one = self.talk.request(cx, servers);
         self.post_calls(cx, &one.body, vec![one.call]);
@@ -64,6 +104,16 @@ impl Web {
         let fields = self.fields(cx, Some("text/event-stream"));
         let last = self.main_last.take().filter(|_| !listening);
         self.send_after(cx, ("GET", "/mcp"), fields, None, Kind::Main, last);
+    }
+
+    /// A stream was lost; its rest is asked for at once, or only after a while.
+    pub(crate) fn lose_stream(&mut self, cx: &mut Cx<'_>, last_id: String, calls: Vec<CallId>) {
+        let ms = match cx.hit(Fault::ResumesLate) {
+            true => cx.rng.time(REPLAY_MS_MAX + 100_000),
+            false => 0,
+        };
+        let at = cx.now.0 + ms;
+        self.lost.push(Lost { last_id, calls, at });
     }
 
     /// Asks for the rest of a stream.
@@ -90,6 +140,22 @@ impl Web {
         } else if cx.hit(Fault::HalfClose) {
             cx.net.finish(conn);
             self.lines[at].half_closed = true;
+        } else if cx.hit(Fault::Impatient) {
+            self.leave_a_stream(cx, at);
+        }
+    }
+
+    /// Asks for the rest of a stream although it is still there, as if its connection hung.
+    fn leave_a_stream(&mut self, cx: &mut Cx<'_>, at: usize) {
+        let Some(exchange) = self.lines[at].queue.front_mut() else {
+            return;
+        };
+        if let (Kind::Calls(calls) | Kind::Resume(calls), Some(last_id), Some(_)) =
+            (&exchange.kind, &exchange.last_id, &exchange.events)
+        {
+            let (last_id, calls) = (last_id.clone(), calls.clone());
+            exchange.kind = Kind::Left;
+            self.lose_stream(cx, last_id, calls);
         }
     }
 }

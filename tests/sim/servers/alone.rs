@@ -26,6 +26,18 @@ impl Process {
             self.stray(cx);
         }
         self.ask_alone(cx);
+        if cx.hit(Fault::AskFlood) {
+            self.ask_much(cx);
+        }
+        if self.urls.len() > cx.rng.index(4) {
+            let ask = self.urls.remove(0);
+            let method = "notifications/elicitation/complete";
+            let params = format!(r#"{{"elicitationId":"e{ask}"}}"#);
+            self.say(
+                cx,
+                &format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#),
+            );
+        }
         let uris: Vec<String> = self.subscriptions.iter().cloned().collect();
         if !uris.is_empty() && cx.rng.chance(300) {
             let uri = quote(&cx.rng.pick(&uris));

@@ -69,11 +69,7 @@ impl Process {
         if cx.hit(Fault::Fails) {
             return failed(&format!("failed on purpose {marker}"));
         }
-        let pad = if cx.hit(Fault::Big) {
-            "y".repeat(cx.rng.index(200_000))
-        } else {
-            String::new()
-        };
+        let pad = self.pad(cx);
         let meta = format!(
             r#""_meta":{{"sim/m":"{marker}","sim/server":"{}","sim/name":{},"sim/arguments":{},"sim/pad":"{pad}"}}"#,
             self.server,
@@ -84,7 +80,10 @@ impl Process {
         );
         Ok(match job.method.as_str() {
             "tools/call" => {
-                format!(r#"{{"content":[{{"type":"text","text":"{marker}"}}],{meta}}}"#)
+                // Clients of the first two revisions do not know the second one.
+                let link = r#",{"type":"resource_link","uri":"file:///a","name":"r"}"#;
+                let link = cx.rng.pick(&["", "", link]);
+                format!(r#"{{"content":[{{"type":"text","text":"{marker}"}}{link}],{meta}}}"#)
             }
             "prompts/get" => format!(r#"{{"messages":[],{meta}}}"#),
             "resources/read" => {

@@ -1,9 +1,11 @@
 //! Questions of servers. Each is answered at most once, by the client that saw it or by the hub in
 //! its place.
 
+use onemcp::limits::{ASKS_PER_CLIENT_MAX, UNDELIVERED_BYTES_PER_SESSION_MAX};
+
 use crate::faults::Fault;
 use crate::model::{Ask, CallId, Cx, Model};
-use crate::servers::process::Process;
+use crate::servers::process::{Declared, Process};
 use crate::wire::json::{quote, string_at};
 
 impl Process {
@@ -18,20 +20,54 @@ impl Process {
         }
     }
 
+    /// Asks more than a client may have to answer, some of it at length.
+    pub(crate) fn ask_much(&mut self, cx: &mut Cx<'_>) {
+        let pad = cx
+            .rng
+            .pick(&[0, 0, 0, UNDELIVERED_BYTES_PER_SESSION_MAX / 40]);
+        let kind = self.kind_of_ask(cx);
+        for _ in 0..ASKS_PER_CLIENT_MAX + 6 {
+            // It may die of the byte before.
+            if self.alive {
+                self.ask_for(cx, None, kind, pad);
+            }
+        }
+    }
+
     /// Asks something, mostly what it was told that it may ask.
     pub(crate) fn ask(&mut self, cx: &mut Cx<'_>, call: Option<CallId>) -> String {
+        let kind = self.kind_of_ask(cx);
+        self.ask_for(cx, call, kind, 0)
+    }
+
+    fn kind_of_ask(&self, cx: &mut Cx<'_>) -> &'static str {
+        let Declared {
+            roots,
+            sampling,
+            form,
+            url,
+        } = self.declared;
         let kinds = [
-            ("roots/list", self.declared.roots),
-            ("sampling/createMessage", self.declared.sampling),
-            ("elicitation/create", self.declared.form),
-            ("elicitation/create url", self.declared.url),
+            ("roots/list", roots),
+            ("sampling/createMessage", sampling),
+            ("elicitation/create", form),
+            ("elicitation/create url", url),
         ];
         let open: Vec<_> = kinds.iter().filter(|(_, declared)| *declared).collect();
-        let kind = if open.is_empty() || cx.rng.chance(50) {
+        if open.is_empty() || cx.rng.chance(50) {
             cx.rng.pick(&kinds).0
         } else {
             cx.rng.pick(&open).0
-        };
+        }
+    }
+
+    fn ask_for(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: Option<CallId>,
+        kind: &'static str,
+        pad: usize,
+    ) -> String {
         let ask = cx.model.asks.len();
         let mut meta = format!(r#""sim/a":"{}""#, Model::ask_marker(ask));
         if let Some(call) = call {
@@ -40,15 +76,25 @@ impl Process {
         if cx.rng.chance(200) {
             meta.push_str(r#","progressToken":7"#);
         }
+        if pad > 0 {
+            meta.push_str(&format!(r#","sim/pad":"{}""#, "a".repeat(pad)));
+        }
         let rest = match kind {
-            "sampling/createMessage" => r#""messages":[],"maxTokens":1,"#,
+            "sampling/createMessage" => r#""messages":[],"maxTokens":1,"#.to_owned(),
             "elicitation/create" => {
-                r#""mode":"form","message":"?","requestedSchema":{"type":"object","properties":{}},"#
+                // Several of several: there are no words for that before 2025-11-25.
+                let properties = cx.rng.pick(&["", "", r#""p":{"type":"array"}"#]);
+                format!(
+                    r#""mode":"form","message":"?","requestedSchema":{{"type":"object","properties":{{{properties}}}}},"#
+                )
             }
             "elicitation/create url" => {
-                r#""mode":"url","message":"?","url":"https://example.com/","elicitationId":"e1","#
+                self.urls.push(ask);
+                format!(
+                    r#""mode":"url","message":"?","url":"https://example.com/","elicitationId":"e{ask}","#
+                )
             }
-            _ => "",
+            _ => String::new(),
         };
         let method = kind.split(' ').next().unwrap_or_default();
         let raw = self.ask_id(cx);
@@ -56,13 +102,9 @@ impl Process {
             r#"{{"jsonrpc":"2.0","id":{raw},"method":"{method}","params":{{{rest}"_meta":{{{meta}}}}}}}"#
         );
         cx.model.stats.asks += 1;
-        let method = kinds
-            .iter()
-            .find(|(known, _)| *known == kind)
-            .map_or("", |(known, _)| known);
         cx.model.asks.push(Ask {
             process: self.id,
-            method,
+            method: kind,
             call,
             seen_by: None,
             over: false,
@@ -146,7 +188,7 @@ impl Process {
 
     /// Asks about nothing in particular.
     pub(crate) fn ask_alone(&mut self, cx: &mut Cx<'_>) {
-        if cx.hit(Fault::AskAlone) && self.asks.len() < 10 {
+        if self.alive && cx.hit(Fault::AskAlone) && self.asks.len() < 10 {
             self.ask(cx, None);
         }
     }

@@ -25,10 +25,8 @@ const METHODS: [(&str, &str); 11] = [
 impl Process {
     /// Bytes of its stdin.
     pub(crate) fn hear(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {
-        self.stdin.extend_from_slice(bytes);
-        while let Some(end) = self.stdin.iter().position(|byte| *byte == b'\n') {
-            let mut line: Vec<u8> = self.stdin.drain(..=end).collect();
-            line.pop();
+        self.stdin.push(bytes);
+        while let Some(line) = self.stdin.next() {
             if !self.alive {
                 return;
             }
@@ -66,6 +64,12 @@ impl Process {
                 },
             ) => {
                 self.declared = declared(params);
+                if cx.hit(Fault::AskEarly) {
+                    let method = cx.rng.pick(&["ping", "roots/list"]);
+                    self.withdrawn.insert("\"early\"".to_owned());
+                    let line = format!(r#"{{"jsonrpc":"2.0","id":"early","method":"{method}"}}"#);
+                    self.say(cx, &line);
+                }
                 let mut job = Job::plan(cx, "initialize", params, None, None);
                 if cx.hit(Fault::SlowStart) {
                     job.due += cx.rng.time(130_000);
@@ -158,7 +162,7 @@ impl Process {
                 }
             }
             "notifications/roots/list_changed" if self.declared.roots => {}
-            "notifications/progress" => {}
+            "notifications/progress" if at(params, &["progressToken"]) == Some("7") => {}
             _ => self.wrong(cx, "no notification for a server", line),
         }
     }

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use onemcp::effect::StopSignal;
 use onemcp::input::ExitStatus;
 use onemcp::language::PoolKey;
+use onemcp::limits::BATCH_MAX;
 
 use crate::faults::Fault;
 use crate::model::{AskId, Cx};
 use crate::net::{ConnId, End};
 use crate::servers::definition::Definition;
 use crate::servers::work::Job;
+use crate::wire::lines::Lines;
 
 /// How far the handshake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,9 @@ pub(crate) struct Process {
     dies_after: Option<usize>,
     /// When it exits by itself.
     pub(crate) dying: Option<u64>,
-    pub(crate) stdin: Vec<u8>,
+    pub(crate) stdin: Lines,
+    /// What it wrote to its stderr, until the hub was given it.
+    pub(crate) stderr: Vec<u8>,
     /// Ids of requests that it ever got.
     pub(crate) seen: BTreeSet<u64>,
     pub(crate) jobs: BTreeMap<u64, Job>,
@@ -70,6 +74,8 @@ pub(crate) struct Process {
     /// Questions that were taken back: an answer may still come.
     pub(crate) withdrawn: BTreeSet<String>,
     pub(crate) next_ask: u64,
+    /// Questions by URL whose end it has not told.
+    pub(crate) urls: Vec<AskId>,
     pub(crate) subscriptions: BTreeSet<String>,
     /// Lines that are said later.
     pub(crate) late: VecDeque<(u64, String)>,
@@ -123,13 +129,15 @@ impl Process {
             ignores_term: cx.hit(Fault::IgnoresTerm),
             dies_after,
             dying: None,
-            stdin: Vec::new(),
+            stdin: Lines::default(),
+            stderr: Vec::new(),
             seen: BTreeSet::new(),
             jobs: BTreeMap::new(),
             done: Vec::new(),
             asks: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
             next_ask: 0,
+            urls: Vec::new(),
             subscriptions: BTreeSet::new(),
             late: VecDeque::new(),
             next_alone,
@@ -157,9 +165,18 @@ impl Process {
                 "null\n",
             ]));
         }
+        if cx.hit(Fault::Stderr) {
+            let lines = if cx.rng.chance(50) { 250 } else { 1 };
+            self.stderr.extend(b"sim: it works\n".repeat(lines));
+        }
         if cx.hit(Fault::BatchLine) {
             text.push('[');
             text.push_str(line);
+            if cx.rng.chance(50) {
+                // More than are taken of one line; the message itself is the first.
+                let more = r#",{"jsonrpc":"2.0","method":"notifications/unknown"}"#;
+                text.push_str(&more.repeat(BATCH_MAX));
+            }
             text.push(']');
         } else {
             text.push_str(line);

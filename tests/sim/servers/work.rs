@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use onemcp::limits::{CLIENT_OUTBOX_BYTES_SOFT, REPLAY_EVENTS_PER_STREAM_MAX};
+
 use crate::faults::Fault;
 use crate::model::{CallId, Cx};
 use crate::servers::process::{Process, Stage};
@@ -146,8 +148,14 @@ impl Process {
             .is_some_and(|at| cx.now.0 - at > TALKS_ON_MS_MAX);
         match step {
             Step::Log | Step::Ask if late => {}
+            Step::Progress if cx.hit(Fault::Gush) => {
+                for _ in 0..REPLAY_EVENTS_PER_STREAM_MAX + 10 {
+                    self.tell_progress(cx, id);
+                }
+            }
             Step::Progress => self.tell_progress(cx, id),
             Step::Log => self.tell_log(cx, id),
+            Step::Ask if cx.hit(Fault::AskFlood) => self.ask_much(cx),
             Step::Ask => self.ask_about(cx, id),
             Step::Answer => {
                 if let Some(job) = self.jobs.remove(&id) {
@@ -173,16 +181,23 @@ impl Process {
         self.say(cx, &line);
     }
 
+    /// Something long, sometimes.
+    pub(crate) fn pad(&self, cx: &mut Cx<'_>) -> String {
+        if cx.hit(Fault::Huge) {
+            "x".repeat(CLIENT_OUTBOX_BYTES_SOFT + cx.rng.index(200_000))
+        } else if cx.hit(Fault::Big) {
+            "x".repeat(cx.rng.index(200_000))
+        } else {
+            String::new()
+        }
+    }
+
     fn tell_log(&mut self, cx: &mut Cx<'_>, id: u64) {
         let Some(call) = self.jobs.get(&id).and_then(|job| job.call) else {
             return;
         };
         let level = cx.rng.pick(&["debug", "info", "warning", "error"]);
-        let pad = if cx.hit(Fault::Big) {
-            "x".repeat(cx.rng.index(200_000))
-        } else {
-            String::new()
-        };
+        let pad = self.pad(cx);
         let line = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":[{},"{pad}"]}}}}"#,
             quote(&cx.model.marker(call)),

@@ -3,4 +3,5 @@
 
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod lines;
 pub(crate) mod sse;

@@ -1,5 +1,7 @@
 //! Event streams, read strictly.
 
+use crate::wire::lines::Lines;
+
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -12,19 +14,18 @@ pub(crate) struct Event {
 /// Reads the events of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    buffer: Vec<u8>,
+    lines: Lines,
     event: Event,
 }
 
 impl Reader {
     /// Takes bytes and tells the events that are complete.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Event>, String> {
-        self.buffer.extend_from_slice(bytes);
+        self.lines.push(bytes);
         let mut events = Vec::new();
-        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        while let Some(line) = self.lines.next() {
             let line = String::from_utf8(line).map_err(|_| "an event is not UTF-8")?;
-            if let Some(event) = self.line(line.trim_end_matches(['\r', '\n']))? {
+            if let Some(event) = self.line(line.trim_end_matches('\r'))? {
                 events.push(event);
             }
         }
@@ -33,7 +34,7 @@ impl Reader {
 
     /// Whether the stream may end here: not within an event.
     pub(crate) fn is_between(&self) -> bool {
-        self.buffer.is_empty() && self.event == Event::default()
+        self.lines.is_empty() && self.event == Event::default()
     }
 
     fn line(&mut self, line: &str) -> Result<Option<Event>, String> {

@@ -1,6 +1,7 @@
 //! Servers that go down, come back, are given up, are stopped.
 
 use super::*;
+use crate::base::mark::{Mark, must_hit};
 use crate::limits::{
     EXIT_KILL_AFTER_MS, EXIT_TERM_AFTER_MS, STABLE_MS, STOP_KILL_AFTER_MS, STOP_TERM_AFTER_MS,
 };
@@ -207,6 +208,7 @@ fn a_child_whose_grandchild_holds_the_pipe_is_given_up_in_the_end() {
 
 #[test]
 fn a_child_that_survives_sigkill_is_not_joined_by_a_second_one() {
+    let _reached = must_hit(Mark::ChildSurvivesKill);
     let mut bench = Bench::new();
     let (pool, link) = bench.ready();
     bench.eof(link);
@@ -307,6 +309,7 @@ fn a_stop_during_the_pause_or_after_giving_up_ends_at_once() {
 
 #[test]
 fn a_child_that_comes_after_its_session_is_gone_is_killed() {
+    let _reached = must_hit(Mark::SpawnForNobody);
     let mut bench = Bench::new();
     let (pool, link) = bench.ready();
     bench.input(|backends, cx| backends.stop(cx, pool));

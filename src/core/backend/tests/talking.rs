@@ -1,6 +1,7 @@
 //! What is said to servers and by them.
 
 use super::*;
+use crate::base::mark::{Mark, must_hit};
 use crate::limits::{CHILD_OUTBOX_BYTES_MAX, SHARE_BYTES_MIN};
 
 #[test]
@@ -18,6 +19,7 @@ fn a_message_is_sent_as_one_line_and_a_line_end_inside_smuggles_nothing() {
 
 #[test]
 fn a_child_that_does_not_read_is_busy_at_the_limit_and_pings_are_dropped() {
+    let _reached = must_hit(Mark::ChildOutboxFull);
     let mut bench = Bench::new();
     let (pool, link) = bench.ready();
     let big = Rc::new(vec![b'x'; CHILD_OUTBOX_BYTES_MAX / 4]);
@@ -113,6 +115,7 @@ fn equal_ids_of_two_servers_stay_apart() {
 
 #[test]
 fn a_line_beyond_the_limit_is_told_and_the_next_one_works() {
+    let _reached = must_hit(Mark::ServerLineTooLong);
     let mut bench = Bench::new();
     let (_, link) = bench.ready();
     bench.receive(link, "{\"jsonrpc\":\"2.0\",\"id\":12,\"result\":\"");

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::kit::*;
+use crate::base::mark::{Mark, must_hit};
 use crate::base::slab::Key;
 use crate::cx::Alarm;
 use crate::effect::Effect;
@@ -14,6 +15,7 @@ use crate::settings::Settings;
 
 #[test]
 fn sessions_max_one_more_initialize_is_answered_429() {
+    let _reached = must_hit(Mark::SessionsFull);
     let mut kit = Kit::default();
     let link = kit.connect();
     for _ in 0..SESSIONS_MAX {
@@ -32,6 +34,7 @@ fn sessions_max_one_more_initialize_is_answered_429() {
 
 #[test]
 fn sessions_max_one_that_is_unused_for_long_makes_room() {
+    let _reached = must_hit(Mark::SessionMakesRoom);
     let mut kit = Kit::default();
     let open = |kit: &mut Kit, link| -> Option<ClientKey> {
         let told = kit.send(link, post(&[], &initialize("2025-06-18")));
@@ -66,6 +69,7 @@ fn sessions_max_one_that_is_unused_for_long_makes_room() {
 
 #[test]
 fn connections_per_peer_max_spares_loopback() {
+    let _reached = must_hit(Mark::PeerConnectionsFull);
     let mut kit = Kit::default();
     for _ in 0..CONNECTIONS_PER_PEER_MAX {
         kit.connect_from("192.0.2.1:1");
@@ -87,6 +91,7 @@ fn connections_per_peer_max_spares_loopback() {
 
 #[test]
 fn connections_max_one_more_is_closed_at_once() {
+    let _reached = must_hit(Mark::ConnectionsFull);
     let mut kit = Kit::default();
     for _ in 0..CONNECTIONS_MAX {
         kit.connect();
@@ -135,6 +140,7 @@ fn calls_per_client_max_on_sse_is_told_on_the_stream() {
 
 #[test]
 fn streams_per_session_max_one_more_request_is_answered_429() {
+    let _reached = must_hit(Mark::StreamsFull);
     let mut kit = Kit::default();
     let session = kit.session(Version::V2025_06_18);
     // Streams whose client has gone count until their calls end.
@@ -204,6 +210,7 @@ fn client_outbox_bytes_max_closes_the_link_and_the_session_survives() {
 
 #[test]
 fn client_outbox_bytes_max_ends_sse_and_stdio_clients() {
+    let _reached = must_hit(Mark::ClientTooSlow);
     let mut kit = Kit::default();
     let stdio = kit.stdio();
     let told = kit.send(stdio, initialize("2025-06-18") + "\n");
@@ -325,6 +332,7 @@ fn undelivered_bytes_per_session_max_refuses_long_questions() {
 
 #[test]
 fn keep_alive_streams_per_turn_max_the_rest_follows() {
+    let _reached = must_hit(Mark::KeepAliveSliced);
     let mut kit = Kit::default();
     let links: Vec<_> = (0..KEEP_ALIVE_STREAMS_PER_TURN_MAX + 1)
         .map(|_| kit.ask_http(&http("GET", "/sse", &[], "")).0)

@@ -1,6 +1,7 @@
 //! Our own stdin and stdout: B1 to B8.
 
 use super::kit::*;
+use crate::base::mark::{Mark, must_hit};
 use crate::effect::Effect;
 use crate::language::{At, ClientEvent};
 use crate::limits::{CALLS_PER_CLIENT_MAX, CLIENT_OUTBOX_BYTES_SOFT, LINE_BYTES_MAX};
@@ -183,6 +184,7 @@ fn set_busy_stops_reading_our_stdin() {
 
 #[test]
 fn line_bytes_max_a_longer_line_is_refused_and_the_next_one_read() {
+    let _reached = must_hit(Mark::ClientLineTooLong);
     let mut kit = Kit::default();
     let link = opened(&mut kit, "2025-06-18");
     let piece = vec![b' '; 1024 * 1024];

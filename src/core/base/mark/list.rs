@@ -1,0 +1,344 @@
+//! All coverage marks of the core: one line for what the branch means, and for those that the
+//! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
+
+/// Declares the marks; a text behind a name excuses the simulator from it.
+macro_rules! marks {
+    ($($(#[$doc:meta])* $name:ident $(= $excuse:literal)?,)*) => {
+        /// A rare branch of the core.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mark { $($(#[$doc])* $name,)* }
+
+        impl Mark {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Why the simulator need not reach it.
+            #[must_use]
+            pub fn excuse(self) -> Option<&'static str> {
+                let excuses: &[&'static str] = match self {
+                    $(Self::$name => &[$($excuse)?],)*
+                };
+                excuses.first().copied()
+            }
+        }
+    };
+}
+
+marks! {
+    // --- connections and requests over HTTP ---
+
+    /// One address has as many connections as it may.
+    PeerConnectionsFull,
+    /// There are as many connections as there may be.
+    ConnectionsFull = "4096 connections for one seed",
+    /// A request head did not come in time.
+    SlowHead,
+    /// A request body did not come in time.
+    SlowBody,
+    /// A peer did not close after our last byte.
+    LingerOver,
+    /// A peer took no byte for too long.
+    WriteStalled,
+    /// A body beyond the limit.
+    BodyTooLong,
+    /// A head beyond the limit.
+    HeadTooLong,
+    /// Too much waits behind a request: the connection is not read.
+    PipelinePaused,
+    /// A peer that reads too little is not read either.
+    UnreadAnswersStopReading,
+    /// A peer closed its half while its request is worked on.
+    HalfClosedBeforeAnswer,
+    /// A request came while we leave.
+    RequestWhileStopping,
+
+    // --- clients and what they say ---
+
+    /// Nobody used a session for long.
+    SessionIdleEnds,
+    /// A session ended while its requests waited.
+    SessionEndsWithRequests,
+    /// The session that was unused for longest made room.
+    SessionMakesRoom = "10 000 sessions for one seed",
+    /// All sessions are in use.
+    SessionsFull = "10 000 sessions for one seed",
+    /// A request with the id of one that is open.
+    IdInUse,
+    /// A client has as many requests open as it may.
+    CallsFull,
+    /// A request before `initialize`.
+    BeforeInitialize,
+    /// A client says `initialize` once more.
+    InitializeAgain,
+    /// A message of `/messages` is refused on the event stream.
+    MessageRefusedOnStream,
+    /// A batch of more messages than there may be.
+    BatchTooLong,
+    /// A batch with something that is no message, or none that can be taken.
+    BatchWithFault,
+    /// `initialize` in a batch.
+    BatchedInitialize,
+    /// Something had to be told before the answers of a batch.
+    BatchBecomesEvents,
+    /// A line on our stdin beyond the limit.
+    ClientLineTooLong = "32 MiB for one line",
+    /// Our stdin has as many requests open as it may.
+    StdinPaused,
+    /// Our stdout is not read, so neither is our stdin.
+    StdinPausedUnread,
+
+    // --- event streams and what waits for them ---
+
+    /// A session has as many streams as it may.
+    StreamsFull = "each stream has a request, and of those there are fewer",
+    /// An event stream was open for as long as it may.
+    StreamClosedEarly,
+    /// The rest of a POST is asked for.
+    StreamResumed,
+    /// It is asked for while its old connection is still there.
+    StreamTakenOver,
+    /// The rest of a POST that is over is asked for.
+    FinishedStreamReplayed,
+    /// It is asked for by a client that has all of it.
+    NothingToReplay,
+    /// A second GET stream took the place of the first.
+    MainStreamReplaced,
+    /// The GET stream goes on where it was cut.
+    MainStreamReplayed,
+    /// An event id that we do not know (any more).
+    EventUnknown,
+    /// A stream has as many events kept as it may: the oldest goes.
+    ReplayStreamFull,
+    /// A session has as many bytes kept as it may: the oldest event goes.
+    ReplayBytesFull = "64 MiB for one session",
+    /// A kept event is too old.
+    ReplayExpires,
+    /// An answer came while its stream had no connection.
+    AnswerDetached,
+    /// An answer came that nobody can ever read.
+    AnswerOrphaned,
+    /// A cancelled request had no response yet.
+    CancelledUnanswered,
+    /// A client reads too slowly for notes.
+    NoteDropped,
+    /// A client reads so slowly that its link was closed.
+    ClientTooSlow = "128 MiB of unsent bytes",
+    /// What changed once more before anybody listened is told once.
+    UndeliveredOnce,
+    /// As much as may waits for the GET stream: the oldest goes.
+    UndeliveredFull,
+    /// A message finds no room among the questions that wait for the GET stream.
+    UndeliveredQuestionsFull,
+    /// A message was too long to wait for the GET stream.
+    UndeliveredBytesFull,
+    /// There are too many event streams to comment on in one turn.
+    KeepAliveSliced = "257 event streams for one seed",
+
+    // --- calls ---
+
+    /// A server did not answer a client in time.
+    CallTimesOut,
+    /// A server did not answer us in time.
+    ListTimesOut,
+    /// A call past its first deadline showed signs of life.
+    DeadlineRenewed,
+    /// A call past its deadline goes on while a person is asked.
+    DeadlinePostponed,
+    /// A call had told progress for as long as it may.
+    ProgressForTooLong = "six hours of progress",
+    /// An answer came that nobody waits for (any more).
+    AnswerToNobody,
+    /// The answer to a call was a line beyond the limit.
+    AnswerTooLong = "32 MiB for one line",
+    /// A server went down while it worked for clients.
+    CallsFailWithServer,
+    /// A session was stopped while it worked for clients.
+    ReloadDuringCall,
+    /// A client cancelled a call that its server works on.
+    CancelledInFlight,
+    /// A client cancelled a call that waited for its server.
+    CancelledParked,
+    /// A client cancelled a list that waited for servers.
+    CancelledWaiting,
+    /// A client cancelled what was over.
+    CancelledTooLate,
+    /// As many calls as may wait for one server.
+    ParkedFull,
+    /// A call waited for its server for as long as it may.
+    ParkedExpires,
+    /// The server that a call waited for did not come up.
+    ParkedRefused,
+    /// A call waits since a question is held in its session.
+    ParkedByHeldAsk,
+    /// A server answered a call that was given up.
+    GhostAnswered,
+    /// A call that was given up makes a question nobody's.
+    GhostCounts,
+    /// More calls were given up in one session than are remembered.
+    GhostsFull,
+    /// No server knows a URI.
+    ReadSearchedInVain,
+    /// Who answered a URI that nobody lists is forgotten.
+    AnsweredUrisFull = "257 different URIs for one seed",
+    /// A result has what the client's revision does not.
+    ResultDowngraded,
+
+    // --- questions of servers ---
+
+    /// A question with no call in flight.
+    AskOfNobody,
+    /// A question with calls of one client in flight.
+    AskAttributed,
+    /// A question with calls of several clients in flight.
+    AskHeld,
+    /// As many questions as may are held in one session.
+    HeldFull,
+    /// A held question can be attributed.
+    HeldAskReleased,
+    /// A held question was held for as long as it may.
+    HeldAskExpires,
+    /// A server takes a held question back.
+    HeldAskWithdrawn,
+    /// A question in a session that was told that nobody can be asked.
+    AskUnlured,
+    /// A question to a client whose input has ended.
+    AskClientDeaf,
+    /// A question that its client did not declare.
+    AskUndeclared,
+    /// A client has as many questions as it may.
+    AsksFull,
+    /// A question that the client's revision has no words for.
+    AskInexpressible,
+    /// A question comes on the stream of another call.
+    AskElsewhere,
+    /// A question has no stream to come on.
+    AskNowhere,
+    /// A client did not answer a question for as long as it may.
+    AskExpires,
+    /// A server takes back what a client was asked.
+    AskWithdrawn,
+    /// A server went down while a client was asked.
+    AskDiesWithServer,
+    /// A client is gone without an answer to its questions.
+    AskedClientLeaves,
+    /// A client tells how far it is with a question.
+    AskProgress,
+    /// A client answers what it was not asked, or once more.
+    AnswerUnasked,
+    /// The end of an elicitation is told to who was asked.
+    ElicitationEnds,
+    /// More ends of elicitations are awaited than are remembered.
+    ElicitationsFull,
+
+    // --- sessions with servers, subscriptions, logs ---
+
+    /// A server asks: the asked client keeps the common child.
+    IsolationKeepsChild,
+    /// A server asks: the common child is to end.
+    IsolationRetires,
+    /// A session on its way out ended with its last call.
+    RetiredEnds,
+    /// A session of one client had nothing to do for long.
+    PrivateIdleEnds,
+    /// As many clients as may have a session of their own.
+    PrivatesFull = "65 clients for one seed",
+    /// A client has as many subscriptions as it may.
+    SubscriptionsFull = "1025 subscriptions of one client",
+    /// Who listens moves to another session.
+    SubscriptionMoves,
+    /// A session that came up is told what is listened to.
+    SubscriptionRenewed,
+    /// A subscription was granted by a session on its way out.
+    SubscriptionOutlivesSession,
+    /// The last listener leaves while another one begins.
+    UnsubscribeOvertaken,
+    /// A log message that could be for several clients, or none.
+    LogOfNobody,
+
+    // --- lists, names, configuration ---
+
+    /// It waited for as long as it may.
+    ListWaitOver,
+    /// A server's first list is not the remembered one.
+    RememberedListStale,
+    /// A record of the state directory cannot be read.
+    RecordDamaged,
+    /// A list changed right after it was fetched.
+    RefetchPauses,
+    /// A list changed while it was fetched.
+    FetchStale,
+    /// A list could not be had and is asked for again.
+    ListRetried,
+    /// A list has more pages or entries than are fetched.
+    ListTooLong = "a thousand pages",
+    /// A server is to be kept alive by other rules.
+    ServerRules,
+
+    // --- children ---
+
+    /// A child could not be started.
+    SpawnFails,
+    /// A child came up that nobody wants any more.
+    SpawnUnwanted,
+    /// A child came up whose session is gone.
+    SpawnForNobody = "a session stays until its spawn was answered",
+    /// As many servers as may are starting.
+    StartsQueued,
+    /// A session was stopped before its turn to start.
+    StoppedInQueue,
+    /// A server has used up its place among those that start.
+    SlowStart,
+    /// A server named another revision in its refusal.
+    HandshakeAgain,
+    /// A server cannot be spoken with.
+    HandshakeRefused,
+    /// A server did not finish its handshake in time.
+    HandshakeTimesOut,
+    /// A server went down in its handshake.
+    HandshakeDies,
+    /// A server asks something before it has answered `initialize`.
+    HandshakeAsks,
+    /// A server answered `initialize` once more.
+    HandshakeTwice,
+    /// A server died so often that the pause grows no more.
+    BackoffLongest,
+    /// A server died once too often.
+    GivenUp,
+    /// A server served for long before it died.
+    StrikesForgiven,
+    /// A child closed its output and lives on.
+    ChildMute,
+    /// A child that is to end ignores the end of its input.
+    StopTerms,
+    /// It ignores SIGTERM too.
+    StopKills,
+    /// A child that is ending gets less time.
+    StopHurries,
+    /// A child is dead, and somebody else holds its output open.
+    PipeHeld,
+    /// A child lives on after SIGKILL.
+    ChildSurvivesKill = "a child of the simulator always dies of SIGKILL",
+    /// An answer was in the pipe when its server died.
+    AnswerWhileClosing,
+    /// A child does not read.
+    ChildOutboxFull = "64 MiB of unsent bytes",
+    /// A line of a child that is no message.
+    GarbageLine,
+    /// A line of a child beyond the limit.
+    ServerLineTooLong = "32 MiB for one line",
+    /// A batch of a child with more messages than there may be.
+    ServerBatchTooLong,
+    /// A child writes more to its stderr than is logged.
+    StderrFlood,
+    /// A child wrote more to its stderr than is kept.
+    StderrForgotten,
+
+    // --- the way out ---
+
+    /// Our input ended: what was asked is answered first.
+    LeavesAfterAnswers,
+    /// It took too long.
+    LeavesWithoutAnswers,
+    /// Children or unsent bytes are left when we go.
+    LeavesByForce,
+}
