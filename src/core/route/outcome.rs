@@ -137,9 +137,8 @@ impl Hall {
                 index,
                 resource,
             } => {
-                let granted = envelope.kind == Message::Result;
-                let listens = (client, index, &resource);
-                self.listen_answered(desk, (pool, call.server), listens, granted);
+                let (from, ok) = ((pool, call.server), envelope.kind == Message::Result);
+                self.listen_answered(desk, from, (client, index, &resource), ok);
             }
             Origin::Quiet => {}
         }
