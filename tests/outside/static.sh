@@ -47,6 +47,10 @@ have_rustup_target() {
 
 # Names of directories of the building machine do not belong into the binary.
 flags_common="--remap-path-prefix=$HOME=home --remap-path-prefix=$PWD=1mcp"
+# No tables for unwinding (the file says why), and relocations in their short form, which musl reads
+# since 1.2.4.
+flags_common+=" -C link-arg=-Wl,-T,$PWD/tests/outside/static.ld"
+flags_packed="-C link-arg=-Wl,-z,pack-relative-relocs"
 
 export "CC_${target//-/_}=musl-gcc"
 
@@ -54,7 +58,7 @@ build_with_rustup() {
     have_rustup_target || return 1
     need_musl_gcc || return 1
     say "way: rustup target $target, $(rustc --version)"
-    RUSTFLAGS="$flags_common" cargo build --release --bin 1mcp --locked \
+    RUSTFLAGS="$flags_common $flags_packed" cargo build --release --bin 1mcp --locked \
         --target "$target" --target-dir "$target_dir/rustup" || return 1
     built="$target_dir/rustup/$target/release/1mcp"
 }
