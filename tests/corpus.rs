@@ -12,6 +12,7 @@ type Target = fn(&[u8]);
 
 const TARGETS: &[(&str, Target)] = &[
     ("config", config::fuzzing::config),
+    ("edit", config::fuzzing::edit),
     ("envelope", json::fuzzing::envelope),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
@@ -65,4 +66,33 @@ fn every_target_has_its_seeds_its_file_and_its_place_in_the_manifest() {
         .filter_map(|bin| bin.split('"').next().map(str::to_owned))
         .collect::<BTreeSet<_>>();
     assert_eq!(bins, table);
+}
+
+/// How many edits each settings file gets.
+const EDITS_EACH: u64 = 150;
+
+/// Files as applications write them and as people change them by hand: every edit means the same on
+/// the tree, touches nothing else, and goes without a trace.
+#[test]
+fn every_edit_of_a_settings_file_keeps_what_it_does_not_touch() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/settings");
+    let names = names_in(&dir);
+    assert!(names.len() >= 15, "the files are there");
+    for name in names {
+        let unix = fs::read_to_string(dir.join(&name)).unwrap();
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        for text in [
+            unix.clone(),
+            unix.replace('\n', "\r\n"),
+            unix.replace('\n', "\r"),
+        ] {
+            for _ in 0..EDITS_EACH {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                println!("{name} {state:016x}");
+                config::fuzzing::edit(&[&state.to_le_bytes(), text.as_bytes()].concat());
+            }
+        }
+    }
 }

@@ -76,6 +76,9 @@ impl Reader {
                 self.find(|flag| flag.short == Some(short)),
             ),
         };
+        if flag.is_none_or(|flag| *flag != HELP) {
+            self.refuse_behind_command(&name)?;
+        }
         let Some(flag) = flag else {
             return Err(self.unknown_flag(&name));
         };
@@ -124,6 +127,28 @@ impl Reader {
 
     fn find(&self, matches: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
         self.flags().find(|flag| matches(flag))
+    }
+
+    /// `mcp add x npx -y pkg`: is `-y` ours or npx's? `mcp add x sh -c ..` would even find a flag
+    /// of ours. Two dashes tell, and nothing is guessed.
+    fn refuse_behind_command(&self, name: &str) -> Result<(), Failure> {
+        let takes_command = |command: &Command| command.operands.contains("-- COMMAND");
+        let Some(command) = self.command.filter(|command| takes_command(command)) else {
+            return Ok(());
+        };
+        let [server, program, args @ ..] = &self.operands[..] else {
+            return Ok(());
+        };
+        let words = command.words.join(" ");
+        let (server, program) = (server.to_string_lossy(), program.to_string_lossy());
+        let args: String = args
+            .iter()
+            .map(|arg| format!(" {}", arg.to_string_lossy()))
+            .collect();
+        Err(Failure::Usage(format!(
+            "{name} stands behind the command {program}; put -- before the command, and flags of \
+             1mcp before that: 1mcp {words} {server} -- {program}{args} {name} ..."
+        )))
     }
 
     fn unknown_flag(&self, name: &str) -> Failure {
@@ -204,7 +229,9 @@ impl Reader {
                 let group = COMMANDS.iter().filter(|c| c.words.starts_with_words(words));
                 let mut names: Vec<&str> = group.filter_map(|c| c.words.get(1).copied()).collect();
                 names.dedup();
-                let text = format!("{} needs one of {}", words.join(" "), names.join(", "));
+                let group = words.join(" ");
+                let names = names.join(", ");
+                let text = format!("{group} needs one of {names} (see 1mcp {group} --help)");
                 return Err(Failure::Usage(text));
             };
             // Flags of `serve` were read before another command's name was seen.
@@ -339,6 +366,17 @@ impl Line {
             Ok(parts.map(str::to_owned).collect::<Vec<String>>())
         })?;
         Ok(parts.concat())
+    }
+
+    /// The one operand of a command that takes a name.
+    pub(crate) fn one_name(&self, command: &str) -> Result<String, Failure> {
+        match &self.operands[..] {
+            [name] => Ok(name.to_string_lossy().into_owned()),
+            [] => Err(Failure::Usage(format!(
+                "{command} needs the name of a server (1mcp mcp list shows them)"
+            ))),
+            [_, ..] => Err(Failure::Usage(format!("{command} takes one name"))),
+        }
     }
 
     /// Refuses operands where the command takes none.
@@ -482,6 +520,18 @@ mod tests {
         refused("--port 5 mcp list", "--port is no flag of mcp list");
         refused("mcp --port 5 list", "unknown flag --port");
         refused("health extra --bogus", "unknown flag --bogus");
+    }
+
+    #[test]
+    fn contract_1_flags_behind_a_command_without_dashes_are_not_guessed_at() {
+        refused("mcp add x npx -y pkg", "1mcp mcp add x -- npx -y ...");
+        refused(
+            "mcp add x sh script -c y",
+            "1mcp mcp add x -- sh script -c ...",
+        );
+        refused("mcp update x npx --env A=1", "put -- before the command");
+        assert!(line("mcp add x npx --help").help);
+        assert_eq!(line("mcp add --env A=1 x npx").operands, ["x", "npx"]);
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! Everything a person types or reads. Turns arguments into a command, runs it, and turns how it
 //! ended into an exit code and at most one line on stderr.
 //!
-//! Knows no MCP (but for the built-in demo server) and opens no connection (but for `health`):
+//! Knows no MCP (but for the built-in demo server); the only connections are those of `health`;
 //! `serve` is the shell's.
 
 mod args;
+mod backups;
+mod check;
 mod cmd;
+mod complete;
 mod demo;
 mod failure;
 mod help;
+mod instances;
+mod manual;
 mod out;
 mod places;
 mod suggest;
 mod table;
+mod terminal;
 
 use std::env;
 use std::ffi::OsString;
@@ -64,8 +70,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<u8, Failure> {
         Action::McpEnable => cmd::mcp_switch::enable(&line),
         Action::McpDisable => cmd::mcp_switch::disable(&line),
         Action::McpTools => cmd::mcp_tools::list(&line),
-        Action::McpToolsDisable => cmd::mcp_tools::disable(&line),
-        Action::McpToolsEnable => cmd::mcp_tools::enable(&line),
+        Action::McpToolsDisable => cmd::tool_switch::disable(&line),
+        Action::McpToolsEnable => cmd::tool_switch::enable(&line),
         Action::AppDiscover => cmd::app::discover::run(&line),
         Action::AppList => cmd::app::list::run(&line),
         Action::AppStatus => cmd::app::status::run(&line),
@@ -74,6 +80,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<u8, Failure> {
         Action::AppRestore => cmd::app::restore::run(&line),
         Action::Health => cmd::health::run(&line),
         Action::Completions => cmd::completions::run(&line),
+        Action::Complete => cmd::completions::answer(&line),
         Action::Man => cmd::man::run(&line),
         Action::Guard => Ok(crate::shell::guard::main()),
         Action::Demo => Ok(demo::run()),

@@ -39,6 +39,11 @@ pub enum Input<'a> {
         /// Its key.
         link: LinkKey,
     },
+    /// Somebody connected to this instance's own socket; the shell has checked that it is us.
+    Instance {
+        /// Its key.
+        link: LinkKey,
+    },
     /// Bytes were read.
     Bytes {
         /// From where.

@@ -171,6 +171,10 @@ pub struct Hello {
     pub version: Version,
     /// What it offers.
     pub capabilities: ServerCapabilities,
+    /// What it calls itself, fit to be shown.
+    pub name: Option<String>,
+    /// Which version of itself it names, fit to be shown.
+    pub server_version: Option<String>,
     /// Its instructions, if any, decoded.
     pub instructions: Option<String>,
 }

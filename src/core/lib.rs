@@ -28,6 +28,7 @@ pub mod entropy;
 pub mod http1;
 pub mod hub;
 pub mod input;
+pub mod instance;
 pub mod json;
 pub mod language;
 pub mod limits;

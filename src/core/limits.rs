@@ -174,6 +174,9 @@ pub const STDERR_LINES_KEPT_MAX: usize = 200;
 pub const STDERR_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Length of one stderr line in the log and in the kept ring; the rest is cut.
 pub const STDERR_LINE_BYTES_MAX: usize = 1024;
+/// `notifications/message` passed on from one session of a server in ten seconds (A11); more are
+/// counted, left out and reported in one line.
+pub const LOG_MESSAGES_PER_10S_MAX: u32 = 2_000;
 /// Stderr lines logged for one child in ten seconds; more are counted and reported in one line.
 pub const STDERR_LINES_PER_10S_MAX: u64 = 100;
 /// Length of a server's text (stdout that is no message, an error message) in our log or in a
@@ -187,6 +190,26 @@ pub const POOL_SESSIONS_PER_SERVER_MAX: usize = 64;
 pub const POOL_IDLE_MS: u64 = 10 * 60 * 1000;
 /// Calls that wait for a server that is still starting; one more is refused with -32603.
 pub const WAITING_PER_SERVER_MAX: usize = 256;
+
+// --- this instance's own socket ---------------------------------------------------------------
+
+/// Connections at once on the socket that `mcp status` asks on; one more is closed at once.
+pub const INSTANCE_LINKS_MAX: usize = 32;
+/// From the connection to its end; a peer that says nothing, or does not read, is closed then.
+pub const INSTANCE_MS_MAX: u64 = 5_000;
+/// Length of a question; a longer one is answered with an error.
+pub const INSTANCE_QUESTION_BYTES_MAX: usize = 256;
+/// Length of an answer that `mcp status` reads; an instance that says more is reported as one that
+/// does not answer.
+pub const INSTANCE_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Instances of one configuration that `mcp status` asks; more sockets are left alone, with a note.
+pub const INSTANCES_ASKED_MAX: usize = 64;
+/// Lines of stderr that the answer about all servers holds for each of them.
+pub const STDERR_LINES_BRIEF: usize = 5;
+/// Tools of one server that `mcp tools` and its like are told of; the rest is only counted.
+pub const TOOLS_SHOWN_MAX: usize = 2_000;
+/// Length of a tool's name and of its description there; the rest is cut.
+pub const TOOL_TEXT_BYTES_MAX: usize = 1_000;
 
 // --- catalogs ----------------------------------------------------------------------------------
 
@@ -266,6 +289,9 @@ pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Backups of mcp.json that are kept; a further one takes the place of the oldest.
 pub const CONFIG_BACKUPS_MAX: usize = 20;
+/// Backups of one application's files; a further one is refused until old ones are removed, for
+/// the first of them is what somebody may want back years later.
+pub const APP_BACKUPS_MAX: usize = 1000;
 /// Between two looks at a configuration file that must agree before it is read.
 pub const CONFIG_SETTLE_MS: u64 = 50;
 /// How often the configuration is looked at where the system has no file events.

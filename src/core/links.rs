@@ -21,6 +21,8 @@ pub enum Owner {
     Http,
     /// Our own stdin and stdout: `client`.
     Stdio,
+    /// A connection on this instance's own socket: `instance`.
+    Instance,
     /// A child's stdout and stdin: `backend`.
     Child(PoolKey),
 }

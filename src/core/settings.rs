@@ -37,6 +37,8 @@ pub struct Settings {
     pub health: HealthLevel,
     /// `--log-level`.
     pub log_level: Level,
+    /// Which process this is, where it listens and what it serves, for `mcp status`.
+    pub instance: Instance,
     /// Our own stdin is a regular file: requests already read get `list_wait_ms` after its end.
     pub stdin_is_file: bool,
 }
@@ -61,9 +63,21 @@ impl Default for Settings {
             stream_ms_max: None,
             health: HealthLevel::Minimal,
             log_level: Level::Info,
+            instance: Instance::default(),
             stdin_is_file: false,
         }
     }
+}
+
+/// What only the shell knows of this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    /// Its process id.
+    pub pid: u32,
+    /// The URL of `/mcp`; `None` in stdio mode.
+    pub url: Option<String>,
+    /// `mcp.json`.
+    pub config_file: String,
 }
 
 /// How much `/health` tells.

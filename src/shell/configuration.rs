@@ -36,21 +36,20 @@ pub(crate) enum Loaded {
 impl Configuration {
     /// Names the files. `demo` serves the built-in server in place of what they say.
     pub(crate) fn new(file: PathBuf, config_dir: &Path, demo: bool) -> Self {
-        let parent = hash_of_directory(config_dir);
-        let environment = with_tools(Environment::new(env::vars_os(), &[]));
         let dot_env = file.with_file_name(".env");
         Self {
             file,
             dot_env,
-            environment: environment.with_parent_hash(&parent),
+            environment: environment(config_dir),
             demo,
             known: None,
         }
     }
 
     /// Whether an instance with the same configuration started us: serving would never end.
+    /// The demo serves none of it, so it may stand in the configuration itself.
     pub(crate) fn is_loop(&self, config_dir: &Path) -> bool {
-        self.environment.is_below(&hash_of_directory(config_dir))
+        !self.demo && self.environment.is_below(&hash_of_directory(config_dir))
     }
 
     /// Where `mcp.json` is.
@@ -107,6 +106,13 @@ impl Configuration {
     }
 }
 
+/// What variables are taken from, and what children of this configuration inherit, but for the
+/// `.env`.
+pub(crate) fn environment(config_dir: &Path) -> Environment {
+    let environment = with_tools(Environment::new(env::vars_os(), &[]));
+    environment.with_parent_hash(&hash_of_directory(config_dir))
+}
+
 fn hash_of_files(text: Option<&[u8]>, dot_env: &[u8]) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
     let length = text.map_or(u64::MAX, |text| text.len() as u64);
@@ -117,7 +123,7 @@ fn hash_of_files(text: Option<&[u8]>, dot_env: &[u8]) -> Vec<u8> {
 }
 
 /// 16 hexadecimal digits that stand for a configuration directory, however it is spelled.
-fn hash_of_directory(path: &Path) -> String {
+pub(crate) fn hash_of_directory(path: &Path) -> String {
     let path = path
         .canonicalize()
         .or_else(|_| std::path::absolute(path))

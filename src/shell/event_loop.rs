@@ -22,6 +22,7 @@ use crate::shell::children::{ChildKey, Children};
 use crate::shell::clock::Clock;
 use crate::shell::configuration::{Configuration, Loaded};
 use crate::shell::driven::Core;
+use crate::shell::instance::InstanceSocket;
 use crate::shell::link::{Link, LinkTable, Reading, Stream, Subject, Writing, subject, token};
 use crate::shell::listener::{Listener, Reserve};
 use crate::shell::log::Log;
@@ -38,8 +39,10 @@ pub(crate) mod fixed {
     pub(crate) const WATCH: u32 = 1;
     /// Stderr, while it refuses bytes.
     pub(crate) const LOG: u32 = 2;
+    /// This instance's own socket.
+    pub(crate) const INSTANCE: u32 = 3;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 3;
+    pub(crate) const LISTENER: u32 = 4;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -53,6 +56,7 @@ pub(super) enum Ready {
     Link(LinkKey),
     Stderr(ChildKey),
     Listener(usize),
+    Instance,
 }
 
 /// Everything that a running `serve` holds.
@@ -66,8 +70,9 @@ pub(crate) struct EventLoop<C> {
     pub(super) children: Children,
     pub(super) listeners: Vec<Listener>,
     pub(super) reserve: Reserve,
+    pub(super) instance: Option<InstanceSocket>,
     /// Listeners that could not accept for want of descriptors; tried again when one is free.
-    pub(super) stuck: Vec<usize>,
+    pub(super) stuck: Vec<Ready>,
     pub(super) ready: VecDeque<Ready>,
     /// Links that take bytes again, or did not get all of theirs in the last turn.
     pub(super) writable: Vec<LinkKey>,
@@ -97,6 +102,7 @@ pub(crate) struct Parts<C> {
     pub(crate) clock: Clock,
     pub(crate) children: Children,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) instance: Option<InstanceSocket>,
     pub(crate) log: Log,
     pub(crate) signals: Option<Signals>,
     pub(crate) watch: Option<Watch>,
@@ -118,6 +124,7 @@ impl<C: Core> EventLoop<C> {
             links: LinkTable::default(),
             children: parts.children,
             listeners: parts.listeners,
+            instance: parts.instance,
             reserve: Reserve::new(),
             stuck: Vec::new(),
             ready: VecDeque::new(),
@@ -206,6 +213,7 @@ impl<C: Core> EventLoop<C> {
             Subject::Fixed(fixed::WATCH) => self.watch_event = true,
             // The log is flushed at the end of every turn anyway.
             Subject::Fixed(fixed::LOG) => {}
+            Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
             Subject::Fixed(number) => {
                 let index = number.saturating_sub(fixed::LISTENER) as usize;
                 self.ready.push_back(Ready::Listener(index));
@@ -242,7 +250,7 @@ impl<C: Core> EventLoop<C> {
         match link.stream {
             // Whoever read our stdout is gone: the client is gone.
             Stream::Stdio { .. } if gone => self.broken.push(key),
-            Stream::Stdio { .. } | Stream::Child { .. } | Stream::Socket(_) => {
+            Stream::Stdio { .. } | Stream::Child { .. } | Stream::Socket(_) | Stream::Local(_) => {
                 if link.writing == Writing::Blocked {
                     self.writable.push(key);
                 }
@@ -430,7 +438,7 @@ impl<C: Core> EventLoop<C> {
             self.children.link_closed(key);
         }
         drop(link);
-        self.ready.extend(self.stuck.drain(..).map(Ready::Listener));
+        self.ready.extend(self.stuck.drain(..));
         true
     }
 
@@ -474,7 +482,13 @@ impl<C: Core> EventLoop<C> {
         true
     }
 
-    fn leave(&mut self, code: u8) -> u8 {
+    /// Whether a signal asked us to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(super) fn leave(&mut self, code: u8) -> u8 {
+        self.instance = None;
         self.children.finish();
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.log.flush_last(EXIT_LOG_MS_MAX);

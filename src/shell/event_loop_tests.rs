@@ -39,6 +39,7 @@ impl Core for ScriptedCore {
         match input {
             Input::Accepted { link, .. } => self.links.open(link, Owner::Http),
             Input::Stdio { link } => self.links.open(link, Owner::Stdio),
+            Input::Instance { link } => self.links.open(link, Owner::Instance),
             Input::Spawned { pool, link, .. } => self.links.open(link, Owner::Child(pool)),
             Input::Broken { link } => self.links.forget(link),
             Input::Tick => *self.deadline.borrow_mut() = None,
@@ -66,6 +67,7 @@ fn brief(input: &Input<'_>) -> String {
     match input {
         Input::Accepted { link, .. } => format!("accepted {}", place(link)),
         Input::Stdio { link } => format!("stdio {}", place(link)),
+        Input::Instance { link } => format!("instance {}", place(link)),
         Input::Bytes { link, bytes } if bytes.len() < 30 => {
             format!("bytes {} {}", place(link), bytes.escape_ascii())
         }
@@ -118,6 +120,7 @@ impl Harness {
             clock: Clock::new(),
             children: Children::new(guard, None),
             listeners,
+            instance: None,
             log: Log::on_descriptor(sink.as_fd(), Level::Error, false),
             signals: None,
             watch: None,

@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
 use onemcp::base::slab::{Key, Slab, SlabKey};
@@ -70,6 +70,8 @@ pub(crate) fn subject(token: Token) -> Subject {
 pub(crate) enum Stream {
     /// An accepted connection.
     Socket(TcpStream),
+    /// Somebody on this instance's own socket.
+    Local(UnixStream),
     /// A child's stdout and stdin; the latter until we close it.
     Child {
         /// What we read.
@@ -142,6 +144,7 @@ impl Link {
         let (main, output) = tokens(key);
         match &mut self.stream {
             Stream::Socket(socket) => registry.register(socket, main, Interest::READABLE),
+            Stream::Local(socket) => registry.register(socket, main, Interest::READABLE),
             // Its stdin is registered when it refuses bytes for the first time.
             Stream::Child { stdout, .. } => registry.register(stdout, main, Interest::READABLE),
             Stream::Stdio {
@@ -163,14 +166,8 @@ impl Link {
     ) -> io::Result<()> {
         let (main, output) = tokens(key);
         match &mut self.stream {
-            Stream::Socket(socket) => {
-                let interest = if wanted {
-                    Interest::READABLE | Interest::WRITABLE
-                } else {
-                    Interest::READABLE
-                };
-                registry.reregister(socket, main, interest)
-            }
+            Stream::Socket(socket) => registry.reregister(socket, main, interest(wanted)),
+            Stream::Local(socket) => registry.reregister(socket, main, interest(wanted)),
             // Stays registered: an edge comes only when a full pipe has been read from.
             Stream::Child {
                 stdin: Some(stdin), ..
@@ -190,6 +187,7 @@ impl Link {
         loop {
             let got = match &mut self.stream {
                 Stream::Socket(socket) => socket.read(into),
+                Stream::Local(socket) => socket.read(into),
                 Stream::Child { stdout, .. } => stdout.read(into),
                 Stream::Stdio { input, .. } => input.read(into),
             };
@@ -206,7 +204,7 @@ impl Link {
     pub(crate) fn short_read_empties(&self) -> bool {
         match &self.stream {
             Stream::Socket(_) | Stream::Child { .. } => !self.hung_up,
-            Stream::Stdio { .. } => false,
+            Stream::Local(_) | Stream::Stdio { .. } => false,
         }
     }
 
@@ -215,6 +213,7 @@ impl Link {
         loop {
             let done = match (&mut self.stream, slices) {
                 (Stream::Socket(socket), [one]) => socket.write(one),
+                (Stream::Local(socket), _) => socket.write_vectored(slices),
                 (
                     Stream::Child {
                         stdin: Some(stdin), ..
@@ -247,6 +246,9 @@ impl Link {
                 // It may have been reset meanwhile; the next read tells.
                 let _shut = socket.shutdown(Shutdown::Write);
             }
+            Stream::Local(socket) => {
+                let _shut = socket.shutdown(Shutdown::Write);
+            }
             Stream::Child { stdin, .. } => *stdin = None,
             Stream::Stdio { .. } => {}
         }
@@ -258,6 +260,14 @@ impl Link {
             input.deregister(registry);
             output.deregister(registry);
         }
+    }
+}
+
+fn interest(writable: bool) -> Interest {
+    if writable {
+        Interest::READABLE | Interest::WRITABLE
+    } else {
+        Interest::READABLE
     }
 }
 

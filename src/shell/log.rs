@@ -58,6 +58,11 @@ impl Log {
         Ok(Self::new(Sink::File { file, path }, level, json))
     }
 
+    /// A log that nobody reads.
+    pub(crate) fn nowhere() -> Self {
+        Self::new(Sink::Gone, Level::Error, false)
+    }
+
     fn new(sink: Sink, level: Level, json: bool) -> Self {
         Self {
             sink,

@@ -4,6 +4,7 @@
 //!
 //! The main thread does everything but writing state records, which may wait for a disk.
 
+mod brief;
 mod child;
 mod children;
 pub(crate) mod clock;
@@ -13,6 +14,7 @@ mod driven;
 mod event_loop;
 pub(crate) mod guard;
 mod guard_link;
+pub(crate) mod instance;
 mod link;
 mod listener;
 mod log;
@@ -25,6 +27,9 @@ mod wait;
 mod watch;
 mod watch_paths;
 mod writing;
+
+pub(crate) use brief::run_briefly;
+pub(crate) use configuration::environment;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -44,12 +49,14 @@ use clock::Clock;
 use configuration::{Configuration, Loaded};
 use event_loop::{EventLoop, Parts, fixed, fixed_token};
 use guard_link::GuardCommand;
+use instance::InstanceSocket;
 use link::Stream;
 use listener::Listener;
 use log::Log;
 use own_stdio::{Direction, Standard};
 use signals::Signals;
 use state::StateDir;
+pub(crate) use sys::terminal_columns;
 use watch::Watch;
 
 /// What the command line decided about one `serve`.
@@ -131,10 +138,12 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         None => Some(open_stdio().map_err(failed("cannot use stdin and stdout"))?),
     };
     complete(&mut options.settings, &listeners, stdio.as_ref());
+    options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
     let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
     register_all(registry, &mut signals, &mut listeners)
         .map_err(failed("cannot wait for connections"))?;
+    let instance = open_instance(registry, &options, &mut log);
     if watch.as_ref().is_some_and(Watch::needs_timer) {
         let line = "no file events here: the configuration is looked at once a second";
         log.line(Level::Debug, line);
@@ -149,6 +158,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
         listeners,
+        instance,
         log,
         signals: Some(signals),
         watch,
@@ -180,11 +190,38 @@ fn open_stdio() -> io::Result<Stream> {
 fn complete(settings: &mut Settings, listeners: &[Listener], stdio: Option<&Stream>) {
     let address = listeners.first().and_then(Listener::address);
     settings.port = address.map_or(0, |address| address.port());
+    settings.instance.pid = std::process::id();
+    settings.instance.url = address.map(listener::url);
     if address.is_some_and(|address| address.ip().is_unspecified()) {
         settings.machine_name = settings.machine_name.take().or_else(sys::machine_name);
     }
     if let Some(Stream::Stdio { input, .. }) = stdio {
         settings.stdin_is_file = input.is_regular_file();
+    }
+}
+
+/// A place where `mcp status` finds us. The demo is no instance of what is configured.
+fn open_instance(
+    registry: &Registry,
+    options: &ServeOptions,
+    log: &mut Log,
+) -> Option<InstanceSocket> {
+    if options.demo {
+        return None;
+    }
+    let opened = InstanceSocket::open(&options.config_dir).and_then(|mut socket| {
+        let token = fixed_token(fixed::INSTANCE);
+        let registered = socket.register(registry, token);
+        registered.map_err(|error| disk::reason(&error))?;
+        Ok(socket)
+    });
+    match opened {
+        Ok(socket) => Some(socket),
+        Err(why) => {
+            let line = format!("1mcp mcp status will not find this instance: {why}");
+            log.line(Level::Warn, &line);
+            None
+        }
     }
 }
 

@@ -23,6 +23,7 @@ impl<C: Core> EventLoop<C> {
                 Some(Ready::Link(key)) => self.read_link(key),
                 Some(Ready::Stderr(child)) => self.read_stderr(child),
                 Some(Ready::Listener(index)) => self.accept(index),
+                Some(Ready::Instance) => self.accept_instance(),
                 None => return,
             }
         }
@@ -103,11 +104,26 @@ impl<C: Core> EventLoop<C> {
                 Accepted::Dropped => self.say_dropped(),
                 Accepted::Stuck => {
                     self.say_dropped();
-                    return self.stuck.push(index);
+                    return self.stuck.push(Ready::Listener(index));
                 }
             }
         }
         self.ready.push_back(Ready::Listener(index));
+    }
+
+    /// Accepts on this instance's own socket: a few at a time, since nobody but `mcp status` comes.
+    fn accept_instance(&mut self) {
+        while let Some(socket) = &self.instance {
+            match socket.accept() {
+                Ok(Some(stream)) => {
+                    let link = self.open_link(Stream::Local(stream));
+                    self.dispatch(Input::Instance { link });
+                }
+                Ok(None) => return,
+                // It waits until a descriptor is free.
+                Err(_) => return self.stuck.push(Ready::Instance),
+            }
+        }
     }
 
     fn say_dropped(&mut self) {

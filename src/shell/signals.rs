@@ -27,6 +27,20 @@ pub(crate) enum Request {
 pub(crate) struct Signals {
     pipe: Receiver,
     had_terminal: bool,
+    caught: Caught,
+}
+
+/// Which signals are caught.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caught(Vec<i32>);
+
+impl Caught {
+    /// Lets them do what they do by themselves again.
+    pub(crate) fn restore(&self) {
+        for &signal in &self.0 {
+            let _done = sys::default_signal(signal);
+        }
+    }
 }
 
 impl Signals {
@@ -46,7 +60,13 @@ impl Signals {
         Ok(Self {
             pipe,
             had_terminal: terminal_is_there(),
+            caught: Caught(caught),
         })
+    }
+
+    /// What to restore when nobody listens any more.
+    pub(crate) fn caught(&self) -> Caught {
+        self.caught.clone()
     }
 
     /// Asks for events.
@@ -99,7 +119,12 @@ mod tests {
 
     fn signals(had_terminal: bool) -> (Signals, pipe::Sender) {
         let (writer, pipe) = pipe::new().unwrap();
-        (Signals { pipe, had_terminal }, writer)
+        let signals = Signals {
+            pipe,
+            had_terminal,
+            caught: Caught::default(),
+        };
+        (signals, writer)
     }
 
     #[test]

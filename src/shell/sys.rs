@@ -5,8 +5,10 @@
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
+pub(crate) mod files;
+mod inotify;
+
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
 use std::io::IoSlice;
 use std::mem;
@@ -17,6 +19,8 @@ use std::path::Path;
 use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
+
+pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 
@@ -145,6 +149,11 @@ pub(crate) fn ignore_signal(signal: i32) -> io::Result<()> {
     set_action(signal, libc::SIG_IGN)
 }
 
+/// Lets a signal do what it does by itself.
+pub(crate) fn default_signal(signal: i32) -> io::Result<()> {
+    set_action(signal, libc::SIG_DFL)
+}
+
 fn set_action(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: sigaction is plain data; all zeroes is a valid value with an empty mask.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
@@ -185,6 +194,19 @@ pub(crate) fn kill_group(group: u32, signal: i32) -> io::Result<()> {
     };
     // SAFETY: has no memory preconditions.
     outcome(unsafe { libc::kill(-group, signal) })
+}
+
+/// Whether there is a process of this number (a zombie counts).
+pub(crate) fn process_exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().filter(|id| *id > 0) else {
+        return false;
+    };
+    // SAFETY: has no memory preconditions; signal 0 is none.
+    match outcome(unsafe { libc::kill(pid, 0) }) {
+        Ok(()) => true,
+        // EPERM: it belongs to somebody else.
+        Err(error) => error.raw_os_error() == Some(libc::EPERM),
+    }
 }
 
 /// Whether a process group still has a member (a zombie counts).
@@ -280,6 +302,38 @@ fn write_announcement(pid: u32, into: &mut [u8; 16]) -> usize {
     digits + 2
 }
 
+/// The user whose rights we have.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: has no preconditions and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The user at the other end of a Unix socket, as the kernel noted it when they were connected.
+pub(crate) fn peer_user(socket: BorrowedFd<'_>) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut found = libc::ucred {
+            pid: 0,
+            uid: u32::MAX,
+            gid: u32::MAX,
+        };
+        let mut length = narrow::<libc::socklen_t>(size_of::<libc::ucred>());
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+        let at = (&raw mut found).cast();
+        // SAFETY: `at` points to `length` writable bytes, and `length` is writable.
+        let done =
+            unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, at, &raw mut length) };
+        (done == 0).then_some(found.uid)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let (mut user, mut group) = (u32::MAX, u32::MAX);
+        // SAFETY: both are writable.
+        let done = unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut user, &raw mut group) };
+        (done == 0).then_some(user)
+    }
+}
+
 // --- descriptors and limits ---------------------------------------------------------------------
 
 /// Closes every descriptor from `first` on.
@@ -357,6 +411,19 @@ const fn as_u64(limit: libc::rlim_t) -> u64 {
     limit
 }
 
+/// How many columns a terminal has; `None` if this is none, or if it does not know.
+pub(crate) fn terminal_columns(fd: BorrowedFd<'_>) -> Option<u16> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ fills in one winsize, and `size` is writable.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (done == 0 && size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// Whether we may execute this file.
 pub(crate) fn may_execute(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
@@ -410,51 +477,6 @@ pub(crate) fn is_remote_file_system(path: &Path) -> bool {
     }
 }
 
-// --- inotify ------------------------------------------------------------------------------------
-
-/// Opens a queue of file events; an error where the system has none.
-pub(crate) fn inotify_open() -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::fd::FromRawFd;
-        // SAFETY: has no preconditions.
-        let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
-        outcome(fd.min(0))?;
-        // SAFETY: the kernel just gave us this descriptor and nobody else has it.
-        Ok(unsafe { File::from_raw_fd(fd) })
-    }
-    #[cfg(not(target_os = "linux"))]
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Watches a path; the same file gives the same number again.
-pub(crate) fn inotify_add(queue: &File, path: &Path, mask: u32) -> io::Result<i32> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: `path` is a C string that lives through the call.
-        let watch = unsafe { libc::inotify_add_watch(queue.as_raw_fd(), path.as_ptr(), mask) };
-        outcome(watch.min(0))?;
-        Ok(watch)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _unused = (queue, path, mask);
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Ends a watch.
-pub(crate) fn inotify_remove(queue: &File, watch: i32) {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: takes two integers.
-        let _done = unsafe { libc::inotify_rm_watch(queue.as_raw_fd(), watch) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _unused = (queue, watch);
-}
-
 fn outcome(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -466,6 +488,7 @@ fn outcome(result: libc::c_int) -> io::Result<()> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;

@@ -5,6 +5,7 @@ use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
 use crate::process;
 use std::fmt::Write as _;
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -368,13 +369,21 @@ fn traced(pid: u32, seconds: u64) -> Result<Option<usize>, Fault> {
     let mut tracer = process::Running(child);
     // A line without a result is the wait that goes on.
     let ended = |line: &&str| line.contains(") = ");
-    let lines = || std::fs::read_to_string(&file).map(|text| text.lines().filter(ended).count());
+    let lines = || -> std::io::Result<Vec<String>> {
+        let text = std::fs::read_to_string(&file)?;
+        Ok(text.lines().filter(ended).map(str::to_owned).collect())
+    };
     // Attaching itself interrupts the wait once; what follows counts.
     std::thread::sleep(Duration::from_secs(1));
     if tracer.0.try_wait()?.is_some() {
         return Ok(None);
     }
-    let before = lines()?;
+    let before = lines()?.len();
     std::thread::sleep(Duration::from_secs(seconds));
-    Ok(Some(lines()?.saturating_sub(before)))
+    let calls = lines()?.split_off(before);
+    for call in &calls {
+        let mut err = std::io::stderr().lock();
+        writeln!(err, "while idle: {call}")?;
+    }
+    Ok(Some(calls.len()))
 }

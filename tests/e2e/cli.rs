@@ -68,7 +68,7 @@ fn contract_1_wrong_usage_is_answered_with_what_was_meant() {
         &["mcp", "list", "--port", "1"],
         &["health", "--url", "nonsense"],
         &["serve", "--enable-auth"],
-        &["app", "list"],
+        &["preset", "list"],
     ] {
         run(&mut command(dir.path(), args)).expect(2);
     }

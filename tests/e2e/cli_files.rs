@@ -140,26 +140,6 @@ fn contract_1_a_symlink_stays_one_and_its_target_is_changed() {
 }
 
 #[test]
-fn contract_1_of_many_at_once_none_is_lost() {
-    let dir = Dir::new();
-    let threads: Vec<_> = (0..8)
-        .map(|number| {
-            let path = dir.path().to_owned();
-            let add = move || {
-                let name = format!("s{number}");
-                cli(&path, &["mcp", "add", &name, "--", "true"]).expect(0);
-            };
-            std::thread::spawn(add)
-        })
-        .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
-    let list = cli(dir.path(), &["mcp", "list", "--json"]).json();
-    assert_eq!(list["servers"].as_array().unwrap().len(), 8);
-}
-
-#[test]
 fn contract_1_a_file_changed_by_root_still_belongs_to_its_owner() {
     if !is_root() {
         return;
@@ -223,13 +203,41 @@ fn contract_1_a_place_that_cannot_be_written_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn contract_6_what_belongs_to_somebody_else_is_not_taken_over() {
+    if !is_root() {
+        return;
+    }
+    let dir = Dir::new();
+    dir.write("mcp.json", "{}\n");
+    // The directory is his, the file is not: he could put another one in its place.
+    chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    for (mode, says) in [
+        (0o644, "may not be written to"),
+        (0o666, "belongs to another user"),
+    ] {
+        fs::set_permissions(dir.file("mcp.json"), Permissions::from_mode(mode)).unwrap();
+        let ended = as_somebody(&dir, &["mcp", "add", "a", "--", "true"]);
+        ended.expect(1);
+        assert!(ended.err.contains(says), "{ended:?}");
+        let found = fs::metadata(dir.file("mcp.json")).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o777), (0, mode));
+        assert_eq!(dir.read("mcp.json"), "{}\n");
+    }
+}
+
+#[test]
 fn contract_1_a_limit_of_file_sizes_is_an_error_like_any_other() {
     let dir = Dir::new();
     dir.write("mcp.json", "{}\n");
     let line = format!("ulimit -f 0; 1mcp mcp add a -d {} -- true", dir.file(""));
     let ended = run(&mut program::other("sh", dir.path(), &["-c", &line]));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.err.ends_with(": file too large\n"), "{ended:?}");
+    assert!(
+        ended
+            .err
+            .contains(": file too large; nothing was changed; raise the limit"),
+        "{ended:?}"
+    );
     assert_eq!(dir.read("mcp.json"), "{}\n");
 }
 

@@ -8,10 +8,16 @@
 
 mod support;
 
+mod app_faults;
+mod apps;
 mod bad_http;
 mod children;
 mod cli;
 mod cli_files;
+mod completions;
+mod mcp_edit;
 mod readme;
 mod reloading;
 mod starting;
+mod status;
+mod writing;

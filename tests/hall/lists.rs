@@ -1,6 +1,7 @@
 //! Lists: merged, in pages, from memory, refreshed; what is offered while servers come and go
 //! (A3, A4, F15, contract 3).
 
+use onemcp::limits::{LIST_WAIT_MS, WAITING_PER_SERVER_MAX};
 use serde_json::json;
 
 use onemcp::base::mark::{Mark, must_hit};
@@ -378,6 +379,30 @@ fn the_first_list_waits_for_a_server_that_was_never_seen_but_not_for_ever() {
 }
 
 #[test]
+fn no_alarm_is_left_when_nobody_waits_any_more() {
+    let mut w = World::http()
+        .server("s", tools(["t"]).manual("initialize").manual("tools/call"))
+        .start();
+    let a = w.client("{}");
+    let list = a.request(&mut w, "tools/list", "{}");
+    let call = a.call(&mut w, "s_1mcp_t", "{}");
+    let hello = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}"#;
+    w.server("s")
+        .expect(&mut w, "initialize")
+        .result(&mut w, hello);
+    list.result(&mut w);
+    w.server("s")
+        .expect(&mut w, "tools/call")
+        .result(&mut w, "{}");
+    call.result(&mut w);
+    // What changed meanwhile is told and asked for within a second. What comes then is the first
+    // comment on the client's event stream, 15 s after it was opened.
+    w.advance(1_000);
+    let next = w.next_alarm().unwrap_or(u64::MAX);
+    assert!(next > w.tick() + LIST_WAIT_MS, "{next}");
+}
+
+#[test]
 fn a_server_that_hangs_delays_the_first_list_only() {
     let mut w = World::http()
         .server("good", tools(["t"]))
@@ -718,4 +743,72 @@ fn a_server_that_announces_a_change_whenever_it_is_asked_does_not_keep_us_busy()
     }
     assert!((4..=5).contains(&asked), "{asked} times in a second");
     assert_eq!(a.list(&mut w, "tools/list"), ["s_1mcp_t"]);
+}
+
+#[test]
+fn a_call_by_bare_name_waits_for_a_server_that_was_never_seen() {
+    let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#;
+    let mut w = World::http()
+        .server_with("s", r#""prefix":"""#, tools(["t"]).manual("initialize"))
+        .server("d", tools(["u"]))
+        .start();
+    let (a, b) = (w.client("{}"), w.client("{}"));
+    let calls = [
+        a.call(&mut w, "t", r#"{"n":1}"#),
+        b.call(&mut w, "t", r#"{"n":2}"#),
+        a.call(&mut w, "nobody", "{}"),
+    ];
+    // A name in the default form of a server that is known never waits.
+    assert_eq!(a.call(&mut w, "d_1mcp_v", "{}").error(&mut w).0, -32602);
+    for call in &calls {
+        call.pending(&mut w);
+    }
+    let s = w.server("s");
+    s.expect(&mut w, "initialize").result(&mut w, hello);
+    for (call, n) in calls.iter().zip([1, 2]) {
+        let seen = s.expect(&mut w, "tools/call");
+        assert_eq!(seen.value["params"]["arguments"]["n"], n);
+        seen.result(&mut w, "{}");
+        assert_eq!(call.result(&mut w), json!({}));
+    }
+    let (code, message) = calls[2].error(&mut w);
+    assert_eq!((code, message.as_str()), (-32602, "unknown tool: nobody"));
+}
+
+#[test]
+fn a_call_by_bare_name_waits_no_longer_than_a_list() {
+    let mut w = World::http()
+        .server_with("s", r#""prefix":"x/""#, tools(["t"]).manual("initialize"))
+        .start();
+    let a = w.client("{}");
+    assert_eq!(a.call(&mut w, "y_t", "{}").error(&mut w).0, -32602);
+    let call = a.call(&mut w, "x_t", "{}");
+    w.advance(9_000);
+    call.pending(&mut w);
+    w.advance(1_000);
+    assert_eq!(call.error(&mut w).0, -32602);
+    // Once waited for in vain is enough.
+    assert_eq!(a.call(&mut w, "x_t", "{}").error(&mut w).0, -32602);
+}
+
+#[test]
+fn a_call_that_waits_for_its_name_can_be_cancelled_and_is_bounded() {
+    let mut w = World::http()
+        .server_with("s", r#""prefix":"""#, tools(["t"]).manual("initialize"))
+        .start();
+    let (a, b) = (w.client("{}"), w.client("{}"));
+    let cancelled = a.call(&mut w, "t", "{}");
+    a.cancels(&mut w, &cancelled);
+    let kept: Vec<_> = (0..WAITING_PER_SERVER_MAX)
+        .map(|_| b.call(&mut w, "t", "{}"))
+        .collect();
+    assert_eq!(a.call(&mut w, "t", "{}").error(&mut w).0, -32602);
+    let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#;
+    let s = w.server("s");
+    s.expect(&mut w, "initialize").result(&mut w, hello);
+    for call in &kept {
+        s.expect(&mut w, "tools/call").result(&mut w, "{}");
+        assert_eq!(call.result(&mut w), json!({}));
+    }
+    s.expect_nothing(&mut w);
 }

@@ -17,4 +17,5 @@ mod notes;
 mod reload;
 mod resources;
 mod sse;
+mod status;
 mod stdio;

@@ -156,11 +156,11 @@ fn a6_an_unknown_name_is_invalid_params_with_the_nearest_one() {
             "files_1mcp_gret",
             "unknown prompt: files_1mcp_gret; did you mean files_1mcp_greet?",
         ),
-        // A tool is no prompt.
+        // A tool is no prompt, and the server's name in front makes no prompt of it a near one.
         (
             "prompts/get",
             "files_1mcp_echo",
-            "unknown prompt: files_1mcp_echo; did you mean files_1mcp_greet?",
+            "unknown prompt: files_1mcp_echo",
         ),
     ] {
         let params = format!(r#"{{"name":"{name}"}}"#);

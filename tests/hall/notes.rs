@@ -1,5 +1,6 @@
 //! Log messages: levels, and whose they are (C14, S3, protocol 3.1).
 
+use onemcp::limits::LOG_MESSAGES_PER_10S_MAX;
 use serde_json::json;
 
 use crate::client::{Call, Client};
@@ -214,4 +215,35 @@ fn a_client_that_does_not_read_loses_notes_but_no_answer() {
     assert_eq!(call.result(&mut w), json!({"n": 1}));
     let got = heard(&mut w, a).len();
     assert!((10..30).contains(&got), "{got} of 100");
+}
+
+#[test]
+fn a11_a_server_that_floods_its_log_is_cut_short_and_nobody_else_is() {
+    let mut w = World::http()
+        .server("s", anything().with("tools", [tool("t")]))
+        .server("u", anything().with("tools", [tool("t")]))
+        .start();
+    let a = w.client("{}");
+    let (s, u) = (w.server("s"), w.server("u"));
+    let (call, seen) = calling(&mut w, a, s);
+    let other = a.call(&mut w, "u_1mcp_t", "{}");
+    for _ in 0..LOG_MESSAGES_PER_10S_MAX + 5 {
+        logs(&mut w, s, "info");
+    }
+    logs(&mut w, u, "error");
+    let told = heard(&mut w, a);
+    assert_eq!(told.len(), LOG_MESSAGES_PER_10S_MAX as usize + 1);
+    assert_eq!(told.last().map(String::as_str), Some("error"));
+    w.advance(10_000);
+    logs(&mut w, s, "info");
+    assert_eq!(heard(&mut w, a), ["info"]);
+    assert!(
+        w.log
+            .iter()
+            .any(|line| line.contains("server=s 5 log messages were left out"))
+    );
+    seen.result(&mut w, "{}");
+    assert_eq!(call.result(&mut w), json!({}));
+    u.expect(&mut w, "tools/call").result(&mut w, "{}");
+    assert_eq!(other.result(&mut w), json!({}));
 }

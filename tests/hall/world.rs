@@ -9,6 +9,7 @@ use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
 use onemcp::hub::Hub;
 use onemcp::input::{ExitStatus, Input};
+use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick, UnixSeconds};
@@ -300,9 +301,25 @@ impl World {
         self.hub.pending(link).map(<[u8]>::len).sum()
     }
 
+    /// When an alarm rings, if nothing else happens before.
+    pub(crate) fn next_alarm(&self) -> Option<u64> {
+        self.hub.next_deadline().map(|at| at.0)
+    }
+
     /// How much the hub holds.
     pub(crate) fn counts(&self) -> onemcp::hub::Counts {
         self.hub.counts()
+    }
+
+    /// How everything is doing.
+    pub(crate) fn survey(&mut self) -> Survey {
+        let now = self.moment();
+        self.hub.survey(now, &Detail::default())
+    }
+
+    /// The tools of one server.
+    pub(crate) fn tools_of(&self, name: &str) -> Vec<ToolSurvey> {
+        self.hub.tools_of(name)
     }
 
     // --- links ---

@@ -82,6 +82,7 @@ check() {
     bytes="$(stat -c %s "$file")"
     readelf -l "$file" | grep -q INTERP && fail "$file names an interpreter (readelf -l: INTERP)"
     readelf -d "$file" 2>/dev/null | grep -q NEEDED && fail "$file needs shared libraries"
+    grep -aq ONE_MCP_FAIL_AT "$file" && fail "$file holds the tests' rehearsed failures"
     [ "$bytes" -le "$size_bytes_max" ] || fail "$file has $bytes bytes, at most $size_bytes_max"
 
     jail="$(mktemp -d)"

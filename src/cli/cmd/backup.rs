@@ -1,45 +1,44 @@
 //! What a file said before a command changed it: `backups/mcp/` in the configuration directory, one
 //! file for each change, the newest ones kept (contract 1).
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use onemcp::limits::CONFIG_BACKUPS_MAX;
 
 use crate::cli::failure::reason;
 use crate::shell::clock::{rfc3339, unix_ms};
-use crate::shell::disk;
+use crate::shell::disk::{self, files};
 
-/// Keeps these bytes. The error is one line.
-pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<(), String> {
+/// Keeps these bytes, and tells where. The error is one line.
+pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<PathBuf, String> {
     let dir = config_dir.join("backups").join("mcp");
     let failed =
         |error: &io::Error| format!("keeping a backup in {}: {}", dir.display(), reason(error));
     // Secrets are in it, as in the file itself.
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(&dir).map_err(|error| failed(&error))?;
+    files::make_directories(&dir).map_err(|error| failed(&error))?;
     for made in dir
         .ancestors()
         .take(2)
         .filter_map(|path| File::open(path).ok())
     {
-        disk::give_to_owner(&made, config_dir);
+        // Kept or not: it is only tidier.
+        let _kept = disk::give_to_owner(&made, config_dir);
     }
     // Colons have a meaning of their own on some file systems.
     let name = format!("{}.json", rfc3339(unix_ms()).replace(':', "-"));
-    disk::replace_atomically(&dir.join(name), bytes, 0o600).map_err(|error| error.to_string())?;
-    prune(&dir).map_err(|error| failed(&error))
+    let path = dir.join(name);
+    disk::replace_atomically(&path, bytes, 0o600).map_err(|error| error.to_string())?;
+    prune(&dir).map_err(|error| failed(&error))?;
+    Ok(path)
 }
 
 /// Removes the oldest: names are times, and sort as such.
 fn prune(dir: &Path) -> io::Result<()> {
     disk::sweep(dir, ".");
     let mut found: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
+    for path in files::list(dir)? {
         if path
             .extension()
             .is_some_and(|extension| extension == "json")
@@ -49,5 +48,8 @@ fn prune(dir: &Path) -> io::Result<()> {
     }
     found.sort();
     let surplus = found.len().saturating_sub(CONFIG_BACKUPS_MAX);
-    found.iter().take(surplus).try_for_each(fs::remove_file)
+    found
+        .iter()
+        .take(surplus)
+        .try_for_each(|path| files::remove(path))
 }

@@ -1,9 +1,7 @@
 //! Reading and changing `mcp.json` for the commands that do: under a lock, byte-splicing,
 //! atomically, and never over a change that somebody else made meanwhile.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use onemcp::config::Environment;
@@ -13,10 +11,11 @@ use super::backup;
 use crate::cli::failure::{Failure, reason};
 use crate::cli::out;
 use crate::cli::places::Places;
-use crate::shell::disk::{self, DiskError, Lock};
+use crate::shell;
+use crate::shell::disk::{self, DiskError, Lock, files};
 
 /// How long another command may hold the lock.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How often an edit is begun anew because the file changed under it (an editor does not lock).
 const TRIES: usize = 3;
 
@@ -26,31 +25,39 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         .map_err(|error| Failure::Failed(format!("reading {}: {}", path.display(), reason(&error))))
 }
 
-/// The environment that the configuration is read in.
+/// The environment that `serve` would read the configuration in.
 pub(super) fn environment(places: &Places) -> Environment {
     // A .env that cannot be read only leaves its variables unset; serve says so.
-    let dot_env = read(&places.config_dir.join(".env"));
+    let dot_env = read(&places.config_file.with_file_name(".env"));
     let dot_env = dot_env.ok().flatten().unwrap_or_default();
-    Environment::new(std::env::vars_os(), &dot_env)
+    shell::environment(&places.config_dir).with_dot_env(&dot_env)
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// The file says so already; not a byte was written.
+    No,
+    /// It was written.
+    Yes {
+        /// What it said before is kept here; `None` if there was nothing, or it could not be kept.
+        backup: Option<PathBuf>,
+    },
 }
 
 /// Puts `edit(old bytes)` in the place of the file.
 pub(super) fn change(
     places: &Places,
     edit: impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,
-) -> Result<(), Failure> {
+) -> Result<Changed, Failure> {
     let path = &places.config_file;
     let parent = path.parent().unwrap_or(Path::new("/"));
     if !parent.exists() {
         // What is kept here is the owner's business alone.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(|error| {
-                let text = format!("creating {}: {}", parent.display(), reason(&error));
-                Failure::Failed(text)
-            })?;
+        files::make_directories(parent).map_err(|error| {
+            let text = format!("creating {}: {}", parent.display(), reason(&error));
+            Failure::Failed(text)
+        })?;
     }
     let _lock = Lock::acquire(path, LOCK_WAIT).map_err(|error| failed(&error))?;
     let mut tries = TRIES;
@@ -58,14 +65,23 @@ pub(super) fn change(
         tries -= 1;
         let old = read(path)?;
         let new = edit(old.as_deref().unwrap_or_default())?;
-        if let Some(old) = old.as_deref().filter(|old| **old != new)
-            && let Err(why) = backup::keep(&places.config_dir, old)
-        {
-            // The change was asked for, and the bytes that go are few.
-            out::note(&format!("no backup is kept: {why}"));
+        if old.as_deref() == Some(&new[..]) {
+            return Ok(Changed::No);
         }
+        let backup = match old
+            .as_deref()
+            .map(|old| backup::keep(&places.config_dir, old))
+        {
+            None => None,
+            Some(Ok(path)) => Some(path),
+            Some(Err(why)) => {
+                // The change was asked for, and the bytes that go are few.
+                out::note(&format!("no backup is kept: {why}"));
+                None
+            }
+        };
         match disk::replace_if_unchanged(path, old.as_deref(), &new, 0o600) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Changed::Yes { backup }),
             Err(DiskError::Changed { .. }) if tries > 0 => {}
             Err(error) => return Err(failed(&error)),
         }
@@ -85,7 +101,6 @@ pub(super) fn bad_file(path: &Path, why: &impl std::fmt::Display) -> Failure {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::PathBuf;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use onemcp::config::edit;
@@ -126,7 +141,7 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
-    fn add(places: &Places, name: &str) -> Result<(), Failure> {
+    fn add(places: &Places, name: &str) -> Result<Changed, Failure> {
         change(places, |old| {
             edit::set(old, &["mcpServers", name], "{}")
                 .map_err(|error| bad_file(&places.config_file, &error))

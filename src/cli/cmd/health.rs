@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::args::Line;
 use crate::cli::failure::{Failure, reason};
-use crate::cli::out;
+use crate::cli::{instances, out, places, variable};
 
 /// How long each of connecting, sending and reading may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ fn report(line: &Line) -> Result<(String, u8), Failure> {
     let target = line.get("url", target)?;
     let target = match target {
         Some(target) => target,
-        None => target_default(),
+        None => target_running(line).unwrap_or_else(target_default),
     };
     let shown = target.shown();
     let answer = ask(&target).map_err(|error| match error.kind() {
@@ -70,6 +70,30 @@ impl Target {
     fn shown(&self) -> String {
         format!("http://{}{}", self.authority(), self.path)
     }
+}
+
+/// Where the instance of this configuration listens, if one runs and says so.
+fn target_running(line: &Line) -> Option<Target> {
+    let places = places::resolve(line, variable).ok()?;
+    // Of no server in particular: only the head of the answer is wanted.
+    let found = instances::ask(&places, Some("-"));
+    let mut urls = found
+        .instances
+        .iter()
+        .filter_map(|instance| instance.url.as_deref());
+    urls.find_map(target_of)
+}
+
+/// `/health` at the URL of an instance; one that listens everywhere is here as well.
+fn target_of(url: &str) -> Option<Target> {
+    let mut found = target(url).ok()?;
+    match found.host.as_str() {
+        "0.0.0.0" => "127.0.0.1".clone_into(&mut found.host),
+        "::" => "::1".clone_into(&mut found.host),
+        _ => {}
+    }
+    "/health".clone_into(&mut found.path);
+    Some(found)
 }
 
 fn target_default() -> Target {

@@ -2,9 +2,10 @@
 
 use crate::cli::args::Line;
 use crate::cli::failure::Failure;
+use crate::cli::{manual, out};
 
 /// Prints it.
 pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
     line.no_operands()?;
-    Err(Failure::Usage("not built yet".to_owned()))
+    out::result(&manual::page()).map(|()| 0)
 }

@@ -12,6 +12,7 @@ use onemcp::json::write;
 use super::config_file;
 use crate::cli::args::Line;
 use crate::cli::failure::Failure;
+use crate::cli::terminal::{Cell, Ink, Table, Terminal, readable};
 use crate::cli::{out, places, variable};
 
 /// Lists the servers.
@@ -41,7 +42,7 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
     }
     let hidden = config.servers.iter().filter(|server| server.disabled);
     let hidden = hidden.filter(|server| filter.has_tag(server)).count();
-    out::result(&table(&shown))?;
+    out::result(&table(&shown, Terminal::stdout()))?;
     if hidden > 0 && !filter.disabled {
         out::note(&format!("{hidden} disabled; --show-disabled shows them"));
     }
@@ -178,56 +179,30 @@ fn pairs(value: &Value) -> Vec<(String, String)> {
     }
 }
 
-fn table(servers: &[Shown]) -> String {
-    if servers.is_empty() {
-        return String::new();
-    }
-    let mut rows = vec![["NAME", "TYPE", "STATE", "TAGS", "TARGET"].map(str::to_owned)];
+fn table(servers: &[Shown], terminal: Terminal) -> String {
+    let mut table = Table::new(&["NAME", "TYPE", "STATE", "TAGS", "TARGET"]);
     for server in servers {
         let state = match (&server.fault, server.disabled) {
-            (_, true) => "disabled",
-            (Some(_), false) => "fault",
-            (None, false) => "enabled",
+            (_, true) => Cell::inked(Ink::Dim, "disabled"),
+            (Some(_), false) => Cell::inked(Ink::Bad, "fault"),
+            (None, false) => Cell::inked(Ink::Good, "enabled"),
         };
         let target = match (&server.command, &server.url) {
             (Some(command), _) => {
                 let words = std::iter::once(command).chain(&server.args);
-                words
-                    .map(|word| readable(word))
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                words.map(String::as_str).collect::<Vec<_>>().join(" ")
             }
-            (None, url) => readable(url.as_deref().unwrap_or_default()),
+            (None, url) => url.clone().unwrap_or_default(),
         };
-        let tags = readable(&server.tags.join(","));
-        let tags = if tags.is_empty() {
-            "-".to_owned()
-        } else {
-            tags
-        };
-        rows.push([
-            server.name.clone(),
-            server.kind.to_owned(),
-            state.to_owned(),
-            tags,
-            target,
+        table.row([
+            server.name.clone().into(),
+            server.kind.into(),
+            state,
+            server.tags.join(",").into(),
+            target.into(),
         ]);
     }
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        out.push('\n');
-    }
+    let mut out = table.show(terminal);
     for server in servers {
         if let Some(fault) = &server.fault {
             // Writing to a String cannot fail.
@@ -235,13 +210,6 @@ fn table(servers: &[Shown]) -> String {
         }
     }
     out
-}
-
-/// Without control characters, which could steer a terminal.
-fn readable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// The whole list as one JSON document.
@@ -353,7 +321,7 @@ mod tests {
         };
         let (servers, _) = list(&filter, false);
         assert_eq!(
-            table(&servers),
+            table(&servers, Terminal::plain()),
             "NAME  TYPE   STATE    TAGS  TARGET\n\
              a     stdio  enabled  Fs    npx -y --api-key *** $HOME\n\
              b     http   fault    -     https://***@h/mcp?***\n\
@@ -362,7 +330,7 @@ mod tests {
              d: variable NOT_SET is not set: set it in the environment or in .env, or write \
              ${NOT_SET:-default}\n"
         );
-        assert_eq!(table(&[]), "");
+        assert_eq!(table(&[], Terminal::plain()), "");
     }
 
     #[test]

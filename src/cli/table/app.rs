@@ -59,6 +59,7 @@ pub(super) const RESTORE: Command = Command {
 };
 
 const DRY_RUN: Flag = switch("dry-run", "Show what would change, and change nothing");
+const SHOW_SECRETS: Flag = switch("show-secrets", "Show secrets instead of ***");
 const YES: Flag = switch("yes", "Answer every question with yes").short('y');
 
 const CONSOLIDATE_FLAGS: &[Flag] = &[
@@ -79,6 +80,11 @@ const CONSOLIDATE_FLAGS: &[Flag] = &[
         "URL",
         "Let the application use a running 1mcp at this URL",
     ),
+    switch(
+        "project",
+        "The file of the project in this directory instead of the user's",
+    ),
+    SHOW_SECRETS,
 ];
 
 const BACKUPS_FLAGS: &[Flag] = &[
@@ -96,4 +102,5 @@ const RESTORE_FLAGS: &[Flag] = &[
         "remove-imported",
         "Remove the servers that came from the application from mcp.json too",
     ),
+    SHOW_SECRETS,
 ];

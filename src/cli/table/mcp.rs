@@ -2,9 +2,19 @@
 
 use super::{Action, Command, Flag, command, switch, value};
 
+/// What both `add` and `update` say about an entry.
+macro_rules! entry {
+    ($($more:expr),*) => {
+        &[
+            URL, TYPE, ENV, CWD, HEADER, TAGS, TIMEOUT, DISABLED, RESTART, NO_RESTART, MAX_RESTARTS,
+            RESTART_DELAY, $($more),*
+        ]
+    };
+}
+
 pub(super) const ADD: Command = Command {
     operands: "NAME [-- COMMAND ARGS...]",
-    flags: ENTRY,
+    flags: entry![FORCE],
     examples: &[
         "1mcp mcp add files -- npx -y @modelcontextprotocol/server-filesystem /data",
         "1mcp mcp add remote --url https://mcp.example.com/mcp",
@@ -28,7 +38,12 @@ pub(super) const LIST: Command = Command {
 
 pub(super) const STATUS: Command = Command {
     operands: "[NAME]",
-    flags: &[],
+    flags: &[value(
+        "wait",
+        "MS",
+        "Give servers that are starting at most this long",
+    )
+    .default("an instance: none, a check: connectionTimeout")],
     examples: &["1mcp mcp status", "1mcp mcp status files --json"],
     ..command(
         Action::McpStatus,
@@ -49,8 +64,12 @@ pub(super) const REMOVE: Command = Command {
 
 pub(super) const UPDATE: Command = Command {
     operands: "NAME [-- COMMAND ARGS...]",
-    flags: &[],
-    examples: &["1mcp mcp update files --tags fs,local"],
+    flags: entry![UNSET],
+    examples: &[
+        "1mcp mcp update files --tags fs,local",
+        "1mcp mcp update files --env LOG=debug --unset env.OLD",
+        "1mcp mcp update remote --url https://mcp.example.com/v2",
+    ],
     ..command(
         Action::McpUpdate,
         &["mcp", "update"],
@@ -86,7 +105,7 @@ pub(super) const TOOLS: Command = Command {
 };
 
 pub(super) const TOOLS_DISABLE: Command = Command {
-    operands: "SERVER TOOL",
+    operands: "SERVER TOOL...",
     examples: &["1mcp mcp tools disable files delete_file"],
     ..command(
         Action::McpToolsDisable,
@@ -96,7 +115,7 @@ pub(super) const TOOLS_DISABLE: Command = Command {
 };
 
 pub(super) const TOOLS_ENABLE: Command = Command {
-    operands: "SERVER TOOL",
+    operands: "SERVER TOOL...",
     ..command(
         Action::McpToolsEnable,
         &["mcp", "tools", "enable"],
@@ -104,32 +123,39 @@ pub(super) const TOOLS_ENABLE: Command = Command {
     )
 };
 
-const ENTRY: &[Flag] = &[
-    value("url", "URL", "A remote server instead of a command"),
-    value("type", "TYPE", "stdio, http or sse").default("inferred"),
-    value(
-        "env",
-        "K=V",
-        "Variable for the command; K alone passes ours on; repeatable",
-    ),
-    value("cwd", "DIR", "Working directory of the command"),
-    value("header", "K=V", "Header for the remote server; repeatable"),
-    value("tags", "A,B", "Tags"),
-    value("timeout", "MS", "For the handshake and for each call"),
-    switch("disabled", "Add it without starting it"),
-    switch(
-        "restart-on-exit",
-        "Start it again when it ends (this is the default)",
-    ),
-    value(
-        "max-restarts",
-        "N",
-        "Give up after N failed starts in a row; 0 never does",
-    )
-    .default("0"),
-    value("restart-delay", "MS", "First pause before a restart").default("1000"),
-    switch("force", "Replace an entry of the same name"),
-];
+const URL: Flag = value("url", "URL", "A remote server instead of a command");
+const TYPE: Flag = value("type", "TYPE", "stdio, http or sse")
+    .default("inferred")
+    .of(&["stdio", "http", "sse"]);
+const ENV: Flag = value(
+    "env",
+    "K=V",
+    "Variable for the command; K alone passes ours on; repeatable",
+);
+const CWD: Flag = value("cwd", "DIR", "Working directory of the command");
+const HEADER: Flag = value("header", "K=V", "Header for the remote server; repeatable");
+const TAGS: Flag = value("tags", "A,B", "Tags");
+const TIMEOUT: Flag = value("timeout", "MS", "For the handshake and for each call");
+const DISABLED: Flag = switch("disabled", "Keep the entry without starting the server");
+const RESTART: Flag = switch(
+    "restart-on-exit",
+    "Start it again when it ends (this is the default)",
+);
+const NO_RESTART: Flag = switch("no-restart-on-exit", "Do not start it again when it ends");
+const MAX_RESTARTS: Flag = value(
+    "max-restarts",
+    "N",
+    "Give up after N failed starts in a row; 0 never does",
+)
+.default("0");
+const RESTART_DELAY: Flag =
+    value("restart-delay", "MS", "First pause before a restart").default("1000");
+const FORCE: Flag = switch("force", "Replace an entry of the same name");
+const UNSET: Flag = value(
+    "unset",
+    "KEY",
+    "Remove a key of the entry, such as tags or env.TOKEN; repeatable",
+);
 
 const SHOWN: &[Flag] = &[
     switch("show-disabled", "Show disabled servers too"),

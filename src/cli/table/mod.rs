@@ -17,6 +17,8 @@ pub(crate) struct Flag {
     pub(crate) aliases: &'static [&'static str],
     /// What its value is called; `None` for a switch.
     pub(crate) value: Option<&'static str>,
+    /// The values that it may have, if they are few; for completions.
+    pub(crate) choices: &'static [&'static str],
     /// What holds without it, for the reader.
     pub(crate) default: &'static str,
     /// One sentence.
@@ -49,6 +51,8 @@ pub(crate) enum Action {
     Health,
     Completions,
     Man,
+    /// `__complete`: what may stand at the cursor of a command line.
+    Complete,
     /// `__guard`: watches over process groups.
     Guard,
     /// `__demo`: the demo server.
@@ -79,6 +83,7 @@ const fn switch(long: &'static str, help: &'static str) -> Flag {
         short: None,
         aliases: &[],
         value: None,
+        choices: &[],
         default: "",
         help,
         later: false,
@@ -107,6 +112,11 @@ impl Flag {
 
     const fn default(mut self, default: &'static str) -> Self {
         self.default = default;
+        self
+    }
+
+    const fn of(mut self, choices: &'static [&'static str]) -> Self {
+        self.choices = choices;
         self
     }
 
@@ -149,9 +159,13 @@ pub(crate) const GLOBAL: &[Flag] = &[
     )
     .short('d')
     .default("$XDG_CONFIG_HOME/1mcp or ~/.config/1mcp"),
-    value("log-level", "LEVEL", "error, warn, info, debug or trace").default("info"),
+    value("log-level", "LEVEL", "error, warn, info, debug or trace")
+        .default("info")
+        .of(&["error", "warn", "info", "debug", "trace"]),
     value("log-file", "FILE", "Append the log to FILE").default("stderr"),
-    value("log-format", "FORMAT", "text or json").default("text"),
+    value("log-format", "FORMAT", "text or json")
+        .default("text")
+        .of(&["text", "json"]),
     switch("json", "Print one JSON document instead of text"),
     HELP,
     VERSION,
@@ -182,6 +196,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     other::HEALTH,
     other::COMPLETIONS,
     other::MAN,
+    hidden(Action::Complete, &["__complete"]),
     hidden(Action::Guard, &["__guard"]),
     hidden(Action::Demo, &["__demo"]),
     hidden(Action::ReadmeFlags, &["__readme-flags"]),

@@ -19,7 +19,8 @@ const FLAGS: &[Flag] = &[
         "stdio: one client on stdin and stdout; http: /mcp and /sse on a port",
     )
     .short('t')
-    .default("http"),
+    .default("http")
+    .of(&["stdio", "http"]),
     value("port", "PORT", "Port; 0 takes any free one and prints it")
         .short('P')
         .default("3050"),
@@ -69,7 +70,8 @@ const FLAGS: &[Flag] = &[
         "LEVEL",
         "What /health tells: minimal, basic or full",
     )
-    .default("minimal"),
+    .default("minimal")
+    .of(&["minimal", "basic", "full"]),
     value(
         "list-wait",
         "MS",

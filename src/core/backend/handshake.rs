@@ -114,8 +114,16 @@ fn hello(text: &[u8], result: Span) -> Answer {
         .and_then(|at| span::string(text, at))
         .map(|words| cut(&words, INSTRUCTIONS_BYTES_MAX).to_owned())
         .filter(|words| !words.is_empty());
+    let info = span::member(text, result, "serverInfo");
+    let said = |key: &str| {
+        let value = span::string(text, span::member(text, info?, key)?)?;
+        let value = plain(value.as_bytes(), QUOTE_BYTES_MAX);
+        Some(value).filter(|value| !value.is_empty())
+    };
     Answer::Hello(Hello {
         version,
+        name: said("name"),
+        server_version: said("version"),
         capabilities,
         instructions,
     })
@@ -187,8 +195,10 @@ mod tests {
         }
         let full = greet(
             r#""result":{"instructions":"a\nb","capabilities":{"tools":{}},
-                "protocolVersion":"2025-06-18","serverInfo":{"name":"x"}}"#,
+                "protocolVersion":"2025-06-18","serverInfo":{"name":"x\u001b[2J"}}"#,
         );
+        assert_eq!(full.name.as_deref(), Some(r"x\u{1b}[2J"));
+        assert_eq!(full.server_version, None);
         assert_eq!(full.instructions.as_deref(), Some("a\nb"));
         assert!(full.capabilities.tools && !full.capabilities.prompts);
     }

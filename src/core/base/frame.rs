@@ -47,6 +47,14 @@ impl Frame {
         Part::Share(&self.buffer, range)
     }
 
+    /// The same message for later, when this frame has taken the next.
+    #[must_use]
+    pub fn keep(&self) -> Self {
+        Self {
+            buffer: Rc::clone(&self.buffer),
+        }
+    }
+
     /// The shared buffer, for keeping a message longer than this frame.
     #[must_use]
     pub fn shared(&self) -> &Rc<Vec<u8>> {

@@ -171,6 +171,7 @@ impl Clients {
             Alarm::KeepAlive => self.http.keep_alive(cx),
             Alarm::Session(client) => self.session_alarm(cx, client),
             Alarm::Pool(_)
+            | Alarm::Instance(_)
             | Alarm::Calls
             | Alarm::Waiting
             | Alarm::Changed

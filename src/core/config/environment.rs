@@ -222,7 +222,7 @@ impl Inherit {
 
 /// Whether a name matches a pattern in which `*` stands for any text. Linear in practice: only the
 /// last star is ever gone back to.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

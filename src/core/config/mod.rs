@@ -4,6 +4,7 @@
 //! [`Server::needs_restart`] says what a change of it means; [`edit`] splices bytes of the file the
 //! user wrote. Never opens a file and never asks the system for a variable: the shell brings both.
 
+pub mod apps;
 mod demo;
 mod diff;
 mod dotenv;

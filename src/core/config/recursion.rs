@@ -4,25 +4,53 @@
 /// The package of the other program of this name.
 const PACKAGE: &str = "@1mcp/agent";
 
+/// Programs that only start another one, named in their arguments.
+const STARTERS: [&str; 18] = [
+    "bunx",
+    "chronic",
+    "env",
+    "exec",
+    "ionice",
+    "nice",
+    "node",
+    "nohup",
+    "npx",
+    "pnpx",
+    "setsid",
+    "stdbuf",
+    "sudo",
+    "systemd-run",
+    "time",
+    "timeout",
+    "uvx",
+    "xargs",
+];
+
 /// Whether a command line runs 1mcp: by name, by the path of this very binary, or the package
 /// through npx, a shell or the like.
 #[must_use]
 pub fn runs_1mcp(program: &str, args: &[String], own_path: Option<&str>) -> bool {
+    let starts = STARTERS.contains(&name_of(program));
     std::iter::once(program)
         .chain(args.iter().map(String::as_str))
         .enumerate()
         .any(|(index, word)| {
             is_package(word)
                 || Some(word) == own_path
-                || (index == 0 && is_binary(word))
+                || ((index == 0 || starts) && is_binary(word))
                 || words_of_shell(word).any(|inner| is_package(inner) || is_binary(inner))
         })
 }
 
 /// `1mcp`, `/x/1mcp`, `1mcp.exe`.
 fn is_binary(word: &str) -> bool {
+    name_of(word) == "1mcp"
+}
+
+/// The name of a program without its directory.
+fn name_of(word: &str) -> &str {
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
-    name.strip_suffix(".exe").unwrap_or(name) == "1mcp"
+    name.strip_suffix(".exe").unwrap_or(name)
 }
 
 /// `@1mcp/agent`, `@1mcp/agent@latest`, a path into it.
@@ -64,6 +92,9 @@ mod tests {
             &["npx", "-y", "@1mcp/agent@0.2.1"],
             &["node", "/x/node_modules/@1mcp/agent/build/index.js"],
             &["sh", "-c", "exec 1mcp serve"],
+            &["env", "A=1", "1mcp", "serve"],
+            &["/usr/bin/nice", "-n", "5", "/opt/bin/1mcp"],
+            &["npx", "-y", "1mcp"],
             &["sh", "-c", "cd /x && npx @1mcp/agent"],
         ] {
             assert!(runs(line), "{line:?}");

@@ -101,6 +101,7 @@ fn operate(world: &mut World, choices: &mut Choices<'_>) {
         }
         _ => match choices.byte() {
             255 => stop(world),
+            254 => ask_instance(world, choices),
             choice if choice % 2 == 0 => world.damage = choice / 2,
             _ => world.easy = !world.easy,
         },
@@ -114,9 +115,32 @@ fn connect(world: &mut World) {
     }
 }
 
+/// Somebody asks on our own socket: a question, a piece of one, or anything.
+fn ask_instance(world: &mut World, choices: &mut Choices<'_>) {
+    let link = world.accept(Role::Instance);
+    let choice = choices.byte();
+    let bytes = match choice % 4 {
+        0 => b"status\n".to_vec(),
+        1 => b"status a\nstatus\n".to_vec(),
+        2 => b"stat".to_vec(),
+        _ => choices.bytes().to_vec(),
+    };
+    if let Some(index) = world.find(link) {
+        world.peers[index].stalled = choice >= 128;
+        send(world, index, &bytes);
+    }
+    if let Some(index) = world.find(link).filter(|_| choice & 64 != 0) {
+        world.peers[index].ended = true;
+        world.input(Input::Eof { link });
+    }
+}
+
 /// An open link: of clients, of children, or any.
 fn link(world: &World, choice: u8, children: Option<bool>) -> Option<usize> {
-    let fits = |peer: &Peer| peer.open && children.is_none_or(|wanted| peer.is_child() == wanted);
+    let fits = |peer: &Peer| {
+        let asks = peer.role == Role::Instance;
+        peer.open && children.is_none_or(|wanted| !asks && peer.is_child() == wanted)
+    };
     let all = world.peers.iter().enumerate();
     let open: Vec<usize> = all
         .filter(|(_, peer)| fits(peer))

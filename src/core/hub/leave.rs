@@ -62,6 +62,7 @@ impl Hub {
         cx.timers.set(Alarm::Exit, until);
         self.hall.shut(desk!(self, cx));
         self.clients.stop(&mut cx);
+        self.instances.stop(&mut cx);
         self.backends.stop_all(&mut cx);
     }
 

@@ -11,6 +11,7 @@ use crate::effect::Effects;
 use crate::entropy::Entropy;
 use crate::hub::leave::Leaving;
 use crate::input::Input;
+use crate::instance::Instances;
 use crate::json::write;
 use crate::language::{BackendEvent, ClientEvent, Page};
 use crate::links::{LinkKey, Links, Owner};
@@ -49,6 +50,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod survey;
 
 /// The whole core.
 pub struct Hub {
@@ -59,6 +61,7 @@ pub struct Hub {
     clients: Clients,
     backends: Backends,
     hall: Hall,
+    instances: Instances,
     /// The message that is being handled; its buffer is reused. Taken out while a machine works.
     frame: Option<Frame>,
     leaving: Leaving,
@@ -76,6 +79,7 @@ impl Hub {
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
             hall: Hall::new(settings.clone(), cursor_key),
+            instances: Instances::default(),
             frame: Some(Frame::default()),
             leaving: Leaving::No,
             entropy,
@@ -89,14 +93,23 @@ impl Hub {
         match input {
             Input::Accepted { link, peer } => self.clients.accepted(&mut cx, link, peer),
             Input::Stdio { link } => self.clients.stdio(&mut cx, link),
+            Input::Instance { link } => self.instances.opened(&mut cx, link),
             Input::Bytes { link, bytes } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.receive(&mut cx, link, bytes),
                 Some(Owner::Http | Owner::Stdio) => self.clients.receive(&mut cx, link, bytes),
+                Some(Owner::Instance) => {
+                    let question = self.instances.receive(link, bytes);
+                    self.asked(now, out, link, question);
+                }
                 None => {}
             },
             Input::Eof { link } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.eof(&mut cx, link),
                 Some(Owner::Http | Owner::Stdio) => self.clients.eof(&mut cx, link),
+                Some(Owner::Instance) => {
+                    let question = self.instances.eof(&mut cx, link);
+                    self.asked(now, out, link, question);
+                }
                 None => {}
             },
             Input::Broken { link } => match cx.links.owner(link) {
@@ -106,6 +119,7 @@ impl Hub {
                     self.stop(now, out);
                 }
                 Some(Owner::Http) => self.clients.broken(&mut cx, link),
+                Some(Owner::Instance) => self.instances.broken(&mut cx, link),
                 None => {}
             },
             Input::Spawned { pool, link, pid } => self.backends.spawned(&mut cx, pool, link, pid),
@@ -134,6 +148,7 @@ impl Hub {
                 Alarm::Http(_) | Alarm::Holds | Alarm::KeepAlive | Alarm::Session(_) => {
                     self.clients.alarm(&mut cx, alarm);
                 }
+                Alarm::Instance(link) => self.instances.alarm(&mut cx, link),
                 Alarm::Pool(pool) => self.backends.alarm(&mut cx, pool),
                 Alarm::Calls => self.hall.calls_alarm(desk!(self, cx)),
                 Alarm::Waiting => self.hall.waiting_alarm(desk!(self, cx)),
@@ -270,10 +285,14 @@ impl Hub {
     /// called once for every dirty link, and again whenever more was written.
     pub fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
         let shut = self.links.wrote(link, bytes);
-        if matches!(self.links.owner(link), Some(Owner::Http | Owner::Stdio)) {
-            let mut cx = cx!(self, now, out);
-            self.clients.wrote(&mut cx, link);
-            self.settle(now, out);
+        match self.links.owner(link) {
+            Some(Owner::Http | Owner::Stdio) => {
+                let mut cx = cx!(self, now, out);
+                self.clients.wrote(&mut cx, link);
+                self.settle(now, out);
+            }
+            Some(Owner::Instance) => self.instances.wrote(&mut cx!(self, now, out), link),
+            Some(Owner::Child(_)) | None => {}
         }
         shut
     }

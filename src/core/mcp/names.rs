@@ -28,6 +28,12 @@ pub fn offer(prefix: &str, original: &str, bytes_max: usize) -> String {
     plain
 }
 
+/// Whether an offered name can come from this prefix.
+#[must_use]
+pub fn begins(prefix: &str, offered: &str) -> bool {
+    offered.starts_with(&clean(prefix, ""))
+}
+
 /// As [`offer`], with the hash in any case: for a name that another tool has already.
 #[must_use]
 pub fn offer_hashed(prefix: &str, original: &str, bytes_max: usize) -> String {
@@ -60,12 +66,21 @@ pub fn qualify_uri(server: &str, original: &str) -> String {
 /// The known name that is nearest to a mistyped one, if it is near at all.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.len() / 3).max(2);
     known
-        .map(|candidate| (distance(name, candidate, limit), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter_map(|candidate| Some((nearness(name, candidate)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// How far two names are apart, if they are near. A server's name in front that both have says
+/// nothing: every tool of `long-server-name` would be near every other.
+fn nearness(name: &str, candidate: &str) -> Option<usize> {
+    let (mistyped, candidate) = match (split_plain(name), split_plain(candidate)) {
+        (Some((server, mistyped)), Some((other, tool))) if server == other => (mistyped, tool),
+        _ => (name, candidate),
+    };
+    let limit = (mistyped.len() / 3).max(2);
+    Some(distance(mistyped, candidate, limit)).filter(|distance| *distance <= limit)
 }
 
 fn clean(prefix: &str, original: &str) -> String {
@@ -166,5 +181,10 @@ mod tests {
             Some(known[0])
         );
         assert_eq!(nearest("weather", known.into_iter()), None);
+        assert_eq!(nearest("files_1mcp_weather", known.into_iter()), None);
+        assert_eq!(
+            nearest("flies_1mcp_read_file", known.into_iter()),
+            Some(known[0])
+        );
     }
 }

@@ -160,6 +160,12 @@ impl List {
         matches!(self.fetch, Fetch::Running | Fetch::RunningStale)
     }
 
+    /// Whether the last fetch failed, and another is to come.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.fetch == Fetch::Failed
+    }
+
     /// Takes over what is remembered of it.
     fn seed(&mut self, from: &Self) {
         self.entries.clone_from(&from.entries);

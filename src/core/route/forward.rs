@@ -272,6 +272,7 @@ impl Hall {
         for parked in ready {
             self.forward(desk, parked.request, parked.server);
         }
+        self.wake_for_none(desk);
     }
 
     /// The session will not come up for those who wait for it.

@@ -5,12 +5,15 @@ use std::rc::Rc;
 
 use ring::hmac;
 
+use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
-use crate::json::envelope::JsonId;
+use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, member, string};
 use crate::json::write;
 use crate::language::{At, ClientKey};
+use crate::limits::WAITING_PER_SERVER_MAX;
+use crate::mcp::names;
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::route::catalog::{Entry, Kind, Rendered};
@@ -20,13 +23,19 @@ use crate::route::pools::Life;
 use crate::route::router::Incoming;
 use crate::route::servers::Server;
 use crate::route::splice::Edits;
-use crate::route::{Desk, Hall, ServerKey};
+use crate::route::{Desk, Hall, Running, ServerKey};
 
 /// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Want {
     /// A list from this entry on.
     List(Kind, usize),
+    /// Who offers the tool or prompt that this request names.
+    Name {
+        kind: Kind,
+        envelope: Envelope,
+        frame: Frame,
+    },
     /// The answer to `initialize`, in this revision.
     Initialize(Version),
 }
@@ -73,12 +82,19 @@ impl Hall {
 
     /// Answers whoever waits in vain, or no longer has to.
     pub(crate) fn settle(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.waiting.is_empty() {
+            return self.wake_for_none(desk);
+        }
+        self.refresh_names(desk);
         let now = desk.cx.now.tick;
         let mut rest = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
             let unsettled = match waiting.what {
                 Want::List(..) => self.settled_at(now, waiting.client).is_some(),
                 Want::Initialize(_) => self.strangers(now, waiting.client),
+                // As long as it may, and no longer than until somebody turns out to offer it: the
+                // router finds out, and lets it wait again.
+                Want::Name { .. } => false,
             };
             if unsettled && waiting.deadline > now {
                 self.wake_at(desk, waiting.deadline);
@@ -98,10 +114,25 @@ impl Hall {
             match what {
                 Want::List(kind, from) => self.answer_list(desk, client, at, &id, kind, from),
                 Want::Initialize(version) => self.greet(desk, client, at, &id, version),
+                Want::Name {
+                    kind,
+                    envelope,
+                    frame,
+                } => {
+                    let again = Incoming {
+                        client,
+                        at,
+                        id,
+                        envelope,
+                        frame: &frame,
+                    };
+                    self.named(desk, again, kind);
+                }
             }
         }
         rest.append(&mut self.waiting);
         self.waiting = rest;
+        self.wake_for_none(desk);
     }
 
     /// When it is known of every server what it offers, or was waited for long enough; `None` if
@@ -118,6 +149,52 @@ impl Hall {
         let servers = self.order.iter().filter_map(|key| self.server(*key));
         let mut strangers = servers.filter(|server| self.reference(server).is_none());
         strangers.any(|server| self.unsettled(now, server, client).is_some())
+    }
+
+    /// Lets a request wait whose name nobody offers yet, if a server that was never seen before and
+    /// that is still starting may come to offer it: without the server's own prefix in front, a
+    /// name does not tell whose it is. Whether it does wait.
+    pub(crate) fn wait_for_name(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        incoming: &Incoming<'_>,
+        kind: Kind,
+    ) -> bool {
+        let named = |waiting: &&Waiting| matches!(waiting.what, Want::Name { .. });
+        let full = self.waiting.iter().filter(named).count() >= WAITING_PER_SERVER_MAX;
+        let name = incoming
+            .params(["name"])
+            .and_then(|[at]| incoming.text_of(at, "name"));
+        let Some(name) = name.ok().filter(|_| !full && self.running != Running::Over) else {
+            return false;
+        };
+        // In the default form it says whose it is, and that server has been asked.
+        let owner = names::split_plain(&name).and_then(|(server, _)| self.server_by_name(server));
+        if owner.is_some() {
+            return false;
+        }
+        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        let strangers =
+            servers.filter(|server| self.reference(server).is_none() && server.may_offer(&name));
+        let until = strangers
+            .filter_map(|server| self.unsettled(desk.cx.now.tick, server, incoming.client))
+            .max();
+        let Some(deadline) = until else {
+            return false;
+        };
+        self.wake_at(desk, deadline);
+        self.waiting.push(Waiting {
+            client: incoming.client,
+            at: incoming.at,
+            id: incoming.id.clone(),
+            what: Want::Name {
+                kind,
+                envelope: incoming.envelope,
+                frame: incoming.frame.keep(),
+            },
+            deadline,
+        });
+        true
     }
 
     /// Takes waiting requests of a client out: it cancelled one, or is gone.

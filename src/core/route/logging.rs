@@ -1,13 +1,14 @@
 //! Log levels and log messages: the level is a client's own, the server gets the most verbose one
 //! of those who share a session, and each message goes to the one client it can be attributed to.
 
+use crate::base::budget::Spent;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::Envelope;
 use crate::json::span::string;
 use crate::language::{At, ClientKey, PoolKey};
-use crate::limits::QUOTE_BYTES_MAX;
+use crate::limits::{LOG_MESSAGES_PER_10S_MAX, QUOTE_BYTES_MAX};
 use crate::now::Tick;
 use crate::route::calls::{Origin, from_wire};
 use crate::route::errors::Failure;
@@ -107,14 +108,20 @@ impl Hall {
 
     /// `notifications/message` of a server (protocol S3): to the client whose session it is, or to
     /// the only one that has calls in flight there; else to our own log.
+    ///
+    /// A server that floods is cut short (A11): nobody reads a thousand lines a second, and each
+    /// would be written to its client before the next answer.
     pub(crate) fn log_message(
-        &self,
+        &mut self,
         desk: &mut Desk<'_, '_>,
         pool: PoolKey,
         envelope: &Envelope,
         frame: &Frame,
     ) {
         let text = frame.bytes();
+        if !self.may_log(desk, pool) {
+            return;
+        }
         let Some(session) = self.pools.get(&pool) else {
             return;
         };
@@ -146,6 +153,28 @@ impl Hall {
         let mut edits = Edits::default();
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients.note(desk.cx, client, at, &message);
+    }
+
+    /// Whether a session has not logged too much lately.
+    fn may_log(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) -> bool {
+        let Some(session) = self.pools.get_mut(&pool) else {
+            return false;
+        };
+        let now = desk.cx.now.tick;
+        let said = session.logged.spend(now, LOG_MESSAGES_PER_10S_MAX, 10_000);
+        let text = match said {
+            Spent::Passes => return true,
+            Spent::TooMany => return false,
+            Spent::FirstTooMany => {
+                format!(
+                    "over {LOG_MESSAGES_PER_10S_MAX} log messages in 10 s: the rest is left out"
+                )
+            }
+            Spent::PassesAfter(count) => format!("{count} log messages were left out"),
+        };
+        let name = self.pool_name(pool);
+        desk.cx.log(Level::Warn, || format!("server={name} {text}"));
+        said != Spent::FirstTooMany
     }
 
     /// The one client that a message of a session can only be for, and the stream of a call of it

@@ -49,7 +49,7 @@ fn digest_of(record: &[u8]) -> Digest {
 /// The name of the record of a server in the state directory: the hash of its entry, so that
 /// another command line under the same name remembers nothing.
 #[must_use]
-pub(crate) fn record_name(process_hash: &str) -> String {
+pub fn record_name(process_hash: &str) -> String {
     format!(
         "server-{}.json",
         process_hash.get(..32).unwrap_or(process_hash)

@@ -99,6 +99,8 @@ pub struct Hall {
     servers: Slab<ServerKey, Server>,
     /// Servers in the order of the file.
     order: Vec<ServerKey>,
+    /// Servers of the file that are not served, and whether that is because they are disabled.
+    left_out: Vec<(Rc<str>, bool)>,
     pools: BTreeMap<PoolKey, Pool>,
     clients: BTreeMap<ClientKey, Client>,
     calls: Calls,
@@ -142,6 +144,7 @@ impl Hall {
             settings,
             servers: Slab::default(),
             order: Vec::new(),
+            left_out: Vec::new(),
             pools: BTreeMap::new(),
             clients: BTreeMap::new(),
             calls: Calls::default(),
@@ -231,6 +234,15 @@ impl Hall {
             .is_none_or(|set| set > at)
         {
             desk.cx.timers.set(Alarm::Waiting, at);
+        }
+    }
+
+    /// If nobody waits any more, nothing is to wake us. (A stdio gateway that has not started its
+    /// servers yet waits for that.)
+    pub(crate) fn wake_for_none(&self, desk: &mut Desk<'_, '_>) {
+        let started = self.running != Running::NotYet;
+        if started && self.waiting.is_empty() && self.parked.is_empty() {
+            desk.cx.timers.clear(Alarm::Waiting);
         }
     }
 }

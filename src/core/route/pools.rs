@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::base::budget::Budget;
 use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::language::{ClientKey, PoolKey, PoolState};
@@ -47,6 +48,8 @@ pub(crate) struct Pool {
     pub(crate) retired: bool,
     /// The level that was last sent to it.
     pub(crate) level: Option<u8>,
+    /// Its log messages of the last seconds.
+    pub(crate) logged: Budget,
     /// Who listens to which of its resources.
     pub(crate) subscriptions: Listeners,
     /// URL elicitations whose completion is still to be told, with the client that was asked.
@@ -85,6 +88,7 @@ impl Pool {
             ghosts: Ghosts::default(),
             retired: false,
             level: None,
+            logged: Budget::default(),
             subscriptions: Listeners::new(),
             elicitations: VecDeque::new(),
             holding: false,

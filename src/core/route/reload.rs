@@ -11,11 +11,12 @@ impl Hall {
     /// Takes a configuration over. Its problems were logged by whoever knows the file's path.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
         let tags = self.settings.tags.clone();
-        let wanted: Vec<config::Server> = config
+        let (wanted, left_out): (Vec<config::Server>, Vec<config::Server>) = config
             .servers
             .into_iter()
-            .filter(|entry| !entry.disabled && Server::selected(entry, &tags))
-            .collect();
+            .partition(|entry| !entry.disabled && Server::selected(entry, &tags));
+        let left_out = left_out.into_iter();
+        self.left_out = left_out.map(|entry| (entry.name, entry.disabled)).collect();
         let kept = |entry: &config::Server| wanted.iter().any(|new| new.name == entry.name);
         for key in self.order.clone() {
             let gone = self.server(key).is_none_or(|server| !kept(&server.entry));

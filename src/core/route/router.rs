@@ -166,7 +166,7 @@ impl Hall {
     }
 
     /// A tool or a prompt is used: its name tells the server.
-    fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
+    pub(crate) fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
             .params(["name", "_meta", "task"])
@@ -176,6 +176,7 @@ impl Hall {
             });
         let (target, name_at, meta, task) = match found {
             Ok(found) => found,
+            Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         // We did not advertise tasks, so nobody could fetch what becomes of one: the call runs as

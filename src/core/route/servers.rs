@@ -81,6 +81,16 @@ impl Server {
         !named(&self.entry.disabled_tools) && self.entry.enabled_tools.as_ref().is_none_or(named)
     }
 
+    /// Whether a name that somebody asks for can be one of its names, by its configured prefix. Its
+    /// names in the default form are known to be its own without asking.
+    #[must_use]
+    pub(crate) fn may_offer(&self, name: &str) -> bool {
+        match &self.entry.prefix {
+            Prefix::Default => false,
+            Prefix::Text(prefix) => names::begins(prefix, name),
+        }
+    }
+
     /// Why it cannot be started although it is configured.
     #[must_use]
     pub(crate) fn fault(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! What the tests of this target share.
 
+pub(crate) mod desktop;
 pub(crate) mod dir;
 pub(crate) mod gateway;
 pub(crate) mod http;

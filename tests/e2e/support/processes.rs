@@ -69,3 +69,17 @@ pub(crate) fn processor_ticks(pid: u32) -> u64 {
         .map(|field| field.parse::<u64>().unwrap())
         .sum()
 }
+
+/// Waits until a process has stopped itself.
+#[track_caller]
+pub(crate) fn until_stopped(pid: u32) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if state.contains(") T ") {
+            return;
+        }
+        assert!(Instant::now() < end, "it goes on: {state}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

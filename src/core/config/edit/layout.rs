@@ -96,6 +96,17 @@ pub(super) fn next_line(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Where the comma stands that follows a value behind nothing but blanks and comments.
+pub(super) fn comma_after(text: &[u8], mut at: usize) -> Option<usize> {
+    while let Ok(piece) = trivia(text, at) {
+        match piece {
+            Trivia::Blank(end) | Trivia::LineComment(end) | Trivia::BlockComment(end) => at = end,
+            Trivia::None => return (text.get(at) == Some(&b',')).then_some(at),
+        }
+    }
+    None
+}
+
 /// Where the line with everything that belongs to the token before `at` ends: comments that do
 /// not go on in the next line belong to it. If another token follows on the line, the place is
 /// before the blanks in front of that.

@@ -3,7 +3,13 @@
 //! For every text and edit: `parse(edit(text)) == edit(parse(text))`.
 
 use super::super::jsonc::{self, Dialect, Kind, Value};
-use super::{EditError, Splice, apply, remove_splices, set_splices};
+use std::ops::Range;
+
+use super::path::{Found, find, items, steps};
+use super::{
+    EditError, Splice, Step, append_element, append_splices, layout, remove, remove_splices,
+    rename, rename_splices, set, set_splices,
+};
 
 /// A value without positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,100 +46,251 @@ impl Plain {
         Some(Self::of(text, &value))
     }
 
-    /// Sets a member; the way there consists of objects.
-    pub(super) fn set(&mut self, path: &[&str], value: Self) {
-        let (Self::Object(members), Some((key, rest))) = (self, path.split_first()) else {
-            return;
+    /// The value at a path that exists, which is made if it may be.
+    fn at(&mut self, path: &[Step<'_>], make: bool) -> Option<&mut Self> {
+        let Some((step, rest)) = path.split_first() else {
+            return Some(self);
         };
-        let index = match members.iter().position(|(name, _)| name == key) {
-            Some(index) => index,
-            None => {
-                members.push(((*key).to_owned(), Self::Object(Vec::new())));
-                members.len() - 1
+        let inner = match (self, step) {
+            (Self::Object(members), Step::Key(key)) => {
+                let index = match members.iter().position(|(name, _)| name == key) {
+                    Some(index) => index,
+                    None if make => {
+                        members.push(((*key).to_owned(), Self::Object(Vec::new())));
+                        members.len() - 1
+                    }
+                    None => return None,
+                };
+                &mut members.get_mut(index)?.1
             }
+            (Self::Array(elements), Step::Index(index)) => elements.get_mut(*index)?,
+            _ => return None,
         };
-        if let Some((_, member)) = members.get_mut(index) {
-            if rest.is_empty() {
-                *member = value;
-            } else {
-                member.set(rest, value);
-            }
-        }
+        inner.at(rest, make)
     }
 
-    /// Removes a member that exists.
-    pub(super) fn remove(&mut self, path: &[&str]) {
-        let (Self::Object(members), Some((key, rest))) = (self, path.split_first()) else {
-            return;
-        };
-        if rest.is_empty() {
-            members.retain(|(name, _)| name != key);
-        } else if let Some((_, member)) = members.iter_mut().find(|(name, _)| name == key) {
-            member.remove(rest);
+    /// Does what is meant.
+    fn edit(&mut self, edit: &Edit<'_>) -> Option<()> {
+        match edit {
+            Edit::Set(path, json) => *self.at(path, true)? = Self::parse(json.as_bytes())?,
+            Edit::Append(path, json) => {
+                let value = Self::parse(json.as_bytes())?;
+                let place = self.at(path, true)?;
+                match place {
+                    Self::Array(elements) => elements.push(value),
+                    // Made just now.
+                    _ => *place = Self::Array(vec![value]),
+                }
+            }
+            Edit::Remove(path) => {
+                let (last, outer) = path.split_last()?;
+                match (self.at(outer, false)?, last) {
+                    (Self::Object(members), Step::Key(key)) => {
+                        members.retain(|(name, _)| name != key);
+                    }
+                    (Self::Array(elements), Step::Index(index)) => drop(elements.remove(*index)),
+                    _ => return None,
+                }
+            }
+            Edit::Rename(path, new) => {
+                let (Step::Key(old), outer) = path.split_last()? else {
+                    return None;
+                };
+                let Self::Object(members) = self.at(outer, false)? else {
+                    return None;
+                };
+                let (name, _) = members.iter_mut().find(|(name, _)| name == old)?;
+                (*new).clone_into(name);
+            }
         }
+        Some(())
     }
 }
 
+/// Any of the edits.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum Edit<'a> {
+    /// [`super::set`].
+    Set(&'a [Step<'a>], &'a str),
+    /// [`super::remove`].
+    Remove(&'a [Step<'a>]),
+    /// [`super::append_element`].
+    Append(&'a [Step<'a>], &'a str),
+    /// [`super::rename`].
+    Rename(&'a [Step<'a>], &'a str),
+}
+
 /// Makes an edit and checks everything that must hold of it; `None` if the text cannot be edited.
-pub(in super::super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
-    let splices = match set_splices(text, path, json) {
-        Ok(splices) => splices,
-        Err(error) => return refused(text, &error),
+pub(in super::super) fn checked(text: &[u8], edit: &Edit<'_>) -> Option<Vec<u8>> {
+    let (splices, edited) = match edit {
+        Edit::Set(path, json) => (set_splices(text, path, json), set(text, path, json)),
+        Edit::Remove(path) => (remove_splices(text, path), remove(text, path)),
+        Edit::Append(path, json) => (
+            append_splices(text, path, json),
+            append_element(text, path, json),
+        ),
+        Edit::Rename(path, key) => (rename_splices(text, path, key), rename(text, path, key)),
     };
-    let edited = apply(text, &splices);
-    check_untouched(text, &splices);
+    let edited = match edited {
+        Ok(edited) => edited,
+        Err(error) => return refused(text, edit, &error),
+    };
+    check_untouched(text, edit, &splices.unwrap_or_default());
     let mut model = Plain::parse(text).unwrap_or(Plain::Object(Vec::new()));
-    let value = Plain::parse(json.as_bytes());
-    assert!(value.is_some(), "{json}");
-    model.set(path, value.unwrap_or(Plain::Null));
+    let done = match edit {
+        // A document that was empty and now is an array.
+        Edit::Append([], json) if Plain::parse(text).is_none() => {
+            model = Plain::Array(Plain::parse(json.as_bytes()).into_iter().collect());
+            Some(())
+        }
+        _ => model.edit(edit),
+    };
+    assert!(done.is_some(), "{edit:?} {}", show(text, &edited));
     assert_eq!(
         Plain::parse(&edited),
         Some(model),
-        "{}",
+        "{edit:?} {}",
         show(text, &edited)
     );
     Some(edited)
+}
+
+/// The checked edit, with keys alone.
+pub(in super::super) fn checked_set(text: &[u8], path: &[&str], json: &str) -> Option<Vec<u8>> {
+    checked(text, &Edit::Set(&steps(path), json))
 }
 
 /// The same for a removal.
 pub(in super::super) fn checked_remove(text: &[u8], path: &[&str]) -> Option<Vec<u8>> {
-    let splices = match remove_splices(text, path) {
-        Ok(splices) => splices,
-        Err(error) => return refused(text, &error),
-    };
-    let edited = apply(text, &splices);
-    check_untouched(text, &splices);
-    let mut model = Plain::parse(text).unwrap_or(Plain::Null);
-    model.remove(path);
-    assert_eq!(
-        Plain::parse(&edited),
-        Some(model),
-        "{}",
-        show(text, &edited)
-    );
-    Some(edited)
+    checked(text, &Edit::Remove(&steps(path)))
 }
 
-fn refused(text: &[u8], error: &EditError) -> Option<Vec<u8>> {
+fn refused(text: &[u8], edit: &Edit<'_>, error: &EditError) -> Option<Vec<u8>> {
     let readable = Plain::parse(text).is_some();
-    assert_eq!(readable, !matches!(error, EditError::NotJson(_)), "{error}");
+    match error {
+        EditError::NotJson(_) => assert!(!readable, "{error}"),
+        // Neither needs to look at the document.
+        EditError::EmptyPath | EditError::NoElement(_) => {}
+        EditError::BadValue(_) => assert!(matches!(edit, Edit::Set(..) | Edit::Append(..))),
+        EditError::TooMuch(_) => {}
+        _ => assert!(readable, "{error}"),
+    }
     None
 }
 
-/// Splices are in order and end where they may; a comma and blanks are all that goes beside one
-/// value.
-fn check_untouched(text: &[u8], splices: &[Splice]) {
+/// Splices are in order; nothing goes but what was meant, with blanks and a comma; every line end
+/// that comes is one of the file's.
+fn check_untouched(text: &[u8], edit: &Edit<'_>, splices: &[Splice]) {
     let mut at = 0;
-    for Splice { range, .. } in splices {
+    let line_end = layout::line_end(text);
+    for Splice { range, text: new } in splices {
         assert!(at <= range.start && range.start <= range.end && range.end <= text.len());
         at = range.end;
+        assert!(
+            !new.replace(line_end, "").contains(['\r', '\n']),
+            "{edit:?}"
+        );
     }
-    let bytes = |splice: &Splice| text.get(splice.range.clone()).unwrap_or_default();
-    let small = |splice: &&Splice| {
-        let mut bytes = bytes(splice).iter();
-        bytes.all(|byte| byte.is_ascii_whitespace() || *byte == b',')
+    let meant = meant(text, edit);
+    for Splice { range, text: new } in splices {
+        let inner = meant.start.max(range.start)..meant.end.min(range.end);
+        let blank = |range: Range<usize>| {
+            let mut bytes = text.get(range).unwrap_or_default().iter();
+            bytes.all(|byte| byte.is_ascii_whitespace() || *byte == b',')
+        };
+        let small = if inner.is_empty() {
+            blank(range.clone())
+        } else {
+            assert!(new.is_empty() || *range == meant, "{edit:?}");
+            blank(range.start..inner.start) && blank(inner.end..range.end)
+        };
+        assert!(small, "{edit:?} takes {range:?} of {}", show(text, b""));
+    }
+}
+
+/// What an edit takes away or replaces: an item, a value, or nothing.
+fn meant(text: &[u8], edit: &Edit<'_>) -> Range<usize> {
+    let Ok(root) = jsonc::parse(text, Dialect::Relaxed) else {
+        return 0..0;
     };
-    assert!(splices.iter().filter(|splice| !small(splice)).count() <= 1);
+    let (Edit::Set(path, _) | Edit::Remove(path) | Edit::Append(path, _) | Edit::Rename(path, _)) =
+        edit;
+    let Ok(Found::Item {
+        container,
+        index,
+        value,
+        ..
+    }) = find(text, &root, path)
+    else {
+        return 0..0;
+    };
+    let start = items(text, container)
+        .get(index)
+        .map_or(0, |item| item.start);
+    match edit {
+        Edit::Set(..) => value.at.range(),
+        Edit::Remove(_) => start..value.at.end,
+        Edit::Append(..) => 0..0,
+        Edit::Rename(..) => container
+            .members()
+            .get(index)
+            .map_or(0..0, |member| member.key_at.range()),
+    }
+}
+
+/// Makes an edit, then all that should follow from it: the same again changes nothing, and what is
+/// new goes without a trace.
+pub(in super::super) fn checked_twice(text: &[u8], edit: &Edit<'_>) -> Option<Vec<u8>> {
+    let edited = checked(text, edit)?;
+    let made = match edit {
+        Edit::Set(path, _) => {
+            let again = checked(&edited, edit);
+            assert!(again.as_ref() == Some(&edited), "{}", show(text, &edited));
+            made(text, path, false)
+        }
+        Edit::Append(path, _) => made(text, path, true),
+        Edit::Remove(_) | Edit::Rename(..) => None,
+    };
+    if let Some((path, was_blank)) = made {
+        let back = checked(&edited, &Edit::Remove(&path));
+        let back = back.unwrap_or_default();
+        let shown = String::from_utf8_lossy(&edited);
+        assert!(
+            back == text || was_blank,
+            "{edit:?}, by way of\n{shown}\n{}",
+            show(text, &back)
+        );
+    }
+    if let Edit::Rename([outer @ .., Step::Key(old)], new) = edit {
+        let renamed = [outer, &[Step::Key(new)][..]].concat();
+        let back = checked(&edited, &Edit::Rename(&renamed, old)).unwrap_or_default();
+        assert_eq!(Plain::parse(&back), Plain::parse(text), "{edit:?}");
+    }
+    Some(edited)
+}
+
+/// The outermost item that an edit adds, and whether its container held blanks alone: those go with
+/// the item.
+fn made<'a>(text: &[u8], path: &[Step<'a>], appends: bool) -> Option<(Vec<Step<'a>>, bool)> {
+    let root = jsonc::parse(text, Dialect::Relaxed).ok()?;
+    let element = |array| {
+        let end = [Step::Index(items(text, array).len())];
+        [path, &end[..]].concat()
+    };
+    let (container, made) = match find(text, &root, path).ok()? {
+        Found::Nothing {
+            container, rest, ..
+        } => {
+            let depth = path.len() - rest.len() + 1;
+            (container, path.get(..depth)?.to_vec())
+        }
+        Found::Root if appends => (&root, element(&root)),
+        Found::Item { value, .. } if appends => (value, element(value)),
+        Found::Root | Found::Item { .. } => return None,
+    };
+    let inside = text.get(container.at.start + 1..container.at.end - 1)?;
+    let was_blank = !inside.is_empty() && inside.iter().all(u8::is_ascii_whitespace);
+    Some((made, was_blank))
 }
 
 fn show(text: &[u8], edited: &[u8]) -> String {

@@ -1,24 +1,25 @@
-//! A member taken out of its object: its line goes with it, its neighbours and all comments stay.
+//! A member or element taken out: its line goes with it, its neighbours and all comments stay.
 
 use std::ops::Range;
 
-use super::super::jsonc::{Member, Value};
+use super::super::jsonc::Value;
+use super::path::{Item, items};
 use super::{Splice, layout as place};
 
-/// Takes out the member at this index.
-pub(super) fn member(text: &[u8], object: &Value, index: usize) -> Vec<Splice> {
-    let members = object.members();
-    let Some(member) = members.get(index) else {
+/// Takes out the item at this index.
+pub(super) fn item(text: &[u8], container: &Value, index: usize) -> Vec<Splice> {
+    let items = items(text, container);
+    let Some(item) = items.get(index) else {
         return Vec::new();
     };
-    let before = index.checked_sub(1).and_then(|before| members.get(before));
-    if members.len() == 1 && !has_comments(text, object, member) {
+    let before = index.checked_sub(1).and_then(|before| items.get(before));
+    if items.len() == 1 && !has_comments(text, container, item) {
         // Nothing but blanks would be left.
-        return vec![Splice::delete(object.at.start + 1..object.at.end - 1)];
+        return vec![Splice::delete(container.at.start + 1..container.at.end - 1)];
     }
     let mut splices = Vec::new();
-    let mut gone = member.key_at.start..member.value.at.end;
-    match (member.comma, before) {
+    let mut gone = item.start..item.value.at.end;
+    match (item.comma, before) {
         (Some(comma), _) if place::last_comment(text, gone.end..comma).is_none() => {
             gone.end = comma + 1;
             splices.push(gone);
@@ -27,7 +28,7 @@ pub(super) fn member(text: &[u8], object: &Value, index: usize) -> Vec<Splice> {
         // The last one without a comma: then the one before must not have one either.
         (
             None,
-            Some(Member {
+            Some(Item {
                 comma: Some(comma), ..
             }),
         ) => {
@@ -35,14 +36,14 @@ pub(super) fn member(text: &[u8], object: &Value, index: usize) -> Vec<Splice> {
         }
         (None, _) => splices.push(gone),
     }
-    let previous_end = before.map_or(object.at.start + 1, |before| {
+    let previous_end = before.map_or(container.at.start + 1, |before| {
         before.comma.map_or(before.value.at.end, |comma| comma + 1)
     });
     splices
         .into_iter()
         .map(|range| {
-            if range.start == member.key_at.start {
-                let last = index + 1 == members.len();
+            if range.start == item.start {
+                let last = index + 1 == items.len();
                 Splice::delete(with_blanks(text, range, previous_end, last))
             } else {
                 Splice::delete(range)
@@ -66,7 +67,7 @@ fn with_blanks(text: &[u8], range: Range<usize>, previous_end: usize, last: bool
         // It ends its line: the blanks before it go.
         (false, Some(_)) => place::blanks_before(text, start)..end,
         // The closing brace follows: all blanks before it go, but a line comment must keep the
-        // end of its line. A remark in the lines of the member takes its place instead.
+        // end of its line. A remark in the lines of the item takes its place instead.
         (_, None) if last && !(own_line && remark_follows) => {
             match place::last_comment(text, previous_end..start) {
                 None => previous_end..end,
@@ -74,18 +75,18 @@ fn with_blanks(text: &[u8], range: Range<usize>, previous_end: usize, last: bool
                 Some(comment) => comment.end..end,
             }
         }
-        // The next member, or a remark, follows on the line and takes its place.
+        // The next one, or a remark, follows on the line and takes its place.
         (_, None) => start..place::blanks_after(text, end),
     }
 }
 
-/// Whether the object holds comments outside its only member.
-fn has_comments(text: &[u8], object: &Value, member: &Member) -> bool {
-    let value_end = member.value.at.end;
+/// Whether the container holds comments outside its only item.
+fn has_comments(text: &[u8], container: &Value, item: &Item<'_>) -> bool {
+    let value_end = item.value.at.end;
     let stretches = [
-        object.at.start + 1..member.key_at.start,
-        value_end..member.comma.unwrap_or(value_end),
-        member.comma.map_or(value_end, |comma| comma + 1)..object.at.end - 1,
+        container.at.start + 1..item.start,
+        value_end..item.comma.unwrap_or(value_end),
+        item.comma.map_or(value_end, |comma| comma + 1)..container.at.end - 1,
     ];
     stretches
         .into_iter()

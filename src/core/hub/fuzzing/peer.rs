@@ -10,6 +10,8 @@ use crate::links::LinkKey;
 pub(super) enum Role {
     Http,
     Stdio,
+    /// Somebody on this instance's own socket.
+    Instance,
     Child(PoolKey),
 }
 
@@ -89,6 +91,14 @@ impl Peer {
             // It may have asked with a method whose answers have no body.
             Role::Http if self.wild => self.unread.clear(),
             Role::Http => while self.next_response(heard) {},
+            // One line, and it is JSON.
+            Role::Instance => {
+                if let Some(end) = find(&self.unread, b"\n") {
+                    let text = self.unread.get(..end).unwrap_or_default();
+                    assert!(span::validate(text).is_ok());
+                    assert_eq!(end + 1, self.unread.len());
+                }
+            }
             Role::Stdio | Role::Child(_) => {
                 while let Some(end) = find(&self.unread, b"\n") {
                     let line: Vec<u8> = self.unread.drain(..=end).collect();

@@ -212,7 +212,7 @@ impl World {
         if shut && self.easy {
             match self.peers[index].role {
                 Role::Child(pool) => self.end_process(pool),
-                Role::Http | Role::Stdio => self.end(index),
+                Role::Http | Role::Stdio | Role::Instance => self.end(index),
             }
         }
     }
@@ -345,6 +345,7 @@ impl World {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
         self.input(match role {
             Role::Stdio => Input::Stdio { link },
+            Role::Instance => Input::Instance { link },
             Role::Http | Role::Child(_) => Input::Accepted { link, peer },
         });
         link

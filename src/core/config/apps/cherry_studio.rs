@@ -1,0 +1,30 @@
+//! Cherry Studio. Keeps its servers in a database of its own, so nothing reads here: its user
+//! enters 1mcp by hand.
+
+use super::app::{App, How, Kind};
+use super::plan::OwnEntry;
+
+pub(super) const APP: App = App {
+    id: "cherry-studio",
+    title: "Cherry Studio",
+    aliases: &["cherry"],
+    kind: Kind::Manual,
+    processes: &[],
+    how: How::Manual(instructions),
+};
+
+fn instructions(own: &OwnEntry) -> String {
+    let open = "In Cherry Studio open Settings, then MCP Servers, then \"Add Server\", and enter:";
+    match own {
+        OwnEntry::Command { command, args } => format!(
+            "{open}\n\n  Name:       1mcp\n  Type:       STDIO\n  Command:    {command}\n  \
+             Arguments:  {}\n\nwith each argument on a line of its own. Then take away the servers \
+             that 1mcp runs.",
+            args.join("\n              ")
+        ),
+        OwnEntry::Url(url) => format!(
+            "{open}\n\n  Name:  1mcp\n  Type:  Streamable HTTP\n  URL:   {url}\n\nThen take away the \
+             servers that 1mcp runs."
+        ),
+    }
+}

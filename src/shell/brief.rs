@@ -1,0 +1,130 @@
+//! Runs the core for a moment without clients and without records: servers are started, looked at,
+//! and stopped. The same loop as `serve`, so nothing is left behind, whatever ends it.
+//!
+//! Decides nothing about servers: whoever looks says when it is enough.
+
+use std::path::{Path, PathBuf};
+
+use mio::{Events, Poll};
+use onemcp::config::Config;
+use onemcp::effect::{Effects, Level};
+use onemcp::hub::Hub;
+use onemcp::input::Input;
+use onemcp::limits::OPEN_FILES_WANTED;
+use onemcp::links::LinkKey;
+use onemcp::now::{Now, Tick};
+use onemcp::settings::Settings;
+
+use crate::shell::children::Children;
+use crate::shell::clock::Clock;
+use crate::shell::configuration::Configuration;
+use crate::shell::driven::Core;
+use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
+use crate::shell::guard_link::GuardCommand;
+use crate::shell::log::Log;
+use crate::shell::signals::Signals;
+use crate::shell::state::StateDir;
+use crate::shell::{disk, failed, seed, sys};
+
+/// How often somebody looks although nothing has happened: often enough for a wheel to turn.
+const LOOK_MS: u64 = 100;
+
+/// Nothing can be read or written below a device.
+const NOWHERE: &str = "/dev/null/1mcp";
+
+/// The hub, and when it is looked at next.
+struct Watched {
+    hub: Hub,
+    look_at: Option<Tick>,
+}
+
+impl Core for Watched {
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
+        self.hub.handle(now, input, out);
+    }
+    fn next_deadline(&self) -> Option<Tick> {
+        let deadlines = [self.hub.next_deadline(), self.look_at];
+        deadlines.into_iter().flatten().min()
+    }
+    fn next_dirty(&mut self) -> Option<LinkKey> {
+        self.hub.next_dirty()
+    }
+    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
+        self.hub.pending(link)
+    }
+    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
+        self.hub.wrote(now, link, bytes, out)
+    }
+}
+
+/// Starts the servers of a configuration, lets `look` see how they are doing until it says that it
+/// is enough, and stops them. `Ok(false)`: a signal ended it before.
+///
+/// # Errors
+/// One line: the system does not even let us wait.
+pub(crate) fn run_briefly(
+    config: Box<Config>,
+    look: &mut dyn FnMut(&mut Hub, Now) -> bool,
+) -> Result<bool, String> {
+    let settings = Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        log_level: Level::Error,
+        ..Settings::default()
+    };
+    let poll = Poll::new().map_err(failed("cannot wait for events"))?;
+    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
+    let registered = signals.register(poll.registry(), fixed_token(fixed::SIGNALS));
+    registered.map_err(|error| disk::reason(&error))?;
+    let caught = signals.caught();
+    let nowhere = Path::new(NOWHERE);
+    let mut event_loop = EventLoop::new(Parts {
+        core: Watched {
+            hub: Hub::new(settings, &seed()?),
+            look_at: Some(Tick(0)),
+        },
+        poll,
+        clock: Clock::new(),
+        children: Children::new(
+            GuardCommand::this_binary(),
+            sys::raise_open_files(OPEN_FILES_WANTED),
+        ),
+        listeners: Vec::new(),
+        instance: None,
+        log: Log::nowhere(),
+        signals: Some(signals),
+        watch: None,
+        configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
+        state: StateDir::new(nowhere.join("state")),
+    });
+    event_loop.configure(config);
+    let whole = turn_until_done(&mut event_loop, look);
+    drop(event_loop);
+    // Whoever asks the person something afterwards must be interruptible again.
+    caught.restore();
+    Ok(whole)
+}
+
+fn turn_until_done(
+    event_loop: &mut EventLoop<Watched>,
+    look: &mut dyn FnMut(&mut Hub, Now) -> bool,
+) -> bool {
+    let mut events = Events::with_capacity(64);
+    let mut enough = false;
+    loop {
+        if let Some(code) = event_loop.turn(&mut events) {
+            event_loop.leave(code);
+            return enough;
+        }
+        if enough || event_loop.is_stopping() {
+            event_loop.core.look_at = None;
+            continue;
+        }
+        let now = event_loop.clock.now();
+        enough = look(&mut event_loop.core.hub, now);
+        event_loop.core.look_at = Some(now.tick.after(LOOK_MS));
+        if enough {
+            event_loop.core.look_at = None;
+            event_loop.dispatch(Input::Stop);
+        }
+    }
+}

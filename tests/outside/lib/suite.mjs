@@ -1,0 +1,56 @@
+// Runs the conformance suite of the protocol's authors against a server and reads what it found.
+// A scenario passes only if its own checks ran and none failed or warned: the suite itself also
+// counts a scenario without checks as passed.
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { outside, packageBin, run } from './gateway.mjs';
+
+const SUITE = packageBin('@modelcontextprotocol/conformance', 'conformance');
+const OUT = join(outside, 'out');
+// These come from the harness for every scenario; alone they prove nothing about the scenario.
+const SYNTHETIC = new Set(['wire-schema-valid', 'wire-schema-harness-error']);
+
+/** Runs the suite and reads its results: scenario name -> list of checks. */
+export async function conformance(url, label, ...args) {
+  const dir = join(OUT, label);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const done = await run(process.execPath, [SUITE, 'server', '--url', url, '-o', dir, ...args]);
+  const scenarios = new Map();
+  for (const name of readdirSync(dir)) {
+    const scenario = /^server-(.*)-\d{4}-\d\d-\d\dT/.exec(name)?.[1];
+    if (!scenario) continue;
+    scenarios.set(scenario, JSON.parse(readFileSync(join(dir, name, 'checks.json'), 'utf8')));
+  }
+  return { scenarios, done };
+}
+
+/** Why a scenario did not pass, or undefined. */
+function fault(checks) {
+  const bad = checks.filter(({ status }) => status === 'FAILURE' || status === 'WARNING');
+  if (bad.length > 0) {
+    return bad
+      .map((check) => `${check.id}: ${check.status} ${check.errorMessage ?? ''} ` +
+        JSON.stringify(check.details ?? {}).slice(0, 2000))
+      .join('\n');
+  }
+  const good = checks.filter(({ id, status }) => status === 'SUCCESS' && !SYNTHETIC.has(id));
+  return good.length > 0 ? undefined : 'no check of its own succeeded';
+}
+
+/** The scenarios that did not pass, and why. */
+export function faults(scenarios, wanted) {
+  const found = {};
+  for (const name of wanted) {
+    const why = scenarios.has(name) ? fault(scenarios.get(name)) : 'was not run';
+    if (why) found[name] = why;
+  }
+  return found;
+}
+
+/** The names that `list --requirements` gives under "Server scenarios". */
+export async function required(revision) {
+  const { stdout } = await run(process.execPath, [SUITE, 'list', '--requirements', revision]);
+  const part = stdout.split('Server scenarios')[1].split('Client scenarios')[0];
+  return [...part.matchAll(/^ {2}- (\S+)$/gm)].map((match) => match[1]);
+}
