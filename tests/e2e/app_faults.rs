@@ -234,6 +234,7 @@ fn guide_missing_permissions_are_named() {
 #[test]
 fn contract_6_a_consolidate_that_wrote_nothing_leaves_no_trace() {
     let home = home();
+    fs::create_dir_all(home.file(".config/1mcp")).unwrap();
     home.write(MCP, "{}");
     fs::set_permissions(home.file(MCP), Permissions::from_mode(0o444)).unwrap();
     let ended = one(&home, CONSOLIDATE);
