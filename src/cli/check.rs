@@ -210,6 +210,10 @@ impl Check {
             (State::Ready, Lists::Refused(method)) => {
                 Some(format!("started, but does not answer {method}"))
             }
+            // Few start at once, and those before it did not make room.
+            (State::Starting, _) if server.pids.is_empty() && server.why.is_none() => {
+                Some("was not tried: the servers before it took all the time there was".to_owned())
+            }
             (State::Starting | State::Stopping | State::Waiting | State::Restarting { .. }, _) => {
                 let ms = self.patience_ms.unwrap_or_default();
                 let why = server.why.take();

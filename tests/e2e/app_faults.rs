@@ -232,6 +232,42 @@ fn guide_missing_permissions_are_named() {
 }
 
 #[test]
+fn contract_6_a_consolidate_that_wrote_nothing_leaves_no_trace() {
+    let home = home();
+    fs::create_dir_all(home.file(".config/1mcp")).unwrap();
+    home.write(MCP, "{}");
+    fs::set_permissions(home.file(MCP), Permissions::from_mode(0o444)).unwrap();
+    let ended = one(&home, CONSOLIDATE);
+    ended.expect(1);
+    assert!(ended.err.contains("chmod u+w"), "{ended:?}");
+    let status = one(&home, &["app", "status", "claude-desktop"]);
+    status.expect(0);
+    assert_eq!(status.err, "");
+    one(&home, RESTORE).expect(3);
+}
+
+#[test]
+fn contract_6_a_pipe_in_the_place_of_our_file_is_named() {
+    let home = home();
+    fs::create_dir_all(home.file(".config/1mcp")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(home.file(MCP))
+        .status();
+    assert!(made.unwrap().success());
+    for args in [
+        CONSOLIDATE,
+        &["mcp", "list"],
+        &["mcp", "status"],
+        &["mcp", "add", "a", "--", "x"],
+        &["serve", "--transport", "stdio"],
+    ] {
+        let ended = one(&home, args);
+        ended.expect(1);
+        assert!(ended.err.contains("pipe and not a file"), "{ended:?}");
+    }
+}
+
+#[test]
 fn contract_6_what_is_no_file_is_named() {
     let home = home();
     fs::remove_file(home.file(FILE)).unwrap();

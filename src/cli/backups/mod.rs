@@ -257,6 +257,10 @@ pub(crate) fn load(file: &Path) -> Result<Backup, NotLoaded> {
     let beside = meta_of(file);
     let bytes = disk::read_bounded(&beside, CONFIG_BYTES_MAX).map_err(|error| {
         let why = format!("reading {}: {}", beside.display(), reason(&error));
+        // What never was one must not hide all others.
+        if !fs::symlink_metadata(&beside).is_ok_and(|found| found.is_file()) {
+            return NotLoaded::Broken(why);
+        }
         NotLoaded::Unreadable(format!("{why}; try again when that is solved"))
     })?;
     let Some(bytes) = bytes else {

@@ -408,6 +408,7 @@ fn note_edits(backup: &Backup, kept: &Backup) {
     if let Some(result) = &backup.meta.result_sha256
         && backup.meta.operation == Operation::Consolidate
         && *result != kept.meta.sha256
+        && kept.meta.existed
     {
         out::note(&format!(
             "{} was changed after it was consolidated; those changes are in {}",

@@ -32,7 +32,11 @@ pub fn consolidate(app: &App, file: &File, request: &Request<'_>) -> Result<Plan
     for server in &servers.entries {
         match &server.fate {
             Fate::Own if is_ours(&server.name, &server.json, own.as_ref()) => {}
-            Fate::Own => plan.own_entries_dropped.push(server.name.clone()),
+            Fate::Own => {
+                plan.own_entries_dropped.push(server.name.clone());
+                plan.notes
+                    .extend(other_configuration(&server.json, own.as_ref()));
+            }
             Fate::Kept(reason) => plan.kept.push(Kept {
                 name: server.name.clone(),
                 reason: reason.clone(),
@@ -72,6 +76,35 @@ fn own_entry(how: &Automatic, own: &OwnEntry) -> Result<Json, Refusal> {
         (OwnEntry::Url(url), OwnUrl::Entry(entry)) => Ok(entry(url)),
         (OwnEntry::Url(_), OwnUrl::ByHand(_)) => Err(Refusal::NoUrl),
     }
+}
+
+/// What to know about an entry of ours that had another configuration: its servers seem to vanish.
+fn other_configuration(old: &Json, new: Option<&Json>) -> Option<String> {
+    let (flag, place) = configuration(old)?;
+    (new.and_then(configuration) != Some((flag, place))).then(|| {
+        format!(
+            "The entry that gives way used the configuration {place}, whose servers are not taken \
+             over; to keep it, consolidate with --force {flag} {place}."
+        )
+    })
+}
+
+/// Which configuration an entry of ours names.
+fn configuration(entry: &Json) -> Option<(&'static str, &str)> {
+    let mut args = entry.get("args")?.elements().iter().map(Json::as_str);
+    while let Some(arg) = args.next() {
+        let (flag, value) = match arg?.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (arg?, None),
+        };
+        let flag = match flag {
+            "--config-dir" | "-d" => "--config-dir",
+            "--config" | "-c" => "--config",
+            _ => continue,
+        };
+        return Some((flag, value.or_else(|| args.next().flatten())?));
+    }
+    None
 }
 
 /// Whether an entry is the one that we would write. What its user added to it (tools that need no
