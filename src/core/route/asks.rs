@@ -1,10 +1,10 @@
 //! Questions of servers to clients: sampling, elicitation, roots (protocol S1, S3). A question goes
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::gather;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
@@ -284,13 +284,10 @@ impl Hall {
             .clients
             .get(&client)
             .map(|client| client.calls.as_slice());
-        let streams: BTreeSet<At> = calls
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|call| self.calls.get(*call)?.caller())
-            .map(|caller| caller.at)
-            .filter(|other| *other != at)
-            .collect();
+        let callers = calls.unwrap_or_default().iter();
+        let callers = callers.filter_map(|call| self.calls.get(*call)?.caller());
+        let streams = callers.map(|caller| caller.at);
+        let streams = gather::set(streams.filter(|other| *other != at));
         streams
             .into_iter()
             .any(|at| desk.clients.ask(desk.cx, client, at, message))
