@@ -254,6 +254,27 @@ fn contract_6_an_entry_that_vanished_is_noticed() {
 }
 
 #[test]
+fn contract_6_an_entry_that_starts_nothing_any_more_is_noticed_and_mended() {
+    let home = home_with(r#"{"mcpServers":{"1mcp":{"command":"/gone/1mcp","args":["serve"]}}}"#);
+    let status = one(&home, &["app", "status", "claude-desktop"]).ok();
+    assert!(
+        status
+            .stderr
+            .contains("/gone/1mcp, which is not there any more"),
+        "{status:?}"
+    );
+    assert!(
+        status
+            .stderr
+            .contains("1mcp app consolidate claude-desktop"),
+        "{status:?}"
+    );
+    one(&home, &["app", "consolidate", "claude-desktop", "--yes"]).ok();
+    let mended = one(&home, &["app", "status", "claude-desktop", "--json"]).ok();
+    assert!(mended.stdout.contains("\"broken\": null"), "{mended:?}");
+}
+
+#[test]
 fn contract_6_names_manual_ones_and_urls() {
     let home = home();
     let ended = one(&home, &["app", "consolidate", "claude-desktp"]);
