@@ -256,22 +256,21 @@ fn contract_6_an_entry_that_vanished_is_noticed() {
 #[test]
 fn contract_6_an_entry_that_starts_nothing_any_more_is_noticed_and_mended() {
     let home = home_with(r#"{"mcpServers":{"1mcp":{"command":"/gone/1mcp","args":["serve"]}}}"#);
-    let status = one(&home, &["app", "status", "claude-desktop"]).ok();
+    let ended = one(&home, &["app", "status", "claude-desktop"]);
+    let said = &ended.expect(0).err;
     assert!(
-        status
-            .stderr
-            .contains("/gone/1mcp, which is not there any more"),
-        "{status:?}"
+        said.contains("/gone/1mcp, which is not there any more"),
+        "{said}"
     );
     assert!(
-        status
-            .stderr
-            .contains("1mcp app consolidate claude-desktop"),
-        "{status:?}"
+        said.contains("1mcp app consolidate claude-desktop"),
+        "{said}"
     );
-    one(&home, &["app", "consolidate", "claude-desktop", "--yes"]).ok();
-    let mended = one(&home, &["app", "status", "claude-desktop", "--json"]).ok();
-    assert!(mended.stdout.contains("\"broken\": null"), "{mended:?}");
+    one(&home, &CONSOLIDATE).expect(0);
+    let ended = one(&home, &["app", "status", "claude-desktop", "--json"]);
+    let mended: serde_json::Value = serde_json::from_str(ended.expect(0).out()).unwrap();
+    assert_eq!(mended["files"][0]["state"], "consolidated");
+    assert!(mended["files"][0]["broken"].is_null(), "{mended}");
 }
 
 #[test]
