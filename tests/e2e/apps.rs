@@ -254,6 +254,26 @@ fn contract_6_an_entry_that_vanished_is_noticed() {
 }
 
 #[test]
+fn contract_6_an_entry_that_starts_nothing_any_more_is_noticed_and_mended() {
+    let home = home_with(r#"{"mcpServers":{"1mcp":{"command":"/gone/1mcp","args":["serve"]}}}"#);
+    let ended = one(&home, &["app", "status", "claude-desktop"]);
+    let said = &ended.expect(0).err;
+    assert!(
+        said.contains("/gone/1mcp, which is not there any more"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1mcp app consolidate claude-desktop"),
+        "{said}"
+    );
+    one(&home, &CONSOLIDATE).expect(0);
+    let ended = one(&home, &["app", "status", "claude-desktop", "--json"]);
+    let mended: serde_json::Value = serde_json::from_str(ended.expect(0).out()).unwrap();
+    assert_eq!(mended["files"][0]["state"], "consolidated");
+    assert!(mended["files"][0]["broken"].is_null(), "{mended}");
+}
+
+#[test]
 fn contract_6_names_manual_ones_and_urls() {
     let home = home();
     let ended = one(&home, &["app", "consolidate", "claude-desktp"]);

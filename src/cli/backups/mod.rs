@@ -201,15 +201,16 @@ impl Store {
                 }
             } else if name.ends_with(".json") && !name.starts_with('.') {
                 match load(&path) {
-                    Ok(backup) => found.backups.push(backup),
+                    Ok(backup) => {
+                        let newer = |other: &Backup| other.meta.time_ms >= backup.meta.time_ms;
+                        let at = found.backups.partition_point(newer);
+                        found.backups.insert(at, backup);
+                    }
                     Err(NotLoaded::Broken(why)) => found.broken.push((path, why)),
                     Err(NotLoaded::Unreadable(why)) => return Err(why),
                 }
             }
         }
-        found
-            .backups
-            .sort_by_key(|backup| std::cmp::Reverse(backup.meta.time_ms));
         Ok(found)
     }
 

@@ -235,6 +235,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_read_is_named_with_what_helps() {
+        let scratch = Scratch::new();
+        let directory = read(&scratch.0).unwrap_err();
+        assert!(
+            directory.line().unwrap().contains("; move away"),
+            "{directory:?}"
+        );
+        let long = scratch.0.join("long.json");
+        fs::File::create(&long)
+            .and_then(|file| file.set_len(CONFIG_BYTES_MAX as u64 + 1))
+            .unwrap();
+        let failure = read(&long).unwrap_err();
+        assert!(
+            failure.line().unwrap().ends_with("with --config"),
+            "{failure:?}"
+        );
+    }
+
+    #[test]
     fn a_file_that_cannot_be_edited_is_named_and_left_alone() {
         let scratch = Scratch::new();
         let places = scratch.places();

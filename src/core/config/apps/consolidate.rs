@@ -6,6 +6,7 @@ use super::plan::{Kept, OwnEntry, Plan, Refusal, Request};
 use super::rewrite;
 use super::servers::{self, Fate};
 use super::tree::Json;
+use crate::limits::SERVERS_MAX;
 
 /// Plans how 1mcp takes the servers of a file over. Both new texts were read back and are what
 /// was meant; outside the servers, every byte of the application's file is the old one.
@@ -18,6 +19,10 @@ pub fn consolidate(app: &App, file: &File, request: &Request<'_>) -> Result<Plan
     };
     let own = request.own.map(|own| own_entry(how, own)).transpose()?;
     let servers = servers::read(how, file, request).map_err(Refusal::App)?;
+    // Each name is compared with all others, each server taken out of the text by itself.
+    if servers.entries.len() > SERVERS_MAX {
+        return Err(Refusal::TooMany);
+    }
     let mut merge = Merge::new(request.mcp_text)?;
     let mut plan = Plan {
         app_text: Vec::new(),
