@@ -247,6 +247,17 @@ fn contract_6_a_consolidate_that_wrote_nothing_leaves_no_trace() {
 }
 
 #[test]
+fn contract_6_a_server_without_a_name_can_be_seen() {
+    let home = home_with(r#"{"mcpServers": {"": {"command": "x"}}}"#);
+    let ended = one(&home, CONSOLIDATE);
+    ended.expect(0);
+    assert!(
+        String::from_utf8_lossy(&ended.out).contains("  \"\": imported as server"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn contract_6_a_pipe_in_the_place_of_our_file_is_named() {
     let home = home();
     fs::create_dir_all(home.file(".config/1mcp")).unwrap();

@@ -268,6 +268,20 @@ fn contract_1_a_server_that_hangs_ends_with_its_time() {
 }
 
 #[test]
+fn contract_1_a_server_that_never_had_its_turn_is_not_blamed() {
+    let dir = Dir::new();
+    let hang = fixture(&["--hang"]);
+    let mut servers: Vec<(&str, Value)> = Vec::new();
+    servers.extend(["a", "b", "c", "d"].map(|name| (name, hang.clone())));
+    servers.push(("last", fixture(&[])));
+    dir.servers(&servers);
+    let (code, document) = status(&dir, &["--wait", "300"]);
+    let why = document["servers"][4]["why"].as_str().unwrap();
+    assert_eq!(code, 1);
+    assert!(why.ends_with("those before it were slow"), "{why}");
+}
+
+#[test]
 fn contract_1_status_leaves_no_process_behind_however_it_ends() {
     for signal in ["INT", "KILL"] {
         let dir = Dir::new();
