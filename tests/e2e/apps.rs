@@ -71,7 +71,6 @@ fn guide_the_local_path_as_printed() {
 
     let ended = one(&home, &CONSOLIDATE);
     let out = ended.expect(0).out();
-    assert!(out.contains("files: imported, works (50 tools)"), "{out}");
     assert!(out.contains("restart Claude Desktop"), "{out}");
     let consolidated = home.read(FILE);
     assert!(consolidated.starts_with(begin) && consolidated.ends_with(end));
@@ -96,6 +95,9 @@ fn guide_the_local_path_as_printed() {
             "{server}"
         );
     }
+    let tools = names.iter().filter(|name| name.starts_with("files_1mcp_"));
+    let works = format!("files: imported, works ({} tools)", tools.count());
+    assert!(out.contains(&works), "{out}");
     let answer = client.call("files_1mcp_env", &json!({"name": "SECRET_TOKEN"}));
     assert_eq!(answer["result"]["content"][0]["text"], "abc$def ${X} ü\"");
     drop(client);

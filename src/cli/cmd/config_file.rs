@@ -32,12 +32,12 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "get read access to it, or name another one with --config-dir"
+            "get read access to it, or name another file with --config"
         }
-        io::ErrorKind::NotADirectory => {
-            "move away what is in the place of its directory, or name another one with --config-dir"
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+            "move away what is in its place, or name another file with --config"
         }
-        _ => "move it away or name another one with --config-dir",
+        _ => "move it away, or name another file with --config",
     }
 }
 

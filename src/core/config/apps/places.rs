@@ -53,7 +53,7 @@ pub struct Candidate {
     /// Which edition of the application: "VS Code Insiders", "Windows Store"; empty for the usual.
     pub variant: &'static str,
     /// Whether it is made when it is missing. If not, it counts only if it exists and
-    /// [`super::inspect`] finds servers in it (an older place that is still read, say).
+    /// [`super::inspect()`] finds servers in it (an older place that is still read, say).
     pub may_create: bool,
     /// Whether our entry belongs into it. If not, it is an older place that is still read: its
     /// servers are taken over with [`super::Request::own`] `None`, and the entry goes into the
