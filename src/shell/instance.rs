@@ -2,7 +2,8 @@
 //! the hash of its configuration directory, never a TCP port, for its owner alone.
 //!
 //! Listens, and sweeps away what killed instances left; `place` knows the directories, `ask` asks
-//! the sockets of others. Knows no question and no answer. Without a socket everything else works as well.
+//! the sockets of others. Knows no question and no answer. Without a socket everything else works
+//! as well.
 
 mod ask;
 mod place;
