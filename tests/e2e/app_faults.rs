@@ -83,9 +83,15 @@ fn each_failure(
     panic!("there is no end of operations");
 }
 
+/// Nothing fails, in the same binary: what is written names it.
+#[track_caller]
+fn whole(home: &Dir, args: &[&str]) -> Ended {
+    failing(home, "", args)
+}
+
 fn consolidated() -> Dir {
     let home = home();
-    one(&home, CONSOLIDATE).expect(0);
+    whole(&home, CONSOLIDATE).expect(0);
     home
 }
 
@@ -98,10 +104,10 @@ fn consolidate_survives(how: &str) {
     let (original, after) = (text().0, after());
     each_failure(how, CONSOLIDATE, home, |home, _, at| {
         nothing_is_lost(home, &[&original, &after], at);
-        one(home, CONSOLIDATE).expect(0);
+        whole(home, CONSOLIDATE).expect(0);
         assert_eq!(home.read(FILE), after, "{at}");
         assert_eq!(servers(home), ["files", "memory"], "{at}");
-        one(home, RESTORE).expect(0);
+        whole(home, RESTORE).expect(0);
         assert_eq!(home.read(FILE), original, "{at}");
     });
 }
@@ -133,7 +139,7 @@ fn contract_6_restore_with_any_operation_failing_or_killed() {
         each_failure(how, RESTORE, consolidated, |home, _, at| {
             nothing_is_lost(home, &[&original, &after], at);
             if home.read(FILE) != original {
-                one(home, RESTORE).expect(0);
+                whole(home, RESTORE).expect(0);
             }
             assert_eq!(home.read(FILE), original, "{at}");
         });
@@ -145,7 +151,7 @@ fn contract_6_mcp_add_with_any_operation_failing_or_killed() {
     let add = ["mcp", "add", "new", "--", "true"];
     let with_one = || {
         let home = Dir::new();
-        one(&home, &["mcp", "add", "old", "--", "true"]).expect(0);
+        whole(&home, &["mcp", "add", "old", "--", "true"]).expect(0);
         home
     };
     for how in ["ENOSPC", "kill"] {
@@ -153,7 +159,7 @@ fn contract_6_mcp_add_with_any_operation_failing_or_killed() {
             let ours = servers(home);
             assert!(ours == ["old"] || ours == ["new", "old"], "{at}: {ours:?}");
             if ours.len() == 1 {
-                one(home, &add).expect(0);
+                whole(home, &add).expect(0);
             }
             assert_eq!(servers(home), ["new", "old"], "{at}");
         });
