@@ -225,6 +225,20 @@ fn contract_6_any_backup_by_name_and_by_path() {
         one(&home, &["app", "restore", "--all"]).expect(0);
         assert_eq!(home.read(FILE), consolidated, "{key}");
     }
+    // A backup says where it belongs, but only the application's files are written.
+    let meta = first["backup"]
+        .as_str()
+        .unwrap()
+        .replace(".json", ".meta.json");
+    let said = fs::read_to_string(&meta).unwrap();
+    let elsewhere = home.file("elsewhere.json");
+    fs::write(&meta, said.replace(&home.file(FILE), &elsewhere)).unwrap();
+    let given = first["backup"].as_str().unwrap();
+    let ended = one(&home, &["app", "restore", "--backup", given]);
+    ended.expect(1);
+    assert!(ended.err.contains("no file of claude-desktop"), "{ended:?}");
+    assert!(!std::path::Path::new(&elsewhere).exists());
+    fs::write(&meta, said).unwrap();
     // A backup that somebody changed is not restored.
     fs::write(first["backup"].as_str().unwrap(), "{}").unwrap();
     let name = first["name"].as_str().unwrap();

@@ -156,9 +156,20 @@ impl Session {
         json: bool,
         done: &mut Vec<Restored>,
     ) -> Result<(), Failure> {
+        let around = which::surroundings()?;
         // All of them are read first: half a restore is worse than none.
         let mut texts = Vec::new();
         for backup in backups {
+            let path = &backup.meta.path;
+            // A backup says itself where it belongs, and it may come from somebody else.
+            if !which::can_be_of(app, &around, Path::new(path)) {
+                return Err(Failure::Failed(format!(
+                    "the backup {} is for {path}, which is no file of {}; nothing was changed. If \
+                     it belongs there, copy it by hand",
+                    backup.name(),
+                    app.id
+                )));
+            }
             let bytes = backup.bytes().map_err(|why| {
                 Failure::Failed(format!(
                     "the backup {} cannot be used: {why}; nothing was changed. Take another one: \
