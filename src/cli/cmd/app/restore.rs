@@ -13,7 +13,7 @@ use crate::cli::backups::{Backup, Found, Keep, Operation, Store, apps as apps_wi
 use crate::cli::cmd::config_file;
 use crate::cli::failure::Failure;
 use crate::cli::places::{self, Places};
-use crate::cli::terminal::{self, Ink, Terminal, can_ask, confirm, readable};
+use crate::cli::terminal::{self, Ink, Terminal, readable};
 use crate::cli::{out, variable};
 
 /// Runs it.
@@ -182,7 +182,7 @@ impl Session {
             texts.push(backup.meta.existed.then_some(bytes));
         }
         if !self.dry_run {
-            self.ask_if_running(app)?;
+            running::ask(app, self.yes, "Restore")?;
         }
         let mut batch = None;
         for (backup, text) in backups.iter().zip(texts) {
@@ -195,24 +195,6 @@ impl Session {
             });
         }
         Ok(())
-    }
-
-    fn ask_if_running(&self, app: &App) -> Result<(), Failure> {
-        let Some(pid) = running::process(app.processes) else {
-            return Ok(());
-        };
-        let title = app.title;
-        let text = format!("{title} is running (process {pid}) and may undo what is changed now");
-        if self.yes || !can_ask() {
-            out::note(&format!("{text}; quit it completely before the next start"));
-            return Ok(());
-        }
-        let question = format!("{text}: quit it first. Restore its file all the same?");
-        if confirm(&question, "--yes")? {
-            return Ok(());
-        }
-        let text = format!("nothing was changed: quit {title} and run the command again");
-        Err(Failure::Failed(text))
     }
 
     /// Restores one file; what was done, and what undoes it.
