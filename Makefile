@@ -40,7 +40,8 @@ static: ## the static musl binary, checked and left at target/dist/1mcp
 	@tests/outside/static.sh
 
 test-static: static ## the tests that run the binary, on the static one
-	ONE_MCP_BIN=target/dist/1mcp $(CARGO) test --locked --test e2e --test process
+	$(CARGO) build --locked --example fixture
+	ONE_MCP_BIN="$(CURDIR)/target/dist/1mcp" $(CARGO) test --locked --test e2e --test process
 
 sim: ## the simulator, SIM_SEEDS=1000; so many must reach every branch that is marked
 	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --profile sim --test sim -- --nocapture

@@ -7,6 +7,8 @@ use std::ffi::{OsStr, OsString};
 
 use lexopt::Arg;
 
+use onemcp::config::mask;
+
 use super::failure::Failure;
 use super::suggest;
 use super::table::{Action, COMMANDS, Command, DEFAULT, Flag, GLOBAL, HELP, LATER, VERSION};
@@ -399,7 +401,8 @@ impl Given {
             return Err(Failure::Usage(format!("{source} is not UTF-8")));
         };
         read(text).map_err(|expected| {
-            Failure::Usage(format!("{source} must be {expected}, found {text:?}"))
+            let shown = mask::arguments(&[text.to_owned()]).concat();
+            Failure::Usage(format!("{source} must be {expected}, found {shown:?}"))
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use onemcp::config::{Config, Server};
 use onemcp::hub::Hub;
 use onemcp::instance::survey::{Detail, Lists, ServerSurvey, State, ToolSurvey};
-use onemcp::limits::STDERR_LINES_KEPT_MAX;
+use onemcp::limits::{STARTING_MAX, STDERR_LINES_KEPT_MAX};
 use onemcp::now::Now;
 
 use crate::cli::failure::Failure;
@@ -213,7 +213,14 @@ impl Check {
             (State::Starting | State::Stopping | State::Waiting | State::Restarting { .. }, _) => {
                 let ms = self.patience_ms.unwrap_or_default();
                 let why = server.why.take();
-                Some(why.unwrap_or_else(|| format!("did not start within {ms} ms")))
+                Some(
+                    why.unwrap_or_else(|| match self.names.len() > STARTING_MAX {
+                        true => format!(
+                            "had no time to start within {ms} ms: those before it were slow"
+                        ),
+                        false => format!("did not start within {ms} ms"),
+                    }),
+                )
             }
             (
                 State::Failed

@@ -106,7 +106,11 @@ pub(crate) fn ask(places: &Places, name: Option<&str>) -> Found {
     for asked in ask_all(&places.config_dir, &question, PATIENCE) {
         match asked {
             Asked::Answer(text) => match serde_json::from_slice::<Instance>(&text) {
-                Ok(instance) if instance.pid > 0 => found.instances.push(instance),
+                Ok(instance) if instance.pid > 0 => {
+                    let older = |other: &Instance| other.started_at <= instance.started_at;
+                    let at = found.instances.partition_point(older);
+                    found.instances.insert(at, instance);
+                }
                 Ok(_) | Err(_) => {
                     let why = "it answers what this version does not understand";
                     found.silent.push(("?".to_owned(), why.to_owned()));
@@ -119,7 +123,6 @@ pub(crate) fn ask(places: &Places, name: Option<&str>) -> Found {
     let ours = &places.config_file;
     let serves = |instance: &Instance| same(ours, Path::new(&instance.config_file));
     found.instances.retain(serves);
-    found.instances.sort_by_key(|instance| instance.started_at);
     found
 }
 

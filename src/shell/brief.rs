@@ -7,18 +7,16 @@ use std::path::{Path, PathBuf};
 
 use mio::{Events, Poll};
 use onemcp::config::Config;
-use onemcp::effect::{Effects, Level};
+use onemcp::effect::Level;
 use onemcp::hub::Hub;
 use onemcp::input::Input;
 use onemcp::limits::OPEN_FILES_WANTED;
-use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick};
 use onemcp::settings::Settings;
 
 use crate::shell::children::Children;
 use crate::shell::clock::Clock;
 use crate::shell::configuration::Configuration;
-use crate::shell::driven::Core;
 use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
@@ -31,31 +29,6 @@ const LOOK_MS: u64 = 100;
 
 /// Nothing can be read or written below a device.
 const NOWHERE: &str = "/dev/null/1mcp";
-
-/// The hub, and when it is looked at next.
-struct Watched {
-    hub: Hub,
-    look_at: Option<Tick>,
-}
-
-impl Core for Watched {
-    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
-        self.hub.handle(now, input, out);
-    }
-    fn next_deadline(&self) -> Option<Tick> {
-        let deadlines = [self.hub.next_deadline(), self.look_at];
-        deadlines.into_iter().flatten().min()
-    }
-    fn next_dirty(&mut self) -> Option<LinkKey> {
-        self.hub.next_dirty()
-    }
-    fn pending(&self, link: LinkKey) -> impl Iterator<Item = &[u8]> {
-        self.hub.pending(link)
-    }
-    fn wrote(&mut self, now: Now, link: LinkKey, bytes: usize, out: &mut Effects) -> bool {
-        self.hub.wrote(now, link, bytes, out)
-    }
-}
 
 /// Starts the servers of a configuration, lets `look` see how they are doing until it says that it
 /// is enough, and stops them. `Ok(false)`: a signal ended it before.
@@ -78,10 +51,7 @@ pub(crate) fn run_briefly(
     let caught = signals.caught();
     let nowhere = Path::new(NOWHERE);
     let mut event_loop = EventLoop::new(Parts {
-        core: Watched {
-            hub: Hub::new(settings, &seed()?),
-            look_at: Some(Tick(0)),
-        },
+        core: Hub::new(settings, &seed()?),
         poll,
         clock: Clock::new(),
         children: Children::new(
@@ -96,6 +66,7 @@ pub(crate) fn run_briefly(
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
     });
+    event_loop.look_at = Some(Tick(0));
     event_loop.configure(config);
     let whole = turn_until_done(&mut event_loop, look);
     drop(event_loop);
@@ -105,7 +76,7 @@ pub(crate) fn run_briefly(
 }
 
 fn turn_until_done(
-    event_loop: &mut EventLoop<Watched>,
+    event_loop: &mut EventLoop<Hub>,
     look: &mut dyn FnMut(&mut Hub, Now) -> bool,
 ) -> bool {
     let mut events = Events::with_capacity(64);
@@ -116,14 +87,14 @@ fn turn_until_done(
             return enough;
         }
         if enough || event_loop.is_stopping() {
-            event_loop.core.look_at = None;
+            event_loop.look_at = None;
             continue;
         }
         let now = event_loop.clock.now();
-        enough = look(&mut event_loop.core.hub, now);
-        event_loop.core.look_at = Some(now.tick.after(LOOK_MS));
+        enough = look(&mut event_loop.core, now);
+        event_loop.look_at = Some(now.tick.after(LOOK_MS));
         if enough {
-            event_loop.core.look_at = None;
+            event_loop.look_at = None;
             event_loop.dispatch(Input::Stop);
         }
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use mio::unix::pipe::{Receiver, Sender};
+use onemcp::config::mask;
 use onemcp::effect::SpawnSpec;
 use onemcp::limits::CHILD_PIPE_BYTES;
 
@@ -64,10 +65,15 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotInPath { program, path } => {
-                write!(f, "cannot start \"{program}\": not found in PATH ({path})")
+                let (program, hint) = with_hint(program);
+                write!(
+                    f,
+                    "cannot start \"{program}\": not found in PATH ({path}){hint}"
+                )
             }
             Self::NoSuchFile(program) => {
-                write!(f, "cannot start \"{program}\": there is no such file")
+                let (program, hint) = with_hint(program);
+                write!(f, "cannot start \"{program}\": there is no such file{hint}")
             }
             Self::NotExecutable(program, file) => write!(
                 f,
@@ -98,6 +104,15 @@ impl std::fmt::Display for Failure {
             Self::Other(program, why) => write!(f, "cannot start \"{program}\": {why}"),
         }
     }
+}
+
+/// Some write the whole command line in the place of the program, keys included.
+fn with_hint(program: &str) -> (String, &'static str) {
+    let hint = match program.contains(' ') {
+        true => "; what follows the program belongs into \"args\", one by one",
+        false => "",
+    };
+    (mask::arguments(&[program.to_owned()]).concat(), hint)
 }
 
 /// Starts a child. Its ends of the pipes block, as programs expect; ours do not.
@@ -322,6 +337,12 @@ pub(crate) mod tests {
         assert_eq!(
             failure.to_string(),
             "cannot start \"no-such-npx\": not found in PATH (/usr/bin:/bin)"
+        );
+        let failure = spawn(&spec("no-such-npx -y --token abc", &[]), setup()).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "cannot start \"no-such-npx -y --token ***\": not found in PATH (/usr/bin:/bin); what \
+             follows the program belongs into \"args\", one by one"
         );
         let mut without = spec("sh", &[]);
         without.env.clear();

@@ -91,6 +91,8 @@ pub(crate) struct EventLoop<C> {
     spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
     /// Before this moment no child is started.
     spawn_from: Tick,
+    /// Whoever looks at the core between turns wants to do so then, though nothing may happen.
+    pub(super) look_at: Option<Tick>,
     stopping: bool,
     exit: Option<u8>,
 }
@@ -141,6 +143,7 @@ impl<C: Core> EventLoop<C> {
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
+            look_at: None,
             stopping: false,
             exit: None,
         }
@@ -192,7 +195,7 @@ impl<C: Core> EventLoop<C> {
             return Some(Duration::ZERO);
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
-        let deadline = [self.core.next_deadline(), watch, spawn]
+        let deadline = [self.core.next_deadline(), watch, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;

@@ -83,9 +83,15 @@ fn each_failure(
     panic!("there is no end of operations");
 }
 
+/// Nothing fails, in the same binary: what is written names it.
+#[track_caller]
+fn whole(home: &Dir, args: &[&str]) -> Ended {
+    failing(home, "", args)
+}
+
 fn consolidated() -> Dir {
     let home = home();
-    one(&home, CONSOLIDATE).expect(0);
+    whole(&home, CONSOLIDATE).expect(0);
     home
 }
 
@@ -98,10 +104,10 @@ fn consolidate_survives(how: &str) {
     let (original, after) = (text().0, after());
     each_failure(how, CONSOLIDATE, home, |home, _, at| {
         nothing_is_lost(home, &[&original, &after], at);
-        one(home, CONSOLIDATE).expect(0);
+        whole(home, CONSOLIDATE).expect(0);
         assert_eq!(home.read(FILE), after, "{at}");
         assert_eq!(servers(home), ["files", "memory"], "{at}");
-        one(home, RESTORE).expect(0);
+        whole(home, RESTORE).expect(0);
         assert_eq!(home.read(FILE), original, "{at}");
     });
 }
@@ -133,7 +139,7 @@ fn contract_6_restore_with_any_operation_failing_or_killed() {
         each_failure(how, RESTORE, consolidated, |home, _, at| {
             nothing_is_lost(home, &[&original, &after], at);
             if home.read(FILE) != original {
-                one(home, RESTORE).expect(0);
+                whole(home, RESTORE).expect(0);
             }
             assert_eq!(home.read(FILE), original, "{at}");
         });
@@ -145,7 +151,7 @@ fn contract_6_mcp_add_with_any_operation_failing_or_killed() {
     let add = ["mcp", "add", "new", "--", "true"];
     let with_one = || {
         let home = Dir::new();
-        one(&home, &["mcp", "add", "old", "--", "true"]).expect(0);
+        whole(&home, &["mcp", "add", "old", "--", "true"]).expect(0);
         home
     };
     for how in ["ENOSPC", "kill"] {
@@ -153,7 +159,7 @@ fn contract_6_mcp_add_with_any_operation_failing_or_killed() {
             let ours = servers(home);
             assert!(ours == ["old"] || ours == ["new", "old"], "{at}: {ours:?}");
             if ours.len() == 1 {
-                one(home, &add).expect(0);
+                whole(home, &add).expect(0);
             }
             assert_eq!(servers(home), ["new", "old"], "{at}");
         });
@@ -229,6 +235,53 @@ fn guide_missing_permissions_are_named() {
     assert_eq!(home.read(FILE), text().0);
     fs::set_permissions(home.file(FILE), Permissions::from_mode(0o644)).unwrap();
     one(&home, CONSOLIDATE).expect(0);
+}
+
+#[test]
+fn contract_6_a_consolidate_that_wrote_nothing_leaves_no_trace() {
+    let home = home();
+    fs::create_dir_all(home.file(".config/1mcp")).unwrap();
+    home.write(MCP, "{}");
+    fs::set_permissions(home.file(MCP), Permissions::from_mode(0o444)).unwrap();
+    let ended = one(&home, CONSOLIDATE);
+    ended.expect(1);
+    assert!(ended.err.contains("chmod u+w"), "{ended:?}");
+    let status = one(&home, &["app", "status", "claude-desktop"]);
+    status.expect(0);
+    assert_eq!(status.err, "");
+    one(&home, RESTORE).expect(3);
+}
+
+#[test]
+fn contract_6_a_server_without_a_name_can_be_seen() {
+    let home = home_with(r#"{"mcpServers": {"": {"command": "x"}}}"#);
+    let ended = one(&home, CONSOLIDATE);
+    ended.expect(0);
+    assert!(
+        String::from_utf8_lossy(&ended.out).contains("  \"\": imported as server"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn contract_6_a_pipe_in_the_place_of_our_file_is_named() {
+    let home = home();
+    fs::create_dir_all(home.file(".config/1mcp")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(home.file(MCP))
+        .status();
+    assert!(made.unwrap().success());
+    for args in [
+        CONSOLIDATE,
+        &["mcp", "list"],
+        &["mcp", "status"],
+        &["mcp", "add", "a", "--", "x"],
+        &["serve", "--transport", "stdio"],
+    ] {
+        let ended = one(&home, args);
+        ended.expect(1);
+        assert!(ended.err.contains("pipe and not a file"), "{ended:?}");
+    }
 }
 
 #[test]

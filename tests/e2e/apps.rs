@@ -71,7 +71,6 @@ fn guide_the_local_path_as_printed() {
 
     let ended = one(&home, &CONSOLIDATE);
     let out = ended.expect(0).out();
-    assert!(out.contains("files: imported, works (50 tools)"), "{out}");
     assert!(out.contains("restart Claude Desktop"), "{out}");
     let consolidated = home.read(FILE);
     assert!(consolidated.starts_with(begin) && consolidated.ends_with(end));
@@ -96,6 +95,9 @@ fn guide_the_local_path_as_printed() {
             "{server}"
         );
     }
+    let tools = names.iter().filter(|name| name.starts_with("files_1mcp_"));
+    let works = format!("files: imported, works ({} tools)", tools.count());
+    assert!(out.contains(&works), "{out}");
     let answer = client.call("files_1mcp_env", &json!({"name": "SECRET_TOKEN"}));
     assert_eq!(answer["result"]["content"][0]["text"], "abc$def ${X} ü\"");
     drop(client);
@@ -223,6 +225,20 @@ fn contract_6_any_backup_by_name_and_by_path() {
         one(&home, &["app", "restore", "--all"]).expect(0);
         assert_eq!(home.read(FILE), consolidated, "{key}");
     }
+    // A backup says where it belongs, but only the application's files are written.
+    let meta = first["backup"]
+        .as_str()
+        .unwrap()
+        .replace(".json", ".meta.json");
+    let said = fs::read_to_string(&meta).unwrap();
+    let elsewhere = home.file("elsewhere.json");
+    fs::write(&meta, said.replace(&home.file(FILE), &elsewhere)).unwrap();
+    let given = first["backup"].as_str().unwrap();
+    let ended = one(&home, &["app", "restore", "--backup", given]);
+    ended.expect(1);
+    assert!(ended.err.contains("no file of claude-desktop"), "{ended:?}");
+    assert!(!std::path::Path::new(&elsewhere).exists());
+    fs::write(&meta, said).unwrap();
     // A backup that somebody changed is not restored.
     fs::write(first["backup"].as_str().unwrap(), "{}").unwrap();
     let name = first["name"].as_str().unwrap();
@@ -251,6 +267,26 @@ fn contract_6_an_entry_that_vanished_is_noticed() {
     one(&home, &RESTORE).expect(0);
     let ended = one(&home, &["app", "status", "claude-desktop"]);
     assert!(!ended.expect(0).err.contains("puts it back"), "{ended:?}");
+}
+
+#[test]
+fn contract_6_an_entry_that_starts_nothing_any_more_is_noticed_and_mended() {
+    let home = home_with(r#"{"mcpServers":{"1mcp":{"command":"/gone/1mcp","args":["serve"]}}}"#);
+    let ended = one(&home, &["app", "status", "claude-desktop"]);
+    let said = &ended.expect(0).err;
+    assert!(
+        said.contains("/gone/1mcp, which is not there any more"),
+        "{said}"
+    );
+    assert!(
+        said.contains("1mcp app consolidate claude-desktop"),
+        "{said}"
+    );
+    one(&home, &CONSOLIDATE).expect(0);
+    let ended = one(&home, &["app", "status", "claude-desktop", "--json"]);
+    let mended: serde_json::Value = serde_json::from_str(ended.expect(0).out()).unwrap();
+    assert_eq!(mended["files"][0]["state"], "consolidated");
+    assert!(mended["files"][0]["broken"].is_null(), "{mended}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod app_faithful;
 mod app_faults;
 mod apps;
 mod bad_http;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::dir::Dir;
 use crate::support::processes;
-use crate::support::program::{Beside, Ended, cli, command, other, run};
+use crate::support::program::{Beside, Ended, cli, command, failing, other, run};
 
 const OLD: &str = "{\n  // mine\n  \"mcpServers\": {\"old\": {\"command\": \"true\"}}\n}\n";
 
@@ -16,8 +16,7 @@ const OLD: &str = "{\n  // mine\n  \"mcpServers\": {\"old\": {\"command\": \"tru
 fn add(dir: &Dir, fail_at: &str) -> (Ended, bool) {
     let config = dir.file("");
     let args = ["--config-dir", &config, "mcp", "add", "new", "--", "true"];
-    let mut command = command(dir.path(), &args);
-    let mut ended = run(command.env("ONE_MCP_FAIL_AT", fail_at));
+    let mut ended = run(&mut failing(dir.path(), fail_at, &args));
     let reached = ended.err.contains("failpoint: ");
     let lines = ended.err.lines();
     let lines = lines.filter(|line| !line.starts_with("failpoint: "));
@@ -110,8 +109,7 @@ fn contract_6_a_file_that_changes_between_reading_and_writing_is_read_again() {
     let config = dir.file("");
     let args = ["--config-dir", &config, "mcp", "add", "new", "--", "true"];
     // The first permissions that are set are those of the backup: read, and not yet written.
-    let mut adding = command(dir.path(), &args);
-    let adding = Beside::start(adding.env("ONE_MCP_FAIL_AT", "chmod:stop"));
+    let adding = Beside::start(&mut failing(dir.path(), "chmod:stop", &args));
     adding.log.containing("failpoint: ");
     processes::until_stopped(adding.process.pid);
     dir.replace("mcp.json", OLD.replace("old", "theirs"));

@@ -1,8 +1,8 @@
 //! Questions of servers to clients: to whom, or to nobody (protocol S3).
 
-use serde_json::json;
-
 use onemcp::base::mark::{Mark, must_hit};
+use onemcp::input::Input;
+use serde_json::json;
 
 use crate::client::Client;
 use crate::server::{Child, tools};
@@ -191,6 +191,25 @@ fn s3_with_several_clients_the_question_waits_until_one_is_left() {
                 .iter()
                 .all(|method| method.ends_with("list_changed"))
         );
+    }
+}
+
+#[test]
+fn s3_a_held_question_reaches_nobody_when_we_leave() {
+    let _reached = must_hit(Mark::AskHeld);
+    let mut w = one().start();
+    let (a, b) = (w.client(ALL), w.client(ALL));
+    let s = w.server("s");
+    let (call_a, _) = calling(&mut w, a, s);
+    let (call_b, _) = calling(&mut w, b, s);
+    s.asks(&mut w, "1", "sampling/createMessage", "{}");
+    w.input(Input::Stop);
+    assert_eq!(
+        (call_a.error(&mut w).0, call_b.error(&mut w).0),
+        (-32603, -32603)
+    );
+    for client in [a, b] {
+        assert_eq!(client.heard(&mut w), [] as [&str; 0]);
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use onemcp::base::mark::{Mark, must_hit};
+use serde_json::{Value, json};
 
 use crate::server::{Seen, tools};
 use crate::world::World;

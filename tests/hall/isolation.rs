@@ -1,8 +1,7 @@
 //! Who shares a session with a server, and what moves when that changes (protocol S1).
 
-use serde_json::json;
-
 use onemcp::base::mark::{Mark, must_hit};
+use serde_json::json;
 
 use crate::client::{Call, Client};
 use crate::server::{Child, Seen, anything, resource, tool, tools};

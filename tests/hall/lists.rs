@@ -1,10 +1,9 @@
 //! Lists: merged, in pages, from memory, refreshed; what is offered while servers come and go
 //! (A3, A4, F15, contract 3).
 
+use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{LIST_WAIT_MS, WAITING_PER_SERVER_MAX};
 use serde_json::json;
-
-use onemcp::base::mark::{Mark, must_hit};
 
 use crate::client::{Client, keys};
 use crate::server::{anything, prompt, resource, template, tool, tools};

@@ -1,8 +1,7 @@
 //! Resources: whose a URI is, and who hears of its changes (A7, F17, contract 3).
 
-use serde_json::{Value, json};
-
 use onemcp::base::mark::{Mark, must_hit};
+use serde_json::{Value, json};
 
 use crate::client::{Call, Client};
 use crate::server::{Script, anything, prompt, resource, template, tools};

@@ -62,7 +62,7 @@ impl Entry {
             restart: Restart {
                 on_exit: !limited || rng.chance(500),
                 max: if limited { 2 } else { 0 },
-                delay_ms: rng.pick(&[0, 1000, 5000]),
+                delay_ms: rng.pick(&[0, 1000, 5000, 30_000]),
             },
             fault: rng.chance(20),
         }

@@ -201,15 +201,16 @@ impl Store {
                 }
             } else if name.ends_with(".json") && !name.starts_with('.') {
                 match load(&path) {
-                    Ok(backup) => found.backups.push(backup),
+                    Ok(backup) => {
+                        let newer = |other: &Backup| other.meta.time_ms >= backup.meta.time_ms;
+                        let at = found.backups.partition_point(newer);
+                        found.backups.insert(at, backup);
+                    }
                     Err(NotLoaded::Broken(why)) => found.broken.push((path, why)),
                     Err(NotLoaded::Unreadable(why)) => return Err(why),
                 }
             }
         }
-        found
-            .backups
-            .sort_by_key(|backup| std::cmp::Reverse(backup.meta.time_ms));
         Ok(found)
     }
 
@@ -257,6 +258,10 @@ pub(crate) fn load(file: &Path) -> Result<Backup, NotLoaded> {
     let beside = meta_of(file);
     let bytes = disk::read_bounded(&beside, CONFIG_BYTES_MAX).map_err(|error| {
         let why = format!("reading {}: {}", beside.display(), reason(&error));
+        // What never was one must not hide all others.
+        if !fs::symlink_metadata(&beside).is_ok_and(|found| found.is_file()) {
+            return NotLoaded::Broken(why);
+        }
         NotLoaded::Unreadable(format!("{why}; try again when that is solved"))
     })?;
     let Some(bytes) = bytes else {

@@ -94,6 +94,8 @@ fn contract_6_half_a_backup_is_told_from_a_whole_one() {
     fs::write(&changed.file, "6").unwrap();
     fs::write(store.dir().join("notes.txt"), "mine").unwrap();
     fs::write(store.dir().join(".x.json.1.2.tmp"), "a killed writer's").unwrap();
+    // Sorts last, and hides none of the others.
+    fs::create_dir(store.dir().join("0.meta.json")).unwrap();
     let found = store.list().unwrap();
     let names: Vec<String> = found.backups.iter().map(Backup::name).collect();
     assert_eq!(names, [changed.name(), whole.name()]);

@@ -30,12 +30,13 @@ pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<PathBuf, String> {
     let name = format!("{}.json", rfc3339(unix_ms()).replace(':', "-"));
     let path = dir.join(name);
     disk::replace_atomically(&path, bytes, 0o600).map_err(|error| error.to_string())?;
-    prune(&dir).map_err(|error| failed(&error))?;
+    prune(&dir, &path).map_err(|error| failed(&error))?;
     Ok(path)
 }
 
-/// Removes the oldest: names are times, and sort as such.
-fn prune(dir: &Path) -> io::Result<()> {
+/// Removes the oldest: names are times, and sort as such. The new one stays although a clock that
+/// was set back gives it an old name.
+fn prune(dir: &Path, new: &Path) -> io::Result<()> {
     disk::sweep(dir, ".");
     let mut found: Vec<PathBuf> = Vec::new();
     for path in files::list(dir)? {
@@ -50,6 +51,7 @@ fn prune(dir: &Path) -> io::Result<()> {
     let surplus = found.len().saturating_sub(CONFIG_BACKUPS_MAX);
     found
         .iter()
+        .filter(|path| *path != new)
         .take(surplus)
         .try_for_each(|path| files::remove(path))
 }

@@ -1,6 +1,7 @@
 //! Reading and changing `mcp.json` for the commands that do: under a lock, byte-splicing,
 //! atomically, and never over a change that somebody else made meanwhile.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,8 +22,23 @@ const TRIES: usize = 3;
 
 /// The bytes of the file; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    disk::read_bounded(path, CONFIG_BYTES_MAX)
-        .map_err(|error| Failure::Failed(format!("reading {}: {}", path.display(), reason(&error))))
+    disk::read_bounded(path, CONFIG_BYTES_MAX).map_err(|error| {
+        let (path, why) = (path.display(), reason(&error));
+        Failure::Failed(format!("reading {path}: {why}; {}", advice(&error)))
+    })
+}
+
+/// What helps against it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "get read access to it, or name another file with --config"
+        }
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+            "move away what is in its place, or name another file with --config"
+        }
+        _ => "move it away, or name another file with --config",
+    }
 }
 
 /// The environment that `serve` would read the configuration in.
@@ -197,6 +213,14 @@ mod tests {
         let left = backups();
         assert_eq!(left.len(), CONFIG_BACKUPS_MAX + 1);
         assert!(left.contains(&first) && !left.contains(&first.with_file_name("1000.json")));
+        // The clock was set back: those of the future are not all that is kept.
+        for year in 9000..9000 + CONFIG_BACKUPS_MAX {
+            fs::write(first.with_file_name(format!("{year}.json")), "").unwrap();
+        }
+        let Changed::Yes { backup: Some(kept) } = add(&places, "d").unwrap() else {
+            panic!("nothing was kept");
+        };
+        assert!(kept.exists() && backups().len() == CONFIG_BACKUPS_MAX + 1);
     }
 
     #[test]
@@ -208,6 +232,25 @@ mod tests {
         add(&places, "b").unwrap();
         let text = read(&places.config_file).unwrap().unwrap();
         assert!(edit::contains(&text, &["mcpServers", "b"]).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_what_helps() {
+        let scratch = Scratch::new();
+        let directory = read(&scratch.0).unwrap_err();
+        assert!(
+            directory.line().unwrap().contains("; move away"),
+            "{directory:?}"
+        );
+        let long = scratch.0.join("long.json");
+        fs::File::create(&long)
+            .and_then(|file| file.set_len(CONFIG_BYTES_MAX as u64 + 1))
+            .unwrap();
+        let failure = read(&long).unwrap_err();
+        assert!(
+            failure.line().unwrap().ends_with("with --config"),
+            "{failure:?}"
+        );
     }
 
     #[test]

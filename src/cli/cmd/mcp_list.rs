@@ -131,7 +131,11 @@ fn one(server: &Server, entry: &Value, secrets: bool) -> Shown {
                 Some(_) | None => Vec::new(),
             };
             shown.kind = "stdio";
-            shown.command = text("command");
+            // Some write the whole command line there, which then fails to start.
+            shown.command = text("command").map(|command| match secrets {
+                true => command,
+                false => mask::arguments(&[command]).concat(),
+            });
             shown.args = if secrets {
                 args
             } else {

@@ -128,15 +128,19 @@ fn ask(places: &Places, name: Option<&str>, wait: Option<Duration>) -> Found {
 fn rows_of(found: &Found, config: &Config, name: Option<&str>) -> Vec<Row> {
     let mut rows = Vec::new();
     for instance in &found.instances {
-        let mut told = instance.servers.clone();
         let place = |name: &str| {
             config
                 .servers
                 .iter()
                 .position(|server| &*server.name == name)
         };
-        // Stable: what is not in the file any more stays last, in its own order.
-        told.sort_by_key(|server| place(&server.name).unwrap_or(usize::MAX));
+        // What is not in the file any more stays last, in its own order.
+        let place = |server: &Server| place(&server.name).unwrap_or(usize::MAX);
+        let mut told: Vec<Server> = Vec::new();
+        for server in &instance.servers {
+            let at = told.partition_point(|before| place(before) <= place(server));
+            told.insert(at, server.clone());
+        }
         for server in &config.servers {
             let wanted = name.is_none_or(|name| name == &*server.name);
             if wanted && told.iter().all(|told| told.name != *server.name) {

@@ -9,6 +9,8 @@ mod typed;
 
 pub(crate) use scripts::{SHELLS, script};
 
+use onemcp::config::apps;
+
 use super::table::{Action, COMMANDS, Command, DEFAULT, Flag, GLOBAL};
 use typed::Typed;
 
@@ -45,22 +47,6 @@ pub(crate) enum Servers {
     Enabled,
     Disabled,
 }
-
-/// The ids of applications (contract 6).
-const APPS: [&str; 12] = [
-    "claude-desktop",
-    "claude-code",
-    "cursor",
-    "vscode",
-    "gemini-cli",
-    "augment",
-    "roo-code",
-    "cline",
-    "windsurf",
-    "zed",
-    "cherry-studio",
-    "continue",
-];
 
 /// What may stand in the place of the last word; the words before it are those behind `1mcp`.
 pub(crate) fn candidates(words: &[String], world: &dyn World) -> Vec<Candidate> {
@@ -188,7 +174,7 @@ fn operands(command: &Command, typed: &Typed<'_>, world: &dyn World) -> Vec<Cand
             let server = typed.operands.first().copied().unwrap_or_default();
             world.tools(server, offered)
         }
-        "APP" => APPS.map(str::to_owned).to_vec(),
+        "APP" => apps::all().iter().map(|app| app.id.to_owned()).collect(),
         "FILE" => return vec![Candidate::Files],
         choices if choices.contains('|') => choices.split('|').map(str::to_owned).collect(),
         _ => Vec::new(),

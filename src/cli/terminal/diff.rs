@@ -260,7 +260,10 @@ fn extent(lines: &Range<usize>) -> String {
 fn push(out: &mut String, terminal: Terminal, mark: char, lines: Option<&[&str]>) {
     for line in lines.unwrap_or_default() {
         let bare = line.strip_suffix('\n').unwrap_or(line);
-        let bare = readable(bare.strip_suffix('\r').unwrap_or(bare));
+        let bare = bare.strip_suffix('\r').unwrap_or(bare);
+        // Indentation is worth seeing as it is in the file.
+        let bare: Vec<String> = bare.split('\t').map(readable).collect();
+        let bare = bare.join("\t");
         let shown = format!("{mark}{bare}");
         let shown = match mark {
             '-' => terminal.paint(Ink::Bad, &shown),
@@ -320,6 +323,11 @@ mod tests {
             plain("a\nb", "a\nb\n"),
             "@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
         );
+    }
+
+    #[test]
+    fn tabs_stay() {
+        assert_eq!(plain("a\n", "\ta\x1b\n"), "@@ -1 +1 @@\n-a\n+\ta?\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod base64;
 pub mod budget;
 pub mod few;
 pub mod frame;
+pub mod gather;
 pub mod mark;
 pub mod outbox;
 pub mod short;

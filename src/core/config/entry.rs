@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::jsonc::{Kind, Member, Value};
 use super::model::{Era, Isolation};
 use super::render;
+use crate::base::gather;
 use crate::json::span::Span;
 
 /// Every known key; `None` where the entry says nothing.
@@ -305,20 +306,23 @@ fn string_map(value: &Value) -> Read<BTreeMap<String, String>> {
 fn variables(value: &Value) -> Read<BTreeMap<String, Variable>> {
     let expected = "an object of strings, or an array of \"NAME=value\" or \"NAME\"";
     let map: BTreeMap<String, Variable> = match &value.kind {
-        Kind::Object(_) => string_map(value)?
-            .into_iter()
-            .map(|(name, text)| (name, Variable::Text(text)))
-            .collect(),
-        Kind::Array(elements) => elements
-            .iter()
-            .map(|element| {
+        Kind::Object(_) => {
+            let texts = string_map(value)?.into_iter();
+            gather::map(texts.map(|(name, text)| (name, Variable::Text(text))))
+        }
+        Kind::Array(elements) => {
+            let mut map = BTreeMap::new();
+            for element in elements {
                 let text = text_of(element, expected)?;
-                Ok(match text.split_once('=') {
-                    Some((name, text)) => (name.to_owned(), Variable::Text(text.to_owned())),
-                    None => (text.to_owned(), Variable::Copied),
-                })
-            })
-            .collect::<Read<_>>()?,
+                match text.split_once('=') {
+                    Some((name, text)) => {
+                        map.insert(name.to_owned(), Variable::Text(text.to_owned()))
+                    }
+                    None => map.insert(text.to_owned(), Variable::Copied),
+                };
+            }
+            map
+        }
         _ => return wrong(value, expected),
     };
     let bad = |name: &str| name.is_empty() || name.contains(['=', '\0']);

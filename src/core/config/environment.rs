@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::base::gather;
+
 /// Says which instances of 1mcp are above a process, so that a loop can be refused (contract 3).
 const PARENTS: &str = "ONE_MCP_PARENTS";
 
@@ -52,18 +54,19 @@ pub struct Environment {
     parent_hash: Option<String>,
 }
 
+fn of_file(dot_env: &[u8]) -> BTreeMap<String, OsString> {
+    let variables = super::dotenv::parse(dot_env).into_iter();
+    gather::map(variables.map(|(name, value)| (name, OsString::from(value))))
+}
+
 impl Environment {
     /// The process environment and the text of the `.env` beside `mcp.json` (empty if there is
     /// none).
     #[must_use]
     pub fn new(process: impl IntoIterator<Item = (OsString, OsString)>, dot_env: &[u8]) -> Self {
-        let file = super::dotenv::parse(dot_env);
         Self {
-            process: process.into_iter().collect(),
-            file: file
-                .into_iter()
-                .map(|(name, value)| (name, OsString::from(value)))
-                .collect(),
+            process: gather::map(process),
+            file: of_file(dot_env),
             tool_directories: Vec::new(),
             parent_hash: None,
         }
@@ -72,11 +75,7 @@ impl Environment {
     /// The same with another `.env`: it changed while we run, our own environment cannot.
     #[must_use]
     pub fn with_dot_env(mut self, dot_env: &[u8]) -> Self {
-        let file = super::dotenv::parse(dot_env);
-        self.file = file
-            .into_iter()
-            .map(|(name, value)| (name, OsString::from(value)))
-            .collect();
+        self.file = of_file(dot_env);
         self
     }
 
@@ -128,12 +127,9 @@ impl Environment {
     /// The whole environment of a child, sorted by name.
     #[must_use]
     pub(super) fn child(&self, inherit: &Inherit) -> Vec<(OsString, OsString)> {
-        let mut child: BTreeMap<OsString, OsString> = self
-            .process
-            .iter()
-            .filter(|(name, _)| inherit.takes(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+        let all = self.process.iter();
+        let taken = all.filter(|(name, _)| inherit.takes(name));
+        let mut child = gather::map(taken.map(|(name, value)| (name.clone(), value.clone())));
         if !inherit.is_excluded("PATH") {
             let path = self.path(child.get(OsStr::new("PATH")));
             child.insert(OsString::from("PATH"), path);

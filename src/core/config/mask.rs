@@ -25,8 +25,17 @@ pub fn arguments(args: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// One argument.
+/// One argument. One with blanks may be a whole command line (`sh -c`).
 fn argument(arg: &str) -> String {
+    let shown = whole(arg);
+    if shown == arg && arg.contains(' ') {
+        let words: Vec<String> = arg.split(' ').map(str::to_owned).collect();
+        return arguments(&words).join(" ");
+    }
+    shown
+}
+
+fn whole(arg: &str) -> String {
     match arg.split_once('=') {
         Some((name, _)) if names_secret(name) && !name.contains("://") => {
             format!("{name}={MASKED}")
@@ -74,6 +83,8 @@ fn word(text: &str) -> String {
 
 /// Whether a flag, variable or header of this name carries a secret.
 fn names_secret(name: &str) -> bool {
+    // Too short to be looked for inside of words.
+    const WHOLE: [&str; 4] = ["pat", "pass", "pwd", "pw"];
     const TELLING: [&str; 10] = [
         "key",
         "token",
@@ -84,17 +95,17 @@ fn names_secret(name: &str) -> bool {
         "credential",
         "cookie",
         "bearer",
-        "pat",
+        "passphrase",
     ];
     let name = name.to_ascii_lowercase();
     // Whole words, so that `--path` and `keyboard` stay readable; `apikey` ends in one.
     name.split(|character: char| !character.is_ascii_alphanumeric())
         .any(|part| {
-            TELLING.iter().any(|telling| {
-                part == *telling
-                    || (telling.len() > 3 && part.contains(telling))
-                    || (*telling == "key" && part.ends_with(telling))
-            })
+            WHOLE.contains(&part)
+                || TELLING.iter().any(|telling| match *telling {
+                    "key" => part.ends_with(telling),
+                    _ => part.contains(telling),
+                })
         })
 }
 
@@ -147,6 +158,10 @@ mod tests {
             (&["sk-abcdefghijklmn"], "***"),
             (&["0123456789abcdef0123456789abcdef"], "***"),
             (&["--x=0123456789abcdef0123456789abcdef"], "--x=***"),
+            (&["--pass=abc"], "--pass=***"),
+            (&["--db-pwd", "abc"], "--db-pwd ***"),
+            (&["-c", "x --n=1 --token abc"], "-c x --n=1 --token ***"),
+            (&["-c", "curl -H 'X-Key: abc'"], "-c curl -H 'X-Key:***"),
             (&["--use-token", "--verbose"], "--use-token --verbose"),
             (&["https://u:p@h/x?key=1"], "https://***@h/x?***"),
             (&["--url=https://h/mcp?k=v"], "--url=https://h/mcp?***"),
@@ -164,6 +179,8 @@ mod tests {
             "/home/user/projects/2026",
             "--path=/data",
             "--keyboard=us",
+            "--bypass=us",
+            "echo two words",
             "--port=8080",
             "C:\\x",
             "2026-07-28",

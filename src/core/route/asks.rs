@@ -2,10 +2,10 @@
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::gather;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
@@ -326,13 +326,10 @@ impl Hall {
             .clients
             .get(&client)
             .map(|client| client.calls.as_slice());
-        let streams: BTreeSet<At> = calls
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|call| self.calls.get(*call)?.caller())
-            .map(|caller| caller.at)
-            .filter(|other| *other != at)
-            .collect();
+        let callers = calls.unwrap_or_default().iter();
+        let callers = callers.filter_map(|call| self.calls.get(*call)?.caller());
+        let streams = callers.map(|caller| caller.at);
+        let streams = gather::set(streams.filter(|other| *other != at));
         let put = streams
             .into_iter()
             .any(|at| desk.clients.ask(desk.cx, client, at, message));

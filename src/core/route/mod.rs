@@ -238,6 +238,11 @@ impl Hall {
     /// We leave: what waits is answered now, nothing is started any more.
     pub fn shut(&mut self, desk: &mut Desk<'_, '_>) {
         self.running = Running::Over;
+        // Calls end one by one now: who is left last is not who a held question is for.
+        self.held.clear();
+        for session in self.pools.values_mut() {
+            session.holding = false;
+        }
         for key in self.pools.keys().copied().collect::<Vec<_>>() {
             self.refuse_parked(desk, key);
             let calls = self.calls.of_pool(key);

@@ -153,7 +153,8 @@ fn advice(cause: &io::Error) -> &'static str {
         Some(libc::ENOSPC | libc::EDQUOT) => "free some disk space and try again",
         Some(libc::EFBIG) => "raise the limit on file sizes (ulimit -f) and try again",
         Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (ulimit -n)",
-        Some(libc::ENOENT | libc::ENOTDIR) => "make its directory first",
+        Some(libc::ENOENT) => "make its directory first",
+        Some(libc::ENOTDIR) => "a file is in the place of its directory: move that away",
         Some(libc::ENAMETOOLONG) => "choose a shorter name",
         _ => "try again, and check the disk if it happens again",
     }

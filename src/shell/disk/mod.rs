@@ -14,6 +14,7 @@ mod replace;
 pub(crate) mod tests;
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use onemcp::limits::SYMLINKS_MAX;
@@ -92,6 +93,12 @@ fn stem_of_temporary(name: &str) -> Option<&str> {
 
 /// Reads a file of at most `bytes_max`; `None` if it does not exist.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    // Opening a named pipe would wait for a writer, for ever if need be. One behind a link may be
+    // read: `--config <(command)` is such a one, and its writer is there.
+    if files::stat_link(path).is_ok_and(|found| found.file_type().is_fifo()) {
+        let text = "it is a pipe and not a file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     let file = match files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -189,6 +189,16 @@ fn reading_is_bounded() {
 }
 
 #[test]
+fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+    let dir = TempDir::new();
+    let path = dir.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let error = read_bounded(&path, 3).unwrap_err();
+    assert_eq!(error.to_string(), "it is a pipe and not a file");
+}
+
+#[test]
 fn failed_names_what_was_done_to_which_file_and_why() {
     let path = Path::new("/nowhere/at/all");
     let error = replace_atomically(path, b"", 0o600).unwrap_err();

@@ -48,8 +48,8 @@ pub(crate) fn one(home: &Dir, args: &[&str]) -> Ended {
 /// The same with a rehearsed failure of a file operation.
 #[track_caller]
 pub(crate) fn failing(home: &Dir, at: &str, args: &[&str]) -> Ended {
-    let mut command = command(home.path(), args);
-    run(command.current_dir(home.path()).env("ONE_MCP_FAIL_AT", at))
+    let mut command = program::failing(home.path(), at, args);
+    run(command.current_dir(home.path()))
 }
 
 /// Starts what the file says, as the application does, with an environment of HOME and PATH.

@@ -38,6 +38,14 @@ pub(crate) fn command(home: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// The same with a rehearsed failure of a file operation. Only what cargo builds with the tests
+/// can rehearse one, so this is never the binary that `ONE_MCP_BIN` names.
+pub(crate) fn failing(home: &Path, at: &str, args: &[&str]) -> Command {
+    let mut command = other(env!("CARGO_BIN_EXE_1mcp"), home, args);
+    command.env("ONE_MCP_FAIL_AT", at);
+    command
+}
+
 /// Any other program in the same environment.
 pub(crate) fn other(program: &str, home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);

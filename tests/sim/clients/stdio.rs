@@ -140,6 +140,7 @@ impl Stdio {
 
     /// Wants more of one server than it may.
     pub(crate) fn rush(&mut self, cx: &mut Cx<'_>, server: &str) {
+        self.talk.regrets = cx.rng.chance(500);
         for _ in 0..CALLS_PER_CLIENT_MAX + 20 {
             let one = self.talk.echo(cx, server);
             self.say(cx, &one.body);

@@ -60,6 +60,8 @@ pub(crate) struct Talk {
     /// Cursors to go on with, by method.
     pub(crate) cursors: Vec<(&'static str, String)>,
     pub(crate) subscribed: BTreeSet<String>,
+    /// It wanted much at once, and wants most of it no more.
+    pub(crate) regrets: bool,
     /// Said `notifications/initialized`.
     pub(crate) initialized: bool,
 }
@@ -92,6 +94,7 @@ impl Talk {
             uris: Vec::new(),
             cursors: Vec::new(),
             subscribed: BTreeSet::new(),
+            regrets: false,
             initialized: false,
         }
     }
@@ -185,7 +188,8 @@ impl Talk {
     /// Requests that are to be cancelled: one, or nearly all if they are many.
     pub(crate) fn cancel_some(&mut self, cx: &mut Cx<'_>) -> Vec<(String, String)> {
         let mut some: Vec<_> = self.cancel(cx).into_iter().collect();
-        if !some.is_empty() && self.open.len() > GHOSTS_PER_POOL_MAX {
+        let many = self.open.len() > GHOSTS_PER_POOL_MAX;
+        if many && (!some.is_empty() || std::mem::take(&mut self.regrets)) {
             let more = std::iter::from_fn(|| self.cancel_one(cx));
             some.extend(more.take(2 * GHOSTS_PER_POOL_MAX));
         }

@@ -60,6 +60,11 @@ impl Web {
 
     /// Wants more of one server than it may.
     pub(crate) fn rush(&mut self, cx: &mut Cx<'_>, server: &str) {
+        self.talk.regrets = cx.rng.chance(500);
+        if self.talk.regrets {
+            // As soon as all of it has reached the server.
+            self.next_act = cx.now.0 + 1;
+        }
         let size = if self.batches() { 80 } else { 1 };
         let mut left = CALLS_PER_CLIENT_MAX + 20;
         while left > 0 {

@@ -149,11 +149,16 @@ impl Process {
         match step {
             Step::Log | Step::Ask if late => {}
             Step::Progress if cx.hit(Fault::Gush) => {
-                for _ in 0..REPLAY_EVENTS_PER_STREAM_MAX + 10 {
-                    self.tell_progress(cx, id);
+                // Sometimes more than waits for a client that does not read.
+                let count = REPLAY_EVENTS_PER_STREAM_MAX + 10;
+                let pad = cx
+                    .rng
+                    .pick(&[0, 2 * CLIENT_OUTBOX_BYTES_SOFT / count as usize]);
+                for _ in 0..count {
+                    self.tell_progress(cx, id, pad);
                 }
             }
-            Step::Progress => self.tell_progress(cx, id),
+            Step::Progress => self.tell_progress(cx, id, 0),
             Step::Log => self.tell_log(cx, id),
             Step::Ask if cx.hit(Fault::AskFlood) => self.ask_much(cx),
             Step::Ask => self.ask_about(cx, id),
@@ -165,7 +170,7 @@ impl Process {
         }
     }
 
-    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: u64) {
+    fn tell_progress(&mut self, cx: &mut Cx<'_>, id: u64, pad: usize) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
@@ -174,9 +179,10 @@ impl Process {
         };
         job.progress += 1;
         let line = format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{},"message":{}}}}}"#,
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{},"message":{},"sim/pad":"{}"}}}}"#,
             job.progress,
             quote(&cx.model.marker(call)),
+            "x".repeat(pad),
         );
         self.say(cx, &line);
     }

@@ -17,7 +17,7 @@ use crate::cli::check::{self, Checked};
 use crate::cli::cmd::config_file;
 use crate::cli::failure::Failure;
 use crate::cli::places::{self, Places};
-use crate::cli::terminal::{Progress, can_ask, confirm};
+use crate::cli::terminal::Progress;
 use crate::cli::{out, variable};
 
 /// How long a server may take to answer. Short of a first download, but nobody waits longer for
@@ -154,7 +154,7 @@ impl Session {
         let is_done = plans.iter().all(|(_, plan)| plan.already_consolidated);
         let mut checked = Vec::new();
         if !is_done || self.options.force {
-            self.ask_if_running(app)?;
+            running::ask(app, self.options.yes, "Change")?;
         }
         if !is_done && !self.options.force {
             checked = self.check(&plans)?;
@@ -220,25 +220,6 @@ impl Session {
             report.file(File::new(wanted.app, path, What::WouldDo(changes), plan));
         }
         Ok(())
-    }
-
-    /// On a terminal it is asked, elsewhere said.
-    fn ask_if_running(&self, app: &App) -> Result<(), Failure> {
-        let Some(pid) = running::process(app.processes) else {
-            return Ok(());
-        };
-        let title = app.title;
-        let text = format!("{title} is running (process {pid}) and may undo what is changed now");
-        if self.options.yes || !can_ask() {
-            out::note(&format!("{text}; quit it completely before the next start"));
-            return Ok(());
-        }
-        let question = format!("{text}: quit it first. Change its file all the same?");
-        if confirm(&question, "--yes")? {
-            return Ok(());
-        }
-        let text = format!("nothing was changed: quit {title} and run the command again");
-        Err(Failure::Failed(text))
     }
 
     /// Starts the servers that are to be imported. What does not work is worth a warning, and

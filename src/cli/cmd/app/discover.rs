@@ -29,7 +29,7 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
         if let Says::Unreadable(why) = &seen.says {
             out::note(&readable(why));
         }
-        if let Some(why) = &seen.vanished {
+        if let Some(why) = seen.fault() {
             out::note(&readable(&format!("{}: {why}", seen.path)));
         }
     }
@@ -51,7 +51,7 @@ pub(super) fn table(seen: &[Seen]) -> Table {
     let mut table = Table::new(&["APP", "STATE", "SERVERS", "FILE"]);
     for seen in seen {
         let ink = match seen.says.word() {
-            _ if seen.vanished.is_some() => Ink::Warn,
+            _ if seen.fault().is_some() => Ink::Warn,
             "consolidated" => Ink::Good,
             "unreadable" => Ink::Bad,
             _ => Ink::Dim,

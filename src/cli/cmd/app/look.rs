@@ -1,5 +1,7 @@
 //! What the files of applications say, without changing anything: for `discover` and `status`.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use onemcp::config::apps::{
@@ -22,6 +24,8 @@ pub(super) struct Seen {
     pub(super) says: Says,
     /// Our entry was put there and is gone.
     pub(super) vanished: Option<String>,
+    /// Our entry is there and starts nothing.
+    pub(super) broken: Option<String>,
 }
 
 /// What it says.
@@ -88,6 +92,7 @@ pub(super) fn at(app: &'static App, around: &Surroundings, places: &Places) -> V
             continue;
         }
         let vanished = vanished(app, place, &says, places);
+        let broken = broken(app, &says);
         seen.push(Seen {
             app,
             path: place.path.display().to_string(),
@@ -95,9 +100,38 @@ pub(super) fn at(app: &'static App, around: &Surroundings, places: &Places) -> V
             variant: place.candidate.variant,
             says,
             vanished,
+            broken,
         });
     }
     seen
+}
+
+/// The application starts a binary that was moved or removed since: it only says that 1mcp does
+/// not start.
+fn broken(app: &App, says: &Says) -> Option<String> {
+    let Says::Servers(servers, _) = says else {
+        return None;
+    };
+    let mut programs = servers.iter().filter_map(|it| it.own_program.as_deref());
+    let gone = programs.find(|program| is_gone(Path::new(program)))?;
+    Some(format!(
+        "its entry starts {gone}, which is not there any more; 1mcp app consolidate {} puts the \
+         path of this 1mcp in its place (quit {} before)",
+        app.id, app.title
+    ))
+}
+
+/// A name without a directory is looked up by the application, in a PATH that is not ours.
+fn is_gone(program: &Path) -> bool {
+    program.is_absolute()
+        && matches!(fs::metadata(program), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+impl Seen {
+    /// What is wrong with an entry that was put there once.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.vanished.as_deref().or(self.broken.as_deref())
+    }
 }
 
 fn says(app: &App, place: &Place, around: &Surroundings) -> Says {
@@ -177,6 +211,7 @@ pub(super) fn entry(seen: &Seen) -> Value {
             Says::Missing | Says::Servers(..) => None,
         },
         "vanished": seen.vanished,
+        "broken": seen.broken,
     })
 }
 

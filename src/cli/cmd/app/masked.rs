@@ -7,13 +7,10 @@ use onemcp::config::mask;
 
 /// Hides the secrets. What is no JSON is not shown at all.
 pub(super) fn text(text: &[u8]) -> Vec<u8> {
-    let Ok(root) = jsonc::parse(text, Dialect::Relaxed) else {
-        let blank = text.iter().all(u8::is_ascii_whitespace);
-        return if blank {
-            text.to_vec()
-        } else {
-            b"(not JSON, so it is not shown)\n".to_vec()
-        };
+    let root = match jsonc::parse(text, Dialect::Relaxed) {
+        Ok(root) => root,
+        Err(error) if error.why == jsonc::Why::Empty => return comments(text),
+        Err(_) => return b"(not JSON, so it is not shown)\n".to_vec(),
     };
     let mut hidden = Vec::new();
     find(&root, "", false, &mut hidden);
@@ -26,7 +23,78 @@ pub(super) fn text(text: &[u8]) -> Vec<u8> {
         at = range.end;
     }
     shown.extend_from_slice(text.get(at..).unwrap_or_default());
+    comments(&shown)
+}
+
+/// The same in comments: servers that somebody switched off have their keys still.
+fn comments(text: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(&byte) = rest.first() {
+        let (length, is_comment) = match (byte, rest.get(1)) {
+            (b'"', _) => (string_length(rest), false),
+            (b'/', Some(b'/')) => (find_in(rest, b"\n", 0), true),
+            (b'/', Some(b'*')) => (find_in(rest, b"*/", 2), true),
+            _ => (1, false),
+        };
+        let (piece, later) = rest.split_at(length.min(rest.len()));
+        match std::str::from_utf8(piece) {
+            Ok(comment) if is_comment => shown.extend_from_slice(prose(comment).as_bytes()),
+            _ => shown.extend_from_slice(piece),
+        }
+        rest = later;
+    }
     shown
+}
+
+/// How long the string is that the text begins with.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let is_end = |byte: &u8| {
+        let is_end = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        is_end
+    };
+    let inside = text.get(1..).unwrap_or_default();
+    inside
+        .iter()
+        .position(is_end)
+        .map_or(text.len(), |at| at + 2)
+}
+
+/// Where it stands first; the end if it stands nowhere.
+fn find_in(text: &[u8], wanted: &[u8], from: usize) -> usize {
+    let mut windows = text.windows(wanted.len()).skip(from);
+    windows
+        .position(|window| window == wanted)
+        .map_or(text.len(), |at| at + from)
+}
+
+/// A comment: of what stands in quotes only keys stay, other words as arguments do.
+fn prose(comment: &str) -> String {
+    let mut shown = String::with_capacity(comment.len());
+    let mut pieces = comment.split('"').peekable();
+    let mut quoted = false;
+    while let Some(piece) = pieces.next() {
+        match (quoted, pieces.peek()) {
+            (true, Some(after)) if after.trim_start().starts_with(':') => shown.push_str(piece),
+            (true, Some(_)) => shown.push_str(mask::MASKED),
+            (true, None) | (false, _) => {
+                let lines: Vec<String> = piece.split('\n').map(mask_words).collect();
+                shown.push_str(&lines.join("\n"));
+            }
+        }
+        quoted = !quoted;
+        if pieces.peek().is_some() {
+            shown.push('"');
+        }
+    }
+    shown
+}
+
+fn mask_words(line: &str) -> String {
+    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    mask::arguments(&words).join(" ")
 }
 
 /// Collects strings that are shown as something else, in their order. `all`: everything below is a
@@ -123,6 +191,20 @@ mod tests {
             ),
             (r#"{"command": "npx"}"#, r#"{"command": "npx"}"#),
             ("", ""),
+        ] {
+            assert_eq!(shown(json), expected);
+        }
+        for (json, expected) in [
+            (
+                "// \"K\": \"a\", [\"--x\"]\n{} // don't --token a",
+                "// \"K\": \"***\", [\"***\"]\n{} // don't --token ***",
+            ),
+            (
+                "{/* A_KEY=a */ \"// b\\\" c\": 1 /* \"a\"\n\"b\": */}",
+                "{/* A_KEY=*** */ \"// b\\\" c\": 1 /* \"***\"\n\"b\": */}",
+            ),
+            ("// ghp_0123456789abcdef", "// ***"),
+            ("/* hello\r\nworld */\n", "/* hello\r\nworld */\n"),
         ] {
             assert_eq!(shown(json), expected);
         }

@@ -131,7 +131,11 @@ impl Report {
         };
         put(text, &terminal.paint(Ink::Bold, &line));
         for (name, what) in self.servers_of(file) {
-            put(text, &format!("  {}: {}", readable(&name), readable(&what)));
+            let name = match &*name {
+                "" => "\"\"".to_owned(),
+                name => readable(name),
+            };
+            put(text, &format!("  {name}: {}", readable(&what)));
         }
         if let What::WouldDo(changes) = &file.what {
             for change in changes {

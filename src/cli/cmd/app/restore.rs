@@ -13,7 +13,7 @@ use crate::cli::backups::{Backup, Found, Keep, Operation, Store, apps as apps_wi
 use crate::cli::cmd::config_file;
 use crate::cli::failure::Failure;
 use crate::cli::places::{self, Places};
-use crate::cli::terminal::{self, Ink, Terminal, can_ask, confirm, readable};
+use crate::cli::terminal::{self, Ink, Terminal, readable};
 use crate::cli::{out, variable};
 
 /// Runs it.
@@ -156,9 +156,20 @@ impl Session {
         json: bool,
         done: &mut Vec<Restored>,
     ) -> Result<(), Failure> {
+        let around = which::surroundings()?;
         // All of them are read first: half a restore is worse than none.
         let mut texts = Vec::new();
         for backup in backups {
+            let path = &backup.meta.path;
+            // A backup says itself where it belongs, and it may come from somebody else.
+            if !which::can_be_of(app, &around, Path::new(path)) {
+                return Err(Failure::Failed(format!(
+                    "the backup {} is for {path}, which is no file of {}; nothing was changed. If \
+                     it belongs there, copy it by hand",
+                    backup.name(),
+                    app.id
+                )));
+            }
             let bytes = backup.bytes().map_err(|why| {
                 Failure::Failed(format!(
                     "the backup {} cannot be used: {why}; nothing was changed. Take another one: \
@@ -171,7 +182,7 @@ impl Session {
             texts.push(backup.meta.existed.then_some(bytes));
         }
         if !self.dry_run {
-            self.ask_if_running(app)?;
+            running::ask(app, self.yes, "Restore")?;
         }
         let mut batch = None;
         for (backup, text) in backups.iter().zip(texts) {
@@ -184,24 +195,6 @@ impl Session {
             });
         }
         Ok(())
-    }
-
-    fn ask_if_running(&self, app: &App) -> Result<(), Failure> {
-        let Some(pid) = running::process(app.processes) else {
-            return Ok(());
-        };
-        let title = app.title;
-        let text = format!("{title} is running (process {pid}) and may undo what is changed now");
-        if self.yes || !can_ask() {
-            out::note(&format!("{text}; quit it completely before the next start"));
-            return Ok(());
-        }
-        let question = format!("{text}: quit it first. Restore its file all the same?");
-        if confirm(&question, "--yes")? {
-            return Ok(());
-        }
-        let text = format!("nothing was changed: quit {title} and run the command again");
-        Err(Failure::Failed(text))
     }
 
     /// Restores one file; what was done, and what undoes it.
@@ -408,6 +401,7 @@ fn note_edits(backup: &Backup, kept: &Backup) {
     if let Some(result) = &backup.meta.result_sha256
         && backup.meta.operation == Operation::Consolidate
         && *result != kept.meta.sha256
+        && kept.meta.existed
     {
         out::note(&format!(
             "{} was changed after it was consolidated; those changes are in {}",

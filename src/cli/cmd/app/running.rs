@@ -4,14 +4,40 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use onemcp::config::apps::App;
+
+use crate::cli::failure::Failure;
+use crate::cli::out;
+use crate::cli::terminal::{can_ask, confirm};
+
 /// Processes that are looked at.
 const PROCESSES_MAX: usize = 100_000;
 /// As much as the kernel keeps of a name in `comm`.
 const COMM_BYTES: usize = 15;
 
+/// If the application runs: on a terminal asks whether to do `what` to its file all the same,
+/// elsewhere says so.
+pub(super) fn ask(app: &App, yes: bool, what: &str) -> Result<(), Failure> {
+    let Some(pid) = process(app.processes) else {
+        return Ok(());
+    };
+    let title = app.title;
+    let text = format!("{title} is running (process {pid}) and may undo what is changed now");
+    if yes || !can_ask() {
+        out::note(&format!("{text}; quit it completely before the next start"));
+        return Ok(());
+    }
+    let question = format!("{text}: quit it first. {what} its file all the same?");
+    if confirm(&question, "--yes")? {
+        return Ok(());
+    }
+    let text = format!("nothing was changed: quit {title} and run the command again");
+    Err(Failure::Failed(text))
+}
+
 /// The id of a process of one of these names that is ours; `None` if there is none, or where there
 /// is no process list.
-pub(super) fn process(names: &[&str]) -> Option<u32> {
+fn process(names: &[&str]) -> Option<u32> {
     if names.is_empty() {
         return None;
     }

@@ -67,7 +67,7 @@ fn print(seen: &[Seen], instructions: Option<&str>) -> Result<(), Failure> {
         if let Says::Unreadable(why) = &seen.says {
             out::note(&readable(why));
         }
-        if let Some(why) = &seen.vanished {
+        if let Some(why) = seen.fault() {
             out::note(&readable(&format!("{}: {why}", seen.path)));
         }
         if let (Says::Servers(servers, _), "consolidated") = (&seen.says, seen.says.word()) {

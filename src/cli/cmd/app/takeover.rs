@@ -161,7 +161,10 @@ impl Job<'_> {
                 self.keep_instead(&mut backup, &present, batch, &plan)?;
             }
             if plan.mcp_text != mcp {
-                plan = self.import(&text)?;
+                // `app status` takes a backup for the sign of a change that was made.
+                plan = self
+                    .import(&text)
+                    .inspect_err(|_| self.drop_backup(backup.take()))?;
                 let before = imported.len();
                 add(&mut imported, &plan.imported);
                 plan.imported.clone_from(&imported);
@@ -194,12 +197,16 @@ impl Job<'_> {
         plan: &Plan,
     ) -> Result<(), Failure> {
         let new = self.keep(present, Operation::Consolidate, batch, Some(plan))?;
-        if let Some(old) = backup.replace(new) {
-            // It is one backup too many, and as such harmless.
+        self.drop_backup(backup.replace(new));
+        Ok(())
+    }
+
+    /// If it cannot be removed, it is one backup too many, and as such harmless.
+    fn drop_backup(&self, backup: Option<Backup>) {
+        if let Some(old) = backup {
             let store = Store::of(&self.places.config_dir, self.app.id);
             let _left = store.remove(&old);
         }
-        Ok(())
     }
 
     /// Writes `mcp.json`, from what it says under its lock.

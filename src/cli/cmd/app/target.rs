@@ -141,7 +141,7 @@ fn advice(path: &Path, error: &io::Error) -> String {
             format!("; ls -la {place} shows whose they are{BY_HAND}")
         }
         io::ErrorKind::ReadOnlyFilesystem => BY_HAND.to_owned(),
-        _ => "; then run the command again".to_owned(),
+        _ => "; when that is solved, run the command again".to_owned(),
     }
 }
 

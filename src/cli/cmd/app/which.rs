@@ -111,6 +111,35 @@ pub(super) fn places(app: &App, around: &Surroundings) -> Vec<Place> {
     places
 }
 
+/// Whether a file of this path can be one of the application's, be it there or not. A project may
+/// be anywhere, so of its files only the end counts.
+pub(super) fn can_be_of(app: &App, around: &Surroundings, path: &Path) -> bool {
+    let is_plain =
+        path.is_absolute() && !path.components().any(|part| part == Component::ParentDir);
+    is_plain
+        && app.candidates(around).iter().any(|candidate| {
+            let project = around.project.as_deref();
+            match project.and_then(|project| candidate.path.strip_prefix(project).ok()) {
+                Some(end) if candidate.level == Level::Project => path.ends_with(end),
+                _ => fits(&candidate.path, path),
+            }
+        })
+}
+
+fn fits(pattern: &Path, path: &Path) -> bool {
+    let text = |part: Component<'_>| part.as_os_str().to_string_lossy().into_owned();
+    let mut patterns = pattern.components();
+    let mut parts = path.components();
+    loop {
+        match (patterns.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(part))
+                if pattern == part || apps::component_matches(&text(pattern), &text(part)) => {}
+            _ => return false,
+        }
+    }
+}
+
 /// As [`expand`], but a path without `*` is itself, be it there or not; and where only directories
 /// hold a `*`, the file in them need not be there.
 fn expand_file(path: &Path) -> Vec<PathBuf> {
@@ -169,6 +198,44 @@ fn has_star(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::shell::disk::tests::TempDir;
+
+    #[test]
+    fn contract_6_only_the_applications_own_files_are_its_files() {
+        let around = Surroundings {
+            platform: Platform::Linux,
+            home: "/h".into(),
+            config_home: "/h/.config".into(),
+            app_data: "/h/a".into(),
+            local_app_data: "/h/l".into(),
+            project: Some("/p".into()),
+        };
+        for (id, path, expected) in [
+            ("cursor", "/h/.cursor/mcp.json", true),
+            ("cursor", "/p/.cursor/mcp.json", true),
+            ("cursor", "/another/project/.cursor/mcp.json", true),
+            ("cursor", "/h/../etc/.cursor/mcp.json", false),
+            ("cursor", ".cursor/mcp.json", false),
+            ("cursor", "/etc/passwd", false),
+            (
+                "vscode",
+                "/h/.config/Code/User/profiles/-1a2b/mcp.json",
+                true,
+            ),
+            (
+                "vscode",
+                "/h/.config/Code/User/profiles/-1a2b/x/mcp.json",
+                false,
+            ),
+            ("claude-desktop", "/h/.cursor/mcp.json", false),
+        ] {
+            let app = find(id).unwrap();
+            assert_eq!(
+                can_be_of(app, &around, Path::new(path)),
+                expected,
+                "{id} {path}"
+            );
+        }
+    }
 
     #[test]
     fn contract_6_a_star_is_what_is_there() {

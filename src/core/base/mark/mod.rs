@@ -7,7 +7,7 @@
 //! simulator and the fuzz targets are built with. Never decides anything.
 //!
 //! Three things must be so, and each is checked: every mark stands in the core, every mark without
-//! an excuse is hit by `make sim`, and every excused one by a test that says [`must_hit`].
+//! an excuse is hit by `make sim`, and every excused one by a test that says `must_hit`.
 
 mod list;
 

@@ -48,6 +48,8 @@ pub(super) enum How {
     Manual(fn(&OwnEntry) -> String),
 }
 
+/// What is particular about an application whose file is edited; begins as
+/// [`Automatic::usual`], so that each application's own file says only in what it deviates.
 #[derive(Debug)]
 pub(super) struct Automatic {
     /// Its files, best first.
@@ -83,6 +85,12 @@ pub struct File {
     pub(super) is_array: bool,
 }
 
+/// Most applications' servers are the object `mcpServers`.
+pub(super) static MCP_SERVERS: File = File {
+    ways: &[&["mcpServers"]],
+    is_array: false,
+};
+
 static APPS: [App; 12] = [
     claude_desktop::APP,
     claude_code::APP,
@@ -112,7 +120,53 @@ pub fn find(id: &str) -> Option<&'static App> {
         .find(|app| app.id == id || app.aliases.contains(&id))
 }
 
+impl Automatic {
+    /// An application of no particular taste: our entry is a program with its arguments, or a URL
+    /// with its type, and nothing else in the file matters.
+    pub(super) const fn usual(
+        files: fn(&Surroundings) -> Vec<Candidate>,
+        carry: fn(&mut Draft<'_>) -> Step,
+    ) -> Self {
+        Self {
+            files,
+            carry,
+            own_command: plain_command,
+            own_url: OwnUrl::Entry(typed_url),
+            lets_run: all_run,
+            notes: no_notes,
+        }
+    }
+}
+
 impl App {
+    /// An application whose file is edited, so far without other ids and processes.
+    pub(super) const fn automatic(id: &'static str, title: &'static str, how: Automatic) -> Self {
+        Self {
+            id,
+            title,
+            aliases: &[],
+            kind: Kind::Automatic,
+            processes: &[],
+            how: How::Automatic(how),
+        }
+    }
+
+    /// An application that only its user can tell, with what to enter where.
+    pub(super) const fn manual(
+        id: &'static str,
+        title: &'static str,
+        instructions: fn(&OwnEntry) -> String,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            aliases: &[],
+            kind: Kind::Manual,
+            processes: &[],
+            how: How::Manual(instructions),
+        }
+    }
+
     /// The files it may have, best first. Paths in which a component holds `*` are for the caller
     /// to list. None for an application of [`Kind::Manual`].
     #[must_use]
@@ -178,20 +232,21 @@ impl App {
     }
 }
 
-/// Our entry as most applications want it.
-pub(super) fn plain_command(command: &str, args: &[String]) -> Json {
+fn plain_command(command: &str, args: &[String]) -> Json {
     Json::object([
         ("command", Json::string(command)),
         ("args", Json::strings(args)),
     ])
 }
 
-/// For applications whose file says nothing about which servers may run.
-pub(super) const fn all_run(_file: &Json, _name: &str) -> bool {
+fn typed_url(url: &str) -> Json {
+    Json::object([("type", Json::string("http")), ("url", Json::string(url))])
+}
+
+const fn all_run(_file: &Json, _name: &str) -> bool {
     true
 }
 
-/// For applications whose file holds nothing else that matters here.
-pub(super) const fn no_notes(_file: &Json) -> Option<String> {
+const fn no_notes(_file: &Json) -> Option<String> {
     None
 }

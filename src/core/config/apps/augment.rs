@@ -4,27 +4,16 @@
 //! `command` with blanks and no `args` is a whole command line for a shell, which we do not start.
 //! Its servers inherit the environment of the editor or of the shell, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, File, MCP_SERVERS};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings, extension_homes};
 use super::texts;
-use super::tree::Json;
 use super::vscode;
 
 pub(super) const APP: App = App {
-    id: "augment",
-    title: "Augment",
     aliases: &["augment-code", "auggie"],
-    kind: Kind::Automatic,
     processes: vscode::PROCESSES,
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
+    ..App::automatic("augment", "Augment", Automatic::usual(files, carry))
 };
 
 static EDITOR_FILE: File = File {
@@ -36,11 +25,6 @@ static EDITOR_FILE: File = File {
     is_array: true,
 };
 
-static OWN_FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
-};
-
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let mut files: Vec<Candidate> = extension_homes(around)
         .map(|(user, edition)| {
@@ -50,7 +34,7 @@ fn files(around: &Surroundings) -> Vec<Candidate> {
         })
         .collect();
     let home = around.home.join(".augment");
-    let own = Candidate::user(home.join("settings.json"), home, &OWN_FILE);
+    let own = Candidate::user(home.join("settings.json"), home, &MCP_SERVERS);
     files.push(own.of("command line"));
     files
 }
@@ -66,8 +50,4 @@ fn carry(draft: &mut Draft<'_>) -> Step {
     draft.texts(&|text| Ok(texts::literal(text)))?;
     draft.inherit();
     Ok(())
-}
-
-fn own_url(url: &str) -> Json {
-    Json::object([("type", Json::string("http")), ("url", Json::string(url))])
 }

@@ -1,16 +1,12 @@
 //! Cherry Studio. Keeps its servers in a database of its own, so nothing reads here: its user
 //! enters 1mcp by hand.
 
-use super::app::{App, How, Kind};
+use super::app::App;
 use super::plan::OwnEntry;
 
 pub(super) const APP: App = App {
-    id: "cherry-studio",
-    title: "Cherry Studio",
     aliases: &["cherry"],
-    kind: Kind::Manual,
-    processes: &[],
-    how: How::Manual(instructions),
+    ..App::manual("cherry-studio", "Cherry Studio", instructions)
 };
 
 fn instructions(own: &OwnEntry) -> String {

@@ -4,7 +4,7 @@
 //! milliseconds and for calls only. Its servers inherit its whole environment, usually that of a
 //! shell with keys and paths, so ours do. A project's servers start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, plain_command};
+use super::app::{App, Automatic, MCP_SERVERS};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts::{self, Text};
@@ -12,32 +12,27 @@ use super::tree::Json;
 use crate::config::substitute::is_name;
 
 pub(super) const APP: App = App {
-    id: "claude-code",
-    title: "Claude Code",
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: &["claude"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "claude-code",
+        "Claude Code",
+        Automatic {
+            notes,
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let home = around.home.join(".claude.json");
-    let mut files = vec![Candidate::user(home, around.home.join(".claude"), &FILE)];
+    let mut files = vec![Candidate::user(
+        home,
+        around.home.join(".claude"),
+        &MCP_SERVERS,
+    )];
     if let Some(project) = &around.project {
         let file = project.join(".mcp.json");
-        files.push(Candidate::project(file.clone(), file, &FILE));
+        files.push(Candidate::project(file.clone(), file, &MCP_SERVERS));
     }
     files
 }
@@ -86,8 +81,4 @@ fn notes(file: &Json) -> Option<String> {
             with_servers.join(", ")
         )
     })
-}
-
-fn own_url(url: &str) -> Json {
-    Json::object([("type", Json::string("http")), ("url", Json::string(url))])
 }

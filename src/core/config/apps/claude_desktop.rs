@@ -4,38 +4,29 @@
 //! `disabled` nor tool lists nor timeouts, and no servers by URL: those are entered in its
 //! connector dialog. While it runs it writes its file from memory.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, MCP_SERVERS, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Platform, Surroundings};
 use super::texts;
 
 pub(super) const APP: App = App {
-    id: "claude-desktop",
-    title: "Claude Desktop",
     // Not "claude": that could be the other one.
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: &["Claude", "claude-desktop"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::ByHand(connector),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "claude-desktop",
+        "Claude Desktop",
+        Automatic {
+            own_url: OwnUrl::ByHand(connector),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 const NAME: &str = "claude_desktop_config.json";
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let usual = around.config("Claude");
-    let mut files = vec![Candidate::user(usual.join(NAME), usual, &FILE)];
+    let mut files = vec![Candidate::user(usual.join(NAME), usual, &MCP_SERVERS)];
     if around.platform == Platform::Windows {
         // The packaged edition has a roaming directory of its own.
         let packaged = around
@@ -45,7 +36,7 @@ fn files(around: &Surroundings) -> Vec<Candidate> {
             .join("LocalCache")
             .join("Roaming")
             .join("Claude");
-        let file = Candidate::user(packaged.join(NAME), packaged, &FILE);
+        let file = Candidate::user(packaged.join(NAME), packaged, &MCP_SERVERS);
         files.push(file.of("Windows Store").may_not_create());
     }
     files

@@ -4,42 +4,27 @@
 //! `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get without being
 //! told.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
-use super::places::{Candidate, Surroundings, extension_homes};
+use super::places::{Candidate, Surroundings, extension_settings};
 use super::texts;
 use super::tree::Json;
 use super::vscode;
 
 pub(super) const APP: App = App {
-    id: "cline",
-    title: "Cline",
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: vscode::PROCESSES,
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "cline",
+        "Cline",
+        Automatic {
+            own_url: OwnUrl::Entry(own_url),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
-    extension_homes(around)
-        .map(|(user, edition)| {
-            let storage = user.join("globalStorage").join("saoudrizwan.claude-dev");
-            let path = storage.join("settings").join("cline_mcp_settings.json");
-            Candidate::user(path, storage, &FILE).of(edition)
-        })
-        .collect()
+    extension_settings(around, "saoudrizwan.claude-dev", "cline_mcp_settings.json")
 }
 
 fn carry(draft: &mut Draft<'_>) -> Step {

@@ -6,6 +6,7 @@ use super::plan::{Kept, OwnEntry, Plan, Refusal, Request};
 use super::rewrite;
 use super::servers::{self, Fate};
 use super::tree::Json;
+use crate::limits::SERVERS_MAX;
 
 /// Plans how 1mcp takes the servers of a file over. Both new texts were read back and are what
 /// was meant; outside the servers, every byte of the application's file is the old one.
@@ -18,6 +19,10 @@ pub fn consolidate(app: &App, file: &File, request: &Request<'_>) -> Result<Plan
     };
     let own = request.own.map(|own| own_entry(how, own)).transpose()?;
     let servers = servers::read(how, file, request).map_err(Refusal::App)?;
+    // Each name is compared with all others, each server taken out of the text by itself.
+    if servers.entries.len() > SERVERS_MAX {
+        return Err(Refusal::TooMany);
+    }
     let mut merge = Merge::new(request.mcp_text)?;
     let mut plan = Plan {
         app_text: Vec::new(),
@@ -32,7 +37,11 @@ pub fn consolidate(app: &App, file: &File, request: &Request<'_>) -> Result<Plan
     for server in &servers.entries {
         match &server.fate {
             Fate::Own if is_ours(&server.name, &server.json, own.as_ref()) => {}
-            Fate::Own => plan.own_entries_dropped.push(server.name.clone()),
+            Fate::Own => {
+                plan.own_entries_dropped.push(server.name.clone());
+                plan.notes
+                    .extend(other_configuration(&server.json, own.as_ref()));
+            }
             Fate::Kept(reason) => plan.kept.push(Kept {
                 name: server.name.clone(),
                 reason: reason.clone(),
@@ -72,6 +81,35 @@ fn own_entry(how: &Automatic, own: &OwnEntry) -> Result<Json, Refusal> {
         (OwnEntry::Url(url), OwnUrl::Entry(entry)) => Ok(entry(url)),
         (OwnEntry::Url(_), OwnUrl::ByHand(_)) => Err(Refusal::NoUrl),
     }
+}
+
+/// What to know about an entry of ours that had another configuration: its servers seem to vanish.
+fn other_configuration(old: &Json, new: Option<&Json>) -> Option<String> {
+    let (flag, place) = configuration(old)?;
+    (new.and_then(configuration) != Some((flag, place))).then(|| {
+        format!(
+            "The entry that gives way used the configuration {place}, whose servers are not taken \
+             over; to keep it, consolidate with --force {flag} {place}."
+        )
+    })
+}
+
+/// Which configuration an entry of ours names.
+fn configuration(entry: &Json) -> Option<(&'static str, &str)> {
+    let mut args = entry.get("args")?.elements().iter().map(Json::as_str);
+    while let Some(arg) = args.next() {
+        let (flag, value) = match arg?.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (arg?, None),
+        };
+        let flag = match flag {
+            "--config-dir" | "-d" => "--config-dir",
+            "--config" | "-c" => "--config",
+            _ => continue,
+        };
+        return Some((flag, value.or_else(|| args.next().flatten())?));
+    }
+    None
 }
 
 /// Whether an entry is the one that we would write. What its user added to it (tools that need no

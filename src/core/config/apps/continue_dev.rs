@@ -1,17 +1,13 @@
 //! Continue. Its servers stand in YAML files with anchors and secrets of its hub, which are not
 //! edited: its user enters 1mcp by hand.
 
-use super::app::{App, How, Kind};
+use super::app::App;
 use super::plan::OwnEntry;
 use crate::json::write;
 
 pub(super) const APP: App = App {
-    id: "continue",
-    title: "Continue",
     aliases: &["continue-dev"],
-    kind: Kind::Manual,
-    processes: &[],
-    how: How::Manual(instructions),
+    ..App::manual("continue", "Continue", instructions)
 };
 
 fn instructions(own: &OwnEntry) -> String {

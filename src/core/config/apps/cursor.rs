@@ -5,41 +5,26 @@
 //! HTTP+SSE. `auth` holds what `oauth` does with us. Its servers inherit the environment of the
 //! editor, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
-use super::places::{Candidate, Surroundings};
+use super::places::{Candidate, Surroundings, home_and_project};
 use super::texts;
 use super::tree::Json;
 
 pub(super) const APP: App = App {
-    id: "cursor",
-    title: "Cursor",
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: &["Cursor", "cursor"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "cursor",
+        "Cursor",
+        Automatic {
+            own_url: OwnUrl::Entry(own_url),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
-    let home = around.home.join(".cursor");
-    let mut files = vec![Candidate::user(home.join("mcp.json"), home, &FILE)];
-    if let Some(project) = &around.project {
-        let folder = project.join(".cursor");
-        files.push(Candidate::project(folder.join("mcp.json"), folder, &FILE));
-    }
-    files
+    home_and_project(around, ".cursor", "mcp.json")
 }
 
 fn carry(draft: &mut Draft<'_>) -> Step {

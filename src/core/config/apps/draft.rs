@@ -1,6 +1,8 @@
 //! An entry of an application on its way to an entry of ours. Each application's file says in
 //! which steps; the steps are here.
 
+use std::collections::BTreeSet;
+
 use super::places::{Level, Platform, Surroundings};
 use super::texts::{self, Text};
 use super::tree::Json;
@@ -41,12 +43,10 @@ impl<'a> Draft<'a> {
         around: &'a Surroundings,
         level: Level,
     ) -> Result<Self, String> {
-        for (index, (key, _)) in members.iter().enumerate() {
-            if members
-                .iter()
-                .skip(index + 1)
-                .any(|(other, _)| other == key)
-            {
+        // A file of a project may come from anybody, and may have a million members.
+        let mut seen = BTreeSet::new();
+        for (key, _) in members {
+            if !seen.insert(key.as_str()) {
                 return Err(format!("has {key:?} twice"));
             }
         }

@@ -6,43 +6,30 @@
 //! servers, `mcp.allowed` and `mcp.excluded` say which of them run. Its servers inherit the
 //! environment of the shell it was started from, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OWN_NAME, OwnUrl, plain_command};
+use super::app::{App, Automatic, OWN_NAME, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
-use super::places::{Candidate, Surroundings};
+use super::places::{Candidate, Surroundings, home_and_project};
 use super::texts::Text;
 use super::tree::Json;
 use crate::config::substitute::is_name;
 
 pub(super) const APP: App = App {
-    id: "gemini-cli",
-    title: "Gemini CLI",
     aliases: &["gemini", "gemini-code"],
-    kind: Kind::Automatic,
     processes: &["gemini"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run,
-        notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "gemini-cli",
+        "Gemini CLI",
+        Automatic {
+            own_url: OwnUrl::Entry(own_url),
+            lets_run,
+            notes,
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
-    let home = around.home.join(".gemini");
-    let mut files = vec![Candidate::user(home.join("settings.json"), home, &FILE)];
-    if let Some(project) = &around.project {
-        let folder = project.join(".gemini");
-        let settings = folder.join("settings.json");
-        files.push(Candidate::project(settings, folder, &FILE));
-    }
-    files
+    home_and_project(around, ".gemini", "settings.json")
 }
 
 fn carry(draft: &mut Draft<'_>) -> Step {

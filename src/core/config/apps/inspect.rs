@@ -27,6 +27,8 @@ pub struct Found {
     pub is_disabled: bool,
     /// Why it would stay in the file; the end of a sentence that begins with its name.
     pub kept: Option<String>,
+    /// The program that it starts, if it is 1mcp: it may have been moved since.
+    pub own_program: Option<String>,
 }
 
 /// How a server of an application is reached.
@@ -91,7 +93,12 @@ fn found(server: Server) -> Found {
         Fate::Carried(carried) => (kind(&carried.json), disabled(&carried.json), None),
         Fate::Kept(reason) => (kind(&server.json), disabled(&server.json), Some(reason)),
     };
+    let own_program = match kind {
+        FoundKind::Own => servers::program(&server.json).map(str::to_owned),
+        _ => None,
+    };
     Found {
+        own_program,
         name: server.name,
         kind,
         is_disabled,

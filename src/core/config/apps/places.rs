@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::app::File;
+use super::app::{File, MCP_SERVERS};
 
 /// The systems that paths differ on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Candidate {
     /// Which edition of the application: "VS Code Insiders", "Windows Store"; empty for the usual.
     pub variant: &'static str,
     /// Whether it is made when it is missing. If not, it counts only if it exists and
-    /// [`super::inspect`] finds servers in it (an older place that is still read, say).
+    /// [`super::inspect()`] finds servers in it (an older place that is still read, say).
     pub may_create: bool,
     /// Whether our entry belongs into it. If not, it is an older place that is still read: its
     /// servers are taken over with [`super::Request::own`] `None`, and the entry goes into the
@@ -147,6 +147,31 @@ impl Candidate {
             ..self.may_not_create()
         }
     }
+}
+
+/// `FOLDER/NAME` in the home directory, and the same in the project.
+pub(super) fn home_and_project(around: &Surroundings, folder: &str, name: &str) -> Vec<Candidate> {
+    let home = around.home.join(folder);
+    let mut files = vec![Candidate::user(home.join(name), home, &MCP_SERVERS)];
+    if let Some(project) = &around.project {
+        let folder = project.join(folder);
+        files.push(Candidate::project(folder.join(name), folder, &MCP_SERVERS));
+    }
+    files
+}
+
+/// `settings/NAME` in the storage of an extension, in everything that runs it.
+pub(super) fn extension_settings(
+    around: &Surroundings,
+    extension: &str,
+    name: &str,
+) -> Vec<Candidate> {
+    let settings = |(user, edition): (PathBuf, &'static str)| {
+        let storage = user.join("globalStorage").join(extension);
+        let path = storage.join("settings").join(name);
+        Candidate::user(path, storage, &MCP_SERVERS).of(edition)
+    };
+    extension_homes(around).map(settings).collect()
 }
 
 /// Whether a name is meant by a component of a [`Candidate`]'s path, in which each `*` stands for

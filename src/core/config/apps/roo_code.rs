@@ -4,47 +4,35 @@
 //! `HOME`, `LOGNAME`, `PATH`, `SHELL`, `TERM` and `USER` and what their `env` says, which ours get
 //! without being told. A project's servers start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, MCP_SERVERS, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
-use super::places::{Candidate, Surroundings, extension_homes};
+use super::places::{Candidate, Surroundings, extension_settings};
 use super::texts;
 use super::tree::Json;
 use super::vscode;
 
 pub(super) const APP: App = App {
-    id: "roo-code",
-    title: "Roo Code",
     aliases: &["roo", "roo-cline"],
-    kind: Kind::Automatic,
     processes: vscode::PROCESSES,
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "roo-code",
+        "Roo Code",
+        Automatic {
+            own_url: OwnUrl::Entry(own_url),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
-    let mut files: Vec<Candidate> = extension_homes(around)
-        .map(|(user, edition)| {
-            let storage = user
-                .join("globalStorage")
-                .join("rooveterinaryinc.roo-cline");
-            let path = storage.join("settings").join("mcp_settings.json");
-            Candidate::user(path, storage, &FILE).of(edition)
-        })
-        .collect();
+    let mut files = extension_settings(around, "rooveterinaryinc.roo-cline", "mcp_settings.json");
     if let Some(project) = &around.project {
         let folder = project.join(".roo");
-        files.push(Candidate::project(folder.join("mcp.json"), folder, &FILE));
+        files.push(Candidate::project(
+            folder.join("mcp.json"),
+            folder,
+            &MCP_SERVERS,
+        ));
     }
     files
 }

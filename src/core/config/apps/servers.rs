@@ -212,13 +212,12 @@ fn fate(how: &Automatic, request: &Request<'_>, file: &Json, name: &str, json: &
 
 /// Whether an entry is 1mcp, in any spelling. The name is ours in every application.
 fn is_own(name: &str, json: &Json, request: &Request<'_>) -> bool {
-    let command = json.get("command");
-    let (program, args) = match command {
-        Some(Json::Object(_)) => (command.and_then(|it| it.get("path")), command),
-        _ => (command, Some(json)),
+    let args = match json.get("command") {
+        Some(command @ Json::Object(_)) => command.get("args"),
+        _ => json.get("args"),
     };
-    let args = args.and_then(|it| it.get("args")).map(Json::as_strings);
-    let program = program.and_then(Json::as_str).unwrap_or_default();
+    let args = args.map(Json::as_strings);
+    let program = program(json).unwrap_or_default();
     let has_our_url = |url: &str| {
         ["url", "httpUrl", "serverUrl"]
             .iter()
@@ -227,6 +226,14 @@ fn is_own(name: &str, json: &Json, request: &Request<'_>) -> bool {
     name == OWN_NAME
         || runs_1mcp(program, &args.unwrap_or_default(), request.own_path)
         || matches!(request.own, Some(OwnEntry::Url(url)) if has_our_url(url))
+}
+
+/// The program that an entry starts; the oldest of Zed have it one level deeper.
+pub(super) fn program(json: &Json) -> Option<&str> {
+    match json.get("command")? {
+        command @ Json::Object(_) => command.get("path")?.as_str(),
+        command => command.as_str(),
+    }
 }
 
 /// An entry of ours, or why there is none.

@@ -7,26 +7,23 @@
 //! read. Its servers inherit the environment of the editor, so ours do. A URL is tried as
 //! streamable HTTP, then as HTTP+SSE. Older versions read the servers from `settings.json`.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
+use super::app::{App, Automatic, File};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{CODE_EDITIONS, Candidate, Platform, Surroundings};
 use super::texts;
 use super::tree::Json;
 
 pub(super) const APP: App = App {
-    id: "vscode",
-    title: "VS Code",
     aliases: &["vs-code", "code"],
-    kind: Kind::Automatic,
     processes: PROCESSES,
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
+    ..App::automatic(
+        "vscode",
+        "VS Code",
+        Automatic {
+            own_command,
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 /// For the applications inside VS Code too.
@@ -146,8 +143,4 @@ fn own_command(command: &str, args: &[String]) -> Json {
         ("command", Json::string(command)),
         ("args", Json::strings(args)),
     ])
-}
-
-fn own_url(url: &str) -> Json {
-    Json::object([("type", Json::string("http")), ("url", Json::string(url))])
 }

@@ -4,37 +4,28 @@
 //! `disabled` and `disabledTools` mean what they do with us. Its servers inherit the environment
 //! of the editor, so ours do.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes, plain_command};
+use super::app::{App, Automatic, MCP_SERVERS, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Surroundings};
 use super::texts;
 use super::tree::Json;
 
 pub(super) const APP: App = App {
-    id: "windsurf",
-    title: "Windsurf",
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: &["Windsurf", "windsurf"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command: plain_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
-};
-
-static FILE: File = File {
-    ways: &[&["mcpServers"]],
-    is_array: false,
+    ..App::automatic(
+        "windsurf",
+        "Windsurf",
+        Automatic {
+            own_url: OwnUrl::Entry(own_url),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 fn files(around: &Surroundings) -> Vec<Candidate> {
     let folder = around.home.join(".codeium").join("windsurf");
     let path = folder.join("mcp_config.json");
-    vec![Candidate::user(path, folder, &FILE)]
+    vec![Candidate::user(path, folder, &MCP_SERVERS)]
 }
 
 fn carry(draft: &mut Draft<'_>) -> Step {

@@ -5,26 +5,23 @@
 //! `disabled`. Its servers inherit the environment of the editor, so ours do. A project's servers
 //! start in the project.
 
-use super::app::{App, Automatic, File, How, Kind, OwnUrl, all_run, no_notes};
+use super::app::{App, Automatic, File, OwnUrl};
 use super::draft::{Draft, Step, Untyped};
 use super::places::{Candidate, Platform, Surroundings};
 use super::texts;
 use super::tree::Json;
 
 pub(super) const APP: App = App {
-    id: "zed",
-    title: "Zed",
-    aliases: &[],
-    kind: Kind::Automatic,
     processes: &["zed", "zed-editor", "Zed"],
-    how: How::Automatic(Automatic {
-        files,
-        carry,
-        own_command,
-        own_url: OwnUrl::Entry(own_url),
-        lets_run: all_run,
-        notes: no_notes,
-    }),
+    ..App::automatic(
+        "zed",
+        "Zed",
+        Automatic {
+            own_command,
+            own_url: OwnUrl::Entry(own_url),
+            ..Automatic::usual(files, carry)
+        },
+    )
 };
 
 static FILE: File = File {

@@ -69,8 +69,13 @@ pub(super) fn indent_of_line(text: &[u8], at: usize) -> &str {
 
 /// Whether nothing but blanks stands before this byte on its line.
 pub(super) fn begins_line(text: &[u8], at: usize) -> bool {
-    let before = text.get(line_start(text, at)..at).unwrap_or_default();
-    before.iter().all(|byte| is_blank(*byte))
+    // Not by the start of its line, which is far away where a whole document stands on one: each
+    // of its members would look back over all of it.
+    match text.get(..blanks_before(text, at)).unwrap_or_default() {
+        [] => true,
+        [.., last] if is_line_end(*last) => true,
+        before => before == BOM,
+    }
 }
 
 /// Where the blanks (no line ends) that stand before this byte begin.
@@ -195,9 +200,9 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = (usize, &Value)> + '_> {
 
 /// One step of indentation: what a child on a line of its own is indented beyond its parent.
 fn unit(text: &[u8], value: &Value) -> Option<String> {
-    let outer = indent_of_line(text, value.at.start);
     for (start, child) in children(value) {
         if begins_line(text, start)
+            && let outer = indent_of_line(text, value.at.start)
             && let Some(step) = indent_of_line(text, start).strip_prefix(outer)
             && !step.is_empty()
         {

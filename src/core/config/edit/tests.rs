@@ -346,3 +346,14 @@ fn any_bytes_are_read_and_edited_without_a_panic() {
         fuzzing::config(&data);
     }
 }
+
+/// A document on one line was looked back over once for each of its members: this took minutes.
+#[test]
+fn a_document_of_a_hundred_thousand_members_on_one_line_is_edited_in_passing() {
+    let members: Vec<String> = (0..100_000).map(|n| format!("\"k{n}\":{n}")).collect();
+    let text = format!("{{\"mcpServers\":{{{}}}}}", members.join(","));
+    let edited = set(text.as_bytes(), &ADD, ENTRY).unwrap();
+    let expected = format!(",\"new\":{ENTRY}}}}}");
+    assert!(edited.ends_with(expected.as_bytes()));
+    assert_eq!(remove(&edited, &ADD).unwrap(), text.as_bytes());
+}

@@ -144,6 +144,34 @@ fn no_more_servers_than_fit() {
 }
 
 #[test]
+fn more_servers_than_fit_are_not_even_compared() {
+    // All want the same name: each would be compared with all before it.
+    let entries: Vec<String> = (0..20_000)
+        .map(|number| {
+            format!(
+                r#""{}a":{{"command":"{number}"}}"#,
+                "!".repeat(number % 199 + 1)
+            )
+        })
+        .enumerate()
+        .map(|(number, entry)| entry.replacen('"', &format!("\"{}", "?".repeat(number / 199)), 1))
+        .collect();
+    let app = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
+    assert_eq!(plan_of("cursor", 0, &app, ""), Err(Refusal::TooMany));
+}
+
+#[test]
+fn an_entry_of_very_many_members_is_looked_through_once() {
+    let member = |number: u32| (number.to_string(), tree::Json::Null);
+    let members: Vec<(String, tree::Json)> = (0..1_000_000).map(member).collect();
+    let around = around();
+    assert!(draft::Draft::new(&members, &around, Level::User).is_ok());
+    let twice = [&members[..], &members[..1]].concat();
+    let why = draft::Draft::new(&twice, &around, Level::User).unwrap_err();
+    assert_eq!(why, "has \"0\" twice");
+}
+
+#[test]
 fn no_room() {
     let text = format!(
         "{{\"x\":\"{}\"}}",

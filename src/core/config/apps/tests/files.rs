@@ -338,3 +338,30 @@ fn contract_6_whatever_it_looks_like_it_reads_back_as_meant() {
         assert_eq!(again.kept, plan.kept);
     }
 }
+
+#[test]
+fn contract_6_an_entry_with_another_configuration_is_told_when_it_gives_way() {
+    for (args, expected) in [
+        (
+            r#"["serve", "--config-dir", "/a"]"#,
+            Some("--config-dir /a"),
+        ),
+        (r#"["serve", "-c=/a/b.json"]"#, Some("--config /a/b.json")),
+        (r#"["serve", "--tags", "x"]"#, None),
+        (r#"["serve", "-d"]"#, None),
+        ("5", None),
+    ] {
+        let entry = format!(r#"{{"command": "/old/1mcp", "args": {args}}}"#);
+        let text = format!(r#"{{"mcpServers": {{"1mcp": {entry}}}}}"#);
+        let plan = plan("claude-desktop", &text, "");
+        assert_eq!(plan.own_entries_dropped, ["1mcp"], "{args}");
+        let note = plan
+            .notes
+            .iter()
+            .find(|note| note.contains("configuration"));
+        match expected {
+            Some(flag) => assert!(note.unwrap().contains(flag), "{note:?}"),
+            None => assert_eq!(note, None),
+        }
+    }
+}
