@@ -30,6 +30,8 @@ pub enum Alarm {
     Changed,
     /// `route`: questions held until they can be attributed (protocol S3).
     Asks,
+    /// `route`: tasks that are forgotten.
+    Tasks,
     /// `hub`: the grace time of a stop.
     Exit,
 }

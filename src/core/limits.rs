@@ -146,6 +146,22 @@ pub const LISTENS_MAX: usize = 1024;
 /// answered by then are left out of what is acknowledged.
 pub const LISTEN_ACK_MS: u64 = 5_000;
 
+/// Tasks of one client, or of all clients without a session together: one more call is not made a
+/// task, or answered -32603 if it has to be one.
+pub const TASKS_PER_PRINCIPAL_MAX: usize = 1024;
+/// Tasks of all clients together; as above.
+pub const TASKS_MAX: usize = 4096;
+/// For how long a task is known at most, whatever its server says (X10); then its id is unknown.
+pub const TASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// For how long a server is asked to keep a task that its client did not ask for.
+pub const TASK_ASKED_MS: u64 = 60 * 60 * 1000;
+/// Length of a task's `statusMessage`; a longer one is left out.
+pub const TASK_MESSAGE_BYTES_MAX: usize = 4096;
+/// Questions of one task that wait for `tasks/update`; one more is refused to its server.
+pub const TASK_QUESTIONS_MAX: usize = 16;
+/// Length of such a question; a longer one is refused to its server.
+pub const TASK_QUESTION_BYTES_MAX: usize = 256 * 1024;
+
 // --- backends ----------------------------------------------------------------------------------
 
 /// Servers that may be starting at the same time; the others wait (contract 7).

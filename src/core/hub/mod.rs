@@ -154,6 +154,7 @@ impl Hub {
                 Alarm::Waiting => self.hall.waiting_alarm(desk!(self, cx)),
                 Alarm::Changed => self.hall.changed_alarm(desk!(self, cx)),
                 Alarm::Asks => self.hall.asks_alarm(desk!(self, cx)),
+                Alarm::Tasks => self.hall.tasks_alarm(desk!(self, cx)),
                 Alarm::Exit => self.exit_alarm(now, out),
             }
             // An alarm may tell things that another alarm of the same moment must already know.

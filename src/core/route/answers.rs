@@ -92,6 +92,7 @@ impl Hall {
             return;
         };
         let id = at.of(text);
+        self.question_withdrawn(pool, id);
         let before = self.held.len();
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));

@@ -135,6 +135,9 @@ impl Hall {
 
     /// Finds the client that a question is for (protocol S3).
     pub(crate) fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+        if self.asked_by_task(desk, &ask) {
+            return;
+        }
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
@@ -224,7 +227,7 @@ impl Hall {
     }
 
     /// Puts a question to the client it is for.
-    fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
+    pub(crate) fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
@@ -266,6 +269,7 @@ impl Hall {
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
+        self.rename_related(pool, text, meta, &mut edits);
         if let Some(at) = elicitation {
             self.rename_elicitation(pool, client, text, at, &mut edits);
         }
@@ -341,7 +345,7 @@ impl Hall {
 }
 
 /// Whether a client declared that it can be asked this.
-fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'static str)> {
+pub(crate) fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'static str)> {
     let ClientFacts { capabilities, .. } = facts;
     let missing = |what| Err((METHOD_NOT_FOUND, what));
     match want {

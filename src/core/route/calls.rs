@@ -13,6 +13,7 @@ use crate::limits::CALL_MS_MAX;
 use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
+use crate::route::tasks::{Manner, TaskCall};
 
 crate::slab_keys! {
     /// One call in flight.
@@ -54,6 +55,19 @@ pub enum Method {
     Unsubscribe,
     /// `completion/complete`.
     Complete,
+    /// `tools/call` that is to become a task.
+    Task(Manner),
+}
+
+impl Method {
+    /// How a call of a tool is made a task, if it is.
+    #[must_use]
+    pub const fn manner(self) -> Option<Manner> {
+        match self {
+            Self::Task(manner) => Some(manner),
+            _ => None,
+        }
+    }
 }
 
 /// Who asked, and how the answer is to be given back.
@@ -107,6 +121,8 @@ pub enum Origin {
         /// What it is to be told of.
         resource: Resource,
     },
+    /// About a task.
+    Task(Box<TaskCall>),
     /// To set a level or renew a subscription; its result tells us nothing.
     Quiet,
 }
@@ -135,7 +151,7 @@ pub struct Call {
     pub deadline: Tick,
     /// When it is given up whatever signs of life there are (F12).
     pub last: Tick,
-    /// Its place in the list of its session's calls.
+    /// Its place in the list of its session's calls; past its end if it does not stand there.
     pub place: usize,
 }
 

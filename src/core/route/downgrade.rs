@@ -38,7 +38,11 @@ pub(crate) fn result(
                 }
             }
         }
-        Method::Read | Method::Subscribe | Method::Unsubscribe | Method::Complete => {}
+        Method::Read
+        | Method::Subscribe
+        | Method::Unsubscribe
+        | Method::Complete
+        | Method::Task(_) => {}
     }
 }
 

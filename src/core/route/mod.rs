@@ -36,6 +36,13 @@ pub mod stamp;
 pub mod stateless;
 pub mod status;
 pub mod subscriptions;
+pub mod tasks;
+mod tasks_answer;
+mod tasks_ask;
+mod tasks_call;
+mod tasks_end;
+mod tasks_input;
+mod tasks_note;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -57,6 +64,7 @@ use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
+use crate::route::tasks::Tasks;
 use crate::settings::Settings;
 
 crate::slab_keys! {
@@ -127,6 +135,7 @@ pub struct Hall {
     ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
+    tasks: Tasks,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
     /// Lists and `initialize` answers for servers never seen before.
@@ -173,6 +182,7 @@ impl Hall {
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
+            tasks: Tasks::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
@@ -205,6 +215,12 @@ impl Hall {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.calls.len()
+    }
+
+    /// How many tasks are known.
+    #[must_use]
+    pub fn tasks_known(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Whether the one client of a stdio gateway has said `initialized`, or listens.
@@ -255,7 +271,7 @@ impl Hall {
         self.settle(desk);
         self.idle_check = None;
         self.wake_for_calls(desk);
-        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks] {
+        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks, Alarm::Tasks] {
             desk.cx.timers.clear(alarm);
         }
     }

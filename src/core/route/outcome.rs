@@ -27,6 +27,7 @@ impl Call {
     pub fn caller(&self) -> Option<&Caller> {
         match &self.origin {
             Origin::Client { caller, .. } => Some(caller),
+            Origin::Task(call) => call.caller.as_ref(),
             Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
         }
     }
@@ -45,7 +46,7 @@ impl Hall {
     pub(crate) fn give_up(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) -> Option<Call> {
         // Before it leaves, or what is held there would look like another client's.
         if let Some(call) = self.calls.get(key)
-            && let Some(caller) = call.caller()
+            && let Origin::Client { caller, .. } = &call.origin
             && let Some(pool) = self.pools.get_mut(&call.pool)
             && (pool.owner.is_none() || pool.leased)
         {
@@ -101,6 +102,14 @@ impl Hall {
         match call.origin {
             Origin::Client {
                 caller,
+                method: Method::Task(manner),
+                ..
+            } => {
+                let from = (pool, call.server);
+                self.task_answered(desk, from, (key, caller), manner, envelope, frame);
+            }
+            Origin::Client {
+                caller,
                 method,
                 resource,
                 search,
@@ -140,12 +149,13 @@ impl Hall {
                 let (from, ok) = ((pool, call.server), envelope.kind == Message::Result);
                 self.listen_answered(desk, from, (client, index, &resource), ok);
             }
+            Origin::Task(about) => self.told_of_task(desk, pool, *about, envelope, frame),
             Origin::Quiet => {}
         }
     }
 
     /// Backend errors keep their code, message and data.
-    fn pass_error(
+    pub(crate) fn pass_error(
         &mut self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
@@ -181,7 +191,7 @@ impl Hall {
     }
 
     /// A result goes back as it came, but for what the client's revision has other words for.
-    fn pass_result(
+    pub(crate) fn pass_result(
         &self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
@@ -247,6 +257,7 @@ impl Hall {
                 let from = (call.pool, call.server);
                 self.listen_answered(desk, from, (client, index, &resource), false);
             }
+            Origin::Task(about) => self.task_not_told(desk, *about, failure),
             Origin::Quiet => {}
         }
     }
@@ -313,7 +324,7 @@ impl Hall {
             match call.origin {
                 Origin::Client { .. } => Mark::CallTimesOut.hit(),
                 Origin::List(_) => Mark::ListTimesOut.hit(),
-                Origin::Listen { .. } | Origin::Quiet => {}
+                Origin::Listen { .. } | Origin::Task(_) | Origin::Quiet => {}
             }
             let waited = seconds(ms);
             let text = format!(
@@ -367,7 +378,8 @@ fn rename_contents(text: &[u8], result: Span, prefix: &str, edits: &mut Edits) {
     }
 }
 
-fn answer(
+/// Hands a server's answer over, under the id that the client gave its request.
+pub(crate) fn answer(
     desk: &mut Desk<'_, '_>,
     caller: &Caller,
     mut edits: Edits,

@@ -17,7 +17,8 @@ use crate::route::catalog::Kind;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
-use crate::route::splice::{Edits, fields, member_with_comma};
+use crate::route::splice::{Edits, fields};
+use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall};
 
 /// A request of a client as it came.
@@ -147,6 +148,9 @@ impl Hall {
             "logging/setLevel" => self.set_level(desk, &incoming),
             "server/discover" if modern => self.discover(desk, &incoming),
             "subscriptions/listen" if modern => self.listen(desk, &incoming),
+            "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" | "tasks/update" => {
+                self.task_request(desk, incoming, &method);
+            }
             _ => desk.fail(
                 incoming.client,
                 incoming.at,
@@ -191,24 +195,23 @@ impl Hall {
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        // We did not advertise tasks, so nobody could fetch what becomes of one: the call runs as
-        // if it had not been asked for (protocol 3.5).
-        let task = task
-            .and(incoming.envelope.params)
-            .and_then(|params| member_with_comma(incoming.text(), params, "task"));
-        let method = if kind == Kind::Tools {
-            Method::Tool
-        } else {
-            Method::Prompt
+        let manner = match kind {
+            Kind::Tools => self.manner(desk, client, &target, task.is_some()),
+            _ => Ok(None),
         };
+        let method = match manner {
+            Ok(Some(manner)) => Method::Task(manner),
+            Ok(None) if kind == Kind::Tools => Method::Tool,
+            Ok(None) => Method::Prompt,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
+        };
+        let (text, params) = (incoming.text(), incoming.envelope.params);
         match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
-                if let Some(task) = task {
-                    request.edits.cut(task);
-                }
+                put_task(method.manner(), text, params, task, &mut request.edits);
                 self.forward(desk, request, target.server);
             }
             Err(failure) => desk.fail(client, at, &id, &failure),
@@ -331,5 +334,6 @@ impl Hall {
         if let Some(caller) = call.caller() {
             desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
+        self.task_abandoned(desk, &call);
     }
 }

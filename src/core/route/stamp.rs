@@ -41,6 +41,11 @@ impl Stamp {
         format!("{COMPLETE},\"_meta\":{{{}}}{comma}{hints}", self.info)
     }
 
+    /// The members that a result of our own begins with that is not the last word.
+    pub(crate) fn members_of(&self, kind: &str) -> String {
+        format!("\"resultType\":\"{kind}\",\"_meta\":{{{}}}", self.info)
+    }
+
     /// Makes the result of a server with sessions one of the revision without. What it says of
     /// itself in words of this revision, it cannot mean.
     pub(crate) fn result(

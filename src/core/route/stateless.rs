@@ -7,6 +7,7 @@ use crate::language::{At, ClientKey};
 use crate::limits::{INITIALIZE_WAIT_MS, SPARES_MAX, STDIO_START_MS};
 use crate::mcp::headers;
 use crate::mcp::modern::HEADER_MISMATCH;
+use crate::mcp::tasks::EXTENSIONS;
 use crate::mcp::version::Version;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
@@ -73,11 +74,20 @@ impl Hall {
         at: At,
         id: &JsonId,
     ) {
+        let mut offered = self.capabilities(desk, None);
+        let tasks = std::mem::take(&mut offered.tasks);
+        let mut capabilities = offered.render();
+        if tasks {
+            capabilities.truncate(capabilities.len().saturating_sub(1));
+            let comma = if capabilities == "{" { "" } else { "," };
+            capabilities.push_str(comma);
+            capabilities.push_str(EXTENSIONS);
+            capabilities.push('}');
+        }
         let mut result = format!(
-            "{{{},\"supportedVersions\":{},\"capabilities\":{}",
+            "{{{},\"supportedVersions\":{},\"capabilities\":{capabilities}",
             self.stamp.members(true),
             Version::supported(),
-            self.capabilities(desk, None).render(),
         );
         if let Some(instructions) = self.instructions(desk) {
             result.push_str(",\"instructions\":");
