@@ -73,11 +73,14 @@ impl Edits {
 
     /// Cuts out what concerns only the hop that a message comes from.
     pub fn cut_hop_local(&mut self, text: &[u8], meta: Option<Span>) {
-        for cut in meta
-            .map(|meta| hop_local(text, meta))
-            .unwrap_or_default()
-            .iter()
-        {
+        if let Some(meta) = meta {
+            self.cut_all(&hop_local(text, meta).cuts);
+        }
+    }
+
+    /// Cuts out several pieces.
+    pub fn cut_all(&mut self, cuts: &[Span]) {
+        for cut in cuts {
             self.cut(*cut);
         }
     }
@@ -158,14 +161,32 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
     None
 }
 
-/// Members of a `_meta` that concern only the hop they come from (A12), with their commas, so that
-/// cutting all of them leaves a valid object. Nearly always none.
+/// What of a `_meta` is not for the next hop as it is.
+#[derive(Clone, Debug, Default)]
+pub struct HopLocal {
+    /// Members that concern only the hop they come from (A12), with their commas, so that cutting
+    /// all of them leaves a valid object.
+    pub cuts: Few<Span, 2>,
+    /// The value of `progressToken`.
+    pub token: Option<Span>,
+    /// That stands twice.
+    pub token_twice: bool,
+}
+
+/// Looks for it, in one pass.
 #[must_use]
-pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
-    let mut cuts: Few<Span, 2> = Few::default();
+pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
+    let HopLocal {
+        mut cuts,
+        mut token,
+        mut token_twice,
+    } = HopLocal::default();
     let mut kept_end = None;
     let mut running = false;
     for (key, value) in members(text, meta) {
+        if string_is(text, key, "progressToken") {
+            token_twice |= token.replace(value).is_some();
+        }
         let is_local = string_begins(text, key, HOP_LOCAL);
         match (is_local, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
@@ -186,7 +207,11 @@ pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
     if let (true, Some(cut), Some(end)) = (running, cuts.last_mut(), kept_end) {
         cut.start = end;
     }
-    cuts
+    HopLocal {
+        cuts,
+        token,
+        token_twice,
+    }
 }
 
 #[cfg(test)]
@@ -258,9 +283,7 @@ mod tests {
             let buffer = Rc::new(format!("{{ {} }}", members.join(" , ")).into_bytes());
             let whole = Span::whole(&buffer);
             let mut edits = Edits::default();
-            for cut in hop_local(&buffer, whole).iter() {
-                edits.cut(*cut);
-            }
+            edits.cut_all(&hop_local(&buffer, whole).cuts);
             let cut = joined(&edits.parts(&buffer, whole));
             let plain: String = cut.split_whitespace().collect();
             assert_eq!(plain, format!("{{{}}}", left.join(",")), "{members:?}");
