@@ -90,6 +90,22 @@ impl Edits {
         self.replace(at, Vec::new());
     }
 
+    /// The value `whole` of a text, replacements in, as bytes of its own.
+    pub fn joined(&mut self, text: &[u8], whole: Span) -> Vec<u8> {
+        self.0.sort_by_key(|(at, _)| at.start);
+        let mut out = Vec::with_capacity(whole.range().len());
+        let mut start = whole.start;
+        for (at, with) in self.0.iter() {
+            let end = at.start;
+            out.extend_from_slice(Span { start, end }.of(text));
+            out.extend_from_slice(with.bytes());
+            start = at.end;
+        }
+        let end = whole.end;
+        out.extend_from_slice(Span { start, end }.of(text));
+        out
+    }
+
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
     pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
@@ -176,19 +192,30 @@ pub struct HopLocal {
 /// Looks for it, in one pass.
 #[must_use]
 pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
-    let HopLocal {
-        mut cuts,
-        mut token,
-        mut token_twice,
-    } = HopLocal::default();
-    let mut kept_end = None;
-    let mut running = false;
-    for (key, value) in members(text, meta) {
+    let (mut token, mut token_twice) = (None, false);
+    let cuts = runs(text, meta, &mut |key, value| {
         if string_is(text, key, "progressToken") {
             token_twice |= token.replace(value).is_some();
         }
-        let is_local = string_begins(text, key, HOP_LOCAL);
-        match (is_local, running, cuts.last_mut()) {
+        string_begins(text, key, HOP_LOCAL)
+    });
+    HopLocal {
+        cuts,
+        token,
+        token_twice,
+    }
+}
+
+/// Some members of an object, told by key and value, with their commas, so that cutting all of them
+/// leaves a valid object.
+#[must_use]
+pub fn runs(text: &[u8], object: Span, goes: &mut dyn FnMut(Span, Span) -> bool) -> Few<Span, 2> {
+    let mut cuts: Few<Span, 2> = Few::default();
+    let mut kept_end = None;
+    let mut running = false;
+    for (key, value) in members(text, object) {
+        let goes = goes(key, value);
+        match (goes, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
                 start: key.start,
@@ -198,8 +225,8 @@ pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
             (false, true, Some(cut)) => cut.end = key.start,
             (false, ..) => {}
         }
-        running = is_local;
-        if !is_local {
+        running = goes;
+        if !goes {
             kept_end = Some(value.end);
         }
     }
@@ -207,11 +234,7 @@ pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
     if let (true, Some(cut), Some(end)) = (running, cuts.last_mut(), kept_end) {
         cut.start = end;
     }
-    HopLocal {
-        cuts,
-        token,
-        token_twice,
-    }
+    cuts
 }
 
 #[cfg(test)]
