@@ -288,8 +288,7 @@ impl World {
                 Client::Stateless(client) => client.post(cx, &one),
                 Client::Stdio(stdio) => stdio.say(cx, &one.body),
             }
-            let call = one.call;
-            call
+            one.call
         });
         self.all_get_answers();
         let answered = self.model.calls[call].state == State::Answered;

@@ -133,7 +133,7 @@ impl Stateless {
                 fields[last].1 = cx
                     .rng
                     .pick(&["=?base64?x?=", "no", "=?base64?AA==?="])
-                    .to_owned()
+                    .to_owned();
             }
             5 => one.body = one.body.replace("clientCapabilities", "ClientCapabilities"),
             _ => one.body = one.body.replace(MODERN, "2026-07-27"),
