@@ -161,6 +161,12 @@ pub const TASK_MESSAGE_BYTES_MAX: usize = 4096;
 pub const TASK_QUESTIONS_MAX: usize = 16;
 /// Length of such a question; a longer one is refused to its server.
 pub const TASK_QUESTION_BYTES_MAX: usize = 256 * 1024;
+/// Length of a `requestState` as text, what a server put into it included; a server that puts more
+/// in has its call answered with -32603, and a longer one that comes back is refused with -32602.
+pub const REQUEST_STATE_BYTES_MAX: usize = 256 * 1024;
+/// How long the `requestState` of a server without sessions is good; then its client has to start
+/// over.
+pub const REQUEST_STATE_MS_MAX: u64 = 60 * 60 * 1000;
 
 // --- backends ----------------------------------------------------------------------------------
 

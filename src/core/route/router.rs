@@ -17,9 +17,14 @@ use crate::route::catalog::Kind;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
-use crate::route::splice::{Edits, fields};
+use crate::route::retry::Again;
+use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
+use crate::route::splice::{Edits, HopLocal, fields, hop_local};
 use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall};
+
+/// The parameter by which a client of 2025-11-25 asks for a task.
+pub(crate) const TASK: &str = "task";
 
 /// A request of a client as it came.
 pub struct Incoming<'a> {
@@ -72,10 +77,12 @@ impl<'a> Incoming<'a> {
         method: Method,
         meta: Option<Span>,
     ) -> Result<Request, Failure> {
-        let token_at = self.token(meta)?;
+        let local = meta.map(|meta| hop_local(self.text(), meta));
+        let local = local.unwrap_or_default();
+        let token_at = self.token(&local)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         let mut edits = Edits::default();
-        edits.cut_hop_local(self.text(), meta);
+        edits.cut_all(&local.cuts);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -94,8 +101,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn token(&self, meta: Option<Span>) -> Result<Option<Span>, Failure> {
-        let [token] = fields(self.text(), meta, ["progressToken"]).map_err(|_| Failure::twice())?;
+    fn token(&self, local: &HopLocal) -> Result<Option<Span>, Failure> {
+        if local.token_twice {
+            return Err(Failure::twice());
+        }
+        let token = local.token;
         match token.map(|at| at.of(self.text())) {
             Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
             Some(_) => {
@@ -181,16 +191,16 @@ impl Hall {
     pub(crate) fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["name", "_meta", "task"])
-            .and_then(|[name_at, meta, task]| {
+            .params(["name", "_meta", TASK, REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[name_at, meta, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
                 let target = self.find_named(kind, &name)?;
                 if kind == Kind::Tools {
                     self.check_fields(&incoming, &target)?;
                 }
-                Ok((target, name_at, meta, task))
+                Ok((target, name_at, meta, task, Again { state, responses }))
             });
-        let (target, name_at, meta, task) = match found {
+        let (target, name_at, meta, task, again) = match found {
             Ok(found) => found,
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
@@ -205,13 +215,18 @@ impl Hall {
             Ok(None) => Method::Prompt,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        let (text, params) = (incoming.text(), incoming.envelope.params);
+        self.bind(desk, &incoming, method);
         match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
-                put_task(method.manner(), text, params, task, &mut request.edits);
+                let again = Some(again).filter(|again| self.is_modern(client) && !again.is_none());
+                // In a retry it is cut out with the rest that its client put in.
+                put_task(&mut request, task.filter(|_| again.is_none()));
+                if let Some(again) = again {
+                    return self.retry(desk, request, target.server, again);
+                }
                 self.forward(desk, request, target.server);
             }
             Err(failure) => desk.fail(client, at, &id, &failure),

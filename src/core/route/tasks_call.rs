@@ -15,9 +15,11 @@ use crate::mcp::version::Version;
 use crate::route::calls::{CallKey, Caller, Method, Origin, to_wire};
 use crate::route::directory::Target;
 use crate::route::errors::{Failure, INTERNAL};
+use crate::route::forward::Request;
 use crate::route::outcome::answer;
 use crate::route::servers::Server;
-use crate::route::splice::{Edits, member_with_comma};
+use crate::route::router::TASK;
+use crate::route::splice::Edits;
 use crate::route::tasks::{Full, Manner, Step, Task, TaskCall, TaskKey, Whose};
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -28,21 +30,17 @@ impl Full {
     }
 }
 
-/// What stands in the parameters of a call for its being a task: what the client wrote, what we
-/// write, or nothing.
-pub(crate) fn put_task(
-    manner: Option<Manner>,
-    text: &[u8],
-    params: Option<Span>,
-    task: Option<Span>,
-    edits: &mut Edits,
-) {
-    let Some(params) = params else { return };
+/// What stands in the parameters of a call for its being a task: what the client wrote at `task`,
+/// what we write, or nothing.
+pub(crate) fn put_task(request: &mut Request, task: Option<Span>) {
+    let Some(params) = request.envelope.params else {
+        return;
+    };
     let ours = || format!("{{\"ttl\":{TASK_ASKED_MS}}}");
-    match (manner, task) {
+    match (request.method.manner(), task) {
         (Some(Manner::Pass), _) | (None, None) => {}
         (Some(Manner::Show | Manner::Drive), Some(task)) => {
-            edits.replace(task, ours().into_bytes());
+            request.edits.replace(task, ours().into_bytes());
         }
         (Some(Manner::Show | Manner::Drive), None) => {
             // Behind the brace: at least the tool's name follows.
@@ -50,15 +48,12 @@ pub(crate) fn put_task(
                 start: params.start + 1,
                 end: params.start + 1,
             };
-            edits.replace(front, format!("\"task\":{},", ours()).into_bytes());
+            let member = format!("\"{TASK}\":{},", ours());
+            request.edits.replace(front, member.into_bytes());
         }
         // Nobody could fetch what becomes of it (protocol 3.5): the call runs as if it had not been
         // asked for.
-        (None, Some(_)) => {
-            if let Some(task) = member_with_comma(text, params, "task") {
-                edits.cut(task);
-            }
-        }
+        (None, Some(_)) => request.cut_params(&[TASK]),
     }
 }
 

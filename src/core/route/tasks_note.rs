@@ -93,7 +93,7 @@ impl Hall {
         task.progress = said;
         let Some((_, token)) = &task.token else { return };
         let mut edits = Edits::default();
-        cut_meta(text, envelope.params, &mut edits);
+        cut_meta(text, envelope, &mut edits);
         edits.replace(token_at, token.to_vec());
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients.note(desk.cx, client, at, &message);
