@@ -311,6 +311,7 @@ impl Hub {
             remembered: self.hall.remembered(),
             backends: self.backends.count(),
             calls: self.hall.calls_in_flight(),
+            tasks: self.hall.tasks_known(),
             alarms: self.timers.len(),
         }
     }
@@ -331,6 +332,8 @@ pub struct Counts {
     pub backends: usize,
     /// Calls in flight.
     pub calls: usize,
+    /// Tasks that are known.
+    pub tasks: usize,
     /// Alarms that are set.
     pub alarms: usize,
 }

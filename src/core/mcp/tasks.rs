@@ -177,7 +177,9 @@ mod tests {
         let legacy = r#"{"taskId":"7","status":"working","createdAt":"a","lastUpdatedAt":"b","ttl":60000,"pollInterval":100,"statusMessage":"m\n"}"#;
         let (id, told) = read(legacy).unwrap();
         assert_eq!((id.as_str(), told.legacy(&id).as_str()), ("7", legacy));
-        let modern = legacy.replace("ttl", "ttlMs").replace("Interval", "IntervalMs");
+        let modern = legacy
+            .replace("ttl", "ttlMs")
+            .replace("Interval", "IntervalMs");
         assert_eq!(format!("{{{}}}", told.modern("7")), modern);
         assert_eq!(read(&modern), Some((id, told)));
     }

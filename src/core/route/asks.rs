@@ -227,7 +227,13 @@ impl Hall {
     }
 
     /// Puts a question to the client it is for.
-    pub(crate) fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
+    pub(crate) fn relay(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        ask: &HeldAsk,
+        client: ClientKey,
+        at: At,
+    ) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");

@@ -168,7 +168,12 @@ fn place(id: &str) -> Option<TaskKey> {
 /// Looks at all bytes, whichever is the first that differs.
 fn same(a: &str, b: &str) -> bool {
     let differ = |(a, b): (u8, u8)| a ^ b;
-    a.len() == b.len() && a.bytes().zip(b.bytes()).map(differ).fold(0, |all, one| all | one) == 0
+    a.len() == b.len()
+        && a.bytes()
+            .zip(b.bytes())
+            .map(differ)
+            .fold(0, |all, one| all | one)
+            == 0
 }
 
 impl Tasks {

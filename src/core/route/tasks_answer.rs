@@ -58,7 +58,9 @@ impl Hall {
                 }
             }
             (Step::Look, caller) => self.looked(desk, pool, task, caller, envelope, frame),
-            (Step::Fetch(told), caller) => self.fetched(desk, task, caller, told, envelope, frame),
+            (Step::Fetch(told), caller) => {
+                self.fetched(desk, task, caller.as_ref(), told, envelope, frame);
+            }
             (Step::Cancel, Some(caller)) => {
                 self.note_told(task, envelope, frame);
                 self.acknowledge_task(desk, (caller.client, caller.at), &caller.id);
@@ -155,7 +157,7 @@ impl Hall {
         &mut self,
         desk: &mut Desk<'_, '_>,
         key: TaskKey,
-        caller: Option<Caller>,
+        caller: Option<&Caller>,
         mut told: Told,
         envelope: &Envelope,
         frame: &Frame,
@@ -173,7 +175,7 @@ impl Hall {
             Status::Failed
         };
         self.update_task(key, told);
-        let client = caller.as_ref().map(|caller| caller.client);
+        let client = caller.map(|caller| caller.client);
         let instead = client
             .filter(|_| !is_result)
             .and_then(|client| self.translated(desk, client, None, envelope, frame));
@@ -187,7 +189,7 @@ impl Hall {
             None => edits.parts(frame.shared(), outcome),
         };
         let name = if is_result { "result" } else { "error" };
-        self.show(desk, key, caller.as_ref(), Some(Ending { name, value }));
+        self.show(desk, key, caller, Some(Ending { name, value }));
     }
 
     /// Tells a task to the client that asked, or to all that listen to it.
@@ -198,7 +200,9 @@ impl Hall {
         caller: Option<&Caller>,
         ending: Option<Ending<'_>>,
     ) {
-        let Some(task) = self.tasks.get(key) else { return };
+        let Some(task) = self.tasks.get(key) else {
+            return;
+        };
         let mut tail = members_of(task);
         let mut value = Parts::default();
         if let Some(ending) = ending {
@@ -217,7 +221,8 @@ impl Hall {
         ];
         parts.extend(value.iter().cloned());
         parts.push(Part::from("}}"));
-        desk.clients.answer(desk.cx, caller.client, caller.at, &parts);
+        desk.clients
+            .answer(desk.cx, caller.client, caller.at, &parts);
     }
 
     /// Tells that a task ended with its session.
@@ -228,7 +233,9 @@ impl Hall {
         (client, at): (ClientKey, At),
         id: &JsonId,
     ) {
-        let Some(task) = self.tasks.get(key) else { return };
+        let Some(task) = self.tasks.get(key) else {
+            return;
+        };
         let result = format!(
             "{{{},{},\"error\":{}}}",
             self.stamp.members(false),
@@ -277,7 +284,11 @@ impl Hall {
                     task.looking = false;
                 }
             }
-            Step::Pass | Step::Result | Step::Look | Step::Fetch(_) | Step::Cancel
+            Step::Pass
+            | Step::Result
+            | Step::Look
+            | Step::Fetch(_)
+            | Step::Cancel
             | Step::Forget => {}
         }
         if let Some(caller) = about.caller {

@@ -3,13 +3,13 @@
 //! reaches its own tasks only; any other id is unknown to it.
 
 use crate::base::mark::Mark;
+use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
+use crate::json::write;
 use crate::language::ClientKey;
+use crate::mcp::tasks::Status;
 use crate::mcp::version::Version;
 use crate::route::calls::{Method, to_wire};
-use crate::base::short::ShortBytes;
-use crate::json::write;
-use crate::mcp::tasks::Status;
 use crate::route::errors::Failure;
 use crate::route::router::Incoming;
 use crate::route::tasks::{Manner, Step, Task, TaskKey, Whose};
@@ -63,13 +63,19 @@ impl Hall {
     }
 
     /// The task that a request is about.
-    fn task_named(&self, incoming: &Incoming<'_>, whose: Whose) -> Result<(TaskKey, Span), Failure> {
+    fn task_named(
+        &self,
+        incoming: &Incoming<'_>,
+        whose: Whose,
+    ) -> Result<(TaskKey, Span), Failure> {
         let [at] = incoming.params(["taskId"])?;
         let id = incoming.text_of(at, "taskId")?;
         let found = self.tasks.find(&id, whose);
         let Some((key, at)) = found.zip(at) else {
             Mark::TaskUnknown.hit();
-            return Err(Failure::params("unknown task: it has expired, or never was"));
+            return Err(Failure::params(
+                "unknown task: it has expired, or never was",
+            ));
         };
         Ok((key, at))
     }

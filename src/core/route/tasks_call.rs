@@ -17,15 +17,18 @@ use crate::route::directory::Target;
 use crate::route::errors::{Failure, INTERNAL};
 use crate::route::forward::Request;
 use crate::route::outcome::answer;
-use crate::route::servers::Server;
 use crate::route::router::TASK;
+use crate::route::servers::Server;
 use crate::route::splice::Edits;
 use crate::route::tasks::{Full, Manner, Step, Task, TaskCall, TaskKey, Whose};
 use crate::route::{Desk, Hall, ServerKey};
 
 impl Full {
     pub(crate) fn failure(self) -> Failure {
-        let text = format!("{} tasks are known already: try again when some are over", self.0);
+        let text = format!(
+            "{} tasks are known already: try again when some are over",
+            self.0
+        );
         Failure::new(INTERNAL, text)
     }
 }
@@ -103,8 +106,7 @@ impl Hall {
         if support.is_none() && !asked {
             return Ok(None);
         }
-        let (Some(facts), Some(server)) =
-            (desk.clients.facts(client), self.server(target.server))
+        let (Some(facts), Some(server)) = (desk.clients.facts(client), self.server(target.server))
         else {
             return Ok(None);
         };
@@ -118,9 +120,10 @@ impl Hall {
             Some(_) if facts.version.is_modern() && facts.capabilities.tasks => {
                 (Manner::Show, Whose::Stateless)
             }
-            Some(Support::Required) => {
-                (Manner::Drive, Whose::Driven(client, crate::language::At::MAIN))
-            }
+            Some(Support::Required) => (
+                Manner::Drive,
+                Whose::Driven(client, crate::language::At::MAIN),
+            ),
             Some(Support::Optional) | None => return Ok(None),
         };
         match self.tasks.room(whose) {
@@ -198,7 +201,9 @@ impl Hall {
                 answer(desk, &caller, edits, envelope, frame);
             }
             Manner::Show => {
-                let Some(task) = self.tasks.get(key) else { return };
+                let Some(task) = self.tasks.get(key) else {
+                    return;
+                };
                 let members = self.stamp.members_of("task");
                 let result = format!("{{{members},{}}}", task.told.modern(&task.id));
                 desk.succeed(caller.client, caller.at, &caller.id, &result);
@@ -208,7 +213,9 @@ impl Hall {
 
     /// Puts our id of a task, and how long we keep it, in the place of its server's.
     pub(crate) fn rename_task(&self, key: TaskKey, text: &[u8], at: Span, edits: &mut Edits) {
-        let Some(task) = self.tasks.get(key) else { return };
+        let Some(task) = self.tasks.get(key) else {
+            return;
+        };
         if let Some(at) = member(text, at, "taskId") {
             edits.replace(at, write::string(&task.id).into_bytes());
         }
@@ -287,7 +294,9 @@ impl Hall {
         key: CallKey,
         message: &[Part<'_>],
     ) {
-        let Some(call) = self.calls.get(key) else { return };
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
         let (pool, server) = (call.pool, call.server);
         let Err(refused) = desk.backends.send(desk.cx, pool, message) else {
             return;

@@ -136,7 +136,13 @@ impl Hall {
         task.fetching = false;
         let pool = task.pool;
         for question in std::mem::take(&mut task.questions) {
-            self.refuse_ask(desk, pool, &question.server_id, INTERNAL, "the task is over");
+            self.refuse_ask(
+                desk,
+                pool,
+                &question.server_id,
+                INTERNAL,
+                "the task is over",
+            );
         }
     }
 
@@ -150,7 +156,8 @@ impl Hall {
             .map(|(key, _)| key);
         if let Some(task) = found.and_then(|key| self.tasks.get_mut(key)) {
             Mark::TaskAskWithdrawn.hit();
-            task.questions.retain(|question| !question.server_id.same(id));
+            task.questions
+                .retain(|question| !question.server_id.same(id));
         }
     }
 }

@@ -91,7 +91,9 @@ impl Hall {
             return;
         }
         task.progress = said;
-        let Some((_, token)) = &task.token else { return };
+        let Some((_, token)) = &task.token else {
+            return;
+        };
         let mut edits = Edits::default();
         cut_meta(text, envelope, &mut edits);
         edits.replace(token_at, token.to_vec());
@@ -114,8 +116,8 @@ impl Hall {
         };
         let mut found = Vec::new();
         for at in elements(text, list).take(SUBSCRIPTIONS_PER_CLIENT_MAX) {
-            let id = string(text, at)
-                .ok_or_else(|| Failure::params("an id of taskIds is no string"))?;
+            let id =
+                string(text, at).ok_or_else(|| Failure::params("an id of taskIds is no string"))?;
             if let Some(key) = self.tasks.find(&id, Whose::Stateless)
                 && !found.contains(&key)
             {
@@ -174,7 +176,10 @@ impl Hall {
             task.looking = false;
         }
         for client in self.listeners(key) {
-            let listen = self.clients.get(&client).and_then(|one| one.listen.as_deref());
+            let listen = self
+                .clients
+                .get(&client)
+                .and_then(|one| one.listen.as_deref());
             let Some(listen) = listen else { continue };
             let id = String::from_utf8_lossy(listen.id());
             let head = format!(
@@ -190,7 +195,9 @@ impl Hall {
 
     /// Tells whose it is that a task ended with its session.
     pub(crate) fn tell_loss(&mut self, desk: &mut Desk<'_, '_>, key: TaskKey) {
-        let Some(task) = self.tasks.get(key) else { return };
+        let Some(task) = self.tasks.get(key) else {
+            return;
+        };
         match task.whose {
             Whose::Session(client) => {
                 let message = format!(
@@ -198,7 +205,8 @@ impl Hall {
                      \"params\":{}}}",
                     task.told.legacy(&task.id)
                 );
-                desk.clients.tell(desk.cx, client, &[message.as_str().into()]);
+                desk.clients
+                    .tell(desk.cx, client, &[message.as_str().into()]);
             }
             Whose::Stateless => {
                 let error = self.loss(task).render();
