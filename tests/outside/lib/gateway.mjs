@@ -33,10 +33,11 @@ export function nodeServer(name, ...args) {
   return { command: process.execPath, args: [packageBin(name), ...args] };
 }
 
-/** A config entry for our own fixture server. */
+/** A config entry for our own fixture server: one with a handshake unless `--era` says more. */
 export function fixtureServer(...args) {
   if (!existsSync(FIXTURE)) throw new Error(`no fixture at ${FIXTURE}: run make outside`);
-  return { command: FIXTURE, args };
+  const era = args.includes('--era') ? [] : ['--era', 'legacy'];
+  return { command: FIXTURE, args: [...args, ...era] };
 }
 
 /** Processes whose environment carries the mark: the gateway, children, and their children. */
