@@ -85,16 +85,7 @@ impl Hall {
         let key = id.and_then(from_wire);
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
-            // Normal after a cancel or a timeout.
-            Mark::AnswerToNobody.hit();
-            if let Some(key) = id.and_then(from_wire) {
-                self.lay(desk, pool, key);
-            }
-            let name = self.pool_name(pool);
-            desk.cx.log(crate::effect::Level::Debug, || {
-                format!("server={name} answered a request that nobody waits for")
-            });
-            return;
+            return self.unawaited(desk, pool, id.and_then(from_wire));
         };
         let Some(call) = self.end_call(desk, key) else {
             return;
@@ -152,6 +143,18 @@ impl Hall {
             Origin::Task(about) => self.told_of_task(desk, pool, *about, envelope, frame),
             Origin::Quiet => {}
         }
+    }
+
+    /// Normal after a cancel or a timeout.
+    fn unawaited(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, key: Option<CallKey>) {
+        Mark::AnswerToNobody.hit();
+        if let Some(key) = key {
+            self.lay(desk, pool, key);
+        }
+        let name = self.pool_name(pool);
+        desk.cx.log(crate::effect::Level::Debug, || {
+            format!("server={name} answered a request that nobody waits for")
+        });
     }
 
     /// Backend errors keep their code, message and data.

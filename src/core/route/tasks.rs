@@ -139,6 +139,34 @@ pub(crate) struct Task {
     pub(crate) looking: bool,
 }
 
+impl Task {
+    /// A task that has just begun; it gets its id with its place in the table.
+    pub(crate) fn new(
+        now: Tick,
+        whose: Whose,
+        (pool, server): (PoolKey, ServerKey),
+        (theirs, told): (String, Told),
+    ) -> Self {
+        Self {
+            id: String::new(),
+            whose,
+            server,
+            pool,
+            theirs,
+            lost: false,
+            expires: now.after(told.ttl_ms),
+            told,
+            token: None,
+            progress: f64::NEG_INFINITY,
+            capabilities: ClientCapabilities::default(),
+            questions: Vec::new(),
+            asked: 0,
+            fetching: false,
+            looking: false,
+        }
+    }
+}
+
 /// All tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
@@ -276,24 +304,10 @@ mod tests {
     };
 
     fn task(theirs: &str, whose: Whose) -> Task {
-        let text = br#"{"taskId":"1","status":"working","createdAt":"a"}"#;
-        Task {
-            id: String::new(),
-            whose,
-            server: ServerKey(KEY),
-            pool: PoolKey(KEY),
-            theirs: theirs.to_owned(),
-            told: Told::read(text, Span::whole(text)).unwrap().1,
-            lost: false,
-            expires: Tick(7),
-            token: None,
-            progress: f64::NEG_INFINITY,
-            capabilities: ClientCapabilities::default(),
-            questions: Vec::new(),
-            asked: 0,
-            fetching: false,
-            looking: false,
-        }
+        let text = br#"{"taskId":"1","status":"working","createdAt":"a","ttl":7}"#;
+        let (_, told) = Told::read(text, Span::whole(text)).unwrap();
+        let from = (PoolKey(KEY), ServerKey(KEY));
+        Task::new(Tick(0), whose, from, (theirs.to_owned(), told))
     }
 
     fn client(index: u32) -> Whose {

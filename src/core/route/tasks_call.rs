@@ -138,13 +138,13 @@ impl Hall {
     pub(crate) fn task_answered(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        (pool, server): (PoolKey, ServerKey),
+        from: (PoolKey, ServerKey),
         (call, mut caller): (CallKey, Caller),
         manner: Manner,
         envelope: &Envelope,
         frame: &Frame,
     ) {
-        let text = frame.bytes();
+        let (text, pool) = (frame.bytes(), from.0);
         let what = (Method::Tool, None);
         if envelope.kind == Message::Error {
             return self.pass_error(desk, &caller, what, pool, envelope, frame);
@@ -156,7 +156,6 @@ impl Hall {
         else {
             return self.pass_result(desk, &caller, what, pool, envelope, frame);
         };
-        let token = caller.token.take().map(|token| (to_wire(call), token));
         let whose = match manner {
             Manner::Pass => Whose::Session(caller.client),
             Manner::Show => Whose::Stateless,
@@ -164,21 +163,10 @@ impl Hall {
         };
         let facts = desk.clients.facts(caller.client);
         let task = Task {
-            id: String::new(),
-            whose,
-            server,
-            pool,
-            theirs,
-            lost: false,
-            expires: desk.cx.now.tick.after(told.ttl_ms),
-            told,
-            token,
+            token: caller.token.take().map(|token| (to_wire(call), token)),
             progress: caller.progress,
             capabilities: facts.map(|facts| facts.capabilities).unwrap_or_default(),
-            questions: Vec::new(),
-            asked: 0,
-            fetching: false,
-            looking: false,
+            ..Task::new(desk.cx.now.tick, whose, from, (theirs, told))
         };
         let key = match self.add_task(desk, task) {
             Ok(key) => key,
