@@ -18,6 +18,7 @@ mod modern_server;
 mod modern_stdio;
 mod names;
 mod notes;
+mod parking;
 mod reload;
 mod resources;
 mod sse;

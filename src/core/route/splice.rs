@@ -87,6 +87,22 @@ impl Edits {
         self.replace(at, Vec::new());
     }
 
+    /// The value `whole` of a text, replacements in, as bytes of its own.
+    pub fn joined(&mut self, text: &[u8], whole: Span) -> Vec<u8> {
+        self.0.sort_by_key(|(at, _)| at.start);
+        let mut out = Vec::with_capacity(whole.range().len());
+        let mut start = whole.start;
+        for (at, with) in self.0.iter() {
+            let end = at.start;
+            out.extend_from_slice(Span { start, end }.of(text));
+            out.extend_from_slice(with.bytes());
+            start = at.end;
+        }
+        let end = whole.end;
+        out.extend_from_slice(Span { start, end }.of(text));
+        out
+    }
+
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
     pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
@@ -162,12 +178,18 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
 /// cutting all of them leaves a valid object. Nearly always none.
 #[must_use]
 pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
+    runs(text, meta, &|key| string_begins(text, key, HOP_LOCAL))
+}
+
+/// Some members of an object with their commas, so that cutting all of them leaves a valid object.
+#[must_use]
+pub fn runs(text: &[u8], object: Span, goes: &dyn Fn(Span) -> bool) -> Few<Span, 2> {
     let mut cuts: Few<Span, 2> = Few::default();
     let mut kept_end = None;
     let mut running = false;
-    for (key, value) in members(text, meta) {
-        let is_local = string_begins(text, key, HOP_LOCAL);
-        match (is_local, running, cuts.last_mut()) {
+    for (key, value) in members(text, object) {
+        let goes = goes(key);
+        match (goes, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
                 start: key.start,
@@ -177,8 +199,8 @@ pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
             (false, true, Some(cut)) => cut.end = key.start,
             (false, ..) => {}
         }
-        running = is_local;
-        if !is_local {
+        running = goes;
+        if !goes {
             kept_end = Some(value.end);
         }
     }
