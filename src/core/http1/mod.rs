@@ -8,7 +8,6 @@
 //! fields, [`framing`] decides what body follows, [`body`] takes it out, [`response`] writes the
 //! head of the answer, [`sse`] the events inside it.
 
-pub mod authority;
 pub mod body;
 pub mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -17,6 +16,10 @@ pub mod head;
 pub mod headers;
 pub mod reject;
 pub mod response;
+mod response_framing;
+pub mod response_head;
 pub mod server;
 pub mod sse;
 pub mod syntax;
+
+pub use crate::base::authority;
