@@ -1,9 +1,11 @@
 //! What must hold for any bytes at all: the machines of this room are run over bytes that come in
 //! pieces, and what comes out may not depend on where the bytes were split. [`http_head`],
-//! [`http_body`] and [`sse`] are fuzz targets of fuzz/ and panic when that is broken.
+//! [`http_body`], [`http_response`] and [`sse`] are fuzz targets of fuzz/ and panic when that is
+//! broken.
 
 use crate::base::frame::Frame;
 use crate::http1::body::Decoder;
+use crate::http1::client::{Asked, Client, Ended, Moment, Step as Heard};
 use crate::http1::framing::Framing;
 use crate::http1::server::{After, Reply, Server, Step, Waiting};
 use crate::http1::sse::{EventHead, Reader, TooLong, push_event};
@@ -123,6 +125,87 @@ pub(crate) fn decoded(framing: Framing, pieces: Vec<&[u8]>) -> (Vec<u8>, usize, 
     }
     let end = if decoder.is_done() { "whole" } else { "open" };
     (body, used, end.to_owned())
+}
+
+/// The first byte says what was asked and how the connection ends, the others are what comes back:
+/// no panic, the same response whatever the split, and a deadline whenever something is awaited.
+pub fn http_response(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else {
+        return;
+    };
+    let asked = Asked {
+        head_only: first & 1 != 0,
+        withholds_body: first & 2 != 0,
+        first_byte_ms_max: Some(1000),
+    };
+    let how = if first & 4 != 0 {
+        Ended::Reset
+    } else {
+        Ended::Closed
+    };
+    let (whole, pieces) = pieces(rest);
+    let (heard, body) = response([whole], asked, how);
+    assert_eq!(response(pieces, asked, how), (heard, body));
+}
+
+/// Asks once and tells what comes back, one line for each thing, and the body if it is whole.
+pub(crate) fn response<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    asked: Asked,
+    how: Ended,
+) -> (Vec<String>, Vec<u8>) {
+    let at = Moment::default();
+    let mut client = Client::new(at.now);
+    client.opened();
+    assert!(client.request(asked, at.now) && !client.is_idle());
+    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        let mut input = piece;
+        loop {
+            assert!(client.deadline().is_some() || asked.first_byte_ms_max.is_none());
+            let step = client.next(at, &mut input);
+            assert!(!matches!(step, Heard::NeedMore) || input.is_empty());
+            match step {
+                Heard::NeedMore => break,
+                Heard::Data(data) => {
+                    assert!(!data.is_empty());
+                    body.extend_from_slice(data);
+                }
+                last => {
+                    if let Some(outcome) = tell(&mut lines, &last) {
+                        return (lines, outcome.then_some(body).unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+    let whole = tell(&mut lines, &client.ended(how, at)) == Some(true);
+    (lines, whole.then_some(body).unwrap_or_default())
+}
+
+/// `Some` if the step is the last, and whether it is a good end.
+fn tell(lines: &mut Vec<String>, step: &Heard<'_>) -> Option<bool> {
+    match step {
+        Heard::NeedMore | Heard::Data(_) => None,
+        Heard::Continue => {
+            lines.push("continue".to_owned());
+            None
+        }
+        Heard::Head(head) => {
+            let fields: Vec<_> = head.headers.iter().collect();
+            lines.push(format!("{} {} {fields:?}", head.status, head.http_1_0));
+            None
+        }
+        // Whether the connection can stay depends on what came with the end.
+        Heard::End(_) => {
+            lines.push("end".to_owned());
+            Some(true)
+        }
+        Heard::Failed(failure) => {
+            lines.push(format!("{} {}", failure.fault, failure.reached));
+            Some(false)
+        }
+    }
 }
 
 /// Fuzzes event streams: no panic, the same events whatever the split, and what is read can be

@@ -8,7 +8,10 @@
 //! fields, [`framing`] decides what body follows, [`body`] takes it out, [`response`] writes the
 //! head of the answer, [`sse`] the events inside it.
 
+mod awaited;
 pub mod body;
+pub mod client;
+pub mod fault;
 pub mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -16,6 +19,7 @@ pub mod head;
 pub mod headers;
 pub mod reject;
 pub mod response;
+mod response_body;
 mod response_framing;
 pub mod response_head;
 pub mod server;
