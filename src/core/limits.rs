@@ -138,6 +138,8 @@ pub const IDLE_CONNECTION_MS: u64 = 4_000;
 pub const IDLE_CONNECTION_MS_MAX: u64 = 60_000;
 /// See [`IDLE_CONNECTION_MS_MAX`].
 pub const IDLE_CONNECTION_MARGIN_MS: u64 = 1_000;
+/// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
+pub const EVENT_ID_BYTES_MAX: usize = 1024;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 

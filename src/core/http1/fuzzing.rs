@@ -8,7 +8,8 @@ use crate::http1::body::Decoder;
 use crate::http1::client::{Asked, Client, Ended, Moment, Step as Heard};
 use crate::http1::framing::Framing;
 use crate::http1::server::{After, Reply, Server, Step, Waiting};
-use crate::http1::sse::{EventHead, Reader, TooLong, push_event};
+use crate::http1::sse::{EventHead, push_event};
+use crate::http1::sse_reader::{Reader, TooLong};
 
 /// Longest body of a transcript; small, so that the limit is met often.
 const BODY_BYTES_MAX: usize = 1000;
@@ -250,10 +251,27 @@ pub(crate) fn events<'a>(
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     let id = reader.last_id().map(str::to_owned);
-                    seen.push((event.event.into(), event.data, id));
+                    let name = event.event.as_deref().unwrap_or("message");
+                    seen.push((name.to_owned(), event.data, id));
                 }
             }
         }
     }
     (seen, true, reader.retry_ms())
+}
+
+/// Events as `name|data|last id`, the same whatever the split.
+#[cfg(test)]
+pub(crate) fn shown(text: &str) -> Vec<String> {
+    let whole = events([text.as_bytes()]);
+    for pieces in splits(text.as_bytes()) {
+        assert_eq!(events(pieces), whole, "{text:?}");
+    }
+    let (events, readable, _) = whole;
+    assert!(readable);
+    let show = |(name, data, id): (String, Vec<u8>, Option<String>)| {
+        let data = String::from_utf8(data).unwrap();
+        format!("{name}|{data}|{}", id.unwrap_or_default())
+    };
+    events.into_iter().map(show).collect()
 }

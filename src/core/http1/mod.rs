@@ -24,6 +24,7 @@ mod response_framing;
 pub mod response_head;
 pub mod server;
 pub mod sse;
+pub mod sse_reader;
 pub mod syntax;
 
 pub use crate::base::authority;
