@@ -173,15 +173,15 @@ pub(crate) fn response<'a>(
                     body.extend_from_slice(data);
                 }
                 last => {
-                    if let Some(outcome) = tell(&mut lines, &last) {
-                        return (lines, outcome.then_some(body).unwrap_or_default());
+                    if let Some(is_whole) = tell(&mut lines, &last) {
+                        return (lines, if is_whole { body } else { Vec::new() });
                     }
                 }
             }
         }
     }
     let whole = tell(&mut lines, &client.ended(how, at)) == Some(true);
-    (lines, whole.then_some(body).unwrap_or_default())
+    (lines, if whole { body } else { Vec::new() })
 }
 
 /// `Some` if the step is the last, and whether it is a good end.

@@ -1,5 +1,6 @@
-//! Event streams (WHATWG HTML, section 9.2.6) as a client reads them: any line end, split anywhere,
-//! and a bound on what is held. Owns the bytes of the present event; knows nothing of what is in it.
+//! Event streams (WHATWG HTML, section 9.2.6) as a client reads them: any line end, split
+//! anywhere, and a bound on what is held. Owns the bytes of the present event; knows nothing of
+//! what is in it.
 
 use crate::base::word;
 use crate::http1::syntax::{decimal, is_field_value};
@@ -193,7 +194,7 @@ fn text(bytes: &[u8]) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http1::fuzzing::{events, shown, splits};
+    use crate::http1::fuzzing::{events, shown};
 
     #[test]
     fn whatwg_9_2_6_events() {
