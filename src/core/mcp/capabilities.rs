@@ -94,7 +94,7 @@ impl ClientCapabilities {
     }
 }
 
-/// What a server declared in its `initialize` result.
+/// What a server declared in its `initialize` or `server/discover` result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerCapabilities {
     /// `tools`.
@@ -109,8 +109,10 @@ pub struct ServerCapabilities {
     pub completions: bool,
     /// `logging`.
     pub logging: bool,
-    /// `tasks.requests.tools.call` (2025-11-25), or the extension of 2026-07-28.
+    /// `tasks.requests.tools.call` (2025-11-25).
     pub tasks: bool,
+    /// `extensions["io.modelcontextprotocol/tasks"]` (2026-07-28).
+    pub tasks_extension: bool,
 }
 
 impl ServerCapabilities {
@@ -124,6 +126,7 @@ impl ServerCapabilities {
         logging: true,
         // A client would call tools in a way that nobody may understand.
         tasks: false,
+        tasks_extension: false,
     };
 
     /// Reads the `capabilities` object of an `initialize` result.
@@ -139,8 +142,8 @@ impl ServerCapabilities {
                 .is_some_and(|at| at.of(text) == b"true"),
             completions: has("completions"),
             logging: has("logging"),
-            tasks: path(text, capabilities, &["tasks", "requests", "tools", "call"]).is_some()
-                || has_tasks_extension(text, capabilities),
+            tasks: path(text, capabilities, &["tasks", "requests", "tools", "call"]).is_some(),
+            tasks_extension: has_tasks_extension(text, capabilities),
         }
     }
 
@@ -155,6 +158,7 @@ impl ServerCapabilities {
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
             tasks: self.tasks || other.tasks,
+            tasks_extension: self.tasks_extension || other.tasks_extension,
         }
     }
 
@@ -183,6 +187,9 @@ impl ServerCapabilities {
         }
         if self.tasks {
             members.push(tasks::CAPABILITY.to_owned());
+        }
+        if self.tasks_extension {
+            members.push(tasks::EXTENSIONS.to_owned());
         }
         format!("{{{}}}", members.join(","))
     }

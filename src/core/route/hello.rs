@@ -85,6 +85,7 @@ impl Hall {
         version: Version,
     ) {
         let mut capabilities = self.capabilities(desk, Some(client));
+        capabilities.tasks_extension = false;
         capabilities.tasks = version >= Version::V2025_11_25 && self.bridges_tasks(desk, client);
         let mut result = format!(
             "{{\"protocolVersion\":\"{}\",\"capabilities\":{},\"serverInfo\":{{\"name\":\"1mcp\",\
@@ -161,6 +162,7 @@ impl Hall {
     pub fn end_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
         self.drop_parked(client, None);
         self.drop_waiting(client, None);
+        self.drop_waiters(desk, client, None);
         self.drop_asks_of_client(desk, client);
         let calls = self
             .clients

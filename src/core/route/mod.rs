@@ -47,6 +47,7 @@ mod tasks_call;
 mod tasks_end;
 mod tasks_input;
 mod tasks_note;
+pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -7,7 +7,6 @@ use crate::language::{At, ClientKey};
 use crate::limits::{INITIALIZE_WAIT_MS, SPARES_MAX, STDIO_START_MS};
 use crate::mcp::headers;
 use crate::mcp::modern::HEADER_MISMATCH;
-use crate::mcp::tasks::EXTENSIONS;
 use crate::mcp::version::Version;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
@@ -75,15 +74,9 @@ impl Hall {
         id: &JsonId,
     ) {
         let mut offered = self.capabilities(desk, None);
-        let tasks = std::mem::take(&mut offered.tasks);
-        let mut capabilities = offered.render();
-        if tasks {
-            capabilities.truncate(capabilities.len().saturating_sub(1));
-            let comma = if capabilities == "{" { "" } else { "," };
-            capabilities.push_str(comma);
-            capabilities.push_str(EXTENSIONS);
-            capabilities.push('}');
-        }
+        // Clients of this revision know the tasks of either only as its extension.
+        offered.tasks_extension |= std::mem::take(&mut offered.tasks);
+        let capabilities = offered.render();
         let mut result = format!(
             "{{{},\"supportedVersions\":{},\"capabilities\":{capabilities}",
             self.stamp.members(true),

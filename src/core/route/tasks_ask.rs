@@ -45,7 +45,10 @@ impl Hall {
         let Some(facts) = desk.clients.facts(client) else {
             return Err(Failure::method(method));
         };
-        if !self.offers(desk, Some(client), |offered| offered.tasks) && self.tasks.is_empty() {
+        if !self.offers(desk, Some(client), |offered| {
+            offered.tasks || offered.tasks_extension
+        }) && self.tasks.is_empty()
+        {
             return Err(Failure::method(method));
         }
         if facts.version.is_modern() {
