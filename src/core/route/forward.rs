@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) caller: Caller,
     /// Where the progress token stands.
     pub(crate) token_at: Option<Span>,
+    /// Where the `_meta` stands.
+    pub(crate) meta: Option<Span>,
     /// What is wanted.
     pub(crate) method: Method,
     /// The message.
@@ -126,13 +128,19 @@ impl Hall {
     fn submit(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        request: Request,
+        mut request: Request,
         server: ServerKey,
         pool: PoolKey,
     ) {
+        let rounds = if Self::speaks_modern(desk, pool) {
+            self.describe(desk, server, &mut request)
+        } else {
+            None
+        };
         let Request {
             caller,
             token_at,
+            meta: _,
             method,
             buffer,
             envelope,
@@ -157,6 +165,7 @@ impl Hall {
             method,
             resource,
             search,
+            rounds,
         };
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return;

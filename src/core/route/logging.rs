@@ -73,10 +73,11 @@ impl Hall {
             Some(owner) => self.clients.get(&owner).and_then(|client| client.level),
             None => lowest,
         };
+        // A server without sessions reads the level in each request.
         let logs = desk
             .backends
             .hello(pool)
-            .is_some_and(|hello| hello.capabilities.logging);
+            .is_some_and(|hello| hello.capabilities.logging && !hello.version.is_modern());
         if session.life != Life::Up || !logs || wanted.is_none() || wanted == session.level {
             return;
         }
@@ -127,8 +128,9 @@ impl Hall {
             .and_then(|at| string(text, at))
             .and_then(|name| level(&name));
         let wanted = self.clients.get(&client).and_then(|client| client.level);
-        if wanted.is_none() && self.is_modern(client) {
-            // Who did not ask for messages gets none (D9).
+        let asks = self.is_modern(client) || Self::speaks_modern(desk, pool);
+        if wanted.is_none() && asks {
+            // Who did not ask for messages gets none (D9), nor did we ask for them.
             return;
         }
         // Who asked for nothing does not get what the server sends because another one did.
@@ -218,13 +220,16 @@ impl Hall {
         let Some(call) = self.calls.get_mut(key) else {
             return false;
         };
-        let Origin::Client { caller, .. } = &mut call.origin else {
+        let Origin::Client { caller, rounds, .. } = &mut call.origin else {
             return true;
         };
-        if !self
-            .clients
-            .get(&caller.client)
-            .is_some_and(|known| known.modern)
+        // A call that is made again is begun again by its server, but not for its client.
+        let repeated = rounds.is_some();
+        if !repeated
+            && !self
+                .clients
+                .get(&caller.client)
+                .is_some_and(|known| known.modern)
         {
             return true;
         }

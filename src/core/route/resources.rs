@@ -207,6 +207,7 @@ impl Hall {
         edits.cut_hop_local(text, meta);
         let request = Request {
             token_at: token.ok().and_then(|[at]| at),
+            meta,
             caller,
             method: Method::Read,
             buffer: Rc::clone(&search.buffer),

@@ -18,14 +18,17 @@ pub enum With {
     Short(ShortBytes),
     /// Kept elsewhere, such as the original name of a tool.
     Kept(Rc<[u8]>),
+    /// A piece of another message, not copied when it is long.
+    Piece(Rc<Vec<u8>>, Span),
 }
 
 impl With {
-    fn bytes(&self) -> &[u8] {
+    fn part(&self) -> Part<'_> {
         match self {
-            Self::Own(bytes) => bytes,
-            Self::Short(bytes) => bytes,
-            Self::Kept(bytes) => bytes,
+            Self::Own(bytes) => Part::Copy(bytes),
+            Self::Short(bytes) => Part::Copy(bytes),
+            Self::Kept(bytes) => Part::Copy(bytes),
+            Self::Piece(buffer, at) => Part::Share(buffer, at.range()),
         }
     }
 }
@@ -82,6 +85,17 @@ impl Edits {
         }
     }
 
+    /// Whether the message stays as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts `with` in front of what begins at `at`, behind what was put there before.
+    pub fn insert(&mut self, at: usize, with: impl Into<With>) {
+        self.replace(Span { start: at, end: at }, with);
+    }
+
     /// Cuts bytes out: a member with its comma.
     pub fn cut(&mut self, at: Span) {
         self.replace(at, Vec::new());
@@ -90,12 +104,13 @@ impl Edits {
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
     pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
-        self.0.sort_by_key(|(at, _)| at.start);
+        // What is inserted stands before what is replaced or cut there.
+        self.0.sort_by_key(|(at, _)| (at.start, at.end));
         let mut parts = Parts::default();
         let mut from = whole.start;
         for (at, with) in self.0.iter() {
             parts.push(Part::Share(buffer, from..at.start));
-            parts.push(Part::Copy(with.bytes()));
+            parts.push(with.part());
             from = at.end;
         }
         parts.push(Part::Share(buffer, from..whole.end));
@@ -158,15 +173,28 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
     None
 }
 
-/// Members of a `_meta` that concern only the hop they come from (A12), with their commas, so that
-/// cutting all of them leaves a valid object. Nearly always none.
+/// Members of a `_meta` that concern only the hop they come from (A12), with their commas. Nearly
+/// always none.
 #[must_use]
 pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
+    unwanted(text, meta, &mut |key, _| {
+        string_begins(text, key, HOP_LOCAL)
+    })
+}
+
+/// The members of an object that `goes` picks by key and value, with their commas, so that cutting
+/// all of them leaves a valid object.
+#[must_use]
+pub fn unwanted(
+    text: &[u8],
+    object: Span,
+    goes: &mut dyn FnMut(Span, Span) -> bool,
+) -> Few<Span, 2> {
     let mut cuts: Few<Span, 2> = Few::default();
     let mut kept_end = None;
     let mut running = false;
-    for (key, value) in members(text, meta) {
-        let is_local = string_begins(text, key, HOP_LOCAL);
+    for (key, value) in members(text, object) {
+        let is_local = goes(key, value);
         match (is_local, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
