@@ -8,12 +8,14 @@ use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, string, string_is, validate};
 use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
+use crate::limits::REQUEST_STATE_MS_MAX;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::route::asks::declared;
 use crate::route::calls::{Call, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND};
 use crate::route::outcome::{answer, error_code};
 use crate::route::rounds::questions;
+use crate::route::seal::{ANYBODY, Bound, State, digest};
 use crate::route::splice::{Edits, unwanted};
 use crate::route::stamp::{COMPLETE, Stamp};
 use crate::route::{Desk, Hall, downgrade};
@@ -241,6 +243,32 @@ impl Hall {
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         }
         let mut edits = Edits::default();
+        if let (
+            Some(at),
+            Origin::Client {
+                rounds: Some(rounds),
+                ..
+            },
+        ) = (told.state, &call.origin)
+        {
+            let asked = rounds.letter();
+            let of = Bound {
+                principal: ANYBODY,
+                method: *method,
+                digest: digest(&asked.buffer, asked.envelope.params),
+            };
+            let state = State::Nested {
+                server: self.pool_name(call.pool).to_string(),
+                state: Some(at.of(text).to_vec()),
+            };
+            let until = desk.cx.now.tick.after(REQUEST_STATE_MS_MAX);
+            let Some(sealed) = self.seal.seal(of, until, &state) else {
+                let text = "the server's requestState is too long to be passed on";
+                let failure = Failure::about(&self.pool_name(call.pool), text.to_owned());
+                return desk.fail(caller.client, caller.at, &caller.id, &failure);
+            };
+            edits.replace(at, format!("\"{sealed}\"").into_bytes());
+        }
         told.for_stateless(&self.stamp, *method, text, result, &mut edits);
         answer(desk, caller, edits, envelope, frame);
     }

@@ -178,6 +178,11 @@ impl Hall {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
         } else if self.is_modern(caller.client) {
+            if code == Some(URL_ELICITATION_REQUIRED)
+                && self.elicit_first(desk, caller, text, error)
+            {
+                return;
+            }
             let instead = self.translated(desk, caller.client, resource, envelope, frame);
             if let Some(failure) = instead {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);

@@ -8,6 +8,7 @@ use crate::json::envelope::Envelope;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::language::PoolKey;
 use crate::mcp::meta::{self, HOP_LOCAL};
+use crate::mcp::version::Version;
 use crate::route::calls::{Caller, Method};
 use crate::route::forward::Request;
 use crate::route::rounds::Rounds;
@@ -35,6 +36,14 @@ impl Hall {
     pub(crate) fn speaks_modern(desk: &Desk<'_, '_>, pool: PoolKey) -> bool {
         let hello = desk.backends.hello(pool);
         hello.is_some_and(|hello| hello.version.is_modern())
+    }
+
+    /// Whether a server speaks it, or did when it was last up.
+    pub(crate) fn speaks_modern_now(&self, desk: &Desk<'_, '_>, server: ServerKey) -> bool {
+        let version = self
+            .server(server)
+            .and_then(|server| self.version_of(desk, server));
+        version.is_some_and(Version::is_modern)
     }
 
     /// Makes a request one that describes itself. It is kept if its answer may be a question: who has

@@ -130,11 +130,7 @@ impl Hall {
         if edits.is_empty() {
             return self.round_answered(desk, (call, index), frame.shared(), outcome);
         }
-        let parts = edits.parts(frame.shared(), outcome);
-        let mut own = Vec::new();
-        for part in parts.iter() {
-            own.extend_from_slice(part.bytes());
-        }
+        let own = edits.joined(text, outcome);
         let whole = Span::whole(&own);
         self.round_answered(desk, (call, index), &Rc::new(own), whole);
     }

@@ -89,11 +89,6 @@ impl Rounds {
     pub(crate) const fn letter(&self) -> &Letter {
         &self.letter
     }
-
-    /// Whether there was a round before, so that progress begins anew (D10).
-    pub(crate) const fn repeated(&self) -> bool {
-        self.count > 0
-    }
 }
 
 impl Call {

@@ -101,11 +101,31 @@ impl Edits {
         self.replace(at, Vec::new());
     }
 
+    /// What is inserted stands before what is replaced or cut there.
+    fn sort(&mut self) {
+        self.0.sort_by_key(|(at, _)| (at.start, at.end));
+    }
+
+    /// The value `whole` of a text, replacements in, as bytes of its own.
+    pub fn joined(&mut self, text: &[u8], whole: Span) -> Vec<u8> {
+        self.sort();
+        let mut out = Vec::with_capacity(whole.range().len());
+        let mut start = whole.start;
+        for (at, with) in self.0.iter() {
+            let end = at.start;
+            out.extend_from_slice(Span { start, end }.of(text));
+            out.extend_from_slice(with.part().bytes());
+            start = at.end;
+        }
+        let end = whole.end;
+        out.extend_from_slice(Span { start, end }.of(text));
+        out
+    }
+
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
     pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
-        // What is inserted stands before what is replaced or cut there.
-        self.0.sort_by_key(|(at, _)| (at.start, at.end));
+        self.sort();
         let mut parts = Parts::default();
         let mut from = whole.start;
         for (at, with) in self.0.iter() {
@@ -177,13 +197,16 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
 /// always none.
 #[must_use]
 pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
-    unwanted(text, meta, &mut |key, _| {
-        string_begins(text, key, HOP_LOCAL)
-    })
+    runs(text, meta, &|key| string_begins(text, key, HOP_LOCAL))
 }
 
-/// The members of an object that `goes` picks by key and value, with their commas, so that cutting
-/// all of them leaves a valid object.
+/// Some members of an object with their commas, so that cutting all of them leaves a valid object.
+#[must_use]
+pub fn runs(text: &[u8], object: Span, goes: &dyn Fn(Span) -> bool) -> Few<Span, 2> {
+    unwanted(text, object, &mut |key, _| goes(key))
+}
+
+/// The same, picked by key and value, each of which is seen once.
 #[must_use]
 pub fn unwanted(
     text: &[u8],
@@ -194,8 +217,8 @@ pub fn unwanted(
     let mut kept_end = None;
     let mut running = false;
     for (key, value) in members(text, object) {
-        let is_local = goes(key, value);
-        match (is_local, running, cuts.last_mut()) {
+        let goes = goes(key, value);
+        match (goes, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
                 start: key.start,
@@ -205,8 +228,8 @@ pub fn unwanted(
             (false, true, Some(cut)) => cut.end = key.start,
             (false, ..) => {}
         }
-        running = is_local;
-        if !is_local {
+        running = goes;
+        if !goes {
             kept_end = Some(value.end);
         }
     }

@@ -42,6 +42,19 @@ impl Stamp {
         format!("{COMPLETE},\"_meta\":{{{}}}{comma}{hints}", self.info)
     }
 
+    /// A result that asks: `requests` are the members of `inputRequests`, none if it is empty.
+    pub(crate) fn input_required(&self, requests: &str, state: &str) -> String {
+        let requests = match requests {
+            "" => String::new(),
+            some => format!("\"inputRequests\":{{{some}}},"),
+        };
+        format!(
+            "{{\"resultType\":\"input_required\",\"_meta\":{{{}}},{requests}\
+             \"requestState\":\"{state}\"}}",
+            self.info
+        )
+    }
+
     /// Makes the result of a server with sessions one of the revision without. What it says of
     /// itself in words of this revision, it cannot mean.
     pub(crate) fn result(
