@@ -56,6 +56,12 @@ pub(crate) struct Told {
     left: bool,
 }
 
+/// Whether a result is one that ends its request (F11).
+pub(crate) fn complete(text: &[u8], result: Span) -> bool {
+    let said = member(text, result, "resultType");
+    said.is_none_or(|at| string_is(text, at, "complete"))
+}
+
 impl Told {
     /// Reads a result; `None` if it is no object, or says something twice.
     pub(crate) fn read(method: Method, text: &[u8], result: Span) -> Option<Self> {
