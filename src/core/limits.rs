@@ -169,6 +169,16 @@ pub const STARTING_PLACE_MS: u64 = 5_000;
 pub const CONNECT_STDIO_MS: u64 = 120_000;
 /// The same for remote servers: nothing is downloaded there.
 pub const CONNECT_REMOTE_MS: u64 = 30_000;
+/// A server that has written anything gets this long to answer the question for its era; then it is
+/// sent `initialize`. Who answers later is still heard.
+pub const PROBE_MS: u64 = 3_000;
+/// A server that has written nothing at all gets this long from its start: it may be downloading.
+pub const PROBE_SILENT_MS: u64 = 10_000;
+/// How long a server may take to acknowledge `subscriptions/listen`; then the stream is given up
+/// and tried again. Clients that wait for the same are answered a moment later.
+pub const LISTEN_OPEN_MS: u64 = 4_000;
+/// URIs of one server that we listen to on behalf of all clients; one more is refused.
+pub const WATCHED_URIS_MAX: usize = 4096;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
 /// One call with all the progress that it may tell; then it is given up like one without (F12).
@@ -359,4 +369,6 @@ const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(PROBE_MS < PROBE_SILENT_MS && PROBE_SILENT_MS < CONNECT_STDIO_MS);
+const _: () = assert!(LISTEN_OPEN_MS < LISTEN_ACK_MS);
 const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);

@@ -7,6 +7,8 @@
 
 pub(crate) mod files;
 mod inotify;
+#[cfg(all(target_env = "musl", panic = "abort"))]
+mod no_unwind;
 
 use std::ffi::CString;
 use std::io;

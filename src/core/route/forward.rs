@@ -132,7 +132,11 @@ impl Hall {
         server: ServerKey,
         pool: PoolKey,
     ) {
-        let rounds = if Self::speaks_modern(desk, pool) {
+        let stateless = Self::is_stateless(desk, pool);
+        if stateless && matches!(request.method, Method::Subscribe | Method::Unsubscribe) {
+            return self.watch_request(desk, pool, request);
+        }
+        let rounds = if stateless {
             self.describe(desk, server, &mut request)
         } else {
             None
@@ -262,9 +266,11 @@ impl Hall {
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return false;
         };
-        let params = params
-            .map(|params| format!(",\"params\":{params}"))
-            .unwrap_or_default();
+        let params = match params {
+            _ if Self::is_stateless(desk, pool) => self.described(params),
+            Some(params) => format!(",\"params\":{params}"),
+            None => String::new(),
+        };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":{}{params}}}",
             to_wire(key),

@@ -191,7 +191,7 @@ impl Hall {
         let Origin::Client { caller, method, .. } = &call.origin else {
             return Some((call, None));
         };
-        if envelope.kind != Message::Result || !Self::speaks_modern(desk, call.pool) {
+        if envelope.kind != Message::Result || !Self::is_stateless(desk, call.pool) {
             return Some((call, None));
         }
         let result = envelope.outcome.unwrap_or_default();

@@ -73,10 +73,10 @@ impl Hall {
             Some(owner) => self.clients.get(&owner).and_then(|client| client.level),
             None => lowest,
         };
-        // A server without sessions reads the level in each request.
         let logs = desk
             .backends
             .hello(pool)
+            // Where each request names its own level there is none to be set.
             .is_some_and(|hello| hello.capabilities.logging && !hello.version.is_modern());
         if session.life != Life::Up || !logs || wanted.is_none() || wanted == session.level {
             return;
@@ -128,7 +128,7 @@ impl Hall {
             .and_then(|at| string(text, at))
             .and_then(|name| level(&name));
         let wanted = self.clients.get(&client).and_then(|client| client.level);
-        let asks = self.is_modern(client) || Self::speaks_modern(desk, pool);
+        let asks = self.is_modern(client) || Self::is_stateless(desk, pool);
         if wanted.is_none() && asks {
             // Who did not ask for messages gets none (D9), nor did we ask for them.
             return;

@@ -169,7 +169,7 @@ impl Hall {
             return desk.succeed(caller.client, caller.at, &caller.id, &result);
         }
         let error = envelope.outcome.unwrap_or_default();
-        let from_modern = Self::speaks_modern(desk, pool);
+        let from_modern = Self::is_stateless(desk, pool);
         if from_modern && self.is_modern(caller.client) {
             return refuse(desk, caller, code, envelope, frame);
         } else if from_modern {

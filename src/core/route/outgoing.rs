@@ -32,14 +32,8 @@ pub(crate) struct Letter {
 }
 
 impl Hall {
-    /// Whether a server speaks the revision without sessions.
-    pub(crate) fn speaks_modern(desk: &Desk<'_, '_>, pool: PoolKey) -> bool {
-        let hello = desk.backends.hello(pool);
-        hello.is_some_and(|hello| hello.version.is_modern())
-    }
-
-    /// Whether a server speaks it, or did when it was last up.
-    pub(crate) fn speaks_modern_now(&self, desk: &Desk<'_, '_>, server: ServerKey) -> bool {
+    /// Whether a server speaks the revision without sessions, or did when it was last up.
+    pub(crate) fn stateless_server(&self, desk: &Desk<'_, '_>, server: ServerKey) -> bool {
         let version = self
             .server(server)
             .and_then(|server| self.version_of(desk, server));

@@ -150,6 +150,10 @@ fn describe(event: &BackendEvent, text: &[u8]) -> String {
             let id = String::from_utf8_lossy(id.raw()).into_owned();
             format!("request {id}: {}", whole(envelope))
         }
+        BackendEvent::Watching { uris, missed, .. } => {
+            let uris: Vec<String> = uris.iter().map(|(uri, ok)| format!("{uri}={ok}")).collect();
+            format!("Watching {} missed={missed}", uris.join(" "))
+        }
         BackendEvent::Notification { envelope, .. } => format!("note: {}", whole(envelope)),
     }
 }
