@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use crate::json::envelope::Envelope;
 use crate::json::span::{Span, members, string_begins, string_is};
-use crate::language::PoolKey;
 use crate::mcp::meta::{self, HOP_LOCAL};
 use crate::mcp::version::Version;
 use crate::route::calls::{Caller, Method};
