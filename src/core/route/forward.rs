@@ -25,8 +25,6 @@ pub(crate) struct Request {
     pub(crate) caller: Caller,
     /// Where the progress token stands.
     pub(crate) token_at: Option<Span>,
-    /// Where the `_meta` stands.
-    pub(crate) meta: Option<Span>,
     /// What is wanted.
     pub(crate) method: Method,
     /// The message.
@@ -144,7 +142,6 @@ impl Hall {
         let Request {
             caller,
             token_at,
-            meta: _,
             method,
             buffer,
             envelope,

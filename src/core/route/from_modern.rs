@@ -16,7 +16,7 @@ use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND
 use crate::route::outcome::{answer, error_code};
 use crate::route::rounds::questions;
 use crate::route::seal::{ANYBODY, Bound, State, digest};
-use crate::route::splice::{Edits, unwanted};
+use crate::route::splice::{Edits, runs};
 use crate::route::stamp::{COMPLETE, Stamp};
 use crate::route::{Desk, Hall, downgrade};
 
@@ -80,7 +80,7 @@ impl Told {
         ];
         let mut found: [Option<Span>; 8] = [None; 8];
         let (mut twice, mut left) = (false, false);
-        let cuts = unwanted(text, result, &mut |key, value| {
+        let cuts = runs(text, result, &mut |key, value| {
             let index = names.iter().position(|name| string_is(text, key, name));
             if let Some(slot) = index.and_then(|index| found.get_mut(index)) {
                 twice |= slot.replace(value).is_some();

@@ -195,15 +195,18 @@ impl Hall {
         (client, index, resource): (ClientKey, usize, &Resource),
         granted: bool,
     ) {
+        // One that had no answer in time was left out of what the client was told.
+        let listen = self.listen_of(client);
+        let waits = listen.is_some_and(|listen| !listen.acknowledged);
         if !granted {
             self.note_answer(client, index, Answer::No);
-        } else if self.is_listening(client) {
+        } else if waits {
             self.note_subscription(desk, from, client, resource);
             self.note_answer(client, index, Answer::Yes);
         } else if let Some(session) = self.pools.get(&from.0)
             && !session.subscriptions.contains_key(&resource.original)
         {
-            // The client is gone meanwhile.
+            // The client is gone meanwhile, or was told that it will not hear of it.
             let method = "resources/unsubscribe";
             self.resubscribe(desk, from.0, method, &resource.original);
         }

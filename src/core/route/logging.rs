@@ -139,7 +139,7 @@ impl Hall {
             return;
         }
         let mut edits = Edits::default();
-        cut_meta(text, envelope.params, &mut edits);
+        cut_meta(text, envelope, &mut edits);
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients.note(desk.cx, client, at, &message);
     }
@@ -207,7 +207,7 @@ impl Hall {
         };
         let Some(token) = &caller.token else { return };
         let mut edits = Edits::default();
-        cut_meta(text, envelope.params, &mut edits);
+        cut_meta(text, envelope, &mut edits);
         edits.replace(token_at, token.to_vec());
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients

@@ -22,8 +22,6 @@ pub(crate) struct Letter {
     pub(crate) buffer: Rc<Vec<u8>>,
     /// Its members.
     pub(crate) envelope: Envelope,
-    /// Where its `_meta` is.
-    pub(crate) meta: Option<Span>,
     /// Where its progress token is.
     pub(crate) token_at: Option<Span>,
     /// What is replaced.
@@ -52,20 +50,13 @@ impl Hall {
             Box::new(Rounds::new(Letter {
                 buffer: Rc::clone(&request.buffer),
                 envelope: request.envelope,
-                meta: request.meta,
                 token_at: request.token_at,
                 edits: request.edits.clone(),
             }))
         });
         let text = &request.buffer;
-        let said = self.description(desk, server, &request.caller, text, request.meta);
-        put_description(
-            text,
-            &request.envelope,
-            request.meta,
-            &said,
-            &mut request.edits,
-        );
+        let said = self.description(desk, server, &request.caller, text, request.envelope.meta);
+        put_description(text, &request.envelope, &said, &mut request.edits);
         again
     }
 
@@ -126,16 +117,10 @@ fn relayable(text: &[u8], meta: Span) -> Cow<'_, str> {
 
 /// Puts members into the `_meta` of a request, which may have none. What concerned the hop that it
 /// comes from is cut out already.
-pub(crate) fn put_description(
-    text: &[u8],
-    envelope: &Envelope,
-    meta: Option<Span>,
-    said: &[u8],
-    edits: &mut Edits,
-) {
+pub(crate) fn put_description(text: &[u8], envelope: &Envelope, said: &[u8], edits: &mut Edits) {
     let has_more = |object: Span| members(text, object).next().is_some();
     let comma = |more: bool| if more { &b","[..] } else { b"" };
-    if let Some(meta) = meta {
+    if let Some(meta) = envelope.meta {
         if !meta.of(text).starts_with(b"{") {
             return edits.replace(meta, [b"{", said, b"}"].concat());
         }
@@ -155,17 +140,13 @@ pub(crate) fn put_description(
 mod tests {
     use super::*;
     use crate::json::envelope;
-    use crate::json::span::member;
 
     fn described(text: &str, said: &str) -> String {
         let buffer = Rc::new(text.as_bytes().to_vec());
         let envelope = envelope::read(&buffer).unwrap();
-        let meta = envelope
-            .params
-            .and_then(|params| member(&buffer, params, "_meta"));
         let mut edits = Edits::default();
-        edits.cut_hop_local(&buffer, meta);
-        put_description(&buffer, &envelope, meta, said.as_bytes(), &mut edits);
+        edits.cut_hop_local(&buffer, envelope.meta);
+        put_description(&buffer, &envelope, said.as_bytes(), &mut edits);
         let parts = edits.parts(&buffer, envelope.whole);
         let bytes: Vec<u8> = parts
             .iter()

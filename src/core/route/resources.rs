@@ -217,7 +217,6 @@ impl Hall {
         }
         let request = Request {
             token_at: token.ok().and_then(|[at]| at),
-            meta,
             caller,
             method: Method::Read,
             buffer: Rc::clone(&search.buffer),

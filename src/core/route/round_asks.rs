@@ -126,7 +126,7 @@ impl Hall {
             return self.unanswered(desk, call, &Failure::new(INTERNAL, text));
         }
         let mut edits = Edits::default();
-        cut_meta(text, Some(outcome), &mut edits);
+        cut_meta(text, envelope, &mut edits);
         if edits.is_empty() {
             return self.round_answered(desk, (call, index), frame.shared(), outcome);
         }
@@ -145,7 +145,9 @@ fn prepare(
     wire: &ShortBytes,
     edits: &mut Edits,
 ) -> Option<()> {
-    let params = asked.params?;
+    let Some(params) = asked.params else {
+        return Some(());
+    };
     let [meta, elicitation] = fields(text, Some(params), ["_meta", "elicitationId"]).ok()?;
     let [token] = fields(text, meta, ["progressToken"]).ok()?;
     edits.cut_hop_local(text, meta);

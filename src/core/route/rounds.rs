@@ -327,7 +327,6 @@ impl Hall {
         let Letter {
             buffer,
             envelope,
-            meta,
             token_at,
             edits,
         } = &again.letter;
@@ -341,8 +340,8 @@ impl Hall {
         for piece in asking.pieces() {
             edits.insert(params.start + 1, piece);
         }
-        let said = self.description(desk, call.server, caller, buffer, *meta);
-        put_description(buffer, envelope, *meta, &said, &mut edits);
+        let said = self.description(desk, call.server, caller, buffer, envelope.meta);
+        put_description(buffer, envelope, &said, &mut edits);
         let wire = ShortBytes::decimal(to_wire(key));
         for at in [envelope.id, *token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
