@@ -178,7 +178,7 @@ pub const PROBE_SILENT_MS: u64 = 10_000;
 /// and tried again. Clients that wait for the same are answered a moment later.
 pub const LISTEN_OPEN_MS: u64 = 4_000;
 /// URIs of one server that we listen to on behalf of all clients; one more is refused.
-pub const WATCHED_URIS_MAX: usize = 4096;
+pub const WATCHED_URIS_MAX: usize = 2048;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
 /// One call with all the progress that it may tell; then it is given up like one without (F12).

@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
+use onemcp::limits::{SUBSCRIPTIONS_PER_CLIENT_MAX, WATCHED_URIS_MAX};
 
 use crate::client::{Call, Client};
-use crate::server::{Child, Script, resource, tool};
+use crate::server::{Child, Script, resource, template, tool};
 use crate::server_modern::{acknowledgement, stateless};
 use crate::world::World;
 
@@ -206,4 +207,41 @@ fn mm_what_the_server_does_not_acknowledge_is_left_out() {
     c.hangs_up(&mut w);
     let last = s.next(&mut w).unwrap();
     assert!(!last.contains("resourceSubscriptions"), "{last}");
+}
+
+#[test]
+fn x10_clients_listen_to_so_many_resources_of_one_server_and_no_more() {
+    let _reached = must_hit(Mark::WatchedFull);
+    let script = resources().with("resourceTemplates", [template("t://{n}")]);
+    let mut w = start(MODERN, script);
+    let s = w.server("s");
+    for client in 0..WATCHED_URIS_MAX / SUBSCRIPTIONS_PER_CLIENT_MAX {
+        let c = Client::modern(&mut w, "{}");
+        let uri = |n| format!("t://{client}-{n}");
+        let uris: Vec<String> = (0..SUBSCRIPTIONS_PER_CLIENT_MAX).map(uri).collect();
+        let filter = json!({"notifications": {"resourceSubscriptions": uris}});
+        c.request(&mut w, "subscriptions/listen", &filter.to_string());
+        let ack = c.expect(&mut w, "notifications/subscriptions/acknowledged");
+        assert_eq!(ack["params"]["notifications"], filter["notifications"]);
+    }
+    let all = stream(&w, s)["resourceSubscriptions"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(all, WATCHED_URIS_MAX);
+    let c = Client::modern(&mut w, "{}");
+    let filter = r#"{"notifications":{"resourceSubscriptions":["x://1"]}}"#;
+    c.request(&mut w, "subscriptions/listen", filter);
+    let ack = c.expect(&mut w, "notifications/subscriptions/acknowledged");
+    assert_eq!(
+        ack["params"]["notifications"],
+        json!({"resourceSubscriptions": []})
+    );
+    let legacy = w.client("{}");
+    let (code, message) = subscribe(&mut w, legacy, "x://1").error(&mut w);
+    assert_eq!(code, -32603);
+    assert!(
+        message.contains("subscribe to 2048 resources of server s"),
+        "{message}"
+    );
 }

@@ -93,6 +93,7 @@ impl Hall {
             let answer = self.listen_to(desk, client, index, uri);
             self.note_answer(client, index, answer);
         }
+        self.watch_all(desk);
         if self.awaits(client) {
             let deadline = desk.cx.now.tick.after(LISTEN_ACK_MS);
             self.wake_at(desk, deadline);

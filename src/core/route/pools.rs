@@ -57,6 +57,8 @@ pub(crate) struct Pool {
     pub(crate) subscriptions: Listeners,
     /// Who waits to hear whether a server without sessions will tell of a resource.
     pub(crate) waiters: Waiters,
+    /// It was not asked yet for the last of them.
+    pub(crate) unwatched: bool,
     /// URL elicitations whose completion is still to be told, with the client that was asked.
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
@@ -97,6 +99,7 @@ impl Pool {
             logged: Budget::default(),
             subscriptions: Listeners::new(),
             waiters: Waiters::new(),
+            unwatched: false,
             elicitations: VecDeque::new(),
             holding: false,
             refusal_told: false,

@@ -403,7 +403,11 @@ impl Hall {
             }
             !subscribers.is_empty()
         });
-        if session.life == Life::Up {
+        if session.life == Life::Up && !ended.is_empty() {
+            if Self::is_stateless(desk, pool) {
+                self.rewatch(desk, pool);
+                return taken;
+            }
             for uri in ended {
                 self.resubscribe(desk, pool, "resources/unsubscribe", &uri);
             }

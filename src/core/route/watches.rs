@@ -64,8 +64,8 @@ impl Hall {
         String::from_utf8(out).unwrap_or_default()
     }
 
-    /// Asks a server without sessions to tell of a resource from now on. The answer is
-    /// [`Hall::watching`]; `false` if this would be one too many.
+    /// Notes that a server without sessions is to tell of a resource; [`Hall::watch_all`] asks it,
+    /// and the answer is [`Hall::watching`]. `false` if this would be one too many.
     pub(crate) fn watch_for(
         &mut self,
         desk: &mut Desk<'_, '_>,
@@ -81,8 +81,21 @@ impl Hall {
             return false;
         }
         session.waiters.push((resource, waiter));
-        self.rewatch(desk, pool);
+        session.unwatched = true;
         true
+    }
+
+    /// Asks for what [`Hall::watch_for`] collected: a client may name a thousand resources at once.
+    pub(crate) fn watch_all(&mut self, desk: &mut Desk<'_, '_>) {
+        for key in self.pools.keys().copied().collect::<Vec<_>>() {
+            if self
+                .pools
+                .get(&key)
+                .is_some_and(|session| session.unwatched)
+            {
+                self.rewatch(desk, key);
+            }
+        }
     }
 
     /// `resources/subscribe` or `resources/unsubscribe` for a server that has neither.
@@ -105,6 +118,7 @@ impl Hall {
                     );
                     desk.fail(client, at, &key, &Failure::about(&name, text));
                 }
+                self.watch_all(desk);
             }
             _ => {
                 self.rewatch(desk, pool);
@@ -114,14 +128,18 @@ impl Hall {
     }
 
     /// Tells a server without sessions what is listened to now.
-    pub(crate) fn rewatch(&self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
-        let Some(session) = self.pools.get(&pool) else {
+    pub(crate) fn rewatch(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
+        session.unwatched = false;
         let mut uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
+        let known = uris.len();
         for (resource, _) in &session.waiters {
-            if !uris.contains(&resource.original) {
-                uris.push(Rc::clone(&resource.original));
+            let uri = &resource.original;
+            let awaited = uris.get(known..).unwrap_or_default();
+            if !session.subscriptions.contains_key(uri) && !awaited.contains(uri) {
+                uris.push(Rc::clone(uri));
             }
         }
         desk.backends.watch(desk.cx, pool, uris);

@@ -1,8 +1,10 @@
 //! The whole room, driven from outside as the hub does it.
 
+mod asking;
 mod ending;
 mod starting;
 mod storm;
+mod streams;
 mod talking;
 
 use super::*;

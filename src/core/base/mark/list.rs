@@ -344,7 +344,7 @@ marks! {
     /// A server knows no streams.
     ListenUnknown = "the servers of the simulator have sessions, for now",
     /// Clients listen to as many resources of a server without sessions as they may.
-    WatchedFull = "4096 resources of one server",
+    WatchedFull = "thousands of resources of one server",
     /// A server without sessions will not tell of a resource.
     WatchRefused = "the servers of the simulator have sessions, for now",
     /// A server died so often that the pause grows no more.
