@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::{ASK_MS_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
+use onemcp::limits::{ASK_MS_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 
 use crate::client::{Call, Client};
 use crate::server::{Child, Script, Seen, prompt, resource, tool};
@@ -612,6 +612,27 @@ fn an_answer_that_is_no_object_ends_the_call() {
     c.answers(&mut w, &question, "7");
     assert_eq!(call.result(&mut w)["isError"], true);
     s.expect_nothing(&mut w);
+}
+
+#[test]
+fn answers_that_no_message_could_hold_end_the_call() {
+    let _reached = must_hit(Mark::RoundTooLong);
+    let (mut w, c, s) = with(ALL);
+    let requests = format!(r#""a":{FORM},"b":{FORM}"#);
+    let (call, _) = asked(&mut w, c, &requests, "");
+    let long = format!(
+        r#"{{"action":"accept","content":{{"a":"{}"}}}}"#,
+        "x".repeat(LINE_BYTES_MAX / 4)
+    );
+    for _ in 0..2 {
+        let question = c.expect(&mut w, "elicitation/create");
+        call.pending(&mut w);
+        c.answers(&mut w, &question, &long);
+    }
+    let (code, text) = call.error(&mut w);
+    assert!(code == -32603 && text.contains("too long"), "{text}");
+    s.expect_nothing(&mut w);
+    nothing_left(&w);
 }
 
 #[test]

@@ -37,8 +37,8 @@ impl Hall {
         version.is_some_and(Version::is_modern)
     }
 
-    /// Makes a request one that describes itself. It is kept if its answer may be a question: who has
-    /// a session does not know such answers, and for who has none it is sealed what was asked.
+    /// Makes a request one that describes itself. It is kept if its answer may be a question: who
+    /// has a session does not know such answers, and for who has none it is sealed what was asked.
     pub(crate) fn describe(
         &self,
         desk: &Desk<'_, '_>,

@@ -1,5 +1,5 @@
-//! One question of a round (see [`crate::route::rounds`]): how it is put to the client, and what its
-//! answer does.
+//! One question of a round (see [`crate::route::rounds`]): how it is put to the client, and what
+//! its answer does.
 
 use std::rc::Rc;
 

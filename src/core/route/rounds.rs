@@ -10,6 +10,7 @@ use ring::digest::{Context, SHA256};
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
+use crate::language::PoolState;
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 use crate::route::asks::{AskKey, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
@@ -150,63 +151,44 @@ impl Hall {
     pub(crate) fn begin_round(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        call: Call,
+        mut call: Call,
         told: &Told,
         buffer: &Rc<Vec<u8>>,
     ) {
         let name = self.pool_name(call.pool);
         let asked = questions(buffer, told);
-        let last = call.last;
-        let (pool, server, request_ms) = (call.pool, call.server, call.request_ms);
-        let Call {
-            origin:
-                Origin::Client {
-                    caller,
-                    method,
-                    resource,
-                    search,
-                    rounds: again,
-                },
-            ..
-        } = call
-        else {
-            return;
-        };
-        let wrong = |what: &str| {
-            Mark::RoundRefused.hit();
-            Failure::about(&name, format!("server {name} answered with {what}"))
-        };
-        let (asked, mut again) = match (asked, again) {
-            (Ok(asked), Some(again)) if again.count < ROUNDS_MAX => (asked, again),
-            (asked, again) => {
-                let what = match (&asked, again) {
-                    (Err(what), _) => what,
-                    (_, None) => "a question, to a request that is answered without any",
-                    (_, Some(_)) => "one question after the other, and no end of it",
-                };
-                return desk.fail(caller.client, caller.at, &caller.id, &wrong(what));
+        let what = match (&asked, call.again()) {
+            (Err(what), _) => what,
+            (Ok(_), None) => "a question, to a request that is answered without any",
+            (Ok(_), Some(again)) if again.count >= ROUNDS_MAX => {
+                "one question after the other, and no end of it"
+            }
+            (Ok(_), Some(again)) => {
+                again.stage = Stage::Asking(Asking {
+                    result: Rc::clone(buffer),
+                    requests: told.requests,
+                    state: told.state,
+                    questions: Vec::new(),
+                });
+                ""
             }
         };
-        if !self.pools.contains_key(&pool) {
-            let state = crate::language::PoolState::Stopping;
-            let failure = Failure::down(&name, &state);
-            return desk.fail(caller.client, caller.at, &caller.id, &failure);
-        }
-        again.stage = Stage::Asking(Asking {
-            result: Rc::clone(buffer),
-            requests: told.requests,
-            state: told.state,
-            questions: Vec::new(),
-        });
-        let client = caller.client;
-        let origin = Origin::Client {
-            caller,
-            method,
-            resource,
-            search,
-            rounds: Some(again),
+        let Some(caller) = call.caller() else {
+            return;
         };
-        let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
+        let client = caller.client;
+        if !what.is_empty() {
+            Mark::RoundRefused.hit();
+            let failure = Failure::about(&name, format!("server {name} answered with {what}"));
+            return desk.fail(client, caller.at, &caller.id, &failure);
+        }
+        if !self.pools.contains_key(&call.pool) {
+            let failure = Failure::down(&name, &PoolState::Stopping);
+            return desk.fail(client, caller.at, &caller.id, &failure);
+        }
+        let last = call.last;
+        let (pool, server, request_ms) = (call.pool, call.server, call.request_ms);
+        let Some(key) = self.insert_call(desk, call.origin, server, pool, request_ms) else {
             return;
         };
         if let Some(call) = self.calls.get_mut(key) {
@@ -216,7 +198,7 @@ impl Hall {
         }
         self.clients.entry(client).or_default().calls.push(key);
         Mark::RoundBegins.hit();
-        for (index, asked) in asked.into_iter().enumerate() {
+        for (index, asked) in asked.unwrap_or_default().into_iter().enumerate() {
             if let Err(failure) = self.ask_in_round(desk, (key, index), &asked, buffer) {
                 return self.unanswered(desk, key, &failure);
             }
