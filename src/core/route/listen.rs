@@ -170,7 +170,7 @@ impl Hall {
         }
         if Self::is_stateless(desk, pool) {
             let waiter = Waiter::Listener { client, index };
-            return match self.watch_for(desk, pool, resource, waiter) {
+            return match self.watch_for(pool, resource, waiter) {
                 true => Answer::Awaited,
                 false => Answer::No,
             };

@@ -66,13 +66,7 @@ impl Hall {
 
     /// Notes that a server without sessions is to tell of a resource; [`Hall::watch_all`] asks it,
     /// and the answer is [`Hall::watching`]. `false` if this would be one too many.
-    pub(crate) fn watch_for(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        resource: Resource,
-        waiter: Waiter,
-    ) -> bool {
+    pub(crate) fn watch_for(&mut self, pool: PoolKey, resource: Resource, waiter: Waiter) -> bool {
         let Some(session) = self.pools.get_mut(&pool) else {
             return false;
         };
@@ -110,7 +104,7 @@ impl Hall {
             (Method::Subscribe, Some(resource)) => {
                 let key = id.clone();
                 let waiter = Waiter::Subscriber { client, at, id };
-                if !self.watch_for(desk, pool, resource, waiter) {
+                if !self.watch_for(pool, resource, waiter) {
                     let name = self.pool_name(pool);
                     let text = format!(
                         "clients subscribe to {WATCHED_URIS_MAX} resources of server {name}: \
