@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::mcp::headers::{self, Annotated};
 use crate::now::Tick;
+use crate::route::keeps::Keeps;
 use crate::route::splice::fields;
 
 /// One of the four lists of MCP.
@@ -111,38 +112,6 @@ pub enum Page {
         /// Whether clients have to be told.
         changed: bool,
     },
-}
-
-/// For how long a list may be kept, and whether by everybody: what a server without sessions says
-/// of it (D4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeps {
-    /// Until then.
-    pub until: Tick,
-    /// It is the same for whoever asks.
-    pub public: bool,
-}
-
-impl Keeps {
-    /// Of several parts, the least.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            until: self.until.min(other.until),
-            public: self.public && other.public,
-        }
-    }
-
-    /// What a page says; nothing means that it may not be kept.
-    #[must_use]
-    pub fn read(text: &[u8], result: Span, now: Tick) -> Self {
-        let said = |name| member(text, result, name).map(|at| at.of(text));
-        let ttl = said("ttlMs").and_then(|said| std::str::from_utf8(said).ok()?.parse().ok());
-        Self {
-            until: now.after(ttl.unwrap_or(0)),
-            public: said("cacheScope") == Some(b"\"public\""),
-        }
-    }
 }
 
 /// One list of one session.

@@ -153,14 +153,7 @@ impl Hall {
             .server(server)
             .map_or(0, |server| server.entry.request_ms);
         let client = caller.client;
-        if self
-            .clients
-            .get(&client)
-            .is_some_and(|known| known.modern && known.level.is_some())
-        {
-            let lowest = self.lowest_level();
-            self.send_level(desk, pool, lowest);
-        }
+        self.raise_level(desk, client, pool);
         let origin = Origin::Client {
             caller,
             method,

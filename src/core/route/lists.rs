@@ -13,13 +13,13 @@ use crate::json::span::{Span, member, string};
 use crate::json::write;
 use crate::language::{At, ClientKey, ParamFields, PoolKey};
 use crate::limits::WAITING_PER_SERVER_MAX;
-use crate::mcp::modern::CACHE_HINTS;
 use crate::mcp::names;
 use crate::mcp::version::Version;
 use crate::now::Tick;
-use crate::route::catalog::{Entry, Keeps, Kind, Rendered};
+use crate::route::catalog::{Entry, Kind, Rendered};
 use crate::route::directory::Directory;
 use crate::route::errors::Failure;
+use crate::route::keeps::{Keeps, hints};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
 use crate::route::servers::Server;
@@ -376,24 +376,6 @@ impl Hall {
         from.filter(|from| self.seal_cursor(kind, *from) == cursor)
             .ok_or_else(|| Failure::params("unknown cursor: begin the list again without one"))
     }
-}
-
-/// How long a list may be kept that has these parts (D4). What servers with sessions offer may be
-/// kept by nobody: they tell us when it changes, but not for how long it holds.
-fn hints(now: Tick, parts: &[Option<Keeps>]) -> String {
-    let mut all: Option<Keeps> = None;
-    for part in parts {
-        let Some(part) = part else {
-            return CACHE_HINTS.to_owned();
-        };
-        all = Some(all.map_or(*part, |all| all.and(*part)));
-    }
-    let Some(all) = all else {
-        return CACHE_HINTS.to_owned();
-    };
-    let ttl = all.until.0.saturating_sub(now.0);
-    let scope = if all.public { "public" } else { "private" };
-    format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\"")
 }
 
 /// One entry as clients get it: its offered name, a configured description, and no output schema

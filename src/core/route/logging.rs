@@ -59,6 +59,20 @@ impl Hall {
             .min()
     }
 
+    /// A request of a client without a session may want more than was sent so far (D9).
+    pub(crate) fn raise_level(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        pool: PoolKey,
+    ) {
+        let known = self.clients.get(&client);
+        if known.is_some_and(|known| known.modern && known.level.is_some()) {
+            let lowest = self.lowest_level();
+            self.send_level(desk, pool, lowest);
+        }
+    }
+
     /// Sends a session the level of its client, or the lowest of all, if that is news.
     pub(crate) fn send_level(
         &mut self,

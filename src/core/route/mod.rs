@@ -21,6 +21,7 @@ mod from_modern;
 pub mod ghosts;
 pub mod held;
 pub mod hello;
+pub mod keeps;
 pub mod leases;
 pub mod listen;
 pub mod lists;

@@ -75,6 +75,25 @@ impl Hall {
         Some(call)
     }
 
+    /// The call that an answer of a session is for.
+    fn answerable(&self, pool: PoolKey, id: Option<u64>) -> Option<CallKey> {
+        let key = id.and_then(from_wire)?;
+        let call = self.calls.get(key)?;
+        (call.pool == pool && !call.between_rounds()).then_some(key)
+    }
+
+    /// Normal after a cancel or a timeout.
+    fn answered_nobody(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
+        Mark::AnswerToNobody.hit();
+        if let Some(key) = id.and_then(from_wire) {
+            self.lay(desk, pool, key);
+        }
+        let name = self.pool_name(pool);
+        desk.cx.log(crate::effect::Level::Debug, || {
+            format!("server={name} answered a request that nobody waits for")
+        });
+    }
+
     /// A server answered. An answer counts only for a call that was sent to that very session.
     pub fn response(
         &mut self,
@@ -84,19 +103,8 @@ impl Hall {
         envelope: &Envelope,
         frame: &Frame,
     ) {
-        let key = id.and_then(from_wire);
-        let theirs = |call: &Call| call.pool == pool && !call.between_rounds();
-        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(theirs)) else {
-            // Normal after a cancel or a timeout.
-            Mark::AnswerToNobody.hit();
-            if let Some(key) = id.and_then(from_wire) {
-                self.lay(desk, pool, key);
-            }
-            let name = self.pool_name(pool);
-            desk.cx.log(crate::effect::Level::Debug, || {
-                format!("server={name} answered a request that nobody waits for")
-            });
-            return;
+        let Some(key) = self.answerable(pool, id) else {
+            return self.answered_nobody(desk, pool, id);
         };
         let Some(call) = self.end_call(desk, key) else {
             return;
@@ -244,9 +252,7 @@ impl Hall {
 
     /// The answer was longer than a line may be.
     pub fn too_long(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
-        let key = id.and_then(from_wire);
-        let theirs = |call: &Call| call.pool == pool && !call.between_rounds();
-        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(theirs)) else {
+        let Some(key) = self.answerable(pool, id) else {
             if let Some(key) = id.and_then(from_wire) {
                 self.lay(desk, pool, key);
             }
