@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn what_we_write_of_a_request_reads_back_the_same() {
         for (level, told) in [(None, None), (Some(3), Some(Ok(3)))] {
-            let mut out = b"{\"_meta\":{".to_vec();
+            let mut out = b"{".to_vec();
             outgoing(&mut out, r#"{"sampling":{}}"#, "1.0", level);
-            out.extend_from_slice(b"}}");
+            out.push(b'}');
             let read = read(&out, Some(Span::whole(&out))).unwrap();
             assert_eq!((&*read.version, read.twice), ("2026-07-28", false));
             assert!(read.capabilities.is_some_and(|c| c.sampling && !c.roots));
             assert_eq!(read.level, told);
-            let info = crate::json::span::path(&out, Span::whole(&out), &["_meta", CLIENT_INFO]);
+            let info = crate::json::span::member(&out, Span::whole(&out), CLIENT_INFO);
             let info = info.map(|at| at.of(&out));
             assert_eq!(info, Some(&br#"{"name":"1mcp","version":"1.0"}"#[..]));
         }
