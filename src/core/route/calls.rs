@@ -13,6 +13,7 @@ use crate::limits::CALL_MS_MAX;
 use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
+use crate::route::rounds::Rounds;
 use crate::route::tasks::{Manner, TaskCall};
 
 crate::slab_keys! {
@@ -68,6 +69,21 @@ impl Method {
             _ => None,
         }
     }
+
+    /// The same, whatever becomes of it.
+    #[must_use]
+    pub const fn plain(self) -> Self {
+        match self {
+            Self::Task(_) => Self::Tool,
+            other => other,
+        }
+    }
+
+    /// Whether its answer may be a question (D17).
+    #[must_use]
+    pub const fn may_ask(self) -> bool {
+        matches!(self.plain(), Self::Tool | Self::Prompt | Self::Read)
+    }
 }
 
 /// Who asked, and how the answer is to be given back.
@@ -109,6 +125,8 @@ pub enum Origin {
         resource: Option<Resource>,
         /// Other servers to be asked if this one does not know the URI.
         search: Option<Box<Search>>,
+        /// What it takes to make it again, if the server may ask something first.
+        rounds: Option<Box<Rounds>>,
     },
     /// To fetch a list for ourselves.
     List(Kind),

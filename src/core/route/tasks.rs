@@ -15,7 +15,7 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::tasks::Told;
 use crate::now::Tick;
 use crate::route::ServerKey;
-use crate::route::calls::Caller;
+use crate::route::calls::{CallKey, Caller};
 
 crate::slab_keys! {
     /// One task.
@@ -31,6 +31,8 @@ pub enum Manner {
     Show,
     /// We did, and the client waits for the result: its tool must be a task, and it knows of none.
     Drive,
+    /// Its server, which has no sessions, decides: it was told that this can be.
+    Offer,
 }
 
 /// Why a server is asked about a task.
@@ -48,6 +50,10 @@ pub enum Step {
     Cancel,
     /// The client does not know of it and waits for the result of its call.
     Drive,
+    /// As before, but its server does not let one wait: it is asked again and again.
+    Poll,
+    /// Nothing, until it is asked again.
+    Rest,
     /// So that its server asks its questions: it asks who waits for the result.
     Questions,
     /// To cancel it, since nobody can name it any more.
@@ -58,7 +64,7 @@ impl Step {
     /// What its server is asked.
     pub(crate) const fn method(&self) -> &'static str {
         match self {
-            Self::Pass | Self::Look => "tasks/get",
+            Self::Pass | Self::Look | Self::Poll | Self::Rest => "tasks/get",
             Self::Result | Self::Fetch(_) | Self::Drive | Self::Questions => "tasks/result",
             Self::Cancel | Self::Forget => "tasks/cancel",
         }
@@ -66,7 +72,10 @@ impl Step {
 
     /// Whether the answer comes when the task is over, however long that takes.
     pub(crate) const fn waits(&self) -> bool {
-        matches!(self, Self::Result | Self::Drive | Self::Questions)
+        matches!(
+            self,
+            Self::Result | Self::Drive | Self::Questions | Self::Rest
+        )
     }
 }
 
@@ -119,8 +128,12 @@ pub(crate) struct Task {
     pub(crate) theirs: String,
     /// What was last told of it.
     pub(crate) told: Told,
+    /// Its server has no sessions: it may know its tasks also after it was started again.
+    pub(crate) stateless: bool,
     /// Its session is gone, and with it the task.
     pub(crate) lost: bool,
+    /// The call that waits until its server is asked again, and when that is.
+    pub(crate) rest: Option<(Tick, CallKey)>,
     /// When it is forgotten.
     pub(crate) expires: Tick,
     /// The token under which its server tells progress, and what its client calls that.
@@ -153,7 +166,9 @@ impl Task {
             server,
             pool,
             theirs,
+            stateless: false,
             lost: false,
+            rest: None,
             expires: now.after(told.ttl_ms),
             told,
             token: None,
@@ -280,9 +295,22 @@ impl Tasks {
         self.table.len()
     }
 
-    /// When the next one is forgotten.
-    pub(crate) fn next_expiry(&self) -> Option<Tick> {
-        self.iter().map(|(_, task)| task.expires).min()
+    /// When the next one is forgotten, or its server asked again.
+    pub(crate) fn next_alarm(&self) -> Option<Tick> {
+        let moments = self.iter().map(|(_, task)| match task.rest {
+            Some((at, _)) => task.expires.min(at),
+            None => task.expires,
+        });
+        moments.min()
+    }
+
+    /// Those whose server is to be asked again.
+    pub(crate) fn rested(&self, now: Tick) -> Vec<(TaskKey, CallKey)> {
+        let due = |(key, task): (TaskKey, &Task)| {
+            let (at, call) = task.rest?;
+            (at <= now).then_some((key, call))
+        };
+        self.iter().filter_map(due).collect()
     }
 
     /// Those whose time is over.
@@ -353,7 +381,7 @@ mod tests {
             assert_eq!(tasks.len() % TASKS_PER_PRINCIPAL_MAX, 0);
         }
         assert_eq!(tasks.room(Whose::Stateless), Err(Full(TASKS_MAX)));
-        assert_eq!(tasks.next_expiry(), Some(Tick(7)));
+        assert_eq!(tasks.next_alarm(), Some(Tick(7)));
         assert_eq!(tasks.expired(Tick(6)), []);
         assert_eq!(tasks.expired(Tick(7)).len(), TASKS_MAX);
     }

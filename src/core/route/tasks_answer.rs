@@ -10,6 +10,7 @@ use crate::language::{At, ClientKey, PoolKey};
 use crate::mcp::tasks::{Status, Told};
 use crate::route::calls::{Caller, Method};
 use crate::route::errors::Failure;
+use crate::route::from_modern::Told as ResultTold;
 use crate::route::outcome::answer;
 use crate::route::splice::{Edits, Parts};
 use crate::route::tasks::{Step, Task, TaskCall, TaskKey};
@@ -54,9 +55,10 @@ impl Hall {
                 if failed {
                     self.pass_error(desk, &caller, what, pool, envelope, frame);
                 } else {
-                    self.pass_result(desk, &caller, what, pool, envelope, frame);
+                    self.pass_result(desk, &caller, what, (pool, None), envelope, frame);
                 }
             }
+            (Step::Poll, Some(caller)) => self.polled(desk, (pool, task), caller, envelope, frame),
             (Step::Look, caller) => self.looked(desk, pool, task, caller, envelope, frame),
             (Step::Fetch(told), caller) => {
                 self.fetched(desk, task, caller.as_ref(), told, envelope, frame);
@@ -66,7 +68,8 @@ impl Hall {
                 self.acknowledge_task(desk, (caller.client, caller.at), &caller.id);
             }
             (Step::Questions, _) => self.no_more_questions(desk, task),
-            (Step::Pass | Step::Result | Step::Drive | Step::Cancel, None) | (Step::Forget, _) => {}
+            (Step::Pass | Step::Result | Step::Drive | Step::Poll | Step::Cancel, None)
+            | (Step::Forget | Step::Rest, _) => {}
         }
     }
 
@@ -109,6 +112,16 @@ impl Hall {
         let mut edits = Edits::default();
         if let Some(result) = envelope.outcome {
             self.rename_task(key, frame.bytes(), result, &mut edits);
+            if self.is_modern(caller.client) {
+                let method = Method::Complete;
+                let Some(told) = ResultTold::read(method, frame.bytes(), result) else {
+                    let name = self.pool_name(pool);
+                    let text = format!("server {name} answered with a result that is no object");
+                    let failure = Failure::about(&name, text);
+                    return desk.fail(caller.client, caller.at, &caller.id, &failure);
+                };
+                told.for_stateless(&self.stamp, method, frame.bytes(), result, &mut edits);
+            }
         }
         answer(desk, caller, edits, envelope, frame);
     }
@@ -271,7 +284,7 @@ impl Hall {
         failure: &Failure,
     ) {
         match about.step {
-            Step::Drive => {
+            Step::Drive | Step::Poll | Step::Rest => {
                 self.remove_task(desk, about.task);
             }
             Step::Questions => {

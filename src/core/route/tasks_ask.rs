@@ -11,6 +11,7 @@ use crate::mcp::tasks::Status;
 use crate::mcp::version::Version;
 use crate::route::calls::{Method, to_wire};
 use crate::route::errors::Failure;
+use crate::route::outgoing::put_description;
 use crate::route::router::Incoming;
 use crate::route::tasks::{Manner, Step, Task, TaskKey, Whose};
 use crate::route::tasks_call::extension_required;
@@ -121,11 +122,17 @@ impl Hall {
         step: Step,
     ) -> Result<(), Failure> {
         let [meta] = incoming.params(["_meta"])?;
-        let request = incoming.into_request(Method::Task(Manner::Pass), meta)?;
+        let request = incoming.into_request(Method::Task(Manner::Offer), meta)?;
         let Some(task) = self.tasks.get(key) else {
             return Ok(());
         };
         let mut edits = request.edits;
+        if task.stateless {
+            let (text, meta) = (&request.buffer, request.envelope.meta);
+            let (caller, method) = (&request.caller, request.method);
+            let said = self.description(desk, task.server, caller, method, (text, meta));
+            put_description(text, &request.envelope, &said, &mut edits);
+        }
         edits.replace(at, write::string(&task.theirs).into_bytes());
         let Some(call) = self.begin_about(desk, key, step, Some(request.caller)) else {
             return Ok(());
@@ -170,7 +177,14 @@ impl Hall {
         incoming: Incoming<'_>,
         method: &str,
     ) -> Result<(), Failure> {
-        let (key, _) = self.task_named(&incoming, Whose::Stateless)?;
+        let (key, named_at) = self.task_named(&incoming, Whose::Stateless)?;
+        if self
+            .tasks
+            .get(key)
+            .is_some_and(|task| task.stateless && !task.lost)
+        {
+            return self.pass_about(desk, incoming, (key, named_at), Step::Pass);
+        }
         if method == "tasks/update" {
             self.answer_questions(desk, &incoming, key)?;
         }

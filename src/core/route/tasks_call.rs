@@ -15,6 +15,7 @@ use crate::mcp::version::Version;
 use crate::route::calls::{CallKey, Caller, Method, Origin, to_wire};
 use crate::route::directory::Target;
 use crate::route::errors::{Failure, INTERNAL};
+use crate::route::from_modern::{ResultType, Told as ResultTold};
 use crate::route::forward::Request;
 use crate::route::outcome::answer;
 use crate::route::router::TASK;
@@ -41,7 +42,7 @@ pub(crate) fn put_task(request: &mut Request, task: Option<Span>) {
     };
     let ours = || format!("{{\"ttl\":{TASK_ASKED_MS}}}");
     match (request.method.manner(), task) {
-        (Some(Manner::Pass), _) | (None, None) => {}
+        (Some(Manner::Pass), _) | (Some(Manner::Offer) | None, None) => {}
         (Some(Manner::Show | Manner::Drive), Some(task)) => {
             request.edits.replace(task, ours().into_bytes());
         }
@@ -56,7 +57,7 @@ pub(crate) fn put_task(request: &mut Request, task: Option<Span>) {
         }
         // Nobody could fetch what becomes of it (protocol 3.5): the call runs as if it had not been
         // asked for.
-        (None, Some(_)) => request.cut_params(&[TASK]),
+        (Some(Manner::Offer) | None, Some(_)) => request.cut_params(&[TASK]),
     }
 }
 
@@ -103,14 +104,20 @@ impl Hall {
         asked: bool,
     ) -> Result<Option<Manner>, Failure> {
         let support = self.directory.task_support(target.server, &target.original);
-        if support.is_none() && !asked {
+        let modern = self.is_modern(client);
+        if support.is_none() && !asked && !modern {
             return Ok(None);
         }
         let (Some(facts), Some(server)) = (desk.clients.facts(client), self.server(target.server))
         else {
             return Ok(None);
         };
-        if !self.has_task_support(desk, server, Some(client)) {
+        let offered = self.capabilities_of(desk, server, Some(client));
+        if modern && offered.tasks_extension && facts.capabilities.tasks {
+            let room = self.tasks.room(Whose::Stateless);
+            return Ok(room.ok().map(|()| Manner::Offer));
+        }
+        if !offered.tasks {
             return Ok(None);
         }
         let (manner, whose) = match support {
@@ -129,7 +136,7 @@ impl Hall {
         match self.tasks.room(whose) {
             Ok(()) => Ok(Some(manner)),
             // It need not be one.
-            Err(_) if manner == Manner::Show && support == Some(Support::Optional) => Ok(None),
+            Err(_) if manner == Manner::Show && support != Some(Support::Required) => Ok(None),
             Err(full) => Err(full.failure()),
         }
     }
@@ -138,35 +145,42 @@ impl Hall {
     pub(crate) fn task_answered(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        from: (PoolKey, ServerKey),
+        (pool, server, result): (PoolKey, ServerKey, Option<&ResultTold>),
         (call, mut caller): (CallKey, Caller),
         manner: Manner,
         envelope: &Envelope,
         frame: &Frame,
     ) {
-        let (text, pool) = (frame.bytes(), from.0);
+        let text = frame.bytes();
         let what = (Method::Tool, None);
         if envelope.kind == Message::Error {
             return self.pass_error(desk, &caller, what, pool, envelope, frame);
         }
-        let handle = envelope
-            .outcome
-            .and_then(|result| member(text, result, "task"));
+        let handle = match result {
+            Some(told) if told.kind == ResultType::Task => envelope.outcome,
+            Some(_) => None,
+            None => envelope
+                .outcome
+                .and_then(|result| member(text, result, "task")),
+        };
         let Some((at, (theirs, told))) = handle.and_then(|at| Some((at, Told::read(text, at)?)))
         else {
-            return self.pass_result(desk, &caller, what, pool, envelope, frame);
+            let from = (pool, result);
+            return self.pass_result(desk, &caller, what, from, envelope, frame);
         };
         let whose = match manner {
             Manner::Pass => Whose::Session(caller.client),
             Manner::Show => Whose::Stateless,
-            Manner::Drive => Whose::Driven(caller.client, caller.at),
+            Manner::Offer if self.is_modern(caller.client) => Whose::Stateless,
+            Manner::Drive | Manner::Offer => Whose::Driven(caller.client, caller.at),
         };
         let facts = desk.clients.facts(caller.client);
         let task = Task {
             token: caller.token.take().map(|token| (to_wire(call), token)),
             progress: caller.progress,
             capabilities: facts.map(|facts| facts.capabilities).unwrap_or_default(),
-            ..Task::new(desk.cx.now.tick, whose, from, (theirs, told))
+            stateless: result.is_some(),
+            ..Task::new(desk.cx.now.tick, whose, (pool, server), (theirs, told))
         };
         let key = match self.add_task(desk, task) {
             Ok(key) => key,
@@ -175,6 +189,10 @@ impl Hall {
             }
         };
         match manner {
+            Manner::Offer if matches!(whose, Whose::Driven(..)) => {
+                Mark::TaskDriven.hit();
+                self.rest(desk, key, caller);
+            }
             Manner::Drive => {
                 Mark::TaskDriven.hit();
                 self.ask_about(desk, key, Step::Drive, Some(caller));
@@ -188,7 +206,7 @@ impl Hall {
                 }
                 answer(desk, &caller, edits, envelope, frame);
             }
-            Manner::Show => {
+            Manner::Show | Manner::Offer => {
                 let Some(task) = self.tasks.get(key) else {
                     return;
                 };
@@ -207,8 +225,10 @@ impl Hall {
         if let Some(at) = member(text, at, "taskId") {
             edits.replace(at, write::string(&task.id).into_bytes());
         }
-        if let Some(at) = member(text, at, "ttl") {
-            edits.replace(at, task.told.ttl_ms.to_string().into_bytes());
+        for name in ["ttl", "ttlMs"] {
+            if let Some(at) = member(text, at, name) {
+                edits.replace(at, task.told.ttl_ms.to_string().into_bytes());
+            }
         }
     }
 
@@ -229,13 +249,17 @@ impl Hall {
             return self.task_not_told(desk, gone, &Failure::params("the task has expired"));
         };
         let theirs = write::string(&task.theirs);
-        let method = step.method();
+        let (method, stateless) = (step.method(), task.stateless);
         let Some(call) = self.begin_about(desk, key, step, caller) else {
             return;
         };
+        let params = if stateless {
+            self.described_for_tasks(&format!("\"taskId\":{theirs}"))
+        } else {
+            format!("{{\"taskId\":{theirs}}}")
+        };
         let message = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"{method}\",\
-             \"params\":{{\"taskId\":{theirs}}}}}",
+            "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"{method}\",\"params\":{params}}}",
             to_wire(call),
         );
         self.send_about(desk, call, &[Part::from(message.as_str())]);

@@ -67,10 +67,14 @@ impl Hall {
     pub(crate) fn lose_tasks(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
         let lost: Vec<TaskKey> = self.tasks.of_pool(pool).map(|(key, _)| key).collect();
         for key in lost {
-            Mark::TaskLost.hit();
+            let comes_back = self.pools.contains_key(&pool);
             let Some(task) = self.tasks.get_mut(key) else {
                 continue;
             };
+            if task.stateless && comes_back {
+                continue;
+            }
+            Mark::TaskLost.hit();
             task.lost = true;
             task.questions.clear();
             task.told.status = Status::Failed;
@@ -102,7 +106,7 @@ impl Hall {
     /// is not wanted either.
     pub(crate) fn task_abandoned(&mut self, desk: &mut Desk<'_, '_>, call: &Call) {
         if let Origin::Task(about) = &call.origin
-            && matches!(about.step, Step::Drive)
+            && matches!(about.step, Step::Drive | Step::Poll | Step::Rest)
         {
             Mark::DrivenTaskCancelled.hit();
             self.forget_task(desk, about.task);
@@ -134,7 +138,15 @@ impl Hall {
             }
             self.forget_task(desk, key);
         }
-        match self.tasks.next_expiry() {
+        for (key, call) in self.tasks.rested(desk.cx.now.tick) {
+            self.poll_again(desk, key, call);
+        }
+        self.wake_for_tasks(desk);
+    }
+
+    /// Sets the alarm of tasks.
+    pub(crate) fn wake_for_tasks(&self, desk: &mut Desk<'_, '_>) {
+        match self.tasks.next_alarm() {
             Some(at) => desk.cx.timers.set(Alarm::Tasks, at),
             None => desk.cx.timers.clear(Alarm::Tasks),
         }

@@ -118,7 +118,9 @@ impl Hall {
         for at in elements(text, list).take(SUBSCRIPTIONS_PER_CLIENT_MAX) {
             let id =
                 string(text, at).ok_or_else(|| Failure::params("an id of taskIds is no string"))?;
+            // Servers without sessions are asked by who wants to know.
             if let Some(key) = self.tasks.find(&id, Whose::Stateless)
+                && self.tasks.get(key).is_some_and(|task| !task.stateless)
                 && !found.contains(&key)
             {
                 found.push(key);
