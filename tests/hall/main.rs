@@ -30,3 +30,4 @@ mod tasks_driven;
 mod tasks_kit;
 mod tasks_legacy;
 mod tasks_modern;
+mod tasks_stateless;

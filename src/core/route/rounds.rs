@@ -18,6 +18,7 @@ use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
 use crate::route::outgoing::{Letter, put_description};
 use crate::route::splice::{With, fields};
+use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
 
 /// A call to a server without sessions, as it can be made again.
@@ -93,10 +94,17 @@ impl Rounds {
 }
 
 impl Call {
-    /// Whether the server has forgotten the call, since its client is asked.
+    /// Whether the server knows nothing of the call: it has forgotten it, since its client is
+    /// asked, or the call waits until the server is asked for its task again.
     pub(crate) fn between_rounds(&self) -> bool {
-        matches!(&self.origin, Origin::Client { rounds: Some(again), .. }
-            if matches!(again.stage, Stage::Asking(_)))
+        match &self.origin {
+            Origin::Client {
+                rounds: Some(again),
+                ..
+            } => matches!(again.stage, Stage::Asking(_)),
+            Origin::Task(about) => matches!(about.step, Step::Rest),
+            _ => false,
+        }
     }
 
     fn again(&mut self) -> Option<&mut Rounds> {

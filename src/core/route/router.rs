@@ -344,7 +344,7 @@ impl Hall {
             if let Some(caller) = call.caller() {
                 desk.clients.drop_request(desk.cx, caller.client, caller.at);
             }
-            return;
+            return self.task_abandoned(desk, &call);
         }
         let wire = to_wire(key).to_string();
         let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";

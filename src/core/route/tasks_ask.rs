@@ -7,6 +7,7 @@ use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
 use crate::json::write;
 use crate::language::ClientKey;
+use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::tasks::Status;
 use crate::mcp::version::Version;
 use crate::route::calls::{Method, to_wire};
@@ -46,10 +47,15 @@ impl Hall {
         let Some(facts) = desk.clients.facts(client) else {
             return Err(Failure::method(method));
         };
-        if !self.offers(desk, Some(client), |offered| {
-            offered.tasks || offered.tasks_extension
-        }) && self.tasks.is_empty()
-        {
+        // What was advertised once is answered also if its server has none any more.
+        let any = |offered: ServerCapabilities| offered.tasks || offered.tasks_extension;
+        let served = if facts.version.is_modern() {
+            self.offers(desk, None, any) || !self.tasks.is_empty()
+        } else {
+            let known = self.clients.get(&client);
+            known.is_some_and(|known| known.advertised.tasks) || self.bridges_tasks(desk, client)
+        };
+        if !served {
             return Err(Failure::method(method));
         }
         if facts.version.is_modern() {
