@@ -9,7 +9,7 @@ use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{SUBSCRIPTIONS_PER_CLIENT_MAX, WATCHED_URIS_MAX};
 
 use crate::client::{Call, Client};
-use crate::server::{Child, Script, resource, template, tool, tools};
+use crate::server::{Child, Script, anything, resource, template, tool};
 use crate::server_modern::{acknowledgement, stateless};
 use crate::world::World;
 
@@ -251,7 +251,8 @@ fn x10_clients_listen_to_so_many_resources_of_one_server_and_no_more() {
 
 /// What a run leaves behind in which the server asked a client something.
 fn interactive_before() -> BTreeMap<String, Vec<u8>> {
-    let mut w = World::http().server("s", tools(["t"])).start();
+    let asking = anything().with("tools", [tool("t")]);
+    let mut w = World::http().server("s", asking).start();
     let (s, c) = (w.server("s"), w.client(FORMS));
     c.call(&mut w, "s_1mcp_t", "{}");
     let call = s.expect(&mut w, "tools/call");
