@@ -236,14 +236,69 @@ fn lm_a_cancelled_call_cancels_its_task_also_between_two_looks() {
 }
 
 #[test]
-fn lm_a_task_that_asks_ends_with_its_call() {
+fn lm_a_task_asks_the_client_of_its_call_each_question_once() {
     let _reached = must_hit(Mark::PolledTaskAsks);
+    let (mut w, s) = start();
+    let (c, other) = (
+        w.client(r#"{"elicitation":{}}"#),
+        w.client(r#"{"elicitation":{}}"#),
+    );
+    let call = driven(&mut w, c, s);
+    let form = r#"{"method":"elicitation/create","params":{"message":"m","requestedSchema":{"type":"object","properties":{}}}}"#;
+    let asks = format!(r#","inputRequests":{{"k":{form}}}"#);
+    let asking = told("complete", "x", "input_required", &asks);
+    polled(&mut w, s).result(&mut w, &asking);
+    let ask = c.expect(&mut w, "elicitation/create");
+    assert_eq!(ask["params"]["message"], "m");
+    polled(&mut w, s).result(&mut w, &asking);
+    c.answers(&mut w, &ask, r#"{"action":"accept","content":{"n":1.0}}"#);
+    let seen = s.expect(&mut w, "tasks/update");
+    assert!(declares_tasks(&seen) && seen.value["params"]["taskId"] == "x");
+    assert!(
+        seen.line
+            .contains(r#""inputResponses":{"k":{"action":"accept","content":{"n":1.0}}}"#)
+    );
+    seen.result(&mut w, r#"{"resultType":"complete"}"#);
+    c.expect_nothing(&mut w);
+    other.expect_nothing(&mut w);
+    let ending = r#","result":{"resultType":"complete","content":[]}"#;
+    polled(&mut w, s).result(&mut w, &told("complete", "x", "completed", ending));
+    assert_eq!(call.result(&mut w), json!({"content": []}));
+    // One that is not answered ends the call, and one whose task is over is withdrawn.
+    let call = driven(&mut w, c, s);
+    polled(&mut w, s).result(&mut w, &asking);
+    let ask = c.expect(&mut w, "elicitation/create");
+    let error = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-1,"message":"no"}}}}"#,
+        ask["id"]
+    );
+    c.says(&mut w, &error);
+    let result = call.result(&mut w);
+    assert!(
+        result["isError"] == true && result.to_string().contains("no"),
+        "{result}"
+    );
+    assert_eq!(
+        s.expect(&mut w, "tasks/cancel").value["params"]["taskId"],
+        "x"
+    );
+    let call = driven(&mut w, c, s);
+    polled(&mut w, s).result(&mut w, &asking);
+    c.expect(&mut w, "elicitation/create");
+    polled(&mut w, s).result(&mut w, &told("complete", "x", "completed", ending));
+    call.result(&mut w);
+    c.expect(&mut w, "notifications/cancelled");
+    assert_eq!(w.counts().tasks, 0);
+}
+
+#[test]
+fn lm_a_task_that_asks_who_cannot_be_asked_ends_with_its_call() {
     let (mut w, s) = start();
     let c = w.client("{}");
     let call = driven(&mut w, c, s);
     let asks = r#","inputRequests":{"k":{"method":"roots/list"}}"#;
     polled(&mut w, s).result(&mut w, &told("complete", "x", "input_required", asks));
-    assert_eq!(call.error(&mut w).0, -32603);
+    assert_eq!(call.result(&mut w)["isError"], true);
     s.expect(&mut w, "tasks/cancel");
 }
 

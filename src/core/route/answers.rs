@@ -37,6 +37,9 @@ impl Hall {
                 let place = (*call, *index);
                 return self.round_response(desk, &ask, place, envelope, frame);
             }
+            Asker::Task(task, name) => {
+                return self.task_response(desk, (*task, name), envelope, frame);
+            }
         };
         let mut edits = Edits::default();
         edits.replace(id_at, server_id.kept());
@@ -173,6 +176,7 @@ impl Hall {
             Asker::Round(call, _) => {
                 self.unanswered(desk, *call, &Failure::new(INTERNAL, why));
             }
+            Asker::Task(task, _) => self.give_up_driven(desk, *task, why),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
 use crate::route::splice::{Edits, fields};
+use crate::route::tasks::TaskKey;
 use crate::route::{Desk, Hall, downgrade};
 
 crate::slab_keys! {
@@ -51,6 +52,8 @@ pub(crate) enum Asker {
     Server(JsonId),
     /// A call that is made again with all answers; this is one of them.
     Round(CallKey, usize),
+    /// A task that the client does not know of, under this key (raw) of its server.
+    Task(TaskKey, Box<[u8]>),
 }
 
 /// One question that waits for a client's answer.

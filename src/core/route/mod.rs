@@ -53,6 +53,7 @@ mod tasks_end;
 mod tasks_input;
 mod tasks_note;
 mod tasks_poll;
+mod tasks_put;
 pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -95,6 +95,19 @@ impl Hall {
         });
     }
 
+    /// The call that is over by this answer, and what was read of its result; `None` if it goes on.
+    fn answered(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: CallKey,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) -> Option<(Call, Option<Told>)> {
+        let call = self.end_call(desk, key)?;
+        let call = self.unless_task_required(desk, call, envelope, frame)?;
+        self.unless_asked(desk, call, envelope, frame)
+    }
+
     /// A server answered. An answer counts only for a call that was sent to that very session.
     pub fn response(
         &mut self,
@@ -107,12 +120,7 @@ impl Hall {
         let Some(key) = self.answerable(pool, id) else {
             return self.answered_nobody(desk, pool, id);
         };
-        let Some(call) = self.end_call(desk, key) else {
-            return;
-        };
-        let call = self.unless_task_required(desk, call, envelope, frame);
-        let call = call.and_then(|call| self.unless_asked(desk, call, envelope, frame));
-        let Some((call, told)) = call else {
+        let Some((call, told)) = self.answered(desk, key, envelope, frame) else {
             return;
         };
         match call.origin {

@@ -12,7 +12,7 @@ use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
 use crate::language::PoolState;
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
-use crate::route::asks::{AskKey, Want, want_of};
+use crate::route::asks::{AskKey, Asker, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
@@ -233,7 +233,14 @@ impl Hall {
                 let whole = Span::whole(&result);
                 Answer::Given(Rc::new(result), whole)
             }
-            None => Answer::Awaited(self.ask_for_round(desk, (key, index), asked, buffer)?),
+            None => {
+                let Some(caller) = call.caller() else {
+                    return Ok(());
+                };
+                let whom = (call.pool, caller.client, caller.at);
+                let asker = Asker::Round(key, index);
+                Answer::Awaited(self.ask_for_round(desk, asker, whom, asked, buffer)?)
+            }
         };
         let question = Question {
             key: asked.key,

@@ -56,6 +56,8 @@ pub enum Step {
     Rest,
     /// So that its server asks its questions: it asks who waits for the result.
     Questions,
+    /// To tell it what the client that waits for its result answered.
+    Answer,
     /// To cancel it, since nobody can name it any more.
     Forget,
 }
@@ -66,6 +68,7 @@ impl Step {
         match self {
             Self::Pass | Self::Look | Self::Poll | Self::Rest => "tasks/get",
             Self::Result | Self::Fetch(_) | Self::Drive | Self::Questions => "tasks/result",
+            Self::Answer => "tasks/update",
             Self::Cancel | Self::Forget => "tasks/cancel",
         }
     }
@@ -144,6 +147,8 @@ pub(crate) struct Task {
     pub(crate) capabilities: ClientCapabilities,
     /// What it asks.
     pub(crate) questions: Vec<Question>,
+    /// What it asked the client that waits for its result (raw keys of its server).
+    pub(crate) put: Vec<Box<[u8]>>,
     /// How many it asked.
     pub(crate) asked: u32,
     /// Its server was asked for the result so that it asks its questions.
@@ -175,6 +180,7 @@ impl Task {
             progress: f64::NEG_INFINITY,
             capabilities: ClientCapabilities::default(),
             questions: Vec::new(),
+            put: Vec::new(),
             asked: 0,
             fetching: false,
             looking: false,

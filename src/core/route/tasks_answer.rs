@@ -69,7 +69,7 @@ impl Hall {
             }
             (Step::Questions, _) => self.no_more_questions(desk, task),
             (Step::Pass | Step::Result | Step::Drive | Step::Poll | Step::Cancel, None)
-            | (Step::Forget | Step::Rest, _) => {}
+            | (Step::Forget | Step::Answer | Step::Rest, _) => {}
         }
     }
 
@@ -297,7 +297,8 @@ impl Hall {
                     task.looking = false;
                 }
             }
-            Step::Pass
+            Step::Answer
+            | Step::Pass
             | Step::Result
             | Step::Look
             | Step::Fetch(_)

@@ -156,15 +156,7 @@ impl Hall {
         if envelope.kind == Message::Error {
             return self.pass_error(desk, &caller, what, pool, envelope, frame);
         }
-        let handle = match result {
-            Some(told) if told.kind == ResultType::Task => envelope.outcome,
-            Some(_) => None,
-            None => envelope
-                .outcome
-                .and_then(|result| member(text, result, "task")),
-        };
-        let Some((at, (theirs, told))) = handle.and_then(|at| Some((at, Told::read(text, at)?)))
-        else {
+        let Some((at, (theirs, told))) = handle(text, envelope, result) else {
             let from = (pool, result);
             return self.pass_result(desk, &caller, what, from, envelope, frame);
         };
@@ -321,6 +313,21 @@ impl Hall {
             self.task_not_told(desk, *about, &failure);
         }
     }
+}
+
+/// The task in an answer to a call, if that is one: where it stands, and what it says.
+fn handle(
+    text: &[u8],
+    envelope: &Envelope,
+    result: Option<&ResultTold>,
+) -> Option<(Span, (String, Told))> {
+    let whole = envelope.outcome?;
+    let at = match result {
+        Some(told) if told.kind == ResultType::Task => whole,
+        Some(_) => return None,
+        None => member(text, whole, "task")?,
+    };
+    Some((at, Told::read(text, at)?))
 }
 
 /// What a client without a session gets that would have to declare the extension.

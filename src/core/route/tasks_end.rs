@@ -52,6 +52,9 @@ impl Hall {
             let text = "the task is not known to its client any more";
             self.refuse_ask(desk, task.pool, &question.server_id, INTERNAL, text);
         }
+        if !task.put.is_empty() {
+            self.withdraw_questions(desk, key);
+        }
         if self.tasks.is_empty() {
             desk.cx.timers.clear(Alarm::Tasks);
         }

@@ -3,7 +3,6 @@
 //! again until the task is over.
 
 use crate::base::frame::Frame;
-use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::json::envelope::{Envelope, Kind as Message};
@@ -20,6 +19,7 @@ use crate::route::outcome::error_code;
 use crate::route::outgoing::{put_description, with_tasks};
 use crate::route::splice::Edits;
 use crate::route::tasks::{Manner, Step, TaskKey};
+use crate::route::tasks_put::tool_failed;
 use crate::route::{Desk, Hall};
 
 impl Hall {
@@ -167,8 +167,13 @@ impl Hall {
             },
             Status::Cancelled => "cancelled the task of this call",
             Status::InputRequired => {
-                Mark::PolledTaskAsks.hit();
-                "asks something in the course of a task, which this client cannot be asked then"
+                return match self.put_questions(desk, (pool, key), &caller, (result, frame)) {
+                    Ok(()) => self.rest(desk, key, caller),
+                    Err(failure) => {
+                        self.forget_task(desk, key);
+                        tool_failed(desk, &caller, &failure.message);
+                    }
+                };
             }
         };
         self.forget_task(desk, key);
