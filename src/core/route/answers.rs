@@ -107,6 +107,7 @@ impl Hall {
             .find(|(_, ask)| theirs(ask))
             .map(|(key, _)| key)
         else {
+            self.question_withdrawn(desk, pool, id);
             return;
         };
         Mark::AskWithdrawn.hit();
@@ -164,6 +165,9 @@ impl Hall {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
+        if let Some(rounds) = call.rounds.and_then(|key| self.rounds.get(key)) {
+            return rounds.is_asking();
+        }
         let client = call
             .caller()
             .and_then(|caller| self.clients.get(&caller.client));

@@ -207,6 +207,7 @@ impl Hall {
             deadline: now,
             last: now,
             place: 0,
+            rounds: None,
         };
         match self.calls.insert(now, call) {
             Ok(key) => {

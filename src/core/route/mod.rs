@@ -27,11 +27,11 @@ pub mod logging;
 pub mod memory;
 mod modern_outcome;
 pub mod outcome;
-pub mod park;
 pub mod pools;
 pub mod reload;
 pub mod resources;
 mod retry;
+pub mod rounds;
 pub mod router;
 mod seal;
 pub mod servers;
@@ -59,6 +59,7 @@ use crate::route::held::HeldAsk;
 use crate::route::listen::Listen;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
+use crate::route::rounds::RoundsKey;
 use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
@@ -100,6 +101,8 @@ pub(crate) struct Client {
     pub(crate) leases: Vec<PoolKey>,
     /// What a `requestState` for it is bound to, if it may get one.
     pub(crate) bound: Option<Box<Bound>>,
+    /// Its call goes in rounds.
+    pub(crate) rounds: Option<RoundsKey>,
 }
 
 /// Whether servers may be started.
@@ -134,6 +137,8 @@ pub struct Hall {
     ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
+    /// Calls whose clients are asked in the answers to them.
+    rounds: rounds::Table,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
     /// Lists and `initialize` answers for servers never seen before.
@@ -182,6 +187,7 @@ impl Hall {
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
+            rounds: rounds::Table::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
@@ -234,6 +240,7 @@ impl Hall {
         if let Some(client) = self.single {
             self.drop_asks_of_client(desk, client);
         }
+        self.end_all_rounds(desk);
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
         if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
@@ -259,6 +266,7 @@ impl Hall {
             let name = self.pool_name(key);
             self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         }
+        self.forget_rounds(desk);
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }

@@ -98,6 +98,23 @@ impl Hall {
         let Some(call) = self.end_call(desk, key) else {
             return;
         };
+        if let Some(key) = call.rounds {
+            return self.end_rounds(desk, key, |hall, desk| {
+                hall.answered(desk, call, envelope, frame);
+            });
+        }
+        self.answered(desk, call, envelope, frame);
+    }
+
+    /// What a call was made for can go on.
+    fn answered(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        call: Call,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let pool = call.pool;
         match call.origin {
             Origin::Client {
                 caller,
@@ -239,7 +256,10 @@ impl Hall {
     }
 
     /// A call gets no answer from its server.
-    fn lose(&mut self, desk: &mut Desk<'_, '_>, call: Call, failure: &Failure) {
+    fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
+        if let Some(key) = call.rounds.take() {
+            return self.end_rounds(desk, key, |hall, desk| hall.lose(desk, call, failure));
+        }
         match call.origin {
             Origin::Client { caller, .. } => {
                 desk.fail(caller.client, caller.at, &caller.id, failure);

@@ -109,6 +109,10 @@ impl Hall {
 
     /// The one request of a client was answered, or is not wanted any more.
     pub fn release_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let rounds = self.clients.get(&client).and_then(|known| known.rounds);
+        if rounds.is_some_and(|key| self.left_rounds(desk, key, client)) {
+            return;
+        }
         let Some(known) = self.clients.get_mut(&client) else {
             return;
         };
