@@ -212,7 +212,7 @@ impl Hall {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
         } else if let Some(facts) = desk.clients.facts(caller.client) {
-            cut_meta(text, Some(result), &mut edits);
+            cut_meta(text, envelope, &mut edits);
             downgrade::result(facts.version, method, text, result, &mut edits);
         }
         answer(desk, caller, edits, envelope, frame);

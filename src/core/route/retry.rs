@@ -131,7 +131,7 @@ impl Request {
 pub(crate) fn cut_params(text: &[u8], params: Option<Span>, names: &[&str], edits: &mut Edits) {
     let goes = |key| names.iter().any(|name| string_is(text, key, name));
     for cut in params
-        .map(|at| runs(text, at, &goes))
+        .map(|at| runs(text, at, &mut |key, _| goes(key)))
         .unwrap_or_default()
         .iter()
     {

@@ -19,7 +19,7 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
-use crate::route::splice::{Edits, fields};
+use crate::route::splice::{Edits, HopLocal, fields, hop_local};
 use crate::route::{Desk, Hall};
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
@@ -76,10 +76,12 @@ impl<'a> Incoming<'a> {
         method: Method,
         meta: Option<Span>,
     ) -> Result<Request, Failure> {
-        let token_at = self.token(meta)?;
+        let local = meta.map(|meta| hop_local(self.text(), meta));
+        let local = local.unwrap_or_default();
+        let token_at = self.token(&local)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         let mut edits = Edits::default();
-        edits.cut_hop_local(self.text(), meta);
+        edits.cut_all(&local.cuts);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -98,8 +100,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn token(&self, meta: Option<Span>) -> Result<Option<Span>, Failure> {
-        let [token] = fields(self.text(), meta, ["progressToken"]).map_err(|_| Failure::twice())?;
+    fn token(&self, local: &HopLocal) -> Result<Option<Span>, Failure> {
+        if local.token_twice {
+            return Err(Failure::twice());
+        }
+        let token = local.token;
         match token.map(|at| at.of(self.text())) {
             Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
             Some(_) => {
