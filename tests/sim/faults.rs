@@ -79,7 +79,7 @@ faults! {
     Deaf = 40,
     CancelIgnored = 500,
     Fails = 100,
-    UrlFirst = 100,
+    UrlFirst = 300,
     Twice = 150,
     Stray = 60,
     StringId = 60,
