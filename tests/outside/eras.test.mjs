@@ -5,6 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { ERAS, openClient, SERVERS } from './lib/both.mjs';
 import { text, until } from './lib/clients.mjs';
 import { marked, startGateway } from './lib/gateway.mjs';
+import { startRelay } from './lib/relay.mjs';
+import { checkRecord } from './lib/schemas.mjs';
 
 const KINDS = ['stdio', 'http'];
 const REVISION = { legacy: '2025-11-25', modern: '2026-07-28' };
@@ -117,6 +119,26 @@ const FEATURES = {
   },
 };
 
+test('a message that fails its schema is noticed', () => {
+  const exchange = (version, result) => ({
+    asked: { method: 'tools/list' },
+    headers: { 'mcp-protocol-version': version },
+    type: 'application/json',
+    text: JSON.stringify({ jsonrpc: '2.0', id: 1, result }),
+  });
+  const hints = { ttlMs: 0, cacheScope: 'private' };
+  const good = { resultType: 'complete', tools: [], ...hints };
+  const { count, faults } = checkRecord([
+    exchange('2026-07-28', good),
+    exchange('2026-07-28', { ...good, ttlMs: -1 }),
+    exchange('2026-07-28', { tools: [], ...hints }),
+    exchange('2025-11-25', { tools: [] }),
+    exchange('2025-11-25', { tools: [{ name: 'x' }] }),
+  ]);
+  assert.equal(count, 5);
+  assert.equal(faults.length, 3, faults.join('\n'));
+});
+
 const table = new Map();
 const key = (from, to, feature) => `${from} ${to} ${feature}`;
 
@@ -124,13 +146,15 @@ for (const from of ERAS) {
   for (const kind of KINDS) {
     describe(`a ${from} client over ${kind}`, () => {
       const who = `${from}-${kind}`;
-      let gateway, client;
+      let gateway, relay, client;
       before(async () => {
         gateway = await startGateway({ servers: SERVERS });
-        client = await openClient(from, kind, gateway, who);
+        relay = await startRelay(gateway.origin);
+        client = await openClient(from, kind, { ...gateway, url: relay.url }, who);
       });
       after(async () => {
         await client?.close();
+        await relay?.stop();
         await gateway?.stop();
         const left = gateway ? marked(gateway.mark) : [];
         for (const { pid } of left) process.kill(pid, 'SIGKILL');
@@ -150,6 +174,13 @@ for (const from of ERAS) {
           });
         }
       }
+
+      test('every message met the schema of its revision', { skip: kind !== 'http' }, (t) => {
+        const { count, faults } = checkRecord(relay.record);
+        t.diagnostic(`${count} messages`);
+        assert.ok(count > 30, 'messages were recorded');
+        assert.deepEqual(faults, []);
+      });
     });
   }
 }

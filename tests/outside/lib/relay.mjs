@@ -1,6 +1,7 @@
-// An HTTP relay that lets the suite, which calls fixed names, meet a server whose names carry a
-// prefix: it puts the prefix in front of what is called and takes it off what is listed. Nothing
-// else changes: neither methods, headers, statuses nor the order of events.
+// An HTTP relay between a client and the gateway. It lets the suite, which calls fixed names, meet
+// a server whose names carry a prefix: it puts the prefix in front of what is called and takes it
+// off what is listed. Nothing else changes: neither methods, headers, statuses nor the order of
+// events. And it can keep a record of everything.
 import http from 'node:http';
 import { once } from 'node:events';
 
@@ -24,21 +25,26 @@ function mapped(text, prefix) {
   } catch {
     return { text, method: '' };
   }
+  if (prefix === '') return { text, method: message?.method, message };
   const { method, params } = message ?? {};
   if (NAMED.has(method) && typeof params?.name === 'string') params.name = prefix + params.name;
   const ref = method === 'completion/complete' ? params?.ref : undefined;
   if (ref?.type === 'ref/prompt') ref.name = prefix + ref.name;
-  return { text: ref || NAMED.has(method) ? JSON.stringify(message) : text, method };
+  return { text: ref || NAMED.has(method) ? JSON.stringify(message) : text, method, message };
 }
 
-/** Relays to `origin`: `{url, stop}`. */
-export async function startRelay(origin, prefix) {
+/**
+ * Relays to `origin`: `{url, record, stop}`; the record has `{asked, headers, status, type, text}`
+ * of each exchange.
+ */
+export async function startRelay(origin, prefix = '') {
   const { hostname, port } = new URL(origin);
   const agent = new http.Agent({ keepAlive: true });
+  const record = [];
   const server = http.createServer(async (request, response) => {
     const parts = [];
     for await (const part of request) parts.push(part);
-    const { text, method } = mapped(Buffer.concat(parts).toString(), prefix);
+    const { text, method, message } = mapped(Buffer.concat(parts).toString(), prefix);
     const headers = { ...request.headers };
     if (parts.length > 0) headers['content-length'] = Buffer.byteLength(text);
     delete headers['transfer-encoding'];
@@ -51,14 +57,18 @@ export async function startRelay(origin, prefix) {
     response.on('close', () => onward.destroy());
     onward.on('error', () => response.destroy());
     onward.on('response', async (answer) => {
-      if (!LISTS.has(method)) {
+      const { statusCode: status, headers: { 'content-type': type = '' } } = answer;
+      const exchange = { asked: message, headers, status, type, text: '' };
+      record.push(exchange);
+      answer.setEncoding('utf8').on('data', (part) => (exchange.text += part));
+      if (prefix === '' || !LISTS.has(method)) {
         response.writeHead(answer.statusCode, answer.headers);
         response.flushHeaders();
         answer.pipe(response);
         return;
       }
       let listed = '';
-      for await (const part of answer.setEncoding('utf8')) listed += part;
+      for await (const part of answer) listed += part;
       const bare = listed.replaceAll(`"name":"${prefix}`, '"name":"');
       const { 'content-length': _, 'transfer-encoding': __, ...rest } = answer.headers;
       response.writeHead(answer.statusCode, { ...rest, 'content-length': Buffer.byteLength(bare) });
@@ -70,6 +80,7 @@ export async function startRelay(origin, prefix) {
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${server.address().port}/mcp`,
+    record,
     async stop() {
       agent.destroy();
       server.closeAllConnections();

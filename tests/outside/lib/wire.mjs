@@ -5,7 +5,7 @@ import http from 'node:http';
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** The messages of an answer, whether it came as JSON or as an event stream. */
-function messages(type, text) {
+export function messages(type, text) {
   if (text === '') return [];
   if (type.startsWith('application/json')) return [JSON.parse(text)];
   const found = [];
