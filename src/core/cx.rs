@@ -31,7 +31,7 @@ pub enum Alarm {
     /// `route`: questions held until they can be attributed (protocol S3).
     Asks,
     /// `route`: calls whose clients are asked in the answers to them (protocol 3.5).
-    Rounds,
+    Suspended,
     /// `hub`: the grace time of a stop.
     Exit,
 }

@@ -9,8 +9,8 @@ use crate::world::{World, entry};
 use onemcp::base::mark::{Mark, must_hit};
 use onemcp::input::Input;
 use onemcp::limits::{
-    ASKS_PER_CLIENT_MAX, GATHER_MS, LEASES_PER_SERVER_MAX, REQUEST_STATE_MS_MAX, ROUND_AGAIN_MS,
-    ROUND_MS_MAX, ROUND_WAITERS_MAX, ROUNDS_PER_PRINCIPAL_MAX,
+    ASKS_PER_CLIENT_MAX, GATHER_MS, LEASES_PER_SERVER_MAX, REQUEST_STATE_MS_MAX, RETRY_AGAIN_MS,
+    RETRY_WAITERS_MAX, SUSPENDED_MS_MAX, SUSPENDED_PER_PRINCIPAL_MAX,
 };
 
 const DONE: &str = r#"{"content":[]}"#;
@@ -197,11 +197,11 @@ fn back(w: &mut World, c: Client, asked: &Asked, answer: &str) -> Call {
 /// Nothing of it is left, but sessions that others may borrow.
 #[track_caller]
 fn all_gone(w: &mut World) {
-    w.advance(ROUND_AGAIN_MS);
+    w.advance(RETRY_AGAIN_MS);
     let counts = w.counts();
     assert_eq!(
         (
-            counts.rounds,
+            counts.suspended,
             counts.calls,
             counts.remembered,
             counts.exchanges
@@ -212,7 +212,7 @@ fn all_gone(w: &mut World) {
 
 #[test]
 fn a_question_is_the_answer_and_its_answer_ends_the_call() {
-    let _seen = must_hit(Mark::RoundAsked);
+    let _seen = must_hit(Mark::SuspendAsked);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     let declared = child.declared(&w);
@@ -329,7 +329,7 @@ fn d16_missing_answers_are_asked_for_again_and_others_ignored() {
 
 #[test]
 fn d15_replayed_tampered_foreign_and_malformed_retries_are_refused() {
-    let _seen = must_hit(Mark::RoundStale);
+    let _seen = must_hit(Mark::SuspendStale);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     let first = ask(&mut w, child, "1", ELICIT, &call);
@@ -368,12 +368,15 @@ fn d15_replayed_tampered_foreign_and_malformed_retries_are_refused() {
 
 #[test]
 fn an_exact_duplicate_hears_the_same() {
-    let _seen = [must_hit(Mark::RoundAgain), must_hit(Mark::RoundWaitersFull)];
+    let _seen = [
+        must_hit(Mark::SuspendAgain),
+        must_hit(Mark::SuspendWaitersFull),
+    ];
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     let first = ask(&mut w, child, "1", ELICIT, &call);
     let accept = r#"{"action":"accept"}"#;
-    let retries: Vec<Call> = (0..ROUND_WAITERS_MAX)
+    let retries: Vec<Call> = (0..RETRY_WAITERS_MAX)
         .map(|_| back(&mut w, c, &first, accept))
         .collect();
     let one_more = back(&mut w, c, &first, accept);
@@ -392,7 +395,7 @@ fn an_exact_duplicate_hears_the_same() {
     let last = back(&mut w, c, &seconds[1], "{}");
     seen.result(&mut w, DONE);
     let result = last.result(&mut w);
-    w.advance(ROUND_AGAIN_MS - 1);
+    w.advance(RETRY_AGAIN_MS - 1);
     let late = back(&mut w, c, &seconds[2], "{}");
     assert_eq!(late.result(&mut w), result);
     w.advance(1);
@@ -403,7 +406,7 @@ fn an_exact_duplicate_hears_the_same() {
 
 #[test]
 fn one_of_several_that_wait_may_hang_up() {
-    let _seen = must_hit(Mark::RoundHandedOver);
+    let _seen = must_hit(Mark::SuspendHandedOver);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     let first = ask(&mut w, child, "1", ELICIT, &call);
@@ -423,7 +426,7 @@ fn one_of_several_that_wait_may_hang_up() {
 
 #[test]
 fn who_hangs_up_has_cancelled_and_the_server_hears_it() {
-    let _seen = must_hit(Mark::RoundLeft);
+    let _seen = must_hit(Mark::SuspendLeft);
     for gathering in [true, false] {
         let (mut w, c) = asking();
         let (call, child, seen) = begin(&mut w, c);
@@ -449,7 +452,7 @@ fn who_hangs_up_has_cancelled_and_the_server_hears_it() {
 
 #[test]
 fn s4_who_never_comes_back_is_waited_for_ten_minutes() {
-    let _seen = must_hit(Mark::RoundExpires);
+    let _seen = must_hit(Mark::SuspendExpires);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     child.asks(&mut w, "1", ELICIT.0, ELICIT.1);
@@ -457,9 +460,9 @@ fn s4_who_never_comes_back_is_waited_for_ten_minutes() {
     w.advance(GATHER_MS);
     let first = asked(&mut w, &call);
     // The clock of the call stands still.
-    w.advance(ROUND_MS_MAX - 1);
+    w.advance(SUSPENDED_MS_MAX - 1);
     child.expect_nothing(&mut w);
-    assert_eq!((w.counts().rounds, w.counts().calls), (1, 1));
+    assert_eq!((w.counts().suspended, w.counts().calls), (1, 1));
     w.advance(1);
     assert_eq!(child.granted(&mut w, "1"), json!({"action": "cancel"}));
     assert_eq!(child.refused(&mut w, "2"), -32603);
@@ -476,8 +479,8 @@ fn s4_who_never_comes_back_is_waited_for_ten_minutes() {
 #[test]
 fn a_server_that_dies_or_answers_meanwhile_is_told_of_at_the_next_retry() {
     let _seen = [
-        must_hit(Mark::RoundOutcomeKept),
-        must_hit(Mark::RoundOutcomeFetched),
+        must_hit(Mark::SuspendOutcomeKept),
+        must_hit(Mark::SuspendOutcomeFetched),
     ];
     for dies in [true, false] {
         let (mut w, c) = asking();
@@ -490,7 +493,7 @@ fn a_server_that_dies_or_answers_meanwhile_is_told_of_at_the_next_retry() {
             assert_eq!(child.granted(&mut w, "1"), json!({"action": "cancel"}));
         }
         assert_eq!((w.counts().calls, w.counts().remembered), (0, 0));
-        w.advance(ROUND_MS_MAX / 2);
+        w.advance(SUSPENDED_MS_MAX / 2);
         let retry = back(&mut w, c, &first, "{}");
         if dies {
             let (code, text) = retry.error(&mut w);
@@ -502,7 +505,7 @@ fn a_server_that_dies_or_answers_meanwhile_is_told_of_at_the_next_retry() {
                 (&json!(true), &json!("complete"))
             );
         }
-        w.advance(ROUND_AGAIN_MS);
+        w.advance(RETRY_AGAIN_MS);
         let late = back(&mut w, c, &first, "{}");
         is_stale(&mut w, &late);
         all_gone(&mut w);
@@ -511,7 +514,7 @@ fn a_server_that_dies_or_answers_meanwhile_is_told_of_at_the_next_retry() {
 
 #[test]
 fn a_question_that_is_taken_back_is_not_asked() {
-    let _seen = must_hit(Mark::RoundWithdrawn);
+    let _seen = must_hit(Mark::SuspendWithdrawn);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     child.asks(&mut w, "1", ELICIT.0, ELICIT.1);
@@ -530,7 +533,7 @@ fn a_question_that_is_taken_back_is_not_asked() {
 
 #[test]
 fn d16_only_what_this_very_request_declares_is_asked() {
-    let _seen = must_hit(Mark::RoundUndeclared);
+    let _seen = must_hit(Mark::SuspendUndeclared);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     child.asks(&mut w, "1", ELICIT.0, ELICIT.1);
@@ -683,7 +686,7 @@ fn progress_goes_on_with_the_token_of_the_retry_and_rises() {
 
 #[test]
 fn d17_prompts_and_resources_are_asked_about_and_nothing_else() {
-    let _seen = must_hit(Mark::RoundOutside);
+    let _seen = must_hit(Mark::SuspendOutside);
     let script = anything()
         .with("prompts", [prompt("p")])
         .with("resources", [resource("x://1")]);
@@ -731,7 +734,7 @@ fn d17_prompts_and_resources_are_asked_about_and_nothing_else() {
 
 #[test]
 fn as_many_questions_as_may_wait_for_one_call() {
-    let _seen = must_hit(Mark::RoundQuestionsFull);
+    let _seen = must_hit(Mark::SuspendQuestionsFull);
     let (mut w, c) = asking();
     let (call, child, seen) = begin(&mut w, c);
     for id in 0..ASKS_PER_CLIENT_MAX {
@@ -750,8 +753,8 @@ fn as_many_questions_as_may_wait_for_one_call() {
 
 #[test]
 fn as_many_calls_as_may_wait_for_their_clients() {
-    let _seen = must_hit(Mark::RoundsFull);
-    let servers = ROUNDS_PER_PRINCIPAL_MAX / LEASES_PER_SERVER_MAX + 1;
+    let _seen = must_hit(Mark::SuspendFull);
+    let servers = SUSPENDED_PER_PRINCIPAL_MAX / LEASES_PER_SERVER_MAX + 1;
     let mut world = World::http();
     for number in 0..servers {
         world = world.server_with(&format!("s{number}"), SESSION, tools(["t"]));
@@ -771,16 +774,16 @@ fn as_many_calls_as_may_wait_for_their_clients() {
         }
     }
     w.advance(GATHER_MS);
-    assert_eq!(w.counts().rounds, ROUNDS_PER_PRINCIPAL_MAX);
+    assert_eq!(w.counts().suspended, SUSPENDED_PER_PRINCIPAL_MAX);
     for (number, (call, child)) in calls.iter().enumerate() {
-        if number < ROUNDS_PER_PRINCIPAL_MAX {
+        if number < SUSPENDED_PER_PRINCIPAL_MAX {
             asked(&mut w, call);
         } else {
             assert_eq!(child.refused(&mut w, "1"), -32603);
         }
     }
     c.hangs_up(&mut w);
-    w.advance(ROUND_MS_MAX);
+    w.advance(SUSPENDED_MS_MAX);
     all_gone(&mut w);
 }
 
@@ -850,7 +853,7 @@ fn a_reload_or_a_stop_ends_what_waits() {
             assert_eq!(retry.error(&mut w).0, -32603);
             all_gone(&mut w);
         }
-        assert_eq!(w.counts().rounds, 0);
+        assert_eq!(w.counts().suspended, 0);
     }
 }
 
@@ -899,7 +902,7 @@ fn b7_the_end_of_our_input_ends_what_waits_for_it() {
             w.rest();
         }
     }
-    w.advance(ROUND_MS_MAX);
+    w.advance(SUSPENDED_MS_MAX);
     assert_eq!(w.exit, Some(0));
-    assert_eq!(w.counts().rounds, 0);
+    assert_eq!(w.counts().suspended, 0);
 }

@@ -189,7 +189,7 @@ impl Clients {
             | Alarm::Waiting
             | Alarm::Changed
             | Alarm::Asks
-            | Alarm::Rounds
+            | Alarm::Suspended
             | Alarm::Exit => {}
         }
     }

@@ -165,8 +165,8 @@ impl Hall {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
-        if let Some(rounds) = call.rounds.and_then(|key| self.rounds.get(key)) {
-            return rounds.is_asking();
+        if let Some(suspended) = call.suspended.and_then(|key| self.suspended.get(key)) {
+            return suspended.is_asking();
         }
         let client = call
             .caller()

@@ -219,7 +219,7 @@ impl Hall {
     fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         if self.is_modern(client) {
-            return self.ask_in_rounds(desk, ask, client);
+            return self.suspend_for(desk, ask, client);
         }
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");

@@ -13,7 +13,7 @@ use crate::limits::CALL_MS_MAX;
 use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
-use crate::route::rounds::RoundsKey;
+use crate::route::suspended::SuspendedKey;
 
 crate::slab_keys! {
     /// One call in flight.
@@ -138,8 +138,8 @@ pub struct Call {
     pub last: Tick,
     /// Its place in the list of its session's calls.
     pub place: usize,
-    /// It goes in rounds.
-    pub rounds: Option<RoundsKey>,
+    /// It is suspended while its client is asked.
+    pub suspended: Option<SuspendedKey>,
 }
 
 /// All calls in flight.
@@ -272,7 +272,7 @@ mod tests {
             deadline: Tick(0),
             last: Tick(0),
             place: 0,
-            rounds: None,
+            suspended: None,
         }
     }
 

@@ -212,7 +212,7 @@ impl Hall {
             deadline: now,
             last: now,
             place: 0,
-            rounds: None,
+            suspended: None,
         };
         match self.calls.insert(now, call) {
             Ok(key) => {

@@ -31,7 +31,6 @@ pub mod pools;
 pub mod reload;
 pub mod resources;
 mod retry;
-pub mod rounds;
 pub mod router;
 mod seal;
 pub mod servers;
@@ -40,6 +39,7 @@ pub mod stamp;
 pub mod stateless;
 pub mod status;
 pub mod subscriptions;
+pub mod suspended;
 pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -60,10 +60,10 @@ use crate::route::held::HeldAsk;
 use crate::route::listen::Listen;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
-use crate::route::rounds::RoundsKey;
 use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
+use crate::route::suspended::SuspendedKey;
 use crate::settings::Settings;
 
 crate::slab_keys! {
@@ -102,8 +102,8 @@ pub(crate) struct Client {
     pub(crate) leases: Vec<PoolKey>,
     /// What a `requestState` for it is bound to, if it may get one.
     pub(crate) bound: Option<Box<Bound>>,
-    /// Its call goes in rounds.
-    pub(crate) rounds: Option<RoundsKey>,
+    /// Its call is suspended.
+    pub(crate) suspended: Option<SuspendedKey>,
 }
 
 /// Whether servers may be started.
@@ -139,7 +139,7 @@ pub struct Hall {
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
     /// Calls whose clients are asked in the answers to them.
-    rounds: rounds::Table,
+    suspended: suspended::Table,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
     /// Lists and `initialize` answers for servers never seen before.
@@ -188,7 +188,7 @@ impl Hall {
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
-            rounds: rounds::Table::default(),
+            suspended: suspended::Table::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
@@ -241,7 +241,7 @@ impl Hall {
         if let Some(client) = self.single {
             self.drop_asks_of_client(desk, client);
         }
-        self.end_all_rounds(desk);
+        self.end_all_suspended(desk);
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
         if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
@@ -267,7 +267,7 @@ impl Hall {
             let name = self.pool_name(key);
             self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         }
-        self.forget_rounds(desk);
+        self.forget_suspended(desk);
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }

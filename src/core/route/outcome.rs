@@ -98,8 +98,8 @@ impl Hall {
         let Some(call) = self.end_call(desk, key) else {
             return;
         };
-        if let Some(key) = call.rounds {
-            return self.end_rounds(desk, key, |hall, desk| {
+        if let Some(key) = call.suspended {
+            return self.end_suspended(desk, key, |hall, desk| {
                 hall.answered(desk, call, envelope, frame);
             });
         }
@@ -257,8 +257,8 @@ impl Hall {
 
     /// A call gets no answer from its server.
     fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
-        if let Some(key) = call.rounds.take() {
-            return self.end_rounds(desk, key, |hall, desk| hall.lose(desk, call, failure));
+        if let Some(key) = call.suspended.take() {
+            return self.end_suspended(desk, key, |hall, desk| hall.lose(desk, call, failure));
         }
         match call.origin {
             Origin::Client { caller, .. } => {

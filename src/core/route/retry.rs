@@ -92,9 +92,9 @@ impl Hall {
                 }
                 self.forward(desk, request, server);
             }
-            Ok(Some(State::Rounds { rounds, round })) => {
+            Ok(Some(State::Suspended { suspended, round })) => {
                 let Request { caller, buffer, .. } = request;
-                self.resume(desk, caller, &buffer, again, (rounds, round));
+                self.resume(desk, caller, &buffer, again, (suspended, round));
             }
             Ok(Some(State::Nested { .. })) => {
                 desk.fail(client, at, &request.caller.id, &stale());

@@ -12,7 +12,7 @@ use crate::limits::REQUEST_STATE_BYTES_MAX;
 use crate::now::Tick;
 use crate::route::calls::Method;
 use crate::route::errors::Failure;
-use crate::route::rounds::{Round, RoundsKey};
+use crate::route::suspended::{Round, SuspendedKey};
 
 /// Everybody, until requests come with somebody's token.
 pub(crate) const ANYBODY: &str = "";
@@ -28,9 +28,9 @@ pub(crate) const REQUEST_STATE: &str = "requestState";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A server with sessions works on the call, here.
-    Rounds {
+    Suspended {
         /// Which call that is.
-        rounds: RoundsKey,
+        suspended: SuspendedKey,
         /// The round that was asked.
         round: Round,
     },
@@ -166,7 +166,7 @@ fn nonce(number: [u8; 8]) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-const ROUNDS: u8 = 0;
+const SUSPENDED: u8 = 0;
 const NESTED: u8 = 1;
 const NESTED_WITHOUT: u8 = 2;
 const ELICITED: u8 = 3;
@@ -174,10 +174,10 @@ const ELICITED: u8 = 3;
 impl State {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Rounds { rounds, round } => {
-                out.push(ROUNDS);
-                out.extend(rounds.0.index.to_le_bytes());
-                out.extend(rounds.0.generation.to_le_bytes());
+            Self::Suspended { suspended, round } => {
+                out.push(SUSPENDED);
+                out.extend(suspended.0.index.to_le_bytes());
+                out.extend(suspended.0.generation.to_le_bytes());
                 out.extend(round);
             }
             Self::Nested { server, state } => {
@@ -196,13 +196,13 @@ impl State {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         match *kind {
-            ROUNDS => {
+            SUSPENDED => {
                 let (index, rest) = rest.split_first_chunk()?;
                 let (generation, round) = rest.split_first_chunk()?;
                 let index = u32::from_le_bytes(*index);
                 let generation = u32::from_le_bytes(*generation);
-                Some(Self::Rounds {
-                    rounds: RoundsKey(Key { index, generation }),
+                Some(Self::Suspended {
+                    suspended: SuspendedKey(Key { index, generation }),
                     round: round.try_into().ok()?,
                 })
             }
@@ -246,8 +246,8 @@ mod tests {
             state: state.map(<[u8]>::to_vec),
         };
         [
-            State::Rounds {
-                rounds: RoundsKey(key),
+            State::Suspended {
+                suspended: SuspendedKey(key),
                 round: [9; 16],
             },
             nested(Some(br#""\u0061=/+\\""#)),

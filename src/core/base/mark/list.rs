@@ -235,33 +235,33 @@ marks! {
     /// An error that asks for a visit to a URL became questions.
     ElicitedFirst = "the simulator does not retry yet",
     /// A question waits to be given in the answer to a call.
-    RoundAsked = "the simulator does not retry yet",
+    SuspendAsked = "the simulator does not retry yet",
     /// A question came for a client that has no call which it could be the answer to.
-    RoundOutside = "the simulator does not retry yet",
+    SuspendOutside = "the simulator does not retry yet",
     /// As many calls, or bytes of them, as may wait for their clients.
-    RoundsFull = "256 calls for one seed",
+    SuspendFull = "256 calls for one seed",
     /// A client has as many questions as it may.
-    RoundQuestionsFull = "the simulator does not retry yet",
+    SuspendQuestionsFull = "the simulator does not retry yet",
     /// A server takes back what a client is to be asked.
-    RoundWithdrawn = "the simulator does not retry yet",
+    SuspendWithdrawn = "the simulator does not retry yet",
     /// The same retry came once more.
-    RoundAgain = "the simulator does not retry yet",
+    SuspendAgain = "the simulator does not retry yet",
     /// A retry came that nobody waits for any more.
-    RoundStale = "the simulator does not retry yet",
+    SuspendStale = "the simulator does not retry yet",
     /// The same retry came too often.
-    RoundWaitersFull = "the simulator does not retry yet",
+    SuspendWaitersFull = "the simulator does not retry yet",
     /// A retry declared less than what its call is asked for.
-    RoundUndeclared = "the simulator does not retry yet",
+    SuspendUndeclared = "the simulator does not retry yet",
     /// A server answered while its client was away.
-    RoundOutcomeKept = "the simulator does not retry yet",
+    SuspendOutcomeKept = "the simulator does not retry yet",
     /// The client came for what its server had answered meanwhile.
-    RoundOutcomeFetched = "the simulator does not retry yet",
+    SuspendOutcomeFetched = "the simulator does not retry yet",
     /// A client hung up while the same retry waits elsewhere.
-    RoundHandedOver = "the simulator does not retry yet",
-    /// A client hung up while its call went in rounds.
-    RoundLeft = "the simulator does not retry yet",
+    SuspendHandedOver = "the simulator does not retry yet",
+    /// A client hung up while its call was suspended.
+    SuspendLeft = "the simulator does not retry yet",
     /// A client did not come back.
-    RoundExpires = "the simulator does not retry yet",
+    SuspendExpires = "the simulator does not retry yet",
 
     // --- sessions with servers, subscriptions, logs ---
 

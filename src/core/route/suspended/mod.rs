@@ -1,4 +1,4 @@
-//! Calls that go in rounds (protocol 3.5, S2, S4): a server with sessions asks in the midst of a
+//! Calls that are suspended (protocol 3.5, S2, S4): a server with sessions asks in the midst of a
 //! call, and its client, which has none, is asked in the answer to that call. The call stays open
 //! at its server until the client comes back, with answers, in a request of its own.
 //!
@@ -27,24 +27,24 @@ use crate::base::slab::Slab;
 use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
-use crate::limits::{ROUNDS_BYTES_MAX, ROUNDS_MAX, ROUNDS_PER_PRINCIPAL_MAX};
+use crate::limits::{SUSPENDED_BYTES_MAX, SUSPENDED_MAX, SUSPENDED_PER_PRINCIPAL_MAX};
 use crate::now::Tick;
 use crate::route::asks::Want;
 use crate::route::calls::CallKey;
-use crate::route::rounds::outcome::Outcome;
 use crate::route::seal::Bound;
+use crate::route::suspended::outcome::Outcome;
 use crate::route::{Desk, Hall};
 
 crate::slab_keys! {
-    /// One call that goes in rounds.
-    RoundsKey;
+    /// One call that is suspended.
+    SuspendedKey;
 }
 
 /// Names one round of a call: good for one retry.
 pub(crate) type Round = [u8; 16];
 
-/// All calls that go in rounds.
-pub(crate) type Table = Slab<RoundsKey, Rounds>;
+/// All calls that are suspended.
+pub(crate) type Table = Slab<SuspendedKey, Suspended>;
 
 /// Somebody who waits for an answer.
 #[derive(Clone, Debug)]
@@ -94,9 +94,9 @@ struct Spent {
     until: Option<Tick>,
 }
 
-/// One call that goes in rounds.
+/// One call that is suspended.
 #[derive(Debug)]
-pub(crate) struct Rounds {
+pub(crate) struct Suspended {
     call: CallKey,
     /// The session that works on it.
     pool: PoolKey,
@@ -112,7 +112,7 @@ pub(crate) struct Rounds {
     spent: Option<Spent>,
 }
 
-impl Rounds {
+impl Suspended {
     /// When something has to be done about it.
     const fn due(&self) -> Option<Tick> {
         match self.stage {
@@ -138,50 +138,57 @@ impl Rounds {
 }
 
 impl Hall {
-    /// How many calls go in rounds.
+    /// How many calls are suspended.
     #[must_use]
-    pub fn calls_in_rounds(&self) -> usize {
-        self.rounds.len()
+    pub fn calls_suspended(&self) -> usize {
+        self.suspended.len()
     }
 
-    /// Whether one more call may go in rounds.
-    fn admits_rounds(&self, principal: &str) -> bool {
-        let same = self.rounds.iter();
-        let same = same.filter(|(_, rounds)| rounds.bound.principal == principal);
-        self.rounds.len() < ROUNDS_MAX && same.count() < ROUNDS_PER_PRINCIPAL_MAX
+    /// Whether one more call may be suspended.
+    fn admits_suspended(&self, principal: &str) -> bool {
+        let same = self.suspended.iter();
+        let same = same.filter(|(_, suspended)| suspended.bound.principal == principal);
+        self.suspended.len() < SUSPENDED_MAX && same.count() < SUSPENDED_PER_PRINCIPAL_MAX
     }
 
     /// Whether that many bytes more may be kept.
     fn keeps(&self, bytes: usize) -> bool {
-        let kept: usize = self.rounds.iter().map(|(_, rounds)| rounds.bytes()).sum();
-        kept.saturating_add(bytes) <= ROUNDS_BYTES_MAX
+        let kept: usize = self
+            .suspended
+            .iter()
+            .map(|(_, suspended)| suspended.bytes())
+            .sum();
+        kept.saturating_add(bytes) <= SUSPENDED_BYTES_MAX
     }
 
-    /// Whoever has to be told, or was waited for long enough: [`Alarm::Rounds`].
-    pub fn rounds_alarm(&mut self, desk: &mut Desk<'_, '_>) {
+    /// Whoever has to be told, or was waited for long enough: [`Alarm::Suspended`].
+    pub fn suspended_alarm(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now.tick;
-        let due = self.rounds.iter();
-        let due = due.filter(|(_, rounds)| rounds.due().is_some_and(|at| at <= now));
-        let due: Vec<RoundsKey> = due.map(|(key, _)| key).collect();
+        let due = self.suspended.iter();
+        let due = due.filter(|(_, suspended)| suspended.due().is_some_and(|at| at <= now));
+        let due: Vec<SuspendedKey> = due.map(|(key, _)| key).collect();
         for key in due {
-            match self.rounds.get(key).map(|rounds| &rounds.stage) {
+            match self.suspended.get(key).map(|suspended| &suspended.stage) {
                 Some(Stage::Gathering { .. }) => self.ask_in_answer(desk, key),
-                Some(Stage::Away { .. }) => self.expire_rounds(desk, key),
+                Some(Stage::Away { .. }) => self.expire_suspended(desk, key),
                 Some(Stage::Over { .. }) => {
-                    self.rounds.remove(key);
+                    self.suspended.remove(key);
                 }
                 Some(Stage::Running) | None => {}
             }
         }
-        self.wake_for_rounds(desk);
+        self.wake_for_suspended(desk);
     }
 
-    /// Sets the alarm of calls in rounds.
-    fn wake_for_rounds(&self, desk: &mut Desk<'_, '_>) {
-        let due = self.rounds.iter().filter_map(|(_, rounds)| rounds.due());
+    /// Sets the alarm of suspended calls.
+    fn wake_for_suspended(&self, desk: &mut Desk<'_, '_>) {
+        let due = self
+            .suspended
+            .iter()
+            .filter_map(|(_, suspended)| suspended.due());
         match due.min() {
-            Some(at) => desk.cx.timers.set(Alarm::Rounds, at),
-            None => desk.cx.timers.clear(Alarm::Rounds),
+            Some(at) => desk.cx.timers.set(Alarm::Suspended, at),
+            None => desk.cx.timers.clear(Alarm::Suspended),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::base::mark::Mark;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::language::{ClientFacts, ClientKey, PoolKey};
 use crate::limits::{
-    ASKS_PER_CLIENT_MAX, GATHER_MS, ROUND_AGAIN_MS, ROUND_MS_MAX, ROUNDS_BYTES_MAX,
+    ASKS_PER_CLIENT_MAX, GATHER_MS, RETRY_AGAIN_MS, SUSPENDED_BYTES_MAX, SUSPENDED_MS_MAX,
 };
 use crate::mcp::meta::HOP_LOCAL;
 use crate::route::asks::Want;
@@ -13,14 +13,14 @@ use crate::route::calls::{CallKey, Method, Origin};
 use crate::route::errors::{INTERNAL, INVALID_PARAMS};
 use crate::route::held::HeldAsk;
 use crate::route::retry::cut_params;
-use crate::route::rounds::{Question, Rounds, RoundsKey, Stage, Waiter};
 use crate::route::seal::State;
 use crate::route::splice::{Edits, runs};
+use crate::route::suspended::{Question, Stage, Suspended, SuspendedKey, Waiter};
 use crate::route::{Desk, Hall};
 
 impl Hall {
     /// A question for a client without a session.
-    pub(crate) fn ask_in_rounds(
+    pub(crate) fn suspend_for(
         &mut self,
         desk: &mut Desk<'_, '_>,
         ask: &HeldAsk,
@@ -28,14 +28,14 @@ impl Hall {
     ) {
         let call = self.clients.get(&client);
         let call = call.and_then(|client| client.calls.first().copied());
-        let Some(call) = call.filter(|call| self.goes_in_rounds(*call)) else {
-            Mark::RoundOutside.hit();
+        let Some(call) = call.filter(|call| self.may_suspend(*call)) else {
+            Mark::SuspendOutside.hit();
             let why = "no call is in flight there that could be answered with a question";
             return self.unattributable(desk, ask, why);
         };
-        let begun = self.calls.get(call).and_then(|call| call.rounds);
-        let facts = match begun.and_then(|key| self.rounds.get(key)) {
-            Some(rounds) => Some(rounds.facts),
+        let begun = self.calls.get(call).and_then(|call| call.suspended);
+        let facts = match begun.and_then(|key| self.suspended.get(key)) {
+            Some(suspended) => Some(suspended.facts),
             None => desk.clients.facts(client),
         };
         let Some(facts) = facts else {
@@ -51,10 +51,10 @@ impl Hall {
         let key = match begun {
             _ if !self.keeps(request.len()) => None,
             Some(key) => Some(key),
-            None => self.begin_rounds(ask.pool, call, (client, facts)),
+            None => self.suspend(ask.pool, call, (client, facts)),
         };
         let Some(key) = key else {
-            Mark::RoundsFull.hit();
+            Mark::SuspendFull.hit();
             let text = "too many calls wait for clients already";
             return self.refuse_ask(desk, ask.pool, &ask.id, INTERNAL, text);
         };
@@ -62,15 +62,15 @@ impl Hall {
     }
 
     /// A call is asked about for the first time; `None` if there are too many of them.
-    fn begin_rounds(
+    fn suspend(
         &mut self,
         pool: PoolKey,
         call_key: CallKey,
         (client, facts): (ClientKey, ClientFacts),
-    ) -> Option<RoundsKey> {
+    ) -> Option<SuspendedKey> {
         let known = self.clients.get(&client)?;
         let bound = **known.bound.as_ref()?;
-        if !self.admits_rounds(bound.principal) {
+        if !self.admits_suspended(bound.principal) {
             return None;
         }
         let call = self.calls.get_mut(call_key)?;
@@ -80,7 +80,7 @@ impl Hall {
             at: caller.at,
             id: caller.id.clone(),
         };
-        let key = self.rounds.insert(Rounds {
+        let key = self.suspended.insert(Suspended {
             call: call_key,
             pool,
             waiter,
@@ -91,13 +91,13 @@ impl Hall {
             stage: Stage::Running,
             spent: None,
         });
-        call.rounds = Some(key);
-        self.clients.get_mut(&client)?.rounds = Some(key);
+        call.suspended = Some(key);
+        self.clients.get_mut(&client)?.suspended = Some(key);
         Some(key)
     }
 
     /// Whether a call may be answered with questions (D17).
-    fn goes_in_rounds(&mut self, call: CallKey) -> bool {
+    fn may_suspend(&mut self, call: CallKey) -> bool {
         let Some(Origin::Client { method, search, .. }) =
             self.calls.get_mut(call).map(|call| &mut call.origin)
         else {
@@ -114,70 +114,79 @@ impl Hall {
     fn add_question(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        key: RoundsKey,
+        key: SuspendedKey,
         ask: &HeldAsk,
         request: String,
     ) {
-        let Some(rounds) = self.rounds.get_mut(key) else {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        let waiting = rounds.questions.len();
+        let waiting = suspended.questions.len();
         if waiting >= ASKS_PER_CLIENT_MAX {
-            Mark::RoundQuestionsFull.hit();
+            Mark::SuspendQuestionsFull.hit();
             let text = format!("{waiting} questions wait for this client already");
             return self.refuse_ask(desk, ask.pool, &ask.id, INTERNAL, &text);
         }
-        Mark::RoundAsked.hit();
-        rounds.questions.push(Question {
+        Mark::SuspendAsked.hit();
+        suspended.questions.push(Question {
             key: desk.cx.entropy.token(),
             server_id: ask.id.clone(),
             want: ask.want,
             request,
         });
-        if let Stage::Running = rounds.stage {
+        if let Stage::Running = suspended.stage {
             let until = desk.cx.now.tick.after(GATHER_MS);
-            rounds.stage = Stage::Gathering { until };
-            self.wake_for_rounds(desk);
+            suspended.stage = Stage::Gathering { until };
+            self.wake_for_suspended(desk);
         }
     }
 
     /// Questions were gathered: they are the answer to the call, for now.
-    pub(super) fn ask_in_answer(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey) {
+    pub(super) fn ask_in_answer(&mut self, desk: &mut Desk<'_, '_>, key: SuspendedKey) {
         let block = desk.cx.entropy.block();
-        let (Some(round), Some(rounds)) = (block.first_chunk(), self.rounds.get_mut(key)) else {
+        let (Some(round), Some(suspended)) = (block.first_chunk(), self.suspended.get_mut(key))
+        else {
             return;
         };
         let now = desk.cx.now.tick;
-        rounds.stage = Stage::Away {
+        suspended.stage = Stage::Away {
             round: *round,
-            until: now.after(ROUND_MS_MAX),
+            until: now.after(SUSPENDED_MS_MAX),
         };
-        if let Some(spent) = &mut rounds.spent {
-            spent.until = Some(now.after(ROUND_AGAIN_MS));
+        if let Some(spent) = &mut suspended.spent {
+            spent.until = Some(now.after(RETRY_AGAIN_MS));
         }
-        let mut waiters = std::mem::take(&mut rounds.others);
-        waiters.push(rounds.waiter.clone());
+        let mut waiters = std::mem::take(&mut suspended.others);
+        waiters.push(suspended.waiter.clone());
         for waiter in waiters {
             self.give_questions(desk, key, &waiter);
         }
     }
 
     /// Answers one request with all questions of the round.
-    pub(super) fn give_questions(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey, to: &Waiter) {
-        let Some(rounds) = self.rounds.get(key) else {
+    pub(super) fn give_questions(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: SuspendedKey,
+        to: &Waiter,
+    ) {
+        let Some(suspended) = self.suspended.get(key) else {
             return;
         };
-        let Stage::Away { round, until } = rounds.stage else {
+        let Stage::Away { round, until } = suspended.stage else {
             return;
         };
         let mut requests = String::new();
-        for question in &rounds.questions {
+        for question in &suspended.questions {
             let comma = if requests.is_empty() { "" } else { "," };
             requests += comma;
             requests += &format!("\"{}\":{}", question.key, question.request);
         }
-        let state = State::Rounds { rounds: key, round };
-        let sealed = self.seal.seal(rounds.bound, until, &state);
+        let state = State::Suspended {
+            suspended: key,
+            round,
+        };
+        let sealed = self.seal.seal(suspended.bound, until, &state);
         let result = self
             .stamp
             .input_required(&requests, &sealed.unwrap_or_default());
@@ -186,23 +195,25 @@ impl Hall {
 
     /// A server does not want an answer to a question of its call any more.
     pub(crate) fn question_withdrawn(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: &[u8]) {
-        let theirs = |rounds: &&mut Rounds| {
-            let mut questions = rounds.questions.iter();
-            rounds.pool == pool && questions.any(|question| question.server_id.same(id))
+        let theirs = |suspended: &&mut Suspended| {
+            let mut questions = suspended.questions.iter();
+            suspended.pool == pool && questions.any(|question| question.server_id.same(id))
         };
-        let keys: Vec<RoundsKey> = self.rounds.iter().map(|(key, _)| key).collect();
+        let keys: Vec<SuspendedKey> = self.suspended.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let Some(rounds) = self.rounds.get_mut(key).filter(theirs) else {
+            let Some(suspended) = self.suspended.get_mut(key).filter(theirs) else {
                 continue;
             };
-            Mark::RoundWithdrawn.hit();
-            rounds
+            Mark::SuspendWithdrawn.hit();
+            suspended
                 .questions
                 .retain(|question| !question.server_id.same(id));
-            if let (Stage::Gathering { .. }, true) = (&rounds.stage, rounds.questions.is_empty()) {
-                rounds.stage = Stage::Running;
+            if let (Stage::Gathering { .. }, true) =
+                (&suspended.stage, suspended.questions.is_empty())
+            {
+                suspended.stage = Stage::Running;
             }
-            return self.wake_for_rounds(desk);
+            return self.wake_for_suspended(desk);
         }
     }
 }
@@ -228,7 +239,7 @@ fn request(ask: &HeldAsk) -> Result<String, &'static str> {
     };
     let params = adapted(text, params, ask.want == Want::Form);
     let params = String::from_utf8_lossy(&params);
-    if params.len() > ROUNDS_BYTES_MAX {
+    if params.len() > SUSPENDED_BYTES_MAX {
         return Err("the question is too long");
     }
     Ok(format!("{{\"method\":\"{method}\",\"params\":{params}}}"))

@@ -1,4 +1,4 @@
-//! A client comes back for a call that goes in rounds: with answers, which are the results of what
+//! A client comes back for a call that is suspended: with answers, which are the results of what
 //! the server asked, or without, to hear what became of it.
 
 use crate::base::mark::Mark;
@@ -7,13 +7,13 @@ use crate::json::envelope::JsonId;
 use crate::json::span::{Span, members, string_is};
 use crate::json::write;
 use crate::language::PoolKey;
-use crate::limits::{GATHER_MS, ROUND_AGAIN_MS, ROUND_WAITERS_MAX};
+use crate::limits::{GATHER_MS, RETRY_AGAIN_MS, RETRY_WAITERS_MAX};
 use crate::route::asks::declared;
 use crate::route::calls::{Caller, Origin};
 use crate::route::errors::Failure;
 use crate::route::retry::Again;
-use crate::route::rounds::{Question, Round, RoundsKey, Spent, Stage, Waiter};
 use crate::route::seal::{digest_of, stale};
+use crate::route::suspended::{Question, Round, Spent, Stage, SuspendedKey, Waiter};
 use crate::route::{Desk, Hall};
 
 /// What a retry is to a call.
@@ -25,14 +25,14 @@ enum Comes {
 }
 
 impl Hall {
-    /// A retry of a call that goes in rounds.
+    /// A retry of a call that is suspended.
     pub(crate) fn resume(
         &mut self,
         desk: &mut Desk<'_, '_>,
         caller: Caller,
         text: &[u8],
         again: Again,
-        (key, round): (RoundsKey, Round),
+        (key, round): (SuspendedKey, Round),
     ) {
         let responses = again.responses;
         let (client, at) = (caller.client, caller.at);
@@ -54,26 +54,26 @@ impl Hall {
                 self.deliver(desk, key, text, responses);
             }
             Some(Comes::Again) => {
-                Mark::RoundAgain.hit();
+                Mark::SuspendAgain.hit();
                 self.join(desk, key, waiter);
             }
             None => {
-                Mark::RoundStale.hit();
+                Mark::SuspendStale.hit();
                 desk.fail(client, at, &caller.id, &stale());
             }
         }
-        self.wake_for_rounds(desk);
+        self.wake_for_suspended(desk);
     }
 
     fn comes(
         &self,
         desk: &Desk<'_, '_>,
-        key: RoundsKey,
+        key: SuspendedKey,
         with: Round,
         saying: [u8; 32],
     ) -> Option<Comes> {
-        let rounds = self.rounds.get(key)?;
-        let open = match rounds.stage {
+        let suspended = self.suspended.get(key)?;
+        let open = match suspended.stage {
             Stage::Away { round, .. } => Some(round),
             Stage::Over { round, .. } => round,
             Stage::Running | Stage::Gathering { .. } => None,
@@ -81,43 +81,49 @@ impl Hall {
         if open == Some(with) {
             return Some(Comes::First);
         }
-        let spent = rounds.spent.as_ref()?;
+        let spent = suspended.spent.as_ref()?;
         let still = spent.until.is_none_or(|until| desk.cx.now.tick < until);
         (spent.round == with && spent.answers == saying && still).then_some(Comes::Again)
     }
 
     /// The client that comes takes the place of the one that waited last.
-    fn take_up(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey, caller: Caller, spent: Spent) {
+    fn take_up(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: SuspendedKey,
+        caller: Caller,
+        spent: Spent,
+    ) {
         let now = desk.cx.now.tick;
-        let Some(rounds) = self.rounds.get_mut(key) else {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        rounds.spent = Some(spent);
-        if let Stage::Over { round, until, .. } = &mut rounds.stage {
-            Mark::RoundOutcomeFetched.hit();
+        suspended.spent = Some(spent);
+        if let Stage::Over { round, until, .. } = &mut suspended.stage {
+            Mark::SuspendOutcomeFetched.hit();
             *round = None;
-            *until = now.after(ROUND_AGAIN_MS);
+            *until = now.after(RETRY_AGAIN_MS);
             let id = caller.id;
             let (client, at) = (caller.client, caller.at);
             return self.join(desk, key, Waiter { client, at, id });
         }
-        rounds.stage = Stage::Running;
-        let call = rounds.call;
+        suspended.stage = Stage::Running;
+        let call = suspended.call;
         self.hand_over(desk, key, caller);
         self.calls.renew(now, call);
     }
 
     /// Another request waits for the call from now on: what its last one had is the new one's.
-    pub(super) fn hand_over(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey, to: Caller) {
+    pub(super) fn hand_over(&mut self, desk: &mut Desk<'_, '_>, key: SuspendedKey, to: Caller) {
         let facts = desk.clients.facts(to.client);
-        let Some(rounds) = self.rounds.get_mut(key) else {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        let (call, new) = (rounds.call, to.client);
-        let old = std::mem::replace(&mut rounds.waiter.client, new);
-        rounds.waiter.at = to.at;
-        rounds.waiter.id = to.id.clone();
-        rounds.facts = facts.unwrap_or(rounds.facts);
+        let (call, new) = (suspended.call, to.client);
+        let old = std::mem::replace(&mut suspended.waiter.client, new);
+        suspended.waiter.at = to.at;
+        suspended.waiter.id = to.id.clone();
+        suspended.facts = facts.unwrap_or(suspended.facts);
         if let Some(call) = self.calls.get_mut(call)
             && let Origin::Client { caller, .. } = &mut call.origin
         {
@@ -128,7 +134,7 @@ impl Hall {
         let Some(before) = self.clients.get_mut(&old) else {
             return;
         };
-        before.rounds = None;
+        before.suspended = None;
         let calls = std::mem::take(&mut before.calls);
         let leases = std::mem::take(&mut before.leases);
         for lease in &leases {
@@ -139,25 +145,25 @@ impl Hall {
         let known = self.clients.entry(new).or_default();
         known.calls = calls;
         known.leases = leases;
-        known.rounds = Some(key);
+        known.suspended = Some(key);
         self.release_client(desk, old);
     }
 
     /// One more request waits for what was asked for already, or hears it now.
-    fn join(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey, waiter: Waiter) {
-        let Some(rounds) = self.rounds.get_mut(key) else {
+    fn join(&mut self, desk: &mut Desk<'_, '_>, key: SuspendedKey, waiter: Waiter) {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        match &rounds.stage {
+        match &suspended.stage {
             Stage::Running | Stage::Gathering { .. } => {
-                if rounds.others.len() + 1 >= ROUND_WAITERS_MAX {
-                    Mark::RoundWaitersFull.hit();
+                if suspended.others.len() + 1 >= RETRY_WAITERS_MAX {
+                    Mark::SuspendWaitersFull.hit();
                     return desk.fail(waiter.client, waiter.at, &waiter.id, &stale());
                 }
                 if let Some(client) = self.clients.get_mut(&waiter.client) {
-                    client.rounds = Some(key);
+                    client.suspended = Some(key);
                 }
-                rounds.others.push(waiter);
+                suspended.others.push(waiter);
             }
             Stage::Away { .. } => self.give_questions(desk, key, &waiter),
             Stage::Over { outcome, .. } => {
@@ -171,16 +177,16 @@ impl Hall {
     fn deliver(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        key: RoundsKey,
+        key: SuspendedKey,
         text: &[u8],
         responses: Option<Span>,
     ) {
-        let Some(rounds) = self.rounds.get_mut(key) else {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        let pool = rounds.pool;
-        let mut questions = std::mem::take(&mut rounds.questions);
-        let facts = rounds.facts;
+        let pool = suspended.pool;
+        let mut questions = std::mem::take(&mut suspended.questions);
+        let facts = suspended.facts;
         for (name, answer) in responses.into_iter().flat_map(|at| members(text, at)) {
             let known = |question: &Question| string_is(text, name, &question.key);
             // No result is anything but an object: it counts as missing.
@@ -194,17 +200,17 @@ impl Hall {
         questions.retain(|question| match declared(question.want, facts) {
             Ok(()) => true,
             Err((code, why)) => {
-                Mark::RoundUndeclared.hit();
+                Mark::SuspendUndeclared.hit();
                 self.refuse_ask(desk, pool, &question.server_id, code, why);
                 false
             }
         });
         let until = desk.cx.now.tick.after(GATHER_MS);
-        if let Some(rounds) = self.rounds.get_mut(key) {
+        if let Some(suspended) = self.suspended.get_mut(key) {
             if !questions.is_empty() {
-                rounds.stage = Stage::Gathering { until };
+                suspended.stage = Stage::Gathering { until };
             }
-            rounds.questions = questions;
+            suspended.questions = questions;
         }
     }
 }

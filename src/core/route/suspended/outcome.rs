@@ -1,4 +1,4 @@
-//! What becomes of a call that goes in rounds. The answer is made as for every other call, but
+//! What becomes of a call that is suspended. The answer is made as for every other call, but
 //! caught before it leaves: it may be for several who wait, or for one who has yet to come.
 
 use std::rc::Rc;
@@ -8,10 +8,10 @@ use crate::base::outbox::Part;
 use crate::cx::Cx;
 use crate::json::span::{Span, member};
 use crate::language::{At, ClientEdge, ClientFacts, ClientKey};
-use crate::limits::ROUND_AGAIN_MS;
+use crate::limits::RETRY_AGAIN_MS;
 use crate::route::errors::{Failure, INTERNAL};
-use crate::route::rounds::{RoundsKey, Stage, Waiter};
 use crate::route::splice::Edits;
+use crate::route::suspended::{Stage, SuspendedKey, Waiter};
 use crate::route::{Desk, Hall};
 
 /// An answer, whoever gets it.
@@ -109,19 +109,19 @@ impl ClientEdge for Catch<'_> {
 
 impl Hall {
     /// The call is over: `answer` gives the answer to whom it takes to wait for it.
-    pub(crate) fn end_rounds(
+    pub(crate) fn end_suspended(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        key: RoundsKey,
+        key: SuspendedKey,
         answer: impl FnOnce(&mut Self, &mut Desk<'_, '_>),
     ) {
-        let Some(rounds) = self.rounds.get(key) else {
+        let Some(suspended) = self.suspended.get(key) else {
             return;
         };
         let mut catch = Catch {
             edge: &mut *desk.clients,
-            client: rounds.waiter.client,
-            facts: Some(rounds.facts),
+            client: suspended.waiter.client,
+            facts: Some(suspended.facts),
             caught: None,
         };
         let inner = &mut Desk {
@@ -136,38 +136,38 @@ impl Hall {
     }
 
     /// Tells all who wait, and keeps the answer for who has yet to come.
-    fn conclude(&mut self, desk: &mut Desk<'_, '_>, key: RoundsKey, outcome: Outcome) {
+    fn conclude(&mut self, desk: &mut Desk<'_, '_>, key: SuspendedKey, outcome: Outcome) {
         self.drop_questions(desk, key);
         let fits = self.keeps(outcome.message.len());
-        let Some(rounds) = self.rounds.get_mut(key) else {
+        let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        let until = desk.cx.now.tick.after(ROUND_AGAIN_MS);
-        let mut waiters = std::mem::take(&mut rounds.others);
-        waiters.push(rounds.waiter.clone());
-        let away = match rounds.stage {
+        let until = desk.cx.now.tick.after(RETRY_AGAIN_MS);
+        let mut waiters = std::mem::take(&mut suspended.others);
+        waiters.push(suspended.waiter.clone());
+        let away = match suspended.stage {
             Stage::Away { round, until } => Some((round, until)),
             Stage::Running | Stage::Gathering { .. } | Stage::Over { .. } => None,
         };
         if let Some((round, until)) = away {
-            Mark::RoundOutcomeKept.hit();
+            Mark::SuspendOutcomeKept.hit();
             let outcome = if fits { outcome } else { too_long() };
             let round = Some(round);
-            rounds.stage = Stage::Over {
+            suspended.stage = Stage::Over {
                 outcome,
                 round,
                 until,
             };
             self.forget_waiter(desk, key);
-            return self.wake_for_rounds(desk);
+            return self.wake_for_suspended(desk);
         }
         for waiter in &waiters {
             outcome.give(desk, waiter);
         }
-        match &mut rounds.spent {
+        match &mut suspended.spent {
             Some(spent) if fits => {
                 spent.until = Some(until);
-                rounds.stage = Stage::Over {
+                suspended.stage = Stage::Over {
                     outcome,
                     round: None,
                     until,
@@ -175,10 +175,10 @@ impl Hall {
             }
             // The first request knows of no state, so nobody can come for it again.
             Some(_) | None => {
-                self.rounds.remove(key);
+                self.suspended.remove(key);
             }
         }
-        self.wake_for_rounds(desk);
+        self.wake_for_suspended(desk);
     }
 }
 
