@@ -6,6 +6,7 @@ use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{ASK_MS_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 
 use crate::client::{Call, Client};
+use crate::schemas::meets;
 use crate::server::{Child, Script, Seen, prompt, resource, tool};
 use crate::server_modern::stateless;
 use crate::world::World;
@@ -472,6 +473,14 @@ fn several_questions_of_all_kinds_are_collected_before_the_call_is_made_again() 
     let url = c.expect(&mut w, "elicitation/create");
     let sampling = c.expect(&mut w, "sampling/createMessage");
     let roots = c.expect(&mut w, "roots/list");
+    for (definition, question) in [
+        ("ElicitRequest", &form),
+        ("ElicitRequest", &url),
+        ("CreateMessageRequest", &sampling),
+        ("ListRootsRequest", &roots),
+    ] {
+        meets("2025-11-25", definition, question);
+    }
     let id = url["params"]["elicitationId"].as_str().unwrap();
     assert!(id.starts_with("s:"), "{id}");
     assert_eq!(sampling["params"]["_meta"], json!({"v": 1}));
