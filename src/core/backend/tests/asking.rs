@@ -236,6 +236,7 @@ fn f3_a_server_that_dies_of_the_question_is_started_again_at_once_and_without() 
             ..era(Era::Auto)
         };
         let (pool, link, _) = asked(&mut bench, once);
+        bench.input(|backends, cx| backends.stderr(cx, pool, b"what is that?\n"));
         if closes_first {
             bench.eof(link);
         }
