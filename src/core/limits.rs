@@ -146,6 +146,13 @@ pub const LISTENS_MAX: usize = 1024;
 /// answered by then are left out of what is acknowledged.
 pub const LISTEN_ACK_MS: u64 = 5_000;
 
+/// Length of a `requestState` as text, what a server put into it included; a server that puts more
+/// in has its call answered with -32603, and a longer one that comes back is refused with -32602.
+pub const REQUEST_STATE_BYTES_MAX: usize = 256 * 1024;
+/// How long the `requestState` of a server without sessions is good; then its client has to start
+/// over.
+pub const REQUEST_STATE_MS_MAX: u64 = 60 * 60 * 1000;
+
 // --- backends ----------------------------------------------------------------------------------
 
 /// Servers that may be starting at the same time; the others wait (contract 7).

@@ -16,6 +16,7 @@ mod modern;
 mod modern_stdio;
 mod names;
 mod notes;
+mod parking;
 mod reload;
 mod resources;
 mod sse;

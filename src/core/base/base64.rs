@@ -1,5 +1,6 @@
-//! Base64 with the standard alphabet (RFC 4648 section 4), read strictly: padded, and without bits
-//! that mean nothing, so that each text has one form only.
+//! Base64, read strictly: without bits that mean nothing, so that each text has one form only. With
+//! the standard alphabet and padding (RFC 4648 section 4), and for texts that are put into URLs and
+//! JSON with the other alphabet and none (section 5).
 
 /// The bytes that a text stands for; `None` if it is not the one right form of any.
 #[must_use]
@@ -30,6 +31,44 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         out.extend(all.into_iter().take(bytes));
     }
     Some(out)
+}
+
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Bytes as text that is safe in URLs, without padding.
+#[must_use]
+pub fn encode_url(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut value = 0u32;
+        for place in 0..3 {
+            value = value << 8 | u32::from(group.get(place).copied().unwrap_or_default());
+        }
+        for place in 0..=group.len() {
+            let digit = value >> (18 - 6 * place) & 63;
+            let digit = URL_SAFE.get(digit as usize).copied().unwrap_or_default();
+            out.push(char::from(digit));
+        }
+    }
+    out
+}
+
+/// The bytes that such a text stands for; `None` if it is not the one right form of any.
+#[must_use]
+pub fn decode_url(text: &str) -> Option<Vec<u8>> {
+    let mut standard = String::with_capacity(text.len() + 2);
+    for letter in text.chars() {
+        standard.push(match letter {
+            '-' => '+',
+            '_' => '/',
+            '+' | '/' | '=' => return None,
+            other => other,
+        });
+    }
+    while !standard.len().is_multiple_of(4) {
+        standard.push('=');
+    }
+    decode(&standard)
 }
 
 fn digit(byte: u8) -> Option<u32> {
@@ -78,6 +117,20 @@ mod tests {
             "SGVs!!!bG8=",
         ] {
             assert_eq!(decode(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_alphabet_of_urls_comes_back_without_padding() {
+        let all: Vec<u8> = (0..=255).collect();
+        for length in 0..all.len() {
+            let text = encode_url(&all[..length]);
+            assert_eq!(decode_url(&text).as_deref(), Some(&all[..length]));
+            assert!(!text.contains(['=', '+', '/']));
+        }
+        assert_eq!(encode_url(&[0xfb, 0xff, 0xbf, b'f']), "-_-_Zg");
+        for text in ["Z", "Zh", "Zm9=", "Zg==", "+/+/", "Zm 8", "Zm9vZ", "é"] {
+            assert_eq!(decode_url(text), None, "{text}");
         }
     }
 }

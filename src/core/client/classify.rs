@@ -16,7 +16,7 @@ pub(super) enum Era<'a> {
 
 /// Decides by `_meta` and by the `MCP-Protocol-Version` header, if there is one.
 pub(super) fn classify<'a>(text: &'a [u8], envelope: &Envelope, header: Option<&str>) -> Era<'a> {
-    let meta = meta::read(text, envelope.params);
+    let meta = meta::read(text, envelope.meta);
     let in_head = header.filter(|name| Version::parse(name.as_bytes()).is_none());
     if meta.is_some() || in_head.is_some() {
         Era::Modern(meta)

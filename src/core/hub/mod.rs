@@ -72,13 +72,13 @@ impl Hub {
     #[must_use]
     pub fn new(settings: Settings, seed: &[u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
-        let cursor_key = entropy.block();
+        let (cursor_key, state_key) = (entropy.block(), entropy.block());
         Self {
             links: Links::default(),
             timers: Timers::default(),
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
-            hall: Hall::new(settings.clone(), cursor_key),
+            hall: Hall::new(settings.clone(), cursor_key, state_key),
             instances: Instances::default(),
             frame: Some(Frame::default()),
             leaving: Leaving::No,

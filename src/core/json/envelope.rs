@@ -37,6 +37,10 @@ pub struct Envelope {
     pub params: Option<Span>,
     /// `result` or `error`: its value.
     pub outcome: Option<Span>,
+    /// The `_meta` of `params` or `result`; the first one, if it stands there twice.
+    pub meta: Option<Span>,
+    /// It stands there twice.
+    pub meta_twice: bool,
 }
 
 /// Why a text is no message.
@@ -156,6 +160,42 @@ struct Routing {
     error: Option<Span>,
     /// One of them stood twice: two readers could take two different messages for this one.
     duplicate: bool,
+    meta: Option<Span>,
+    meta_twice: bool,
+}
+
+/// What the name of a member says.
+#[derive(Clone, Copy)]
+enum Member {
+    Version,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    Other,
+}
+
+impl Member {
+    fn named(text: &[u8], key: Span) -> Self {
+        let decoded;
+        let name = match span::plain(text, key) {
+            Some(name) => name,
+            None => {
+                decoded = span::string(text, key).unwrap_or_default();
+                decoded.as_bytes()
+            }
+        };
+        match name {
+            b"jsonrpc" => Self::Version,
+            b"id" => Self::Id,
+            b"method" => Self::Method,
+            b"params" => Self::Params,
+            b"result" => Self::Result,
+            b"error" => Self::Error,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Routing {
@@ -173,46 +213,40 @@ impl Routing {
             });
         }
         let mut routing = Self::default();
-        scanner.expect(b'{')?;
-        scanner.blanks();
-        if !scanner.take(b'}') {
-            loop {
-                let key = scanner.key()?;
-                let value = scanner.value(1)?;
-                routing.note(text, key, value);
-                scanner.blanks();
-                if !scanner.take(b',') {
-                    break;
-                }
-                scanner.blanks();
-            }
-            scanner.expect(b'}')?;
-        }
-        routing.whole = Span {
-            start,
-            end: scanner.at(),
-        };
+        routing.whole = scanner.object(0, &mut |scanner, key| {
+            let member = Member::named(text, key);
+            let value = match (member, scanner.peek()) {
+                (Member::Params | Member::Result, Some(b'{')) => routing.object(text, scanner)?,
+                _ => scanner.value(1)?,
+            };
+            routing.note(member, value);
+            Ok(())
+        })?;
         scanner.end()?;
         Ok(routing)
     }
 
-    fn note(&mut self, text: &[u8], key: Span, value: Span) {
-        let decoded;
-        let name = match span::plain(text, key) {
-            Some(name) => name,
-            None => {
-                decoded = span::string(text, key).unwrap_or_default();
-                decoded.as_bytes()
+    /// Goes past an object in which a `_meta` may stand, and notes where.
+    fn object(&mut self, text: &[u8], scanner: &mut Scanner<'_>) -> Result<Span, Malformed> {
+        scanner.object(1, &mut |scanner, key| {
+            let value = scanner.value(2)?;
+            if span::string_is(text, key, "_meta") {
+                self.meta_twice |= self.meta.is_some();
+                self.meta.get_or_insert(value);
             }
-        };
-        let slot = match name {
-            b"jsonrpc" => &mut self.jsonrpc,
-            b"id" => &mut self.id,
-            b"method" => &mut self.method,
-            b"params" => &mut self.params,
-            b"result" => &mut self.result,
-            b"error" => &mut self.error,
-            _ => return,
+            Ok(())
+        })
+    }
+
+    fn note(&mut self, member: Member, value: Span) {
+        let slot = match member {
+            Member::Version => &mut self.jsonrpc,
+            Member::Id => &mut self.id,
+            Member::Method => &mut self.method,
+            Member::Params => &mut self.params,
+            Member::Result => &mut self.result,
+            Member::Error => &mut self.error,
+            Member::Other => return,
         };
         self.duplicate |= slot.is_some();
         *slot = Some(value);
@@ -244,6 +278,9 @@ impl Routing {
             method: None,
             params: None,
             outcome: None,
+            meta: self.meta,
+            // A result beside parameters, of which one may have the other's: looked at closely.
+            meta_twice: self.meta_twice || self.params.is_some() && self.result.is_some(),
         };
         match (self.method, self.result, self.error) {
             (Some(method), None, None) => {

@@ -123,6 +123,37 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// An object that stands inside `outer` arrays and objects. `value` goes past the value of each
+    /// member.
+    pub(super) fn object(
+        &mut self,
+        outer: usize,
+        value: &mut dyn FnMut(&mut Self, Span) -> Result<(), Malformed>,
+    ) -> Result<Span, Malformed> {
+        if outer >= JSON_DEPTH_MAX {
+            return Err(Malformed::TooDeep);
+        }
+        let start = self.at;
+        self.expect(b'{')?;
+        self.blanks();
+        if !self.take(b'}') {
+            loop {
+                let key = self.key()?;
+                value(self, key)?;
+                self.blanks();
+                if !self.take(b',') {
+                    break;
+                }
+                self.blanks();
+            }
+            self.expect(b'}')?;
+        }
+        Ok(Span {
+            start,
+            end: self.at,
+        })
+    }
+
     /// Goes past a scalar or an empty array or object (then true), or into a filled one.
     #[inline]
     fn begin(&mut self, open: &mut Open) -> Result<bool, Malformed> {

@@ -151,11 +151,11 @@ pub fn string_is(text: &[u8], at: Span, wanted: &str) -> bool {
     let Some(inner) = unquoted(at.of(text)) else {
         return false;
     };
-    if word::find(inner, b'\\').is_none() {
-        inner == wanted.as_bytes()
-    } else {
-        string(text, at).as_deref() == Some(wanted)
+    // An escape is longer than what it means: only a longer text can mean the same.
+    if inner.len() <= wanted.len() {
+        return inner == wanted.as_bytes() && word::find(inner, b'\\').is_none();
     }
+    word::find(inner, b'\\').is_some() && string(text, at).as_deref() == Some(wanted)
 }
 
 /// Whether a value is a string and what it means begins like this.
@@ -507,6 +507,8 @@ mod tests {
             if let Some(wanted) = wanted {
                 assert!(string_is(text, Span::whole(text), wanted));
                 assert!(!string_is(text, Span::whole(text), "other"));
+                let raw = std::str::from_utf8(&text[1..text.len() - 1]).unwrap();
+                assert_eq!(string_is(text, Span::whole(text), raw), raw == wanted);
             }
         }
         let plain = string(b"\"ab\"", Span { start: 0, end: 4 });

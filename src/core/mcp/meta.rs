@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::span::{Span, member, members, string, string_begins, string_is};
+use crate::json::span::{Span, members, string, string_begins, string_is};
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::levels;
 
@@ -36,8 +36,8 @@ pub struct RequestMeta<'a> {
 /// Reads the `_meta` of a message; `None` if it has none, or one that names no revision. The text
 /// must have been validated.
 #[must_use]
-pub fn read(text: &[u8], params: Option<Span>) -> Option<RequestMeta<'_>> {
-    let meta = member(text, params?, "_meta")?;
+pub fn read(text: &[u8], meta: Option<Span>) -> Option<RequestMeta<'_>> {
+    let meta = meta?;
     let mut found = [None; 3];
     let mut twice = false;
     for (key, value) in members(text, meta) {
@@ -69,8 +69,7 @@ mod tests {
     use super::*;
 
     fn read_meta(meta: &str) -> Option<RequestMeta<'static>> {
-        let text = format!(r#"{{"name":"x","_meta":{meta}}}"#);
-        let text: &'static str = Box::leak(text.into_boxed_str());
+        let text: &'static str = Box::leak(meta.to_owned().into_boxed_str());
         read(text.as_bytes(), Some(Span::whole(text.as_bytes())))
     }
 

@@ -137,7 +137,7 @@ impl Hall {
             return;
         }
         let mut edits = Edits::default();
-        cut_meta(text, envelope.params, &mut edits);
+        cut_meta(text, envelope, &mut edits);
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients.note(desk.cx, client, at, &message);
     }
@@ -205,7 +205,7 @@ impl Hall {
         };
         let Some(token) = &caller.token else { return };
         let mut edits = Edits::default();
-        cut_meta(text, envelope.params, &mut edits);
+        cut_meta(text, envelope, &mut edits);
         edits.replace(token_at, token.to_vec());
         let message = edits.parts(frame.shared(), envelope.whole);
         desk.clients

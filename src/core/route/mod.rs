@@ -13,6 +13,7 @@ pub mod complete;
 pub mod directory;
 mod downgrade;
 pub mod elicitation;
+mod elicited;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
@@ -26,10 +27,13 @@ pub mod logging;
 pub mod memory;
 mod modern_outcome;
 pub mod outcome;
+pub mod park;
 pub mod pools;
 pub mod reload;
 pub mod resources;
+mod retry;
 pub mod router;
+mod seal;
 pub mod servers;
 pub mod splice;
 pub mod stamp;
@@ -55,6 +59,7 @@ use crate::route::held::HeldAsk;
 use crate::route::listen::Listen;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
+use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
 use crate::settings::Settings;
@@ -93,6 +98,8 @@ pub(crate) struct Client {
     pub(crate) listen: Option<Box<Listen>>,
     /// Sessions of servers that it has to itself for as long as it lasts.
     pub(crate) leases: Vec<PoolKey>,
+    /// What a `requestState` for it is bound to, if it may get one.
+    pub(crate) bound: Option<Box<Bound>>,
 }
 
 /// Whether servers may be started.
@@ -148,12 +155,14 @@ pub struct Hall {
     deaf: bool,
     /// Key of the cursors that we hand out.
     cursor_key: [u8; 32],
+    /// What clients without a session carry from round to round.
+    seal: Seal,
 }
 
 impl Hall {
     /// A hall without servers.
     #[must_use]
-    pub fn new(settings: Settings, cursor_key: [u8; 32]) -> Self {
+    pub fn new(settings: Settings, cursor_key: [u8; 32], state_key: [u8; 32]) -> Self {
         let running = if settings.stdio {
             Running::NotYet
         } else {
@@ -184,6 +193,7 @@ impl Hall {
             running,
             deaf: false,
             cursor_key,
+            seal: Seal::new(state_key),
         }
     }
 

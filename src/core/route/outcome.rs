@@ -161,6 +161,12 @@ impl Hall {
             return desk.succeed(caller.client, caller.at, &caller.id, &result);
         }
         if self.is_modern(caller.client) {
+            if code == Some(URL_ELICITATION_REQUIRED)
+                && let Some(error) = envelope.outcome
+                && self.elicit_first(desk, caller, text, error)
+            {
+                return;
+            }
             let instead = self.translated(desk, caller.client, resource, envelope, frame);
             if let Some(failure) = instead {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
@@ -206,7 +212,7 @@ impl Hall {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
         } else if let Some(facts) = desk.clients.facts(caller.client) {
-            cut_meta(text, Some(result), &mut edits);
+            cut_meta(text, envelope, &mut edits);
             downgrade::result(facts.version, method, text, result, &mut edits);
         }
         answer(desk, caller, edits, envelope, frame);

@@ -12,7 +12,9 @@ use crate::route::catalog::Kind;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::pools::Life;
+use crate::route::retry::{Again, cut_params};
 use crate::route::router::Incoming;
+use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -32,18 +34,19 @@ impl Hall {
     pub(crate) fn read(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["uri", "_meta"])
-            .and_then(|[uri_at, meta]| {
+            .params(["uri", "_meta", REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[uri_at, meta, state, responses]| {
                 let uri = incoming.text_of(uri_at, "uri")?;
                 let place = self
                     .locate(desk, client, &uri)
                     .ok_or_else(|| self.not_found(desk, client, &uri))?;
-                Ok((place, uri, uri_at, meta))
+                Ok((place, uri, uri_at, meta, Again { state, responses }))
             });
-        let (place, uri, uri_at, meta) = match found {
+        let (place, uri, uri_at, meta, again) = match found {
             Ok(found) => found,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
+        self.bind(desk, &incoming, Method::Read);
         match incoming.into_request(Method::Read, meta) {
             Ok(mut request) => {
                 let original = &place.resource.original;
@@ -61,6 +64,9 @@ impl Hall {
                         left,
                     })
                 });
+                if self.is_modern(client) && !again.is_none() {
+                    return self.retry(desk, request, place.server, again);
+                }
                 self.forward(desk, request, place.server);
             }
             Err(failure) => desk.fail(client, at, &id, &failure),
@@ -205,6 +211,10 @@ impl Hall {
         let token = fields(text, meta, ["progressToken"]);
         let mut edits = Edits::default();
         edits.cut_hop_local(text, meta);
+        if self.is_modern(client) {
+            let names = [REQUEST_STATE, INPUT_RESPONSES];
+            cut_params(text, search.envelope.params, &names, &mut edits);
+        }
         let request = Request {
             token_at: token.ok().and_then(|[at]| at),
             caller,

@@ -17,8 +17,13 @@ use crate::route::catalog::Kind;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
-use crate::route::splice::{Edits, fields, member_with_comma};
+use crate::route::retry::Again;
+use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
+use crate::route::splice::{Edits, HopLocal, fields, hop_local};
 use crate::route::{Desk, Hall};
+
+/// The parameter by which a client of 2025-11-25 asks for a task.
+pub(crate) const TASK: &str = "task";
 
 /// A request of a client as it came.
 pub struct Incoming<'a> {
@@ -71,10 +76,12 @@ impl<'a> Incoming<'a> {
         method: Method,
         meta: Option<Span>,
     ) -> Result<Request, Failure> {
-        let token_at = self.token(meta)?;
+        let local = meta.map(|meta| hop_local(self.text(), meta));
+        let local = local.unwrap_or_default();
+        let token_at = self.token(&local)?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         let mut edits = Edits::default();
-        edits.cut_hop_local(self.text(), meta);
+        edits.cut_all(&local.cuts);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -93,8 +100,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn token(&self, meta: Option<Span>) -> Result<Option<Span>, Failure> {
-        let [token] = fields(self.text(), meta, ["progressToken"]).map_err(|_| Failure::twice())?;
+    fn token(&self, local: &HopLocal) -> Result<Option<Span>, Failure> {
+        if local.token_twice {
+            return Err(Failure::twice());
+        }
+        let token = local.token;
         match token.map(|at| at.of(self.text())) {
             Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
             Some(_) => {
@@ -177,37 +187,38 @@ impl Hall {
     pub(crate) fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["name", "_meta", "task"])
-            .and_then(|[name_at, meta, task]| {
+            .params(["name", "_meta", TASK, REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[name_at, meta, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
                 let target = self.find_named(kind, &name)?;
                 if kind == Kind::Tools {
                     self.check_fields(&incoming, &target)?;
                 }
-                Ok((target, name_at, meta, task))
+                Ok((target, name_at, meta, task, Again { state, responses }))
             });
-        let (target, name_at, meta, task) = match found {
+        let (target, name_at, meta, task, again) = match found {
             Ok(found) => found,
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        // We did not advertise tasks, so nobody could fetch what becomes of one: the call runs as
-        // if it had not been asked for (protocol 3.5).
-        let task = task
-            .and(incoming.envelope.params)
-            .and_then(|params| member_with_comma(incoming.text(), params, "task"));
         let method = if kind == Kind::Tools {
             Method::Tool
         } else {
             Method::Prompt
         };
+        self.bind(desk, &incoming, method);
         match incoming.into_request(method, meta) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
-                if let Some(task) = task {
-                    request.edits.cut(task);
+                if self.is_modern(client) && !again.is_none() {
+                    return self.retry(desk, request, target.server, again);
+                }
+                // We did not advertise tasks, so nobody could fetch what becomes of one: the call
+                // runs as if it had not been asked for (protocol 3.5).
+                if task.is_some() {
+                    request.cut_params(&[TASK]);
                 }
                 self.forward(desk, request, target.server);
             }

@@ -73,11 +73,14 @@ impl Edits {
 
     /// Cuts out what concerns only the hop that a message comes from.
     pub fn cut_hop_local(&mut self, text: &[u8], meta: Option<Span>) {
-        for cut in meta
-            .map(|meta| hop_local(text, meta))
-            .unwrap_or_default()
-            .iter()
-        {
+        if let Some(meta) = meta {
+            self.cut_all(&hop_local(text, meta).cuts);
+        }
+    }
+
+    /// Cuts out several pieces.
+    pub fn cut_all(&mut self, cuts: &[Span]) {
+        for cut in cuts {
             self.cut(*cut);
         }
     }
@@ -85,6 +88,22 @@ impl Edits {
     /// Cuts bytes out: a member with its comma.
     pub fn cut(&mut self, at: Span) {
         self.replace(at, Vec::new());
+    }
+
+    /// The value `whole` of a text, replacements in, as bytes of its own.
+    pub fn joined(&mut self, text: &[u8], whole: Span) -> Vec<u8> {
+        self.0.sort_by_key(|(at, _)| at.start);
+        let mut out = Vec::with_capacity(whole.range().len());
+        let mut start = whole.start;
+        for (at, with) in self.0.iter() {
+            let end = at.start;
+            out.extend_from_slice(Span { start, end }.of(text));
+            out.extend_from_slice(with.bytes());
+            start = at.end;
+        }
+        let end = whole.end;
+        out.extend_from_slice(Span { start, end }.of(text));
+        out
     }
 
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
@@ -158,16 +177,45 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
     None
 }
 
-/// Members of a `_meta` that concern only the hop they come from (A12), with their commas, so that
-/// cutting all of them leaves a valid object. Nearly always none.
+/// What of a `_meta` is not for the next hop as it is.
+#[derive(Clone, Debug, Default)]
+pub struct HopLocal {
+    /// Members that concern only the hop they come from (A12), with their commas, so that cutting
+    /// all of them leaves a valid object.
+    pub cuts: Few<Span, 2>,
+    /// The value of `progressToken`.
+    pub token: Option<Span>,
+    /// That stands twice.
+    pub token_twice: bool,
+}
+
+/// Looks for it, in one pass.
 #[must_use]
-pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
+pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
+    let (mut token, mut token_twice) = (None, false);
+    let cuts = runs(text, meta, &mut |key, value| {
+        if string_is(text, key, "progressToken") {
+            token_twice |= token.replace(value).is_some();
+        }
+        string_begins(text, key, HOP_LOCAL)
+    });
+    HopLocal {
+        cuts,
+        token,
+        token_twice,
+    }
+}
+
+/// Some members of an object, told by key and value, with their commas, so that cutting all of them
+/// leaves a valid object.
+#[must_use]
+pub fn runs(text: &[u8], object: Span, goes: &mut dyn FnMut(Span, Span) -> bool) -> Few<Span, 2> {
     let mut cuts: Few<Span, 2> = Few::default();
     let mut kept_end = None;
     let mut running = false;
-    for (key, value) in members(text, meta) {
-        let is_local = string_begins(text, key, HOP_LOCAL);
-        match (is_local, running, cuts.last_mut()) {
+    for (key, value) in members(text, object) {
+        let goes = goes(key, value);
+        match (goes, running, cuts.last_mut()) {
             (true, true, Some(cut)) => cut.end = value.end,
             (true, ..) => cuts.push(Span {
                 start: key.start,
@@ -177,8 +225,8 @@ pub fn hop_local(text: &[u8], meta: Span) -> Few<Span, 2> {
             (false, true, Some(cut)) => cut.end = key.start,
             (false, ..) => {}
         }
-        running = is_local;
-        if !is_local {
+        running = goes;
+        if !goes {
             kept_end = Some(value.end);
         }
     }
@@ -258,9 +306,7 @@ mod tests {
             let buffer = Rc::new(format!("{{ {} }}", members.join(" , ")).into_bytes());
             let whole = Span::whole(&buffer);
             let mut edits = Edits::default();
-            for cut in hop_local(&buffer, whole).iter() {
-                edits.cut(*cut);
-            }
+            edits.cut_all(&hop_local(&buffer, whole).cuts);
             let cut = joined(&edits.parts(&buffer, whole));
             let plain: String = cut.split_whitespace().collect();
             assert_eq!(plain, format!("{{{}}}", left.join(",")), "{members:?}");

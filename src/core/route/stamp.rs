@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::json::envelope::Envelope;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::mcp::meta::HOP_LOCAL;
 use crate::mcp::modern::{CACHE_HINTS, server_info};
@@ -39,6 +40,19 @@ impl Stamp {
         let hints = if cached { CACHE_HINTS } else { "" };
         let comma = if cached { "," } else { "" };
         format!("{COMPLETE},\"_meta\":{{{}}}{comma}{hints}", self.info)
+    }
+
+    /// A result that asks: `requests` are the members of `inputRequests`, none if it is empty.
+    pub(crate) fn input_required(&self, requests: &str, state: &str) -> String {
+        let requests = match requests {
+            "" => String::new(),
+            some => format!("\"inputRequests\":{{{some}}},"),
+        };
+        format!(
+            "{{\"resultType\":\"input_required\",\"_meta\":{{{}}},{requests}\
+             \"requestState\":\"{state}\"}}",
+            self.info
+        )
     }
 
     /// Makes the result of a server with sessions one of the revision without. What it says of
@@ -137,8 +151,11 @@ pub(crate) fn put_into_params(text: &[u8], params: Span, member: &str, edits: &m
 
 /// Cuts out of a result, or of the parameters of a notification, what concerns only the hop it
 /// comes from.
-pub(crate) fn cut_meta(text: &[u8], object: Option<Span>, edits: &mut Edits) {
-    let Some(object) = object else {
+pub(crate) fn cut_meta(text: &[u8], envelope: &Envelope, edits: &mut Edits) {
+    if !envelope.meta_twice {
+        return edits.cut_hop_local(text, envelope.meta);
+    }
+    let Some(object) = envelope.outcome.or(envelope.params) else {
         return;
     };
     for (_, meta) in members(text, object).filter(|(key, _)| string_is(text, *key, "_meta")) {
@@ -149,6 +166,7 @@ pub(crate) fn cut_meta(text: &[u8], object: Option<Span>, edits: &mut Edits) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::envelope;
 
     fn edited(text: &str, edit: impl FnOnce(&[u8], Span, &mut Edits)) -> String {
         let buffer = Rc::new(text.as_bytes().to_vec());
@@ -228,12 +246,31 @@ mod tests {
 
     #[test]
     fn a12_what_concerns_one_hop_goes_no_further() {
-        let cut = |text| edited(text, |text, at, edits| cut_meta(text, Some(at), edits));
-        assert_eq!(
-            cut(r#"{"_meta":{"io.modelcontextprotocol/serverInfo":{},"v":1},"x":{"_meta":1}}"#),
-            r#"{"_meta":{"v":1},"x":{"_meta":1}}"#
-        );
-        assert_eq!(cut("[]"), "[]");
+        let cut = |members: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,{members}}}"#);
+            let cut = edited(&text, |text, _, edits| {
+                cut_meta(text, &envelope::read(text).unwrap(), edits);
+            });
+            cut.replace(r#"{"jsonrpc":"2.0","id":1,"#, "")
+        };
+        let meta = r#""_meta":{"io.modelcontextprotocol/serverInfo":{},"v":1}"#;
+        for (members, left) in [
+            (
+                format!(r#""result":{{{meta},"x":{{"_meta":1}}}}"#),
+                r#""result":{"_meta":{"v":1},"x":{"_meta":1}}}"#,
+            ),
+            (
+                format!(r#""result":{{{meta},{meta}}}"#),
+                r#""result":{"_meta":{"v":1},"_meta":{"v":1}}}"#,
+            ),
+            (
+                format!(r#""params":{{"_meta":{{}}}},"result":{{{meta}}}"#),
+                r#""params":{"_meta":{}},"result":{"_meta":{"v":1}}}"#,
+            ),
+            (r#""result":[]"#.to_owned(), r#""result":[]}"#),
+        ] {
+            assert_eq!(cut(&members), left);
+        }
     }
 
     #[test]

@@ -308,7 +308,7 @@ impl Hall {
                         put_into_params(frame.bytes(), params, &member, &mut edits);
                     }
                 }
-                None => cut_meta(frame.bytes(), envelope.params, &mut edits),
+                None => cut_meta(frame.bytes(), envelope, &mut edits),
             }
             let message = edits.parts(frame.shared(), envelope.whole);
             desk.clients.tell(desk.cx, *client, &message);

@@ -230,6 +230,11 @@ marks! {
     /// More ends of elicitations are awaited than are remembered.
     ElicitationsFull,
 
+    // --- calls that wait for their client between two rounds ---
+
+    /// An error that asks for a visit to a URL became questions.
+    ElicitedFirst = "the simulator does not retry yet",
+
     // --- sessions with servers, subscriptions, logs ---
 
     /// A server asks: the asked client keeps the common child.

@@ -232,6 +232,8 @@ pub(super) fn message(text: &[u8]) -> Envelope {
         method: None,
         params: None,
         outcome: None,
+        meta: None,
+        meta_twice: false,
     })
 }
 
