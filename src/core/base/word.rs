@@ -8,6 +8,9 @@ const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
+const NEWLINES: u64 = u64::from_le_bytes([b'\n'; 8]);
+const RETURNS: u64 = u64::from_le_bytes([b'\r'; 8]);
+const DELETES: u64 = u64::from_le_bytes([0x7f; 8]);
 const ABOVE_LINE_ENDS: u64 = u64::from_le_bytes([b'\r' + 1; 8]);
 
 /// Where a byte first stands.
@@ -48,8 +51,26 @@ pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
     !has_line_end(rest)
 }
 
+/// Whether the bytes are free of control characters but the tab: a value of a header field.
+pub(crate) fn has_no_control(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        let at = first(
+            rest,
+            |word| (word.wrapping_sub(BLANKS) & !word & HIGHS) | zeros(word ^ DELETES),
+            |byte| byte < b' ' || byte == 0x7f,
+        );
+        match rest.get(at..).and_then(<[u8]>::split_first) {
+            None => return true,
+            Some((b'\t', after)) => rest = after,
+            Some(_) => return false,
+        }
+    }
+}
+
 fn has_line_end(bytes: &[u8]) -> bool {
-    bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+    let ends = |word| zeros(word ^ NEWLINES) | zeros(word ^ RETURNS);
+    first(bytes, ends, |byte| matches!(byte, b'\n' | b'\r')) < bytes.len()
 }
 
 /// Marks the bytes of a word that are zero.
@@ -67,12 +88,22 @@ fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, hit: impl Fn(u8) -> bool) -> 
             return index * 8 + marked.trailing_zeros() as usize / 8;
         }
     }
-    let before = bytes.len() - rest.len();
-    before
-        + rest
+    if rest.is_empty() {
+        return bytes.len();
+    }
+    // What is left over is looked at once more with the bytes before it, which hold no hit.
+    let Some((before, last)) = bytes.split_last_chunk::<8>() else {
+        return bytes
             .iter()
             .position(|&byte| hit(byte))
-            .unwrap_or(rest.len())
+            .unwrap_or(bytes.len());
+    };
+    let marked = marks(u64::from_le_bytes(*last));
+    if marked == 0 {
+        bytes.len()
+    } else {
+        before.len() + marked.trailing_zeros() as usize / 8
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +123,25 @@ mod tests {
                 bytes[place] = 0x0b;
             }
         }
+    }
+
+    #[test]
+    fn every_byte_is_a_control_or_not_at_every_place_beside_every_neighbour() {
+        for byte in 0..=255_u8 {
+            let control = (byte < b' ' && byte != b'\t') || byte == 0x7f;
+            for place in 0..20 {
+                for neighbour in [b' ', b'x', b'~', b'\t', 0x80, 0xff] {
+                    let mut bytes = [neighbour; 20];
+                    bytes[place] = byte;
+                    assert_eq!(
+                        has_no_control(&bytes),
+                        !control,
+                        "{byte} {place} {neighbour}"
+                    );
+                }
+            }
+        }
+        assert!(has_no_control(b""));
     }
 
     #[test]
