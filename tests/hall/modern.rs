@@ -440,9 +440,13 @@ fn d18_what_servers_refuse_or_do_not_answer_is_left_out() {
         ack["params"]["notifications"],
         json!({"resourceSubscriptions": []})
     );
-    // Too late, but it is granted: the client is told nothing that it was not promised.
+    // Too late, but it is granted: the client is told nothing that it was not promised, and who
+    // would tell it is asked to stop.
     second.result(&mut w, "{}");
+    let params = r#"{"uri":"x://2"}"#;
+    server.notes(&mut w, "notifications/resources/updated", params);
     c.expect_nothing(&mut w);
+    assert_eq!(server.got(&w, "resources/unsubscribe"), 1);
     let bad = c.request(&mut w, "subscriptions/listen", "{}");
     assert_eq!(bad.error(&mut w).0, -32602);
 }

@@ -49,6 +49,10 @@ faults! {
     AskTwice = 150,
     AskForeign = 200,
     Big = 60,
+    // Clients without a session.
+    WrongField = 100,
+    HangsUp = 100,
+    Undeclared = 200,
     // Servers.
     SpawnFails = 150,
     SlowStart = 400,

@@ -7,6 +7,7 @@
 
 use onemcp::now::Tick;
 
+use crate::clients::talk::Caps;
 use crate::faults::Faults;
 use crate::net::Net;
 use crate::rng::Rng;
@@ -27,6 +28,33 @@ pub(crate) enum State {
     Answered,
     /// The stream for its answer is gone.
     Lost,
+    /// A subscription that was acknowledged: it lasts.
+    Listening,
+    /// It must not be taken at all.
+    Refused,
+}
+
+/// What a request without a session says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub(crate) caps: Caps,
+    /// From which log level on it wants messages.
+    pub(crate) level: Option<usize>,
+    /// Its progress token (raw JSON).
+    pub(crate) token: Option<String>,
+    /// How far it is told to be.
+    pub(crate) progress: f64,
+    /// What a subscription is about, as asked for, then as acknowledged.
+    pub(crate) filter: Filter,
+}
+
+/// What `subscriptions/listen` is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
+    pub(crate) uris: Vec<String>,
 }
 
 /// One request of a client.
@@ -42,6 +70,8 @@ pub(crate) struct Call {
     /// The processes that it arrived at.
     pub(crate) reached: Vec<usize>,
     pub(crate) began: u64,
+    /// A request without a session.
+    pub(crate) described: Option<Described>,
 }
 
 /// One question of a server.
@@ -64,8 +94,10 @@ pub(crate) struct ProcessFacts {
     pub(crate) server: String,
     /// `isolation: session`: it may serve one client only.
     pub(crate) private: bool,
-    /// Clients whose calls arrived there.
+    /// Clients with a session whose calls arrived there.
     pub(crate) clients: Vec<usize>,
+    /// Clients without one.
+    pub(crate) visitors: Vec<usize>,
 }
 
 /// How often things happened.
@@ -81,6 +113,10 @@ pub(crate) struct Stats {
     pub(crate) asks_seen: u64,
     pub(crate) asks_answered: u64,
     pub(crate) resumed: u64,
+    /// Requests without a session.
+    pub(crate) stateless: u64,
+    /// Subscriptions that were acknowledged.
+    pub(crate) listens: u64,
     pub(crate) logs: u64,
     pub(crate) virtual_ms: u64,
 }
@@ -100,6 +136,8 @@ pub(crate) struct Model {
     pub(crate) verbose: bool,
     /// The hub was told to stop, so answers may be missing.
     pub(crate) stopping: bool,
+    /// The only client is at our own stdin.
+    pub(crate) stdio: bool,
     pub(crate) now: u64,
 }
 
@@ -198,26 +236,27 @@ impl Model {
                 .is_none_or(|(server, _)| *server == facts.server);
             call.client == client && call.state != State::Answered && there
         };
-        facts.clients.iter().all(|known| *known == client)
-            || facts.clients.contains(&client)
+        let mut known = facts.clients.iter().chain(&facts.visitors);
+        known.clone().all(|known| *known == client)
+            || known.any(|known| *known == client)
             || self.calls.iter().any(under_way)
     }
 
-    /// A call arrived at a process.
-    pub(crate) fn reach(&mut self, call: CallId, process: usize, name: &str, arguments: &str) {
-        let facts = &mut self.processes[process];
-        let client = self.calls[call].client;
-        if !facts.clients.contains(&client) {
-            facts.clients.push(client);
-        }
-        if facts.private && facts.clients.len() > 1 {
-            let clients = facts.clients.clone();
-            self.violation(format!(
-                "process {process} is shared by clients {clients:?}"
-            ));
-        }
+    /// A call arrived at a process, which works on these already.
+    pub(crate) fn reach(
+        &mut self,
+        call: CallId,
+        process: usize,
+        (name, arguments): (&str, &str),
+        busy: &[CallId],
+    ) {
+        self.share(call, process, busy);
         let server = self.processes[process].server.clone();
         let known = &mut self.calls[call];
+        if known.state == State::Refused {
+            self.violation(format!("call {call} arrives, which is to be refused"));
+            return;
+        }
         let again = !known.reached.is_empty() && known.method != "resources/read";
         if again || known.reached.contains(&process) {
             self.violation(format!("call {call} arrives again, at process {process}"));
@@ -231,6 +270,38 @@ impl Model {
             let known = known.clone();
             self.violation(format!(
                 "{known:?} arrives as {name} {arguments} at {server}"
+            ));
+        }
+    }
+
+    /// Who may be where: a server that gives each client a session of its own serves one client
+    /// with a session there, or requests without one, one at a time (S2).
+    fn share(&mut self, call: CallId, process: usize, busy: &[CallId]) {
+        let stateless = self.calls[call].described.is_some();
+        let client = self.calls[call].client;
+        let facts = &mut self.processes[process];
+        let known = if stateless {
+            &mut facts.visitors
+        } else {
+            &mut facts.clients
+        };
+        if !known.contains(&client) {
+            known.push(client);
+        }
+        let open = |other: &CallId| {
+            let other = &self.calls[*other];
+            other.state == State::Open && other.method != "completion/complete"
+        };
+        let mixed = !facts.visitors.is_empty() && !facts.clients.is_empty();
+        let crowded = stateless && busy.iter().any(open);
+        if self.stdio {
+            // There is one person.
+            return;
+        }
+        if facts.private && (facts.clients.len() > 1 || mixed || crowded) {
+            let (clients, visitors) = (facts.clients.clone(), facts.visitors.clone());
+            self.violation(format!(
+                "process {process} is shared by {clients:?}, {visitors:?}, {busy:?}"
             ));
         }
     }

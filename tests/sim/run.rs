@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use onemcp::input::Input;
 use onemcp::limits::CONNECTIONS_PER_PEER_MAX;
 
-use crate::clients::requests::Request;
+use crate::clients::stateless::Stateless;
 use crate::clients::stdio::Stdio;
 use crate::clients::web::{Stage, Web};
 use crate::faults::{Fault, Faults};
@@ -71,16 +71,24 @@ impl World {
     }
 
     fn add_client(&mut self) {
-        let (me, old) = (self.clients.len(), self.rng.chance(250));
-        if me < 999 {
-            let client = Web::new(&mut self.cx(), me, old);
-            self.clients.push(Client::Web(Box::new(client)));
+        let me = self.clients.len();
+        if me >= 999 {
+            return;
         }
+        let kind = self.rng.below(8);
+        let cx = &mut self.cx();
+        let client = match kind {
+            0..=2 => Client::Stateless(Box::new(Stateless::new(cx, me))),
+            3..=4 => Client::Web(Box::new(Web::new(cx, me, true))),
+            _ => Client::Web(Box::new(Web::new(cx, me, false))),
+        };
+        self.clients.push(client);
     }
 
     fn alive(&self) -> usize {
         let gone = |client: &&Client| match client {
             Client::Web(web) => web.stage == Stage::Gone,
+            Client::Stateless(one) => one.gone,
             Client::Stdio(stdio) => stdio.gone,
         };
         self.clients.len() - self.clients.iter().filter(gone).count()
@@ -144,6 +152,7 @@ impl World {
             if self.clients[at].is_open() {
                 self.with_client(at, |client, cx, _| match client {
                     Client::Web(web) => web.rush(cx, &name),
+                    Client::Stateless(one) => one.rush(cx, &name),
                     Client::Stdio(stdio) => stdio.rush(cx, &name),
                 });
             }
@@ -186,6 +195,7 @@ impl World {
         for at in 0..self.clients.len() {
             self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.calm(cx),
+                Client::Stateless(one) => one.calm(),
                 Client::Stdio(stdio) => {
                     stdio.calm = true;
                     stdio.slow_until = 0;
@@ -268,15 +278,17 @@ impl World {
         let must = entry.must_work(&definition);
         let results = self.model.stats.results;
         let call = self.with_client(at, |client, cx, _| {
-            let Request { body, call, .. } = match client {
+            let one = match client {
                 Client::Web(web) => web.talk.echo(cx, server),
-                Client::Stdio(stdio) => stdio.talk.echo(cx, server),
+                Client::Stateless(one) => one.talk.stateless_echo(cx, server),
+                Client::Stdio(stdio) => stdio.echo(cx, server),
             };
             match client {
-                Client::Web(web) => web.post_calls(cx, &body, vec![call]),
-                Client::Stdio(stdio) => stdio.say(cx, &body),
+                Client::Web(web) => web.post_calls(cx, &one.body, vec![one.call]),
+                Client::Stateless(client) => client.post(cx, &one),
+                Client::Stdio(stdio) => stdio.say(cx, &one.body),
             }
-            call
+            one.call
         });
         self.all_get_answers();
         let answered = self.model.calls[call].state == State::Answered;
@@ -293,6 +305,7 @@ impl World {
         for at in 0..self.clients.len() {
             self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.leave(cx),
+                Client::Stateless(one) => one.leave(cx),
                 Client::Stdio(stdio) => stdio.leave(cx, false),
             });
         }
@@ -305,7 +318,8 @@ impl World {
                 .filter(|process| process.alive)
                 .count();
             let left = (counts.sessions, counts.calls, counts.alarms);
-            if left != (0, 0, 0) || counts.links != children {
+            let forgotten = (counts.exchanges, counts.remembered) == (0, 0);
+            if left != (0, 0, 0) || !forgotten || counts.links != children {
                 let ours = |conn: &&crate::net::Conn| {
                     conn.key.is_some() && matches!(conn.peer, Peer::Client(_))
                 };
@@ -341,6 +355,7 @@ impl Client {
     fn is_open(&self) -> bool {
         match self {
             Self::Web(web) => web.stage == Stage::Open,
+            Self::Stateless(one) => !one.gone,
             Self::Stdio(stdio) => stdio.greeted && !stdio.gone && !stdio.closed,
         }
     }

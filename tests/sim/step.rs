@@ -73,6 +73,7 @@ impl World {
             Choice::Spawn(at) => self.spawn(at),
             Choice::Client(at) => self.with_client(at, |client, cx, names| match client {
                 Client::Web(web) => web.act(cx, names),
+                Client::Stateless(one) => one.act(cx, names),
                 Client::Stdio(stdio) => stdio.act(cx, names),
             }),
             Choice::Tick => self.tick(),
@@ -144,6 +145,7 @@ impl World {
             Peer::Process(at) => self.processes[at].reads(),
             Peer::Client(at) => match &self.clients[at] {
                 Client::Web(web) => web.reads(),
+                Client::Stateless(one) => one.reads(),
                 Client::Stdio(stdio) => stdio.slow_until == 0 && !stdio.gone,
             },
         }
@@ -273,6 +275,7 @@ impl World {
             Peer::Process(at) => self.with_process(at, |process, cx| process.hear(cx, &bytes)),
             Peer::Client(at) => self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.hear(cx, id, &bytes),
+                Client::Stateless(one) => one.hear(cx, id, &bytes),
                 Client::Stdio(stdio) => stdio.hear(cx, &bytes),
             }),
         }
@@ -291,6 +294,10 @@ impl World {
             Peer::Client(at) => self.with_client(at, |client, cx: &mut Cx<'_>, _| match client {
                 Client::Web(web) => {
                     web.line_ended(cx, id, end);
+                    cx.net.abandon(id, false);
+                }
+                Client::Stateless(one) => {
+                    one.line_ended(cx, id, end);
                     cx.net.abandon(id, false);
                 }
                 Client::Stdio(stdio) => stdio.leave(cx, true),
@@ -344,6 +351,7 @@ impl Client {
     pub(crate) fn next_due(&self) -> Option<u64> {
         match self {
             Self::Web(web) => web.next_due(),
+            Self::Stateless(one) => one.next_due(),
             Self::Stdio(stdio) => stdio.next_due(),
         }
     }

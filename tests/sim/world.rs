@@ -11,6 +11,7 @@ use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick, UnixSeconds};
 use onemcp::settings::{HealthLevel, Settings};
 
+use crate::clients::stateless::Stateless;
 use crate::clients::stdio::Stdio;
 use crate::clients::web::Web;
 use crate::faults::{Fault, Faults};
@@ -24,6 +25,7 @@ use crate::servers::process::Process;
 #[derive(Debug)]
 pub(crate) enum Client {
     Web(Box<Web>),
+    Stateless(Box<Stateless>),
     Stdio(Box<Stdio>),
 }
 
@@ -113,6 +115,7 @@ impl World {
             faults,
             model: Model {
                 verbose,
+                stdio,
                 ..Model::default()
             },
             now: Now {

@@ -8,8 +8,8 @@ const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
-const NEWLINES: u64 = u64::from_le_bytes([b'\n'; 8]);
-const RETURNS: u64 = u64::from_le_bytes([b'\r'; 8]);
+const CRS: u64 = u64::from_le_bytes([b'\r'; 8]);
+const LFS: u64 = u64::from_le_bytes([b'\n'; 8]);
 const DELETES: u64 = u64::from_le_bytes([0x7f; 8]);
 const ABOVE_LINE_ENDS: u64 = u64::from_le_bytes([b'\r' + 1; 8]);
 
@@ -17,6 +17,16 @@ const ABOVE_LINE_ENDS: u64 = u64::from_le_bytes([b'\r' + 1; 8]);
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     let pattern = ONES.wrapping_mul(u64::from(wanted));
     let at = first(bytes, |word| zeros(word ^ pattern), |byte| byte == wanted);
+    (at < bytes.len()).then_some(at)
+}
+
+/// Where a CR or an LF first stands.
+pub(crate) fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    let at = first(
+        bytes,
+        |word| zeros(word ^ CRS) | zeros(word ^ LFS),
+        |byte| matches!(byte, b'\r' | b'\n'),
+    );
     (at < bytes.len()).then_some(at)
 }
 
@@ -44,11 +54,11 @@ pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
             let word = u64::from_le_bytes(*word);
             marked | (word.wrapping_sub(ABOVE_LINE_ENDS) & !word)
         });
-        if low & HIGHS != 0 && has_line_end(chunk) {
+        if low & HIGHS != 0 && find_line_end(chunk).is_some() {
             return false;
         }
     }
-    !has_line_end(rest)
+    find_line_end(rest).is_none()
 }
 
 /// Whether the bytes are free of control characters but the tab: a value of a header field.
@@ -66,11 +76,6 @@ pub(crate) fn has_no_control(bytes: &[u8]) -> bool {
             Some(_) => return false,
         }
     }
-}
-
-fn has_line_end(bytes: &[u8]) -> bool {
-    let ends = |word| zeros(word ^ NEWLINES) | zeros(word ^ RETURNS);
-    first(bytes, ends, |byte| matches!(byte, b'\n' | b'\r')) < bytes.len()
 }
 
 /// Marks the bytes of a word that are zero.
@@ -159,6 +164,9 @@ mod tests {
                         wanted.or(Some(0)),
                         "{special} {place}"
                     );
+                    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+                    let end = bytes.iter().position(is_end);
+                    assert_eq!(find_line_end(&bytes), end, "{special} {neighbour}");
                     if stops {
                         assert_eq!(plain_run(&bytes), place, "{special} {neighbour}");
                     } else {

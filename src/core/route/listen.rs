@@ -14,6 +14,7 @@ use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
+use crate::route::watches::Waiter;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// What became of one URI.
@@ -92,6 +93,7 @@ impl Hall {
             let answer = self.listen_to(desk, client, index, uri);
             self.note_answer(client, index, answer);
         }
+        self.watch_all(desk);
         if self.awaits(client) {
             let deadline = desk.cx.now.tick.after(LISTEN_ACK_MS);
             self.wake_at(desk, deadline);
@@ -166,6 +168,13 @@ impl Hall {
             self.add_subscriber(pool, client, &resource);
             return Answer::Yes;
         }
+        if Self::is_stateless(desk, pool) {
+            let waiter = Waiter::Listener { client, index };
+            return match self.watch_for(pool, resource, waiter) {
+                true => Answer::Awaited,
+                false => Answer::No,
+            };
+        }
         let params = super::subscriptions::params(&resource.original);
         let origin = Origin::Listen {
             client,
@@ -187,18 +196,20 @@ impl Hall {
         (client, index, resource): (ClientKey, usize, &Resource),
         granted: bool,
     ) {
+        // One that had no answer in time was left out of what the client was told.
+        let listen = self.listen_of(client);
+        let waits = listen.is_some_and(|listen| !listen.acknowledged);
         if !granted {
             self.note_answer(client, index, Answer::No);
-        } else if self.is_listening(client) {
+        } else if waits {
             self.note_subscription(desk, from, client, resource);
             self.note_answer(client, index, Answer::Yes);
         } else if let Some(session) = self.pools.get(&from.0)
             && !session.subscriptions.contains_key(&resource.original)
         {
-            // The client is gone meanwhile.
-            let params = super::subscriptions::params(&resource.original);
+            // The client is gone meanwhile, or was told that it will not hear of it.
             let method = "resources/unsubscribe";
-            self.call_quietly(desk, from.0, Origin::Quiet, method, Some(&params));
+            self.resubscribe(desk, from.0, method, &resource.original);
         }
         if self.is_listening(client) && !self.awaits(client) {
             self.drop_waiting(client, None);

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
         #[expect(dead_code, reason = "told by Debug when a seed fails")]
         unbar: Option<String>,
     },
+    /// A `subscriptions/listen`, which lasts.
+    Listen(Vec<CallId>),
     /// The GET stream.
     Main,
     /// The rest of a stream that was lost.
@@ -91,11 +93,16 @@ impl Line {
 
     /// Whether a request may be sent on it.
     pub(crate) fn takes(&self, pipelines: bool) -> bool {
-        let endless = |exchange: &Exchange| matches!(exchange.kind, Kind::Main | Kind::Sse);
         !self.half_closed
             && !self.closing
-            && (self.queue.is_empty()
-                || pipelines && self.queue.len() < 4 && !self.queue.iter().any(endless))
+            && (self.queue.is_empty() || pipelines && self.queue.len() < 4 && !self.is_endless())
+    }
+
+    /// Whether it carries a stream that has no end of its own.
+    pub(crate) fn is_endless(&self) -> bool {
+        let endless =
+            |exchange: &Exchange| matches!(exchange.kind, Kind::Main | Kind::Sse | Kind::Listen(_));
+        self.queue.iter().any(endless)
     }
 
     /// Sends bytes that are no whole request, or one that is refused for its size.
@@ -134,6 +141,20 @@ impl Line {
         cx.net.send(self.conn, text.as_bytes());
         let exchange = Exchange::new(cx, self.conn, out.kind, out.last_id);
         self.queue.push_back(exchange);
+    }
+}
+
+/// A connection that takes a request, or a new one while there are fewer than so many.
+pub(crate) fn choose(cx: &mut Cx<'_>, lines: &mut Vec<Line>, me: usize, most: usize) -> usize {
+    let pipelines = cx.hit(Fault::Pipelining);
+    let free = lines.iter().position(|line| line.takes(pipelines));
+    let full = lines.len() >= most;
+    match free {
+        Some(at) if full || cx.rng.chance(800) => at,
+        _ => {
+            lines.push(Line::open(cx, me));
+            lines.len() - 1
+        }
     }
 }
 

@@ -18,6 +18,14 @@ pub(crate) enum On {
     Calls(Vec<CallId>),
 }
 
+impl On {
+    /// Whether it is the stream of a request without a session.
+    fn is_described(&self, cx: &Cx<'_>) -> bool {
+        let described = |call: &CallId| cx.model.calls[*call].described.is_some();
+        matches!(self, Self::Calls(calls) if calls.iter().any(described))
+    }
+}
+
 /// The methods that lists are kept of.
 const LISTS: [(&str, &str, &str); 3] = [
     ("tools/list", "tools", "name"),
@@ -45,6 +53,9 @@ impl Talk {
             Said::Result { id, result } => {
                 let call = self.ended(cx, id, on, text)?;
                 cx.model.stats.results += 1;
+                if cx.model.calls[call].described.is_some() {
+                    self.check_described(cx, (call, id), result, text);
+                }
                 self.result(cx, call, result, text);
                 Some(call)
             }
@@ -54,15 +65,27 @@ impl Talk {
                 let call = self.ended(cx, id, on, text)?;
                 cx.model.stats.errors += 1;
                 let code = at(error, &["code"]).unwrap_or_default();
+                if cx.model.calls[call].described.is_some() {
+                    self.check_error(cx, code, text);
+                }
                 cx.model
                     .trace(|| format!("client {me} call {call} ends with {code}"));
                 Some(call)
             }
             Said::Request { id, method, params } => {
+                if on.is_described(cx) {
+                    self.wrong(cx, "a request on the stream of one without a session", text);
+                }
                 self.question(cx, id, method, params, text);
                 None
             }
             Said::Notification { method, params } => {
+                if self.on_subscription(cx, (method, params), on, text) {
+                    return None;
+                }
+                if let On::Calls(calls) = on {
+                    self.check_note(cx, (method, params), calls, text);
+                }
                 self.note(cx, method, params, on, text);
                 None
             }
@@ -252,6 +275,9 @@ impl Talk {
                 };
                 if !same || !there {
                     self.wrong(cx, "the progress of another call", text);
+                }
+                if let Some(call) = call {
+                    self.check_progress(cx, call, params, text);
                 }
             }
             "notifications/cancelled" => {

@@ -2,7 +2,7 @@
 
 use crate::clients::talk::Talk;
 use crate::faults::Fault;
-use crate::model::{Call, CallId, Cx, State};
+use crate::model::{Call, CallId, Cx, Described, State};
 use crate::servers::definition::URIS;
 use crate::wire::json::quote;
 
@@ -24,37 +24,44 @@ pub(crate) struct Request {
     #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) id: String,
     pub(crate) call: CallId,
+    pub(crate) method: &'static str,
+    /// What `Mcp-Name` repeats.
+    pub(crate) named: Option<String>,
     pub(crate) body: String,
 }
 
 /// What a request consists of besides its id and its marker.
-struct Want {
-    method: &'static str,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Want {
+    pub(crate) method: &'static str,
     /// Members of `params`, each with a comma behind it.
-    params: String,
-    arguments: String,
-    target: Option<(String, String)>,
+    pub(crate) params: String,
+    pub(crate) arguments: String,
+    pub(crate) target: Option<(String, String)>,
+    /// The name of the tool or prompt, or the URI of the resource.
+    pub(crate) named: Option<String>,
 }
 
 impl Talk {
     /// The next request. `servers` are those of the configuration.
     pub(crate) fn request(&mut self, cx: &mut Cx<'_>, servers: &[String]) -> Request {
         let want = self.want(cx, servers);
-        self.send(cx, want)
+        self.send(cx, want, None)
     }
 
     /// A call of the tool that every server has.
     pub(crate) fn echo(&mut self, cx: &mut Cx<'_>, server: &str) -> Request {
-        let want = call(
-            cx,
-            "tools/call",
-            &format!("{server}_1mcp_echo"),
-            Some((server, "echo")),
-        );
-        self.send(cx, want)
+        let want = echo(cx, server);
+        self.send(cx, want, None)
     }
 
-    fn send(&mut self, cx: &mut Cx<'_>, want: Want) -> Request {
+    /// Puts a request together; `described` if it is one without a session.
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Cx<'_>,
+        want: Want,
+        described: Option<Described>,
+    ) -> Request {
         let id = self.fresh_id(cx);
         let call = cx.model.begin(Call {
             client: self.me,
@@ -64,6 +71,7 @@ impl Talk {
             state: State::Open,
             reached: Vec::new(),
             began: cx.now.0,
+            described,
         });
         let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(call));
         if cx.rng.chance(400) {
@@ -72,39 +80,37 @@ impl Talk {
                 .pick(&["1", "2", "\"1\"", "\"t \u{e9}\"", "0", "12.5"]);
             if !self.tokens.contains_key(token) {
                 self.tokens.insert(token.to_owned(), call);
+                if let Some(described) = &mut cx.model.calls[call].described {
+                    described.token = Some(token.to_owned());
+                }
                 meta = match cx.rng.chance(500) {
                     true => format!(r#"{meta},"progressToken":{token}"#),
                     false => format!(r#""progressToken" : {token} ,{meta}"#),
                 };
             }
         }
+        if let Some(described) = &cx.model.calls[call].described {
+            let own = described.members(cx.rng);
+            meta = match cx.rng.chance(500) {
+                true => format!("{meta},{own}"),
+                false => format!("{own},{meta}"),
+            };
+        }
         self.open.insert(id.clone(), call);
-        let (method, params) = (want.method, want.params);
-        let params = match cx.rng.chance(500) {
-            true => format!(r#"{params}"_meta":{{{meta}}}"#),
-            false => format!(r#""_meta":{{{meta}}},{}"#, params.trim_end_matches(',')),
-        };
-        let params = params.trim_end_matches(',');
-        let body = match cx.rng.below(3) {
-            0 => format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#
-            ),
-            1 => format!(
-                r#"{{"method":"{method}","params":{{{params}}},"id":{id},"jsonrpc":"2.0"}}"#
-            ),
-            _ => format!(
-                r#" {{ "params" : {{{params}}} , "id" : {id} , "jsonrpc" : "2.0" , "method":"{method}"}} "#
-            ),
-        };
-        Request { id, call, body }
+        let body = put_together(cx, (want.method, &id), &want.params, &meta);
+        Request {
+            id,
+            call,
+            method: want.method,
+            named: want.named,
+            body,
+        }
     }
 
     fn want(&mut self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
         let plain = |method| Want {
             method,
-            params: String::new(),
-            arguments: String::new(),
-            target: None,
+            ..Want::default()
         };
         match cx.rng.below(24) {
             0..=7 => self.tool(cx, servers),
@@ -124,29 +130,33 @@ impl Talk {
             }
             15 => plain("ping"),
             16 => plain("no/such"),
-            _ => {
-                let methods = [
-                    "tools/list",
-                    "prompts/list",
-                    "resources/list",
-                    "resources/templates/list",
-                ];
-                let method = cx.rng.pick(&methods);
-                let at = self.cursors.iter().position(|(of, _)| *of == method);
-                let cursor = match at {
-                    Some(at) => format!(r#""cursor":{},"#, quote(&self.cursors.remove(at).1)),
-                    None if cx.hit(Fault::BadRequest) => r#""cursor":"99.feed","#.to_owned(),
-                    None => String::new(),
-                };
-                Want {
-                    params: cursor,
-                    ..plain(method)
-                }
-            }
+            _ => self.list(cx),
         }
     }
 
-    fn tool(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
+    /// A list, or the rest of one.
+    pub(crate) fn list(&mut self, cx: &mut Cx<'_>) -> Want {
+        let methods = [
+            "tools/list",
+            "prompts/list",
+            "resources/list",
+            "resources/templates/list",
+        ];
+        let method = cx.rng.pick(&methods);
+        let at = self.cursors.iter().position(|(of, _)| *of == method);
+        let cursor = match at {
+            Some(at) => format!(r#""cursor":{},"#, quote(&self.cursors.remove(at).1)),
+            None if cx.hit(Fault::BadRequest) => r#""cursor":"99.feed","#.to_owned(),
+            None => String::new(),
+        };
+        Want {
+            method,
+            params: cursor,
+            ..Want::default()
+        }
+    }
+
+    pub(crate) fn tool(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
         if !self.tools.is_empty() && cx.rng.chance(500) {
             let name = cx.rng.pick(&self.tools);
             return call(cx, "tools/call", &name, None);
@@ -160,7 +170,7 @@ impl Talk {
         call(cx, "tools/call", &name, Some((&server, tool)))
     }
 
-    fn prompt(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
+    pub(crate) fn prompt(&self, cx: &mut Cx<'_>, servers: &[String]) -> Want {
         if !self.prompts.is_empty() && cx.rng.chance(500) {
             let name = cx.rng.pick(&self.prompts);
             return call(cx, "prompts/get", &name, None);
@@ -178,7 +188,7 @@ impl Talk {
         )
     }
 
-    fn resource(&mut self, cx: &mut Cx<'_>, method: &'static str) -> Want {
+    pub(crate) fn resource(&mut self, cx: &mut Cx<'_>, method: &'static str) -> Want {
         let uri = match cx.rng.below(4) {
             // What others listen to as well.
             0 if method != "resources/read" => URIS[0].to_owned(),
@@ -192,10 +202,41 @@ impl Talk {
         Want {
             method,
             params: format!(r#""uri":{},"#, quote(&uri)),
-            arguments: String::new(),
-            target: None,
+            named: Some(uri),
+            ..Want::default()
         }
     }
+}
+
+/// A message of random shape.
+pub(crate) fn put_together(
+    cx: &mut Cx<'_>,
+    (method, id): (&str, &str),
+    params: &str,
+    meta: &str,
+) -> String {
+    let params = match cx.rng.chance(500) {
+        true => format!(r#"{params}"_meta":{{{meta}}}"#),
+        false => format!(r#""_meta":{{{meta}}},{}"#, params.trim_end_matches(',')),
+    };
+    let params = params.trim_end_matches(',');
+    match cx.rng.below(3) {
+        0 => {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#)
+        }
+        1 => {
+            format!(r#"{{"method":"{method}","params":{{{params}}},"id":{id},"jsonrpc":"2.0"}}"#)
+        }
+        _ => format!(
+            r#" {{ "params" : {{{params}}} , "id" : {id} , "jsonrpc" : "2.0" , "method":"{method}"}} "#
+        ),
+    }
+}
+
+/// A call of the tool that every server has.
+pub(crate) fn echo(cx: &mut Cx<'_>, server: &str) -> Want {
+    let name = format!("{server}_1mcp_echo");
+    call(cx, "tools/call", &name, Some((server, "echo")))
 }
 
 fn call(cx: &mut Cx<'_>, method: &'static str, name: &str, target: Option<(&str, &str)>) -> Want {
@@ -203,6 +244,7 @@ fn call(cx: &mut Cx<'_>, method: &'static str, name: &str, target: Option<(&str,
         true => format!(r#"{{"pad":"{}"}}"#, "z".repeat(cx.rng.index(200_000))),
         false => (cx.rng.pick(&ARGUMENTS)).to_owned(),
     };
+    let named = Some(name.to_owned());
     let name = quote(name);
     let params = match cx.rng.chance(500) {
         true => format!(r#""name":{name},"arguments":{arguments},"#),
@@ -214,10 +256,11 @@ fn call(cx: &mut Cx<'_>, method: &'static str, name: &str, target: Option<(&str,
         params,
         arguments,
         target,
+        named,
     }
 }
 
-fn complete(cx: &mut Cx<'_>, servers: &[String]) -> Want {
+pub(crate) fn complete(cx: &mut Cx<'_>, servers: &[String]) -> Want {
     let server = if servers.is_empty() {
         "none".to_owned()
     } else {
@@ -233,7 +276,6 @@ fn complete(cx: &mut Cx<'_>, servers: &[String]) -> Want {
             r#""ref":{{"type":"ref/{kind}":{}}},"argument":{{"name":"x","value":"y"}},"#,
             quote(&value)
         ),
-        arguments: String::new(),
-        target: None,
+        ..Want::default()
     }
 }

@@ -3,6 +3,7 @@
 use onemcp::limits::CALLS_PER_CLIENT_MAX;
 
 use crate::clients::hearing::On;
+use crate::clients::requests::Request;
 use crate::clients::talk::Talk;
 use crate::faults::Fault;
 use crate::model::{Call, Cx, State};
@@ -22,21 +23,53 @@ pub(crate) struct Stdio {
     pub(crate) next_act: u64,
     pub(crate) slow_until: u64,
     pub(crate) calm: bool,
+    eras: Eras,
+}
+
+/// Which revisions it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Eras {
+    Legacy,
+    Modern,
+    /// Both on one pipe.
+    Both,
 }
 
 impl Stdio {
     /// A client that has said nothing yet.
     pub(crate) fn new(cx: &mut Cx<'_>, me: usize, conn: ConnId) -> Self {
+        let eras = cx
+            .rng
+            .pick(&[Eras::Legacy, Eras::Modern, Eras::Both, Eras::Both]);
         Self {
             talk: Talk::new(cx, me, true),
             conn,
             lines: Lines::default(),
-            greeted: false,
+            greeted: eras == Eras::Modern,
             gone: false,
             closed: false,
             next_act: cx.rng.time(1000),
             slow_until: 0,
             calm: false,
+            eras,
+        }
+    }
+
+    /// The next request, of one revision or another.
+    fn request(&mut self, cx: &mut Cx<'_>, servers: &[String]) -> Request {
+        match self.eras {
+            Eras::Legacy => self.talk.request(cx, servers),
+            Eras::Both if cx.rng.chance(500) => self.talk.request(cx, servers),
+            Eras::Modern | Eras::Both => self.talk.stateless(cx, servers),
+        }
+    }
+
+    /// A call of the tool that every server has.
+    pub(crate) fn echo(&mut self, cx: &mut Cx<'_>, server: &str) -> Request {
+        match self.eras {
+            Eras::Legacy => self.talk.echo(cx, server),
+            Eras::Both if cx.rng.chance(500) => self.talk.echo(cx, server),
+            Eras::Modern | Eras::Both => self.talk.stateless_echo(cx, server),
         }
     }
 
@@ -68,7 +101,8 @@ impl Stdio {
         if !self.greeted {
             if cx.hit(Fault::BadRequest) {
                 // It is refused, since nothing but ping comes before `initialize` (B3).
-                let one = self.talk.request(cx, servers);
+                // Only a request without a session needs none.
+                let one = self.request(cx, servers);
                 self.say(cx, &one.body);
             }
             return self.greet(cx);
@@ -83,13 +117,13 @@ impl Stdio {
         if cx.hit(Fault::SlowReader) {
             self.slow_until = now + 1 + cx.rng.time(100_000);
         }
-        if cx.hit(Fault::Again) {
+        if self.eras != Eras::Modern && cx.hit(Fault::Again) {
             return self.greet_again(cx);
         }
         // With many calls open the hub would first have to read the rest.
         if self.talk.open.len() < 100 && cx.rng.chance(200) && cx.hit(Fault::HalfClose) {
             for _ in 0..cx.rng.index(10) {
-                let one = self.talk.request(cx, servers);
+                let one = self.request(cx, servers);
                 self.say(cx, &one.body);
             }
             self.closed = true;
@@ -103,7 +137,7 @@ impl Stdio {
             let line = cx.rng.pick(&odd);
             return self.say(cx, line);
         }
-        let one = self.talk.request(cx, servers);
+        let one = self.request(cx, servers);
         self.say(cx, &one.body);
     }
 
@@ -118,6 +152,7 @@ impl Stdio {
             state: State::Open,
             reached: Vec::new(),
             began: cx.now.0,
+            described: None,
         });
         self.talk.open.insert(id.clone(), call);
         let hello = self.talk.hello(&id);
@@ -142,7 +177,7 @@ impl Stdio {
     pub(crate) fn rush(&mut self, cx: &mut Cx<'_>, server: &str) {
         self.talk.regrets = cx.rng.chance(500);
         for _ in 0..CALLS_PER_CLIENT_MAX + 20 {
-            let one = self.talk.echo(cx, server);
+            let one = self.echo(cx, server);
             self.say(cx, &one.body);
         }
     }

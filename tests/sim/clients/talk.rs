@@ -31,6 +31,43 @@ pub(crate) struct Caps {
     pub(crate) url: bool,
 }
 
+impl Caps {
+    /// The members of `capabilities`. `legacy`: in the words of the revisions with sessions.
+    pub(crate) fn members(self, legacy: bool) -> String {
+        let mut members = Vec::new();
+        if self.roots {
+            let member = if legacy {
+                "\"roots\":{\"listChanged\":true}"
+            } else {
+                "\"roots\":{}"
+            };
+            members.push(member);
+        }
+        if self.sampling {
+            members.push("\"sampling\":{\"tools\":{},\"context\":{}}");
+        }
+        match (self.form, self.url) {
+            (true, false) => members.push("\"elicitation\":{}"),
+            (true, true) => members.push("\"elicitation\":{\"form\":{},\"url\":{}}"),
+            (false, true) => members.push("\"elicitation\":{\"url\":{}}"),
+            (false, false) => {}
+        }
+        members.join(",")
+    }
+
+    /// Random abilities.
+    pub(crate) fn some(cx: &mut Cx<'_>) -> Self {
+        let talks = cx.rng.chance(600);
+        let mut ability = || talks && cx.rng.chance(600);
+        Self {
+            roots: ability(),
+            sampling: ability(),
+            form: ability(),
+            url: ability(),
+        }
+    }
+}
+
 /// The conversation of one client.
 #[derive(Debug)]
 pub(crate) struct Talk {
@@ -69,14 +106,7 @@ pub(crate) struct Talk {
 impl Talk {
     /// A client with random abilities.
     pub(crate) fn new(cx: &mut Cx<'_>, me: usize, direct: bool) -> Self {
-        let talks = cx.rng.chance(600);
-        let mut ability = || talks && cx.rng.chance(600);
-        let caps = Caps {
-            roots: ability(),
-            sampling: ability(),
-            form: ability(),
-            url: ability(),
-        };
+        let caps = Caps::some(cx);
         Self {
             me,
             version: cx.rng.pick(&VERSIONS),
@@ -101,29 +131,10 @@ impl Talk {
 
     /// The body of `initialize`.
     pub(crate) fn hello(&self, id: &str) -> String {
-        let Caps {
-            roots,
-            sampling,
-            form,
-            url,
-        } = self.caps;
-        let mut members = Vec::new();
-        if roots {
-            members.push("\"roots\":{\"listChanged\":true}".to_owned());
-        }
-        if sampling {
-            members.push("\"sampling\":{\"tools\":{},\"context\":{}}".to_owned());
-        }
-        match (form, url) {
-            (true, false) => members.push("\"elicitation\":{}".to_owned()),
-            (true, true) => members.push("\"elicitation\":{\"form\":{},\"url\":{}}".to_owned()),
-            (false, true) => members.push("\"elicitation\":{\"url\":{}}".to_owned()),
-            (false, false) => {}
-        }
         format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{{{}}},"clientInfo":{{"name":"sim","version":"1"}}}}}}"#,
             self.version,
-            members.join(","),
+            self.caps.members(true),
         )
     }
 

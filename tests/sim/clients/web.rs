@@ -1,7 +1,7 @@
 //! A client over HTTP: a session on `/mcp` or a stream on `/sse`, on as many connections as it
 //! likes.
 
-use crate::clients::exchange::{Kind, Line, Outgoing};
+use crate::clients::exchange::{Kind, Line, Outgoing, choose};
 use crate::clients::talk::Talk;
 use crate::faults::Fault;
 use crate::model::{CallId, Cx};
@@ -169,6 +169,7 @@ impl Web {
             state: crate::model::State::Open,
             reached: Vec::new(),
             began: cx.now.0,
+            described: None,
         });
         self.talk.open.insert(id.to_owned(), call);
         call
@@ -233,16 +234,7 @@ impl Web {
     ) {
         let me = self.talk.me;
         self.used = cx.now.0;
-        let pipelines = cx.hit(Fault::Pipelining);
-        let free = self.lines.iter().position(|line| line.takes(pipelines));
-        let full = self.lines.len() >= LINES_MAX;
-        let at = match free {
-            Some(at) if full || cx.rng.chance(800) => at,
-            _ => {
-                self.lines.push(Line::open(cx, me));
-                self.lines.len() - 1
-            }
-        };
+        let at = choose(cx, &mut self.lines, me, LINES_MAX);
         let conn = self.lines[at].conn;
         if matches!(kind, Kind::Main) {
             self.main = Some(conn);

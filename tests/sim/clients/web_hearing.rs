@@ -205,7 +205,7 @@ impl Web {
                 }
             }
             Kind::Main => self.allowed(cx, status, &[200, 204], &body),
-            Kind::Left => {}
+            Kind::Left | Kind::Listen(_) => {}
             Kind::Sse => self.leave(cx),
             Kind::Delete => {
                 self.allowed(cx, status, &[204], &body);
@@ -397,7 +397,7 @@ impl Web {
                 }
             }
             Kind::Initialize(_) | Kind::Sse | Kind::Delete => self.leave(cx),
-            Kind::OneWay { .. } | Kind::Main | Kind::Left | Kind::Odd(_) => {}
+            Kind::OneWay { .. } | Kind::Main | Kind::Left | Kind::Listen(_) | Kind::Odd(_) => {}
         }
     }
 }

@@ -129,8 +129,9 @@ impl Process {
         if let Some(call) = call {
             let name = string_at(params, &["name"]).or_else(|| string_at(params, &["uri"]));
             let arguments = at(params, &["arguments"]).unwrap_or_default();
-            cx.model
-                .reach(call, self.id, &name.unwrap_or_default(), arguments);
+            let name = name.unwrap_or_default();
+            let busy: Vec<_> = self.jobs.values().filter_map(|job| job.call).collect();
+            cx.model.reach(call, self.id, (&name, arguments), &busy);
         }
         match (method, string_at(params, &["uri"])) {
             ("resources/subscribe", Some(uri)) => drop(self.subscriptions.insert(uri)),
