@@ -54,8 +54,8 @@ flags_common+=" -C link-arg=-Wl,-T,$PWD/tests/outside/static.ld"
 # 600 KB larger and a call takes only 5 % less instructions.
 flags_common+=" -C llvm-args=-inline-threshold=30"
 # The library, where messages pass, is built as Cargo.toml says; the commands, which run once, for
-# size: what the shell does for a call are system calls. This holds for linking too, so the hot loops
-# of the library must not count on the compiler for wide instructions (base/word.rs).
+# size: what the shell does for a call are system calls. This holds for linking too, so the hot
+# loops of the library must not count on the compiler for wide instructions (base/word.rs).
 flags_bin="-C opt-level=z"
 flags_packed="-C link-arg=-Wl,-z,pack-relative-relocs"
 

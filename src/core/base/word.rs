@@ -43,9 +43,9 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     )
 }
 
-/// Whether the bytes have no line end. Most texts have no byte below the blank but perhaps tabs, so
-/// four words at a time are asked for any byte that is not above the line ends, and only if there is
-/// one the bytes themselves are looked at.
+/// Whether the bytes have no line end. Most texts have no byte below the blank but perhaps tabs,
+/// so four words at a time are asked for any byte that is not above the line ends, and only if
+/// there is one the bytes themselves are looked at.
 pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<32>();
     for chunk in chunks {
