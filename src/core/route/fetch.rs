@@ -12,7 +12,9 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
 use crate::route::errors::METHOD_NOT_FOUND;
+use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
+use crate::route::keeps::Keeps;
 use crate::route::outcome::error_code;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
@@ -38,11 +40,9 @@ impl Hall {
         session.ghosts = Ghosts::default();
         session.catalog.reset();
         let (owner, leased) = (session.owner, session.leased);
-        let offered = desk
-            .backends
-            .hello(pool)
-            .map(|hello| hello.capabilities)
-            .unwrap_or_default();
+        let hello = desk.backends.hello(pool);
+        let offered = hello.map(|hello| hello.capabilities).unwrap_or_default();
+        self.note_era(desk, pool);
         for kind in Kind::ALL.into_iter().filter(|_| !leased) {
             if offers(offered, kind) {
                 self.fetch(desk, pool, kind);
@@ -130,11 +130,18 @@ impl Hall {
             let retries = code != Some(i64::from(METHOD_NOT_FOUND));
             return self.list_failed(desk, pool, kind, retries);
         };
+        let modern = Self::is_stateless(desk, pool);
+        if modern && !complete(frame.bytes(), result) {
+            return self.list_failed(desk, pool, kind, true);
+        }
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let owner = session.owner;
         let list = session.catalog.list_mut(kind);
+        if modern {
+            list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
+        }
         match list.page(kind, frame.shared(), result) {
             Page::More(cursor) => {
                 let cursor = String::from_utf8_lossy(&cursor);
