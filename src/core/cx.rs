@@ -30,6 +30,8 @@ pub enum Alarm {
     Changed,
     /// `route`: questions held until they can be attributed (protocol S3).
     Asks,
+    /// `route`: calls whose clients are asked in the answers to them (protocol 3.5).
+    Suspended,
     /// `route`: tasks that are forgotten.
     Tasks,
     /// `hub`: the grace time of a stop.

@@ -138,6 +138,12 @@ pub const IDLE_CONNECTION_MS: u64 = 4_000;
 pub const IDLE_CONNECTION_MS_MAX: u64 = 60_000;
 /// See [`IDLE_CONNECTION_MS_MAX`].
 pub const IDLE_CONNECTION_MARGIN_MS: u64 = 1_000;
+/// Addresses of one host that are tried; the rest is left out.
+pub const ADDRESSES_MAX: usize = 16;
+/// How long one address may take to connect until the next is tried beside it (RFC 8305).
+pub const ATTEMPT_MS_MIN: u64 = 250;
+/// How long a server can ask to be left alone (`Retry-After`); more is taken for this.
+pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
 /// Hosts in `NO_PROXY`; further ones are left out.
@@ -212,6 +218,24 @@ pub const TASK_POLL_MS_MAX: u64 = 5_000;
 pub const TASK_QUESTIONS_MAX: usize = 16;
 /// Length of such a question; a longer one is refused to its server.
 pub const TASK_QUESTION_BYTES_MAX: usize = 256 * 1024;
+/// After the question of a server to a client without a session, this long until the client is
+/// asked: what the server asks at the same time is asked with it.
+pub const GATHER_MS: u64 = 20;
+/// How long a client without a session may take to come back with answers; then its server is told
+/// that it will not, and the call is cancelled.
+pub const SUSPENDED_MS_MAX: u64 = 10 * 60 * 1000;
+/// After an answer, this long until the same retry is not told the same again but refused: a client
+/// whose connection was cut repeats itself at once or not at all.
+pub const RETRY_AGAIN_MS: u64 = 5_000;
+/// Requests that wait for one call because they are the same retry; one more is refused.
+pub const RETRY_WAITERS_MAX: usize = 4;
+/// Calls that wait for clients without a session; one more question is refused to its server.
+pub const SUSPENDED_MAX: usize = 1024;
+/// The same for one person (X10).
+pub const SUSPENDED_PER_PRINCIPAL_MAX: usize = 256;
+/// Bytes of all questions and answers that are kept for them; a question beyond it is refused to
+/// its server, an answer beyond it is lost, and whoever comes for it is told to call again.
+pub const SUSPENDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Length of a `requestState` as text, what a server put into it included; a server that puts more
 /// in has its call answered with -32603, and a longer one that comes back is refused with -32602.
 pub const REQUEST_STATE_BYTES_MAX: usize = 256 * 1024;
@@ -420,6 +444,7 @@ const _: () = assert!(URL_BYTES_MAX <= TARGET_BYTES_MAX);
 const _: () = assert!(IDLE_CONNECTIONS_PER_ORIGIN_MAX <= IDLE_CONNECTIONS_MAX);
 const _: () = assert!(IDLE_CONNECTION_MARGIN_MS < IDLE_CONNECTION_MS);
 const _: () = assert!(OPEN_MS_MAX < CONNECT_REMOTE_MS);
+const _: () = assert!(ADDRESSES_MAX as u64 * ATTEMPT_MS_MIN < OPEN_MS_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
@@ -434,6 +459,8 @@ const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(SUSPENDED_PER_PRINCIPAL_MAX <= SUSPENDED_MAX);
+const _: () = assert!(LINE_BYTES_MAX < SUSPENDED_BYTES_MAX);
 const _: () = assert!(PROBE_MS < PROBE_SILENT_MS && PROBE_SILENT_MS < CONNECT_STDIO_MS);
 const _: () = assert!(LISTEN_OPEN_MS < LISTEN_ACK_MS);
 const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);

@@ -195,7 +195,7 @@ impl World {
         for at in 0..self.clients.len() {
             self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.calm(cx),
-                Client::Stateless(one) => one.calm(),
+                Client::Stateless(one) => one.calm(cx.now.0),
                 Client::Stdio(stdio) => {
                     stdio.calm = true;
                     stdio.slow_until = 0;

@@ -102,7 +102,7 @@ impl Hall {
             return;
         };
         let id = at.of(text);
-        self.question_withdrawn(pool, id);
+        self.task_question_withdrawn(pool, id);
         let before = self.held.len();
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));
@@ -119,6 +119,7 @@ impl Hall {
             .find(|(_, ask)| theirs(ask))
             .map(|(key, _)| key)
         else {
+            self.question_withdrawn(desk, pool, id);
             return;
         };
         Mark::AskWithdrawn.hit();
@@ -185,6 +186,9 @@ impl Hall {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
+        if let Some(suspended) = call.suspended.and_then(|key| self.suspended.get(key)) {
+            return suspended.is_asking();
+        }
         let client = call
             .caller()
             .and_then(|caller| self.clients.get(&caller.client));

@@ -30,7 +30,6 @@ pub mod memory;
 mod modern_outcome;
 pub mod outcome;
 mod outgoing;
-pub mod park;
 pub mod pools;
 pub mod reload;
 pub mod resources;
@@ -45,6 +44,7 @@ pub mod stamp;
 pub mod stateless;
 pub mod status;
 pub mod subscriptions;
+pub mod suspended;
 pub mod tasks;
 mod tasks_answer;
 mod tasks_ask;
@@ -77,6 +77,7 @@ use crate::route::pools::Pool;
 use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
+use crate::route::suspended::SuspendedKey;
 use crate::route::tasks::Tasks;
 use crate::settings::Settings;
 
@@ -116,6 +117,8 @@ pub(crate) struct Client {
     pub(crate) leases: Vec<PoolKey>,
     /// What a `requestState` for it is bound to, if it may get one.
     pub(crate) bound: Option<Box<Bound>>,
+    /// Its call is suspended.
+    pub(crate) suspended: Option<SuspendedKey>,
 }
 
 /// Whether servers may be started.
@@ -150,6 +153,8 @@ pub struct Hall {
     ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
+    /// Calls whose clients are asked in the answers to them.
+    suspended: suspended::Table,
     tasks: Tasks,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
@@ -199,6 +204,7 @@ impl Hall {
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
+            suspended: suspended::Table::default(),
             tasks: Tasks::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
@@ -258,6 +264,7 @@ impl Hall {
         if let Some(client) = self.single {
             self.drop_asks_of_client(desk, client);
         }
+        self.end_all_suspended(desk);
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
         if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
@@ -283,6 +290,7 @@ impl Hall {
             let name = self.pool_name(key);
             self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         }
+        self.forget_suspended(desk);
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }

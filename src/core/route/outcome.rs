@@ -95,19 +95,6 @@ impl Hall {
         });
     }
 
-    /// The call that is over by this answer, and what was read of its result; `None` if it goes on.
-    fn answered(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        key: CallKey,
-        envelope: &Envelope,
-        frame: &Frame,
-    ) -> Option<(Call, Option<Told>)> {
-        let call = self.end_call(desk, key)?;
-        let call = self.unless_task_required(desk, call, envelope, frame)?;
-        self.unless_asked(desk, call, envelope, frame)
-    }
-
     /// A server answered. An answer counts only for a call that was sent to that very session.
     pub fn response(
         &mut self,
@@ -120,7 +107,29 @@ impl Hall {
         let Some(key) = self.answerable(pool, id) else {
             return self.answered_nobody(desk, pool, id);
         };
-        let Some((call, told)) = self.answered(desk, key, envelope, frame) else {
+        let Some(call) = self.end_call(desk, key) else {
+            return;
+        };
+        if let Some(suspended) = call.suspended {
+            return self.end_suspended(desk, suspended, |hall, desk| {
+                hall.answered(desk, (key, call), envelope, frame);
+            });
+        }
+        self.answered(desk, (key, call), envelope, frame);
+    }
+
+    /// What a call was made for can go on.
+    fn answered(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        (key, call): (CallKey, Call),
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let pool = call.pool;
+        let call = self.unless_task_required(desk, call, envelope, frame);
+        let call = call.and_then(|call| self.unless_asked(desk, call, envelope, frame));
+        let Some((call, told)) = call else {
             return;
         };
         match call.origin {
@@ -289,7 +298,10 @@ impl Hall {
     }
 
     /// A call gets no answer from its server.
-    fn lose(&mut self, desk: &mut Desk<'_, '_>, call: Call, failure: &Failure) {
+    fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
+        if let Some(key) = call.suspended.take() {
+            return self.end_suspended(desk, key, |hall, desk| hall.lose(desk, call, failure));
+        }
         match call.origin {
             Origin::Client { caller, .. } => {
                 desk.fail(caller.client, caller.at, &caller.id, failure);

@@ -83,7 +83,7 @@ impl Hall {
         } else {
             declared
         };
-        let mut said = Vec::new();
+        let mut said = Vec::with_capacity(declared.len() + 256);
         meta::outgoing(&mut said, &declared, &self.settings.version, level);
         said
     }

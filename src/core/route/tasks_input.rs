@@ -147,7 +147,7 @@ impl Hall {
     }
 
     /// A server does not want an answer to a question of a task any more.
-    pub(crate) fn question_withdrawn(&mut self, pool: PoolKey, id: &[u8]) {
+    pub(crate) fn task_question_withdrawn(&mut self, pool: PoolKey, id: &[u8]) {
         let asks = |questions: &[Question]| questions.iter().any(|one| one.server_id.same(id));
         let found = self
             .tasks

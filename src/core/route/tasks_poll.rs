@@ -154,14 +154,14 @@ impl Hall {
             Status::Completed => match member(text, result, "result") {
                 Some(at) => {
                     self.remove_task(desk, key);
-                    return self.hand_over(desk, &caller, ("result", at), frame);
+                    return self.hand_outcome(desk, &caller, ("result", at), frame);
                 }
                 None => "ended the task of this call without its result",
             },
             Status::Failed => match member(text, result, "error") {
                 Some(at) => {
                     self.remove_task(desk, key);
-                    return self.hand_over(desk, &caller, ("error", at), frame);
+                    return self.hand_outcome(desk, &caller, ("error", at), frame);
                 }
                 None => "failed the task of this call without saying why",
             },
@@ -182,7 +182,7 @@ impl Hall {
     }
 
     /// Answers a call with the outcome of its task, which stands within what is told of that.
-    fn hand_over(
+    fn hand_outcome(
         &self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,

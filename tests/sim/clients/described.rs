@@ -140,6 +140,9 @@ impl Talk {
             token: None,
             progress: 0.0,
             filter,
+            root: None,
+            rounds: 0,
+            must_fail: false,
         };
         cx.model.stats.stateless += 1;
         self.send(cx, want, Some(described))
@@ -179,19 +182,24 @@ impl Talk {
 
     /// What every result of a request without a session must say.
     pub(crate) fn check_described(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         (call, id): (CallId, &str),
         result: &str,
         text: &[u8],
     ) {
         let method = cx.model.calls[call].method;
-        if string_at(result, &["resultType"]).as_deref() != Some("complete") {
-            self.wrong(cx, "a result of no known type", text);
-        }
         let info = ["_meta", "io.modelcontextprotocol/serverInfo", "name"];
         if string_at(result, &info).as_deref() != Some("1mcp") {
             self.wrong(cx, "a result that does not say who answers", text);
+        }
+        if self.must_fail(cx, call) {
+            self.wrong(cx, "the state was not good for this", text);
+        }
+        match string_at(result, &["resultType"]).as_deref() {
+            Some("complete") => {}
+            Some("input_required") => return self.asked_for_input(cx, call, result, text),
+            _ => self.wrong(cx, "a result of no known type", text),
         }
         let ms = at(result, &["ttlMs"]).and_then(|raw| raw.parse::<u64>().ok());
         let scope = string_at(result, &["cacheScope"]);
@@ -205,6 +213,11 @@ impl Talk {
                 self.wrong(cx, "a subscription ends", text);
             }
         }
+    }
+
+    fn must_fail(&self, cx: &Cx<'_>, call: CallId) -> bool {
+        let described = cx.model.calls[call].described.as_ref();
+        described.is_some_and(|one| one.must_fail)
     }
 
     /// Errors that a request without a session never gets.
@@ -299,7 +312,7 @@ impl Talk {
                 let data = elements(at(params, &["data"]).unwrap_or_default());
                 let marker = data.first().and_then(|raw| serde_json::from_str(raw).ok());
                 let about = marker.and_then(|marker: String| cx.model.unmark(&marker));
-                if about != Some(call) {
+                if about != Some(cx.model.root(call)) {
                     self.wrong(cx, "a log message about another call", text);
                 }
             }

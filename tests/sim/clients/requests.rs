@@ -63,6 +63,9 @@ impl Talk {
         described: Option<Described>,
     ) -> Request {
         let id = self.fresh_id(cx);
+        let first = described.as_ref().is_some_and(|one| one.root.is_none());
+        let kept = matches!(want.method, "tools/call" | "prompts/get" | "resources/read");
+        let kept = (first && kept).then(|| want.clone());
         let call = cx.model.begin(Call {
             client: self.me,
             method: want.method,
@@ -72,8 +75,13 @@ impl Talk {
             reached: Vec::new(),
             began: cx.now.0,
             described,
+            rounds: 0,
+            again: false,
         });
-        let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(call));
+        if let Some(want) = kept {
+            self.wants.insert(call, want);
+        }
+        let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(cx.model.root(call)));
         if cx.rng.chance(400) {
             let token = cx
                 .rng

@@ -170,6 +170,8 @@ impl Web {
             reached: Vec::new(),
             began: cx.now.0,
             described: None,
+            rounds: 0,
+            again: false,
         });
         self.talk.open.insert(id.to_owned(), call);
         call

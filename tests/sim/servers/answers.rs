@@ -1,7 +1,7 @@
 //! What a server answers.
 
 use crate::faults::Fault;
-use crate::model::Cx;
+use crate::model::{Ask, CallId, Cx, Model};
 use crate::servers::process::{Process, Stage};
 use crate::servers::work::Job;
 use crate::wire::json::{at, quote, string_at};
@@ -66,6 +66,9 @@ impl Process {
             return Ok("{}".to_owned());
         };
         let marker = cx.model.marker(call);
+        if job.method == "tools/call" && self.declared.url && cx.hit(Fault::UrlFirst) {
+            return Err(self.elicits(cx, call));
+        }
         if cx.hit(Fault::Fails) {
             return failed(&format!("failed on purpose {marker}"));
         }
@@ -93,6 +96,25 @@ impl Process {
             "completion/complete" => format!(r#"{{"completion":{{"values":[]}},{meta}}}"#),
             _ => format!("{{{meta}}}"),
         })
+    }
+
+    /// A URL has to be visited first; then the call is made again.
+    fn elicits(&self, cx: &mut Cx<'_>, call: CallId) -> String {
+        cx.model.calls[call].again = true;
+        let ask = cx.model.asks.len();
+        cx.model.asks.push(Ask {
+            process: self.id,
+            method: "elicitation/create url",
+            call: Some(call),
+            seen_by: None,
+            seen_in: None,
+            given: Vec::new(),
+            over: true,
+        });
+        let (about, marker) = (Model::ask_marker(ask), cx.model.marker(call));
+        format!(
+            r#"{{"code":-32042,"message":"first","data":{{"elicitations":[{{"mode":"url","elicitationId":"e{ask}","url":"https://example.com/","message":"?","_meta":{{"sim/a":"{about}","sim/m":"{marker}"}}}}]}}}}"#
+        )
     }
 
     fn knows(&self, params: &str) -> bool {

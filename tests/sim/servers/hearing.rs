@@ -77,6 +77,18 @@ impl Process {
                 self.jobs.insert(0, job);
             }
             (
+                Stage::New,
+                Said::Request {
+                    id: id @ "\"1mcp-discover\"",
+                    method: "server/discover",
+                    ..
+                },
+            ) => {
+                let error = r#"{"code":-32601,"message":"no such method"}"#;
+                let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                self.say(cx, &line);
+            }
+            (
                 Stage::Greeted,
                 Said::Notification {
                     method: "notifications/initialized",
@@ -130,7 +142,8 @@ impl Process {
             let name = string_at(params, &["name"]).or_else(|| string_at(params, &["uri"]));
             let arguments = at(params, &["arguments"]).unwrap_or_default();
             let name = name.unwrap_or_default();
-            let busy: Vec<_> = self.jobs.values().filter_map(|job| job.call).collect();
+            let wanted = self.jobs.values().filter(|job| job.cancelled.is_none());
+            let busy: Vec<_> = wanted.filter_map(|job| job.call).collect();
             cx.model.reach(call, self.id, (&name, arguments), &busy);
         }
         match (method, string_at(params, &["uri"])) {
