@@ -2,6 +2,7 @@
 //! the client gets the final result (protocol 3.1, LL and ML).
 
 use onemcp::base::mark::{Mark, must_hit};
+use onemcp::limits::RETRY_AGAIN_MS;
 use serde_json::json;
 
 use crate::client::{Call, Client};
@@ -130,4 +131,40 @@ fn the_death_of_a_server_ends_the_calls_behind_its_tasks() {
         "{error:?}"
     );
     assert_eq!(w.counts().tasks, 0);
+}
+
+#[test]
+fn a_driven_task_asks_a_client_without_a_session_in_the_answer_to_its_call() {
+    let mut w = one().start();
+    let c = Client::modern(&mut w, r#"{"elicitation":{"form":{}}}"#);
+    let s = w.server("s");
+    let (call, first, seen) = driven(&mut w, c, s);
+    s.asks(&mut w, "1", "elicitation/create", &question("x"));
+    w.advance(100);
+    let asked = call.result(&mut w);
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let (key, request) = asked["inputRequests"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .next()
+        .unwrap();
+    assert_eq!(request["params"]["message"], "sure?");
+    let params = format!(
+        r#"{{"name":"s_1mcp_must","arguments":{{}},"_meta":{{"progressToken":"u"}},"requestState":{},"inputResponses":{{{key:?}:{{"action":"accept"}}}}}}"#,
+        asked["requestState"]
+    );
+    let call = c.request(&mut w, "tools/call", &params);
+    assert_eq!(s.granted(&mut w, "1"), json!({"action": "accept"}));
+    let token = &first.value["params"]["_meta"]["progressToken"];
+    let params = format!(r#"{{"progressToken":{token},"progress":1}}"#);
+    s.notes(&mut w, "notifications/progress", &params);
+    let note = c.expect(&mut w, "notifications/progress");
+    assert_eq!(note["params"]["progressToken"], "u");
+    seen.result(&mut w, r#"{"content":[]}"#);
+    assert_eq!(call.result(&mut w)["content"], json!([]));
+    // Until then the same request may come once more.
+    w.advance(RETRY_AGAIN_MS);
+    assert_eq!((w.counts().tasks, w.counts().suspended), (0, 0));
+    s.expect_nothing(&mut w);
 }
