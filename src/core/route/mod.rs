@@ -17,6 +17,8 @@ mod elicited;
 pub mod errors;
 pub mod fetch;
 pub mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ghosts;
 pub mod held;
 pub mod hello;
