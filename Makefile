@@ -10,7 +10,7 @@ FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test readme lint deps static test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
-        outside-tools release readme ci install clean
+        outside-long outside-tools release readme ci install clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -77,6 +77,9 @@ bench: release static ## speed and memory against nginx and the bare pipe, as a 
 
 outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
 	cd tests/outside && npm test --silent
+
+outside-long: release outside-tools ## the same with many more rounds and calls, half an hour
+	cd tests/outside && QUESTION_ROUNDS=20000 MEMORY_CALLS=2000000 MIXUP_CALLS=400000 npm test --silent
 
 outside-tools:
 	@tests/outside/tools.sh

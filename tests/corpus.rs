@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use onemcp::{config, http1, hub, json, mcp, route};
+use onemcp::{base, config, http1, hub, json};
 
 type Target = fn(&[u8]);
 
@@ -17,11 +18,13 @@ const TARGETS: &[(&str, Target)] = &[
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
+    ("http_response", http1::fuzzing::http_response),
     ("hub", hub::fuzzing::hub),
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
+    ("url", base::fuzzing::url),
 ];
 
 /// Longer seeds are not cut: that would take seconds and show little.

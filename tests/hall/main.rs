@@ -5,6 +5,7 @@
 mod client;
 mod http;
 mod server;
+mod server_modern;
 mod world;
 
 mod asks;
@@ -13,6 +14,7 @@ mod isolation;
 mod limits;
 mod lists;
 mod modern;
+mod modern_server;
 mod modern_stdio;
 mod names;
 mod notes;

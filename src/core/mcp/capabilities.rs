@@ -89,7 +89,7 @@ impl ClientCapabilities {
     }
 }
 
-/// What a server declared in its `initialize` result.
+/// What a server declared in its `initialize` or `server/discover` result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerCapabilities {
     /// `tools`.
@@ -104,7 +104,12 @@ pub struct ServerCapabilities {
     pub completions: bool,
     /// `logging`.
     pub logging: bool,
+    /// `extensions["io.modelcontextprotocol/tasks"]` (2026-07-28).
+    pub tasks_extension: bool,
 }
+
+/// The extension by which a server of 2026-07-28 answers with tasks.
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 impl ServerCapabilities {
     /// What a server that was never seen is taken to offer (contract 3).
@@ -115,6 +120,7 @@ impl ServerCapabilities {
         subscribe: true,
         completions: true,
         logging: true,
+        tasks_extension: false,
     };
 
     /// Reads the `capabilities` object of an `initialize` result.
@@ -130,6 +136,8 @@ impl ServerCapabilities {
                 .is_some_and(|at| at.of(text) == b"true"),
             completions: has("completions"),
             logging: has("logging"),
+            tasks_extension: member(text, capabilities, "extensions")
+                .is_some_and(|at| has_member(text, at, TASKS_EXTENSION)),
         }
     }
 
@@ -143,6 +151,7 @@ impl ServerCapabilities {
             subscribe: self.subscribe || other.subscribe,
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
+            tasks_extension: self.tasks_extension || other.tasks_extension,
         }
     }
 

@@ -182,7 +182,8 @@ impl Hall {
                 .is_some_and(|server| server.entry.roots.is_some())
         };
         for (key, session) in &self.pools {
-            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
+            let theirs = session.owner == Some(client) && session.declares.roots;
+            if theirs && !fixed(session.server) && !Self::is_stateless(desk, *key) {
                 let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
             }
         }

@@ -63,6 +63,14 @@ impl Hall {
         self.lists_settled(desk, pool);
     }
 
+    /// Asks a session for a list if it has such a one.
+    pub(crate) fn fetch_offered(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+        let hello = desk.backends.hello(pool);
+        if hello.is_some_and(|hello| offers(hello.capabilities, kind)) {
+            self.fetch(desk, pool, kind);
+        }
+    }
+
     /// Asks a session for a list, or notes that the one under way is stale.
     pub(crate) fn fetch(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
         let Some(session) = self.pools.get_mut(&pool) else {
@@ -255,6 +263,7 @@ impl Hall {
         let name = self.pool_name(pool);
         let state = desk.backends.state(desk.cx.now, pool);
         self.drop_asks_of_pool(desk, pool);
+        self.lose_waiters(desk, pool, &state);
         let calls = self.calls.of_pool(pool);
         self.fail_calls(desk, &name, calls, &state);
         self.refuse_parked(desk, pool);

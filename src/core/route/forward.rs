@@ -130,6 +130,11 @@ impl Hall {
         server: ServerKey,
         pool: PoolKey,
     ) {
+        if matches!(request.method, Method::Subscribe | Method::Unsubscribe)
+            && Self::is_stateless(desk, pool)
+        {
+            return self.watch_request(desk, pool, request);
+        }
         let Request {
             caller,
             token_at,
@@ -253,9 +258,11 @@ impl Hall {
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return false;
         };
-        let params = params
-            .map(|params| format!(",\"params\":{params}"))
-            .unwrap_or_default();
+        let params = match params {
+            _ if Self::is_stateless(desk, pool) => self.described(params),
+            Some(params) => format!(",\"params\":{params}"),
+            None => String::new(),
+        };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":{}{params}}}",
             to_wire(key),

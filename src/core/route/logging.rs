@@ -76,7 +76,8 @@ impl Hall {
         let logs = desk
             .backends
             .hello(pool)
-            .is_some_and(|hello| hello.capabilities.logging);
+            // Where each request names its own level there is none to be set.
+            .is_some_and(|hello| hello.capabilities.logging && !hello.version.is_modern());
         if session.life != Life::Up || !logs || wanted.is_none() || wanted == session.level {
             return;
         }

@@ -42,6 +42,7 @@ pub mod stamp;
 pub mod stateless;
 pub mod status;
 pub mod subscriptions;
+pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

@@ -298,6 +298,9 @@ impl Hall {
             Mark::CancelledParked.hit();
             desk.clients.drop_request(desk.cx, client, caller.at);
         }
+        for at in self.drop_waiters(desk, client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, at);
+        }
         for at in self.drop_waiting(client, Some(id)) {
             Mark::CancelledWaiting.hit();
             desk.clients.drop_request(desk.cx, client, at);

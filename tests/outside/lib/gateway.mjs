@@ -33,10 +33,11 @@ export function nodeServer(name, ...args) {
   return { command: process.execPath, args: [packageBin(name), ...args] };
 }
 
-/** A config entry for our own fixture server. */
+/** A config entry for our own fixture server: one with a handshake unless `--era` says more. */
 export function fixtureServer(...args) {
   if (!existsSync(FIXTURE)) throw new Error(`no fixture at ${FIXTURE}: run make outside`);
-  return { command: FIXTURE, args };
+  const era = args.includes('--era') ? [] : ['--era', 'legacy'];
+  return { command: FIXTURE, args: [...args, ...era] };
 }
 
 /** Processes whose environment carries the mark: the gateway, children, and their children. */
@@ -67,12 +68,15 @@ function writeConfig(dir, servers, mark, extra) {
 
 /**
  * Starts `1mcp serve` and waits for its ready line.
- * `servers`: entries of mcp.json; `args`: more flags; `config`: more top-level keys.
+ * `servers`: entries of mcp.json; `args`: more flags; `config`: more top-level keys; `after`: a
+ * gateway that ended and whose directory this one goes on with.
  */
-export async function startGateway({ servers = {}, args = [], env = {}, config = {} } = {}) {
-  const mark = `outside-${randomUUID()}`;
-  const dir = mkdtempSync(join(tmpdir(), '1mcp-outside-'));
-  writeConfig(dir, servers, mark, config);
+export async function startGateway(
+  { servers = {}, args = [], env = {}, config = {}, after } = {},
+) {
+  const mark = after?.mark ?? `outside-${randomUUID()}`;
+  const dir = after?.dir ?? mkdtempSync(join(tmpdir(), '1mcp-outside-'));
+  if (!after) writeConfig(dir, servers, mark, config);
   const child = spawn(BIN, ['serve', '--port', '0', '--config-dir', dir, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env, ONE_MCP_TEST_MARK: mark },
@@ -115,6 +119,13 @@ export async function startGateway({ servers = {}, args = [], env = {}, config =
       left = marked(mark);
     }
     return left;
+  };
+  /** SIGKILL; its directory stays. */
+  gateway.kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+    const left = await gateway.leftovers();
+    if (left.length > 0) throw new Error(`left behind: ${JSON.stringify(left)}`);
   };
   /** SIGTERM, exit code 0, an empty stdout, and no process left. Throws otherwise. */
   gateway.stop = async () => {

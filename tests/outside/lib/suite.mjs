@@ -48,6 +48,54 @@ export function faults(scenarios, wanted) {
   return found;
 }
 
+/** Every message of every scenario was checked against its revision's schema, and met it. */
+export function schemas(scenarios) {
+  const found = { messages: 0, faults: [] };
+  for (const [name, checks] of scenarios) {
+    for (const { id, status, details, errorMessage } of checks) {
+      if (!SYNTHETIC.has(id)) continue;
+      found.messages += details?.messagesValidated ?? 0;
+      if (status !== 'SUCCESS') found.faults.push(`${name}: ${id}: ${status} ${errorMessage}`);
+    }
+  }
+  return found;
+}
+
+/** A checked-in list of failures: the suite's own format, `- scenario` or `- scenario:check`. */
+export function baseline(file) {
+  const text = readFileSync(join(outside, file), 'utf8');
+  return [...text.matchAll(/^ {2}- (\S+)/gm)].map(([, entry]) => entry);
+}
+
+/**
+ * How a run differs from its list of expected failures: what failed beside it, and what the list
+ * names although it passed.
+ */
+export function surprises(scenarios, wanted, expected) {
+  const failed = {};
+  const stale = new Set(expected);
+  for (const name of wanted) {
+    let checks = scenarios.get(name);
+    if (!checks) {
+      failed[name] = 'was not run';
+      continue;
+    }
+    const broken = ({ status }) => status === 'FAILURE' || status === 'WARNING';
+    if (expected.includes(name)) {
+      if (fault(checks)) stale.delete(name);
+      continue;
+    }
+    checks = checks.filter((check) => {
+      const excused = expected.includes(`${name}:${check.id}`) && broken(check);
+      if (excused) stale.delete(`${name}:${check.id}`);
+      return !excused;
+    });
+    const why = fault(checks);
+    if (why) failed[name] = why;
+  }
+  return { failed, stale: [...stale] };
+}
+
 /** The names that `list --requirements` gives under "Server scenarios". */
 export async function required(revision) {
   const { stdout } = await run(process.execPath, [SUITE, 'list', '--requirements', revision]);
