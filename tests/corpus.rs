@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{config, http1, hub, json, mcp, route};
-use onemcp::{base, config, http1, hub, json};
+use onemcp::{base, config, http1, hub, json, mcp, route};
 
 type Target = fn(&[u8]);
 
