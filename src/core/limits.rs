@@ -157,6 +157,11 @@ pub const SESSION_IDLE_MS: u64 = 24 * 60 * 60 * 1000;
 pub const CALLS_PER_CLIENT_MAX: usize = 256;
 /// Questions to one client that wait for its answer; one more is refused to the asking server.
 pub const ASKS_PER_CLIENT_MAX: usize = 64;
+/// Questions in one answer of a server without sessions; with more of them the call gets -32603.
+pub const ROUND_QUESTIONS_MAX: usize = 32;
+/// How often a call is made again because its server asked something first (protocol 3.4); then it
+/// gets -32603.
+pub const ROUNDS_MAX: u32 = 10;
 /// Open or unread event streams of one session; one more request is answered 429.
 pub const STREAMS_PER_SESSION_MAX: usize = 300;
 /// Events kept for replay on one stream; older ones are forgotten.

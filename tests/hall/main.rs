@@ -9,6 +9,8 @@ mod server_modern;
 mod world;
 
 mod asks;
+mod bridge_lm;
+mod bridge_mm;
 mod calls;
 mod isolation;
 mod limits;

@@ -44,11 +44,24 @@ impl ClientCapabilities {
         }
     }
 
-    /// The same as a JSON object, to be declared to a server.
+    /// The same as a JSON object, to be declared to a server in `initialize`.
     #[must_use]
     pub fn render(self) -> String {
+        self.written(false)
+    }
+
+    /// The same as a JSON object in words of the revision without sessions: lists of roots are only
+    /// asked for, and forms are named.
+    #[must_use]
+    pub fn render_modern(self) -> String {
+        self.written(true)
+    }
+
+    fn written(self, modern: bool) -> String {
         let mut members: Vec<String> = Vec::new();
-        if self.roots {
+        if self.roots && modern {
+            members.push(r#""roots":{}"#.to_owned());
+        } else if self.roots {
             members.push(format!(
                 r#""roots":{{"listChanged":{}}}"#,
                 self.roots_list_changed
@@ -72,7 +85,7 @@ impl ClientCapabilities {
             // Form alone is written as the empty object, which 2025-06-18 servers understand too.
             let flags = [
                 (
-                    self.elicitation_form && self.elicitation_url,
+                    self.elicitation_form && (self.elicitation_url || modern),
                     r#""form":{}"#,
                 ),
                 (self.elicitation_url, r#""url":{}"#),
@@ -211,6 +224,10 @@ mod tests {
             assert_eq!(client(text).render(), text);
         }
         assert!(!client(r#"{"experimental":{"x":{}}}"#).interactive());
+        let modern = r#"{"roots":{},"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}}}"#;
+        assert_eq!(client(all).render_modern(), modern);
+        let form = client(r#"{"elicitation":{}}"#).render_modern();
+        assert_eq!(form, r#"{"elicitation":{"form":{}}}"#);
     }
 
     #[test]

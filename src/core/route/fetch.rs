@@ -12,7 +12,9 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
 use crate::route::errors::METHOD_NOT_FOUND;
+use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
+use crate::route::keeps::Keeps;
 use crate::route::outcome::error_code;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
@@ -130,11 +132,18 @@ impl Hall {
             let retries = code != Some(i64::from(METHOD_NOT_FOUND));
             return self.list_failed(desk, pool, kind, retries);
         };
+        let modern = Self::is_stateless(desk, pool);
+        if modern && !complete(frame.bytes(), result) {
+            return self.list_failed(desk, pool, kind, true);
+        }
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let owner = session.owner;
         let list = session.catalog.list_mut(kind);
+        if modern {
+            list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
+        }
         match list.page(kind, frame.shared(), result) {
             Page::More(cursor) => {
                 let cursor = String::from_utf8_lossy(&cursor);

@@ -126,15 +126,19 @@ impl Hall {
     fn submit(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        request: Request,
+        mut request: Request,
         server: ServerKey,
         pool: PoolKey,
     ) {
-        if matches!(request.method, Method::Subscribe | Method::Unsubscribe)
-            && Self::is_stateless(desk, pool)
-        {
+        let stateless = Self::is_stateless(desk, pool);
+        if stateless && matches!(request.method, Method::Subscribe | Method::Unsubscribe) {
             return self.watch_request(desk, pool, request);
         }
+        let rounds = if stateless {
+            self.describe(desk, server, &mut request)
+        } else {
+            None
+        };
         let Request {
             caller,
             token_at,
@@ -149,19 +153,13 @@ impl Hall {
             .server(server)
             .map_or(0, |server| server.entry.request_ms);
         let client = caller.client;
-        if self
-            .clients
-            .get(&client)
-            .is_some_and(|known| known.modern && known.level.is_some())
-        {
-            let lowest = self.lowest_level();
-            self.send_level(desk, pool, lowest);
-        }
+        self.raise_level(desk, client, pool);
         let origin = Origin::Client {
             caller,
             method,
             resource,
             search,
+            rounds,
         };
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return;

@@ -332,6 +332,13 @@ impl Hall {
         let Some(call) = self.give_up(desk, key) else {
             return;
         };
+        if call.between_rounds() {
+            // The server has forgotten it.
+            if let Some(caller) = call.caller() {
+                desk.clients.drop_request(desk.cx, caller.client, caller.at);
+            }
+            return;
+        }
         let wire = to_wire(key).to_string();
         let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
         let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];

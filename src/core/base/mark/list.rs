@@ -209,6 +209,24 @@ marks! {
     AsksFull,
     /// A question that the client's revision has no words for.
     AskInexpressible,
+    /// A server without sessions asks a client that has one.
+    RoundBegins = "no server of the simulator is without sessions yet",
+    /// A call is made again, with answers.
+    RoundEnds = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks what it may not, or in no form that is known.
+    RoundRefused = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks too much at once.
+    RoundQuestionsFull = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks the same again whatever it is answered.
+    RoundsLeadNowhere = "no server of the simulator is without sessions yet",
+    /// The answers are too long together.
+    RoundTooLong = "no server of the simulator is without sessions yet",
+    /// A client does not answer a server without sessions.
+    RoundRefusedByClient = "no server of the simulator is without sessions yet",
+    /// A result of a server without sessions is of no known kind.
+    ResultUnreadable = "no server of the simulator is without sessions yet",
+    /// A structured content becomes text for a client whose revision knows objects only.
+    StructuredToText = "no server of the simulator is without sessions yet",
     /// A question comes on the stream of another call.
     AskElsewhere,
     /// A question has no stream to come on.
