@@ -33,6 +33,9 @@ pub(crate) struct Server {
     pub(crate) leases: Vec<PoolKey>,
     /// It asks clients for things: each client that can answer has its own session.
     pub(crate) interactive: bool,
+    /// It has no sessions (2026-07-28): each request says what its sender can be asked, so that all
+    /// clients share one, whatever was so before (protocol S1).
+    pub(crate) stateless: bool,
     /// What it said when it was last up, in this process or an earlier one.
     pub(crate) memory: Option<Memory>,
     /// Who listened to its resources before its entry changed: they go on in its common session.
@@ -52,6 +55,7 @@ impl Server {
             private: BTreeMap::new(),
             leases: Vec::new(),
             interactive: false,
+            stateless: false,
             memory: None,
             listeners: Listeners::new(),
             recalled: false,
@@ -108,7 +112,7 @@ impl Server {
         match self.entry.isolation {
             Isolation::Shared => false,
             Isolation::Session => true,
-            Isolation::Auto => self.interactive && capabilities.interactive(),
+            Isolation::Auto => self.interactive && !self.stateless && capabilities.interactive(),
         }
     }
 
@@ -241,10 +245,10 @@ impl Hall {
             if bytes.is_some() && server.memory.is_none() {
                 Mark::RecordDamaged.hit();
             }
-            server.interactive = server
-                .memory
-                .as_ref()
-                .is_some_and(|memory| memory.interactive);
+            if let Some(memory) = &server.memory {
+                server.interactive = memory.interactive;
+                server.stateless = memory.version.is_modern();
+            }
             self.start_shared(desk, key);
         }
         self.names_stale = true;
