@@ -107,14 +107,18 @@ impl Entry {
         server
     }
 
-    /// Whether its tool `echo` must work once everything behaves.
-    pub(crate) fn must_work(&self, definition: &Definition) -> bool {
-        let speaks = match (self.era, definition.eras) {
+    /// Whether the entry names the era of its server, or none.
+    pub(crate) fn can_speak(&self, definition: &Definition) -> bool {
+        match (self.era, definition.eras) {
             (Era::Auto, _) | (_, Eras::Both) => true,
             (Era::Legacy, eras) => eras == Eras::Legacy,
             (Era::Modern, eras) => eras == Eras::Modern,
-        };
-        speaks
+        }
+    }
+
+    /// Whether its tool `echo` must work once everything behaves.
+    pub(crate) fn must_work(&self, definition: &Definition) -> bool {
+        self.can_speak(definition)
             && !self.disabled
             && !self.fault
             && self.restart.on_exit

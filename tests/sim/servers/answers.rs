@@ -64,7 +64,8 @@ impl Process {
             }
             "logging/setLevel" | "resources/unsubscribe" => return Ok("{}".to_owned()),
             "resources/read" if !self.knows(params) => {
-                return Err(r#"{"code":-32002,"message":"no such resource"}"#.to_owned());
+                let code = if self.modern { "-32602" } else { "-32002" };
+                return Err(format!(r#"{{"code":{code},"message":"no such resource"}}"#));
             }
             _ => {}
         }
