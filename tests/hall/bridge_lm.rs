@@ -737,6 +737,42 @@ fn a_server_that_dies_while_its_client_is_asked_is_named() {
 }
 
 #[test]
+fn b7_once_the_input_has_ended_nobody_is_asked_and_what_was_open_ends() {
+    let mut w = World::stdio().server_with("s", MODERN, script()).begin();
+    let c = w.stdin();
+    c.initialize(&mut w, "2025-11-25", ALL);
+    c.initialized(&mut w);
+    w.advance(300);
+    let s = w.server("s");
+    c.clear(&mut w);
+    let (open, _) = asked(&mut w, c, &format!(r#""k":{FORM}"#), "");
+    let later = c.call(&mut w, "s_1mcp_t", "{}");
+    let seen = s.expect(&mut w, "tools/call");
+    c.expect(&mut w, "elicitation/create");
+    c.leaves(&mut w);
+    assert_eq!(open.result(&mut w)["isError"], true);
+    seen.result(&mut w, &asks(&format!(r#""k":{FORM}"#), ""));
+    let result = later.result(&mut w);
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("input has ended"), "{text}");
+}
+
+#[test]
+fn s1_who_is_asked_by_a_server_without_sessions_shares_its_child() {
+    let mut w = world();
+    let (a, b) = (w.client(ALL), w.client(ALL));
+    for client in [a, b] {
+        let (call, _) = asked(&mut w, client, &format!(r#""k":{FORM}"#), "");
+        let question = client.expect(&mut w, "elicitation/create");
+        client.answers(&mut w, &question, r#"{"action":"decline"}"#);
+        let again = w.server("s").expect(&mut w, "tools/call");
+        again.result(&mut w, DONE);
+        call.result(&mut w);
+    }
+    assert_eq!(w.starts("s"), 1);
+}
+
+#[test]
 fn the_clock_of_a_call_stands_still_while_a_person_is_asked() {
     let (mut w, c, s) = with(ALL);
     let (call, _) = asked(&mut w, c, &format!(r#""k":{FORM}"#), "");
