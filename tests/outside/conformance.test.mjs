@@ -59,7 +59,8 @@ async function listed(url, name) {
 }
 
 for (const [layout, { servers, through, old }] of Object.entries(LAYOUTS)) {
-  describe(layout, () => {
+  // The suite mostly waits; each of the runs has a gateway of its own.
+  describe(layout, { concurrency: 3 }, () => {
     const label = layout.replaceAll(' ', '-');
 
     /** One run of the suite, on a gateway that has never met these servers. */
