@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{config, http1, hub, json};
+use onemcp::{base, config, http1, hub, json};
 
 type Target = fn(&[u8]);
 
@@ -16,9 +16,11 @@ const TARGETS: &[(&str, Target)] = &[
     ("envelope", json::fuzzing::envelope),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
+    ("http_response", http1::fuzzing::http_response),
     ("hub", hub::fuzzing::hub),
     ("newline", json::fuzzing::newline),
     ("sse", http1::fuzzing::sse),
+    ("url", base::fuzzing::url),
 ];
 
 /// Longer seeds are not cut: that would take seconds and show little.

@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("config", &["base", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.
     ("mcp", &["base", "json", "limits"]),
-    ("http1", &["base", "limits"]),
+    ("http1", &["base", "limits", "now"]),
     ("json", &["base", "limits"]),
     ("base", &["limits", "now"]),
     // The floor itself.

@@ -9,7 +9,7 @@ use crate::effect::SpawnSpec;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::links::LinkKey;
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
-use crate::mcp::version::Version;
+use crate::mcp::version::{Era, Version};
 use crate::now::{Now, Tick};
 
 crate::slab_keys! {
@@ -169,6 +169,17 @@ pub enum BackendEvent {
         /// Which session.
         pool: PoolKey,
     },
+    /// What a server without sessions tells us of from now on. Follows [`BackendEdge::watch`], and
+    /// the loss of a stream.
+    Watching {
+        /// Which session.
+        pool: PoolKey,
+        /// The URIs that were asked for, each with whether the server will tell of it. What was
+        /// asked for since then is not among them and will be answered by another such event.
+        uris: Vec<(Rc<str>, bool)>,
+        /// For a while nothing was heard: all lists count as changed (F13).
+        missed: bool,
+    },
     /// Stopped for good, as we asked. The key is free afterwards.
     Ended {
         /// Which session.
@@ -189,6 +200,9 @@ pub struct Hello {
     pub server_version: Option<String>,
     /// Its instructions, if any, decoded.
     pub instructions: Option<String>,
+    /// It cannot be asked for its era: it does not answer, or dies of it. The next handshake
+    /// had better begin with `initialize` ([`PoolSpec::initialize_first`]).
+    pub initialize_first: bool,
 }
 
 /// How one backend session is to be run.
@@ -200,6 +214,10 @@ pub struct PoolSpec {
     pub spawn: SpawnSpec,
     /// What we declare to it.
     pub declare: ClientCapabilities,
+    /// Which dialect is spoken.
+    pub era: Era,
+    /// With [`Era::Auto`]: it is known not to answer the question for its era.
+    pub initialize_first: bool,
     /// From spawn to the end of the handshake.
     pub connect_ms: u64,
     /// Whether it is started again after it ended (`restartOnExit`).
@@ -287,6 +305,9 @@ pub trait BackendEdge {
     /// The session is not ready, or does not read.
     fn send(&mut self, cx: &mut Cx<'_>, pool: PoolKey, message: &[Part<'_>])
     -> Result<(), Refused>;
+    /// Of these resources, and of no others, a server without sessions is to tell us; the answer
+    /// is [`BackendEvent::Watching`]. Remembered for as long as the session lasts.
+    fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>);
     /// How the session is doing.
     fn state(&self, now: Now, pool: PoolKey) -> PoolState;
     /// What the server said of itself; `None` before its first handshake.

@@ -58,6 +58,9 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Length of a request target; more is answered 414.
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Length of a URL that we are to call, and of a reference that is resolved against one; a longer
+/// one is refused. Written out, its target fits into what servers take.
+pub const URL_BYTES_MAX: usize = 8 * 1024;
 /// Length of a method; a longer one is answered 501.
 pub const METHOD_BYTES_MAX: usize = 32;
 /// Digits of a chunk size, leading zeros and all; more is answered 400.
@@ -101,6 +104,45 @@ pub const KEEP_ALIVE_COMMENT_MS: u64 = 15_000;
 /// What `retry:` tells a client before we close a stream early.
 pub const SSE_RETRY_MS: u64 = 500;
 
+// --- HTTP, where we ask --------------------------------------------------------------------------
+
+/// Length of a response head; a longer one fails the request. Twice ours: servers behind several
+/// proxies send cookies and policies of some ten kilobytes.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Number of header fields in a response; more fail the request.
+pub const RESPONSE_HEADERS_MAX: usize = 256;
+/// Length of a response body that is no event stream, as of one line of a child; a longer one fails
+/// the request.
+pub const RESPONSE_BODY_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Interim responses (1xx) before one that answers; more fail the request.
+pub const INTERIM_RESPONSES_MAX: usize = 16;
+/// From the order to connect until the link is open, proxy and TLS included; then the request fails
+/// before it was sent.
+pub const OPEN_MS_MAX: u64 = 10_000;
+/// From the first byte of a response head to its end; then the request fails.
+pub const RESPONSE_HEAD_MS_MAX: u64 = 10_000;
+/// Between two pieces of a response body that is no event stream; then the request fails.
+pub const RESPONSE_IDLE_MS_MAX: u64 = 30_000;
+/// How long `100 Continue` is waited for; then the body is sent all the same (RFC 9110 10.1.1).
+pub const CONTINUE_MS_MAX: u64 = 1_000;
+/// Redirects followed for one request, all within its origin; one more fails it.
+pub const REDIRECTS_MAX: u32 = 5;
+/// Idle connections kept for one origin; of more the oldest is closed.
+pub const IDLE_CONNECTIONS_PER_ORIGIN_MAX: usize = 8;
+/// Idle connections kept in all; of more the oldest is closed.
+pub const IDLE_CONNECTIONS_MAX: usize = 64;
+/// How long an idle connection is kept if its server does not say for how long it keeps it. Node
+/// and uvicorn close after five seconds, and a request that meets the close is lost.
+pub const IDLE_CONNECTION_MS: u64 = 4_000;
+/// The same if the server says more, and how much earlier than the server we close.
+pub const IDLE_CONNECTION_MS_MAX: u64 = 60_000;
+/// See [`IDLE_CONNECTION_MS_MAX`].
+pub const IDLE_CONNECTION_MARGIN_MS: u64 = 1_000;
+/// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
+pub const EVENT_ID_BYTES_MAX: usize = 1024;
+/// Hosts in `NO_PROXY`; further ones are left out.
+pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
+
 // --- sessions ----------------------------------------------------------------------------------
 
 /// Sessions at once; for one more `initialize` the one unused for longest ends, or it is answered
@@ -115,6 +157,11 @@ pub const SESSION_IDLE_MS: u64 = 24 * 60 * 60 * 1000;
 pub const CALLS_PER_CLIENT_MAX: usize = 256;
 /// Questions to one client that wait for its answer; one more is refused to the asking server.
 pub const ASKS_PER_CLIENT_MAX: usize = 64;
+/// Questions in one answer of a server without sessions; with more of them the call gets -32603.
+pub const ROUND_QUESTIONS_MAX: usize = 32;
+/// How often a call is made again because its server asked something first (protocol 3.4); then it
+/// gets -32603.
+pub const ROUNDS_MAX: u32 = 10;
 /// Open or unread event streams of one session; one more request is answered 429.
 pub const STREAMS_PER_SESSION_MAX: usize = 300;
 /// Events kept for replay on one stream; older ones are forgotten.
@@ -164,6 +211,16 @@ pub const STARTING_PLACE_MS: u64 = 5_000;
 pub const CONNECT_STDIO_MS: u64 = 120_000;
 /// The same for remote servers: nothing is downloaded there.
 pub const CONNECT_REMOTE_MS: u64 = 30_000;
+/// A server that has written anything gets this long to answer the question for its era; then it is
+/// sent `initialize`. Who answers later is still heard.
+pub const PROBE_MS: u64 = 3_000;
+/// A server that has written nothing at all gets this long from its start: it may be downloading.
+pub const PROBE_SILENT_MS: u64 = 10_000;
+/// How long a server may take to acknowledge `subscriptions/listen`; then the stream is given up
+/// and tried again. Clients that wait for the same are answered a moment later.
+pub const LISTEN_OPEN_MS: u64 = 4_000;
+/// URIs of one server that we listen to on behalf of all clients; one more is refused.
+pub const WATCHED_URIS_MAX: usize = 2048;
 /// One call, unless the entry's `requestTimeout` says otherwise. Progress begins it anew.
 pub const REQUEST_MS: u64 = 60_000;
 /// One call with all the progress that it may tell; then it is given up like one without (F12).
@@ -340,6 +397,10 @@ pub const SUBSTITUTED_BYTES_MAX: usize = 1024 * 1024;
 
 const _: () = assert!(HEAD_BYTES_MAX < READ_BYTES_PER_TURN_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(URL_BYTES_MAX <= TARGET_BYTES_MAX);
+const _: () = assert!(IDLE_CONNECTIONS_PER_ORIGIN_MAX <= IDLE_CONNECTIONS_MAX);
+const _: () = assert!(IDLE_CONNECTION_MARGIN_MS < IDLE_CONNECTION_MS);
+const _: () = assert!(OPEN_MS_MAX < CONNECT_REMOTE_MS);
 const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
@@ -354,4 +415,6 @@ const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(PROBE_MS < PROBE_SILENT_MS && PROBE_SILENT_MS < CONNECT_STDIO_MS);
+const _: () = assert!(LISTEN_OPEN_MS < LISTEN_ACK_MS);
 const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);

@@ -76,17 +76,29 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it and waits for its ready line, not for its servers.
     pub(crate) fn start(programs: &Programs, servers: usize) -> Result<Self, Fault> {
-        Self::start_by(pinned(MEASURED, &programs.gateway), programs, servers)
+        let command = pinned(MEASURED, &programs.gateway);
+        Self::start_by(command, programs, servers, "legacy")
+    }
+
+    /// The same with one server that speaks only the dialect of this era.
+    pub(crate) fn start_era(programs: &Programs, era: &str) -> Result<Self, Fault> {
+        Self::start_by(pinned(MEASURED, &programs.gateway), programs, 1, era)
     }
 
     /// The same with one server and on any processor: `taskset` would be part of the start.
     pub(crate) fn start_anywhere(programs: &Programs) -> Result<Self, Fault> {
-        Self::start_by(Command::new(&programs.gateway), programs, 1)
+        Self::start_by(Command::new(&programs.gateway), programs, 1, "legacy")
     }
 
-    fn start_by(mut command: Command, programs: &Programs, servers: usize) -> Result<Self, Fault> {
+    fn start_by(
+        mut command: Command,
+        programs: &Programs,
+        servers: usize,
+        era: &str,
+    ) -> Result<Self, Fault> {
         let folder = Folder::new(&format!("gateway-{servers}"))?;
-        let words = pinned_words(OTHERS, &programs.fixture);
+        let mut words = pinned_words(OTHERS, &programs.fixture);
+        words.extend(["--era", era].map(Into::into));
         let (program, args) = words.split_first().ok_or("no command")?;
         let entries: Vec<String> = (0..servers)
             .map(|index| {

@@ -1,6 +1,7 @@
 //! The rows of the table: what is measured, how, and what we aim at.
 
 use crate::Fault;
+use crate::eras;
 use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
 use crate::process;
@@ -11,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const RUNS: usize = 3;
-const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 16;
 const SERVERS: usize = 10;
 const SESSIONS: usize = 1000;
 const RESULT_BYTES: usize = 10_000_000;
@@ -19,13 +20,14 @@ const CALLS_MAX: usize = 5_000_000;
 const STARTS: usize = 21;
 const SETTLE: Duration = Duration::from_secs(7);
 
-struct Row {
-    what: &'static str,
-    ours: String,
-    floor: String,
-    ratio: String,
-    aim: &'static str,
-    met: bool,
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) ours: String,
+    pub(crate) floor: String,
+    pub(crate) ratio: String,
+    pub(crate) aim: &'static str,
+    pub(crate) met: bool,
 }
 
 /// Measures everything and answers the table.
@@ -37,6 +39,7 @@ pub(crate) fn all(quick: bool) -> Result<String, Fault> {
         (RUNS, Duration::from_secs(3))
     };
     let mut rows = speed(&programs, runs, time)?;
+    rows.extend(eras::rows(&programs, runs, time)?);
     rows.push(start(&programs)?);
     rows.push(idle_memory(&programs, runs)?);
     rows.push(session_memory(&programs, runs, false)?);
@@ -74,13 +77,13 @@ pub(crate) fn all(quick: bool) -> Result<String, Fault> {
     Ok(table)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// One run against an HTTP server: its figures and its processor time per call in microseconds.
-fn measure(
+pub(crate) fn measure(
     addr: SocketAddr,
     pid: u32,
     requests: &[Vec<u8>],

@@ -5,14 +5,18 @@
 mod client;
 mod http;
 mod server;
+mod server_modern;
 mod world;
 
 mod asks;
+mod bridge_lm;
+mod bridge_mm;
 mod calls;
 mod isolation;
 mod limits;
 mod lists;
 mod modern;
+mod modern_server;
 mod modern_stdio;
 mod names;
 mod notes;

@@ -9,6 +9,7 @@ use onemcp::language::PoolKey;
 use onemcp::links::LinkKey;
 use serde_json::Value;
 
+use crate::server_modern::CACHEABLE;
 use crate::world::World;
 
 /// How all children of one name behave.
@@ -108,11 +109,30 @@ impl Script {
         self
     }
 
-    /// What it answers by itself.
-    fn answer(&self, method: &str, message: &Value) -> Option<String> {
+    /// What it answers by itself: a result, or an error.
+    fn answer(&self, method: &str, message: &Value) -> Option<Result<String, String>> {
         if self.manual.contains(method) {
             return None;
         }
+        if self.is_modern() {
+            self.check_described(method, message);
+            if !self.serves(method) {
+                let error = r#"{"code":-32601,"message":"no such method in 2026-07-28"}"#;
+                return Some(Err(error.to_owned()));
+            }
+        }
+        match method {
+            "server/discover" if self.mute => None,
+            "server/discover" if self.is_modern() => Some(Ok(self.discovered())),
+            // As most servers with sessions do with what they do not know.
+            "server/discover" => Some(Err(
+                r#"{"code":-32601,"message":"Method not found"}"#.to_owned()
+            )),
+            _ => Some(Ok(self.result(method, message)?)),
+        }
+    }
+
+    fn result(&self, method: &str, message: &Value) -> Option<String> {
         let member = match method {
             "initialize" if self.mute => return None,
             "initialize" => {
@@ -143,7 +163,8 @@ impl Script {
             true => format!(r#","nextCursor":"p{}""#, page + 1),
             false => String::new(),
         };
-        Some(format!(r#"{{"{member}":[{entries}]{next}}}"#))
+        let stamp = if self.is_modern() { CACHEABLE } else { "" };
+        Some(format!(r#"{{{stamp}"{member}":[{entries}]{next}}}"#))
     }
 }
 
@@ -157,6 +178,8 @@ pub(crate) struct ChildState {
     pub(crate) signals: Vec<StopSignal>,
     /// Every line it got.
     pub(crate) lines: Vec<String>,
+    /// Streams of changes that it keeps open: the id of the request, and what was asked for.
+    pub(crate) streams: Vec<(Value, Value)>,
     /// Lines that the test has not looked at.
     seen: VecDeque<String>,
 }
@@ -194,6 +217,7 @@ impl World {
             alive: true,
             signals: Vec::new(),
             lines: Vec::new(),
+            streams: Vec::new(),
             seen: VecDeque::new(),
         });
         self.feed_input(Input::Spawned { pool, link, pid });
@@ -238,6 +262,10 @@ impl World {
     fn child_reads(&mut self, index: usize, line: &str) {
         let message: Value = serde_json::from_str(line).unwrap();
         let method = message["method"].as_str().unwrap_or_default();
+        if self.stream_reads(index, method, &message) {
+            self.children[index].lines.push(line.to_owned());
+            return;
+        }
         let answer = match message.get("id") {
             Some(_) => self.script_of(index).answer(method, &message),
             None => None,
@@ -245,9 +273,13 @@ impl World {
         let child = &mut self.children[index];
         child.lines.push(line.to_owned());
         match (answer, child.link) {
-            (Some(result), Some(link)) => {
+            (Some(answer), Some(link)) => {
                 let id = &message["id"];
-                let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n");
+                let outcome = match answer {
+                    Ok(result) => format!("\"result\":{result}"),
+                    Err(error) => format!("\"error\":{error}"),
+                };
+                let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{outcome}}}\n");
                 self.feed_input(Input::Bytes {
                     link,
                     bytes: line.as_bytes(),
@@ -299,8 +331,10 @@ impl Child {
 
     /// What was declared to it.
     pub(crate) fn declared(self, world: &World) -> Value {
-        let first: Value = serde_json::from_str(&world.children[self.0].lines[0]).unwrap();
-        first["params"]["capabilities"].clone()
+        let lines = &world.children[self.0].lines;
+        let mut messages = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+        let initialize = messages.find(|message: &Value| message["method"] == "initialize");
+        initialize.unwrap()["params"]["capabilities"].clone()
     }
 
     /// Whether it runs.
@@ -330,7 +364,11 @@ impl Child {
 
     /// It says that a list changed.
     pub(crate) fn list_changed(self, world: &mut World, group: &str) {
-        self.notes(world, &format!("notifications/{group}/list_changed"), "{}");
+        let method = format!("notifications/{group}/list_changed");
+        if self.is_modern(world) {
+            return self.streams(world, &method, "");
+        }
+        self.notes(world, &method, "{}");
     }
 
     /// It exits.

@@ -56,6 +56,7 @@ impl Session {
                 PoolState::Starting
             }
             Phase::Ready { .. } => PoolState::Ready,
+            Phase::Closing(Closing { again: true, .. }) => PoolState::Starting,
             // The pause is not decided before the end is complete.
             Phase::Closing(Closing { why, .. }) => PoolState::Restarting {
                 in_ms: 0,

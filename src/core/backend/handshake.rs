@@ -107,6 +107,12 @@ fn hello(text: &[u8], result: Span) -> Answer {
             "speaks protocol version {named}, which 1mcp does not know"
         ));
     };
+    let info = span::member(text, result, "serverInfo");
+    Answer::Hello(read_hello(text, version, result, info))
+}
+
+/// What a server says of itself, in either era.
+pub(super) fn read_hello(text: &[u8], version: Version, result: Span, info: Option<Span>) -> Hello {
     let capabilities = span::member(text, result, "capabilities")
         .map(|at| ServerCapabilities::read(text, at))
         .unwrap_or_default();
@@ -114,22 +120,23 @@ fn hello(text: &[u8], result: Span) -> Answer {
         .and_then(|at| span::string(text, at))
         .map(|words| cut(&words, INSTRUCTIONS_BYTES_MAX).to_owned())
         .filter(|words| !words.is_empty());
-    let info = span::member(text, result, "serverInfo");
     let said = |key: &str| {
         let value = span::string(text, span::member(text, info?, key)?)?;
         let value = plain(value.as_bytes(), QUOTE_BYTES_MAX);
         Some(value).filter(|value| !value.is_empty())
     };
-    Answer::Hello(Hello {
+    Hello {
         version,
         name: said("name"),
         server_version: said("version"),
         capabilities,
         instructions,
-    })
+        initialize_first: false,
+    }
 }
 
-fn refusal(text: &[u8], error: Span) -> String {
+/// A server's error as a sentence.
+pub(super) fn refusal(text: &[u8], error: Span) -> String {
     let message = span::member(text, error, "message").and_then(|at| span::string(text, at));
     let message = plain(message.unwrap_or_default().as_bytes(), QUOTE_BYTES_MAX);
     let code = span::member(text, error, "code").map_or(&b"none"[..], |at| at.of(text));

@@ -64,6 +64,8 @@ pub(super) struct Closing {
     pub(super) ours: bool,
     /// For how long it had served; `None`: it never came up.
     pub(super) served_ms: Option<u64>,
+    /// It died of a question that need not be asked: it is started again at once, and without.
+    pub(super) again: bool,
 }
 
 /// What can happen to a session.
@@ -117,6 +119,8 @@ pub(super) enum Order {
 /// What the machine decides by.
 pub(super) struct Policy<'a> {
     pub(super) connect_ms: u64,
+    /// If it dies now, it may have died of a question that need not be asked.
+    pub(super) only_asked: bool,
     pub(super) backoff: &'a mut Backoff,
     pub(super) entropy: &'a mut Entropy,
 }
@@ -237,9 +241,20 @@ impl Phase {
                 why,
                 ours,
                 served_ms: None,
+                again: false,
             })
         };
         match event {
+            Event::Lost(why) if policy.only_asked => {
+                Mark::ProbeKills.hit();
+                let closing = Closing {
+                    why,
+                    ours: false,
+                    served_ms: None,
+                    again: true,
+                };
+                (Self::Closing(closing), Order::Nothing)
+            }
             Event::Greeted => (Self::Ready { since: now }, Order::Ready),
             Event::Refused(why) => {
                 Mark::HandshakeRefused.hit();
@@ -280,6 +295,7 @@ impl Phase {
                     why,
                     ours: false,
                     served_ms: Some(now.since(since)),
+                    again: false,
                 };
                 (Self::Closing(closing), Order::Nothing)
             }
@@ -356,6 +372,7 @@ impl Closing {
                 self.why = why;
                 (Phase::Closing(self), Order::Nothing)
             }
+            Event::Closed(_) if self.again => (Phase::Queued, Order::Queue),
             Event::Closed(last_words) => {
                 if let Some(words) = last_words {
                     self.why.push_str("; stderr: ");
@@ -394,6 +411,7 @@ mod tests {
         let mut backoff = Backoff::new(spec);
         let mut policy = Policy {
             connect_ms: CONNECT_MS,
+            only_asked: false,
             backoff: &mut backoff,
             entropy: &mut Entropy::new(&[0; 32]),
         };
@@ -434,6 +452,7 @@ mod tests {
                 why: why.clone(),
                 ours: false,
                 served_ms: None,
+                again: false,
             }),
             Phase::Leaving,
             Phase::Backoff {
@@ -534,6 +553,7 @@ mod tests {
                 why: "closed its output".into(),
                 ours,
                 served_ms: None,
+                again: false,
             })
         };
         for (ours, expected) in [(true, "closed its output"), (false, "exited")] {
@@ -574,6 +594,7 @@ mod tests {
             backoff.strike(false, &mut entropy);
             let mut policy = Policy {
                 connect_ms: CONNECT_MS,
+                only_asked: false,
                 backoff: &mut backoff,
                 entropy: &mut entropy,
             };
@@ -581,6 +602,7 @@ mod tests {
                 why: String::new(),
                 ours: false,
                 served_ms,
+                again: false,
             };
             let (next, _) = Phase::Closing(closing).on(NOW, Event::Closed(None), &mut policy);
             assert_eq!(name(&next), expected, "{served_ms:?}");

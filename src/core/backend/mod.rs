@@ -10,8 +10,12 @@
 mod backoff;
 mod child;
 mod facts;
+mod greeting;
 mod handshake;
 mod lifecycle;
+mod listen;
+mod modern;
+mod probe;
 mod session;
 mod stderr;
 mod stdio;
@@ -148,6 +152,15 @@ impl Backends {
         }
     }
 
+    /// Listens to these resources of a server without sessions, and to no others.
+    pub fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {
+        if let Some(session) = self.sessions.get_mut(pool) {
+            let told = session.watch(cx, pool, uris);
+            self.events.extend(told);
+            self.settle(cx, pool, None);
+        }
+    }
+
     // --- what happens ---
 
     /// `Input::Spawned`.
@@ -178,6 +191,7 @@ impl Backends {
     pub fn stderr(&mut self, cx: &mut Cx<'_>, pool: PoolKey, bytes: &[u8]) {
         if let Some(session) = self.sessions.get_mut(pool) {
             session.stderr(cx, bytes);
+            session.set_alarm(cx, pool);
         }
     }
 
@@ -188,8 +202,9 @@ impl Backends {
 
     /// `Input::Bytes` of a link that a child owns.
     pub fn receive(&mut self, cx: &mut Cx<'_>, link: LinkKey, bytes: &[u8]) {
+        let now = cx.now.tick;
         if let Some((pool, session)) = self.session_of(cx, link) {
-            session.receive(bytes);
+            session.receive(now, bytes);
             self.unread.push_back(pool);
         }
     }
@@ -214,6 +229,7 @@ impl Backends {
     /// `Alarm::Pool` rang.
     pub fn alarm(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
         if let Some(session) = self.sessions.get_mut(pool) {
+            self.events.extend(session.listen_alarm(cx, pool));
             let report = session.alarm(cx, pool);
             self.settle(cx, pool, report);
         }
@@ -342,6 +358,10 @@ impl BackendEdge for Backends {
         message: &[Part<'_>],
     ) -> Result<(), Refused> {
         Self::send(self, cx, pool, message)
+    }
+
+    fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {
+        Self::watch(self, cx, pool, uris);
     }
 
     fn state(&self, now: Now, pool: PoolKey) -> PoolState {

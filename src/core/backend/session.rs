@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use crate::backend::backoff::Backoff;
 use crate::backend::child::{Child, ChildEvent, News};
-use crate::backend::handshake::Handshake;
+use crate::backend::greeting::Greeting;
 use crate::backend::lifecycle::{Event, Order, Phase, Policy};
+use crate::backend::listen::Listening;
 use crate::backend::stderr::Stderr;
 use crate::backend::stdio::Stdout;
 use crate::backend::words::{quoted, span};
@@ -38,7 +39,18 @@ pub(super) struct Session {
     pub(super) child: Child,
     pub(super) stdout: Stdout,
     pub(super) stderr: Stderr,
-    pub(super) handshake: Handshake,
+    pub(super) greeting: Greeting,
+    /// The server cannot be asked for its era, as far as is known.
+    pub(super) initialize_first: bool,
+    /// The last child died when it was asked: the next one is not.
+    ask_not: bool,
+    /// One such death is forgiven; a server that just does not come up has to wait.
+    forgiven: bool,
+    /// What the hall wants to hear of, if the server has no sessions.
+    pub(super) watched: Vec<Rc<str>>,
+    /// The stream of changes of a server without sessions, while it serves. That it is there means
+    /// that such a server speaks.
+    pub(super) listening: Option<Box<Listening>>,
     /// What the server said last time; stays while it is down.
     pub(super) hello: Option<Hello>,
     backoff: Backoff,
@@ -54,13 +66,18 @@ impl Session {
     pub(super) fn new(spec: PoolSpec, our_version: Rc<str>) -> Self {
         Self {
             backoff: Backoff::new(&spec),
+            greeting: Greeting::new(&spec, false),
+            initialize_first: spec.initialize_first,
+            ask_not: false,
+            forgiven: false,
+            watched: Vec::new(),
+            listening: None,
             spec,
             our_version,
             phase: Phase::Queued,
             child: Child::default(),
             stdout: Stdout::default(),
             stderr: Stderr::default(),
-            handshake: Handshake::default(),
             hello: None,
             began: Tick::default(),
             runs: 0,
@@ -71,6 +88,7 @@ impl Session {
     /// The same server by other rules; strikes are counted anew.
     pub(super) fn update(&mut self, spec: PoolSpec) {
         self.backoff = Backoff::new(&spec);
+        self.forgiven = false;
         self.spec = spec;
     }
 
@@ -79,13 +97,26 @@ impl Session {
     /// Something happened to its life.
     pub(super) fn step(&mut self, cx: &mut Cx<'_>, me: PoolKey, event: Event) -> Option<Report> {
         let phase = std::mem::replace(&mut self.phase, Phase::Gone);
+        let lost = matches!(
+            (&phase, &event),
+            (Phase::Handshaking { .. }, Event::Lost(_))
+        );
+        let only_asked = lost && self.greeting.only_asked();
+        self.ask_not |= only_asked;
         let mut policy = Policy {
             connect_ms: self.spec.connect_ms,
+            only_asked: only_asked && !self.forgiven,
             backoff: &mut self.backoff,
             entropy: cx.entropy,
         };
         let (phase, order) = phase.on(cx.now.tick, event, &mut policy);
         self.phase = phase;
+        if only_asked && !std::mem::replace(&mut self.forgiven, true) {
+            let name = &self.spec.name;
+            cx.log(Level::Info, || {
+                format!("server={name} ended when asked for its era, started again without asking")
+            });
+        }
         match order {
             Order::Nothing => None,
             Order::Greet => {
@@ -159,6 +190,8 @@ impl Session {
         let due = |at: Option<Tick>| at.is_some_and(|at| at <= cx.now.tick);
         if due(self.child.deadline()) {
             self.child_step(cx, me, ChildEvent::Alarm)
+        } else if due(self.asking_until()) {
+            self.probe_alarm(cx, me)
         } else if due(self.phase.deadline()) {
             self.step(cx, me, Event::Alarm)
         } else {
@@ -166,9 +199,20 @@ impl Session {
         }
     }
 
-    /// Sets the alarm to the earlier of its two reasons.
+    /// Until when the question for its era may be answered.
+    fn asking_until(&self) -> Option<Tick> {
+        let asking = matches!(self.phase, Phase::Handshaking { .. });
+        self.greeting.deadline().filter(|_| asking)
+    }
+
+    /// Sets the alarm to the earliest of its reasons.
     pub(super) fn set_alarm(&self, cx: &mut Cx<'_>, me: PoolKey) {
-        let deadlines = [self.child.deadline(), self.phase.deadline()];
+        let deadlines = [
+            self.child.deadline(),
+            self.phase.deadline(),
+            self.asking_until(),
+            self.listening_until(),
+        ];
         match deadlines.into_iter().flatten().min() {
             Some(at) => cx.timers.set(Alarm::Pool(me), at),
             None => cx.timers.clear(Alarm::Pool(me)),
@@ -177,6 +221,7 @@ impl Session {
 
     /// The child wrote to stderr.
     pub(super) fn stderr(&mut self, cx: &mut Cx<'_>, bytes: &[u8]) {
+        self.greeting.spoke(cx.now.tick);
         self.stderr.push(cx, &self.spec.name, bytes);
     }
 
@@ -186,7 +231,9 @@ impl Session {
         self.began = cx.now.tick;
         self.runs = self.runs.saturating_add(1);
         self.stdout = Stdout::default();
-        self.handshake = Handshake::default();
+        let initialize_first = self.initialize_first || std::mem::take(&mut self.ask_not);
+        self.greeting = Greeting::new(&self.spec, initialize_first);
+        self.listening = None;
         let (child, _, _) = self.child.on(cx.now.tick, ChildEvent::Spawn);
         self.child = child;
         cx.effects.push(Effect::Spawn {

@@ -2,8 +2,10 @@
 //! hall's part goes up, and what the hall sends goes down. The second half of [`Session`]; payloads
 //! are never looked into.
 
-use crate::backend::handshake::{Answer, INITIALIZE_ID, INITIALIZED};
+use crate::backend::greeting::Next;
+use crate::backend::handshake::{INITIALIZE_ID, INITIALIZED};
 use crate::backend::lifecycle::{Closing, Event, Phase};
+use crate::backend::probe::DISCOVER_ID;
 use crate::backend::session::{Report, Session};
 use crate::backend::stdio::Said;
 use crate::base::frame::Frame;
@@ -17,6 +19,7 @@ use crate::json::write;
 use crate::language::{BackendEvent, PoolKey, Refused};
 use crate::limits::CHILD_OUTBOX_BYTES_MAX;
 use crate::links::Links;
+use crate::now::Tick;
 
 /// What reading found.
 pub(super) enum Read {
@@ -59,7 +62,8 @@ impl Session {
     }
 
     /// Takes bytes of its stdout.
-    pub(super) fn receive(&mut self, bytes: &[u8]) {
+    pub(super) fn receive(&mut self, now: Tick, bytes: &[u8]) {
+        self.greeting.spoke(now);
         if !matches!(self.ear(), Ear::Nobody) {
             self.stdout.push(bytes);
         }
@@ -76,7 +80,11 @@ impl Session {
                 (Ear::Hall, Said::Message(envelope)) => self.hear(cx, me, frame.bytes(), envelope),
                 (Ear::Late, Said::Message(envelope)) => {
                     Mark::AnswerWhileClosing.hit();
-                    late(me, frame.bytes(), envelope)
+                    if self.listening.is_some() {
+                        self.hear_modern(cx, me, frame.bytes(), envelope)
+                    } else {
+                        late(me, frame.bytes(), envelope)
+                    }
                 }
                 (Ear::Hall | Ear::Late, Said::TooLong(id)) => {
                     self.note_too_long(cx);
@@ -114,9 +122,13 @@ impl Session {
 
     // --- the handshake ---
 
-    /// Sends `initialize`.
+    /// Sends what the handshake begins with.
     pub(super) fn greet(&mut self, cx: &mut Cx<'_>) {
-        let request = self.handshake.request(self.spec.declare, &self.our_version);
+        let Phase::Handshaking { until, .. } = self.phase else {
+            return;
+        };
+        let when = (cx.now.tick, until);
+        let request = self.greeting.begin(when, &self.spec, &self.our_version);
         self.say(cx.links, &[request.as_slice().into()]);
     }
 
@@ -127,10 +139,10 @@ impl Session {
         text: &[u8],
         envelope: &Envelope,
     ) -> Read {
-        match (envelope.kind, envelope.id) {
-            (Kind::Request, id) => {
+        match envelope.kind {
+            Kind::Request => {
                 Mark::HandshakeAsks.hit();
-                let raw = id.map(|id| id.of(text)).unwrap_or_default();
+                let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
                 let answer = if is_ping(text, envelope) {
                     write::result(raw, b"{}")
                 } else {
@@ -144,29 +156,55 @@ impl Session {
                 self.reply(cx, &answer);
                 return Read::Nothing;
             }
-            // Only one request of ours is open, so an error without id can only mean that one.
-            (Kind::Error, None) => {}
-            (Kind::Result | Kind::Error, Some(id)) if id.of(text) == INITIALIZE_ID => {}
-            (Kind::Result | Kind::Error | Kind::Notification, _) => return Read::Nothing,
+            Kind::Notification => return Read::Nothing,
+            Kind::Result | Kind::Error => {}
         }
-        let report = match self.handshake.answer(text, envelope) {
-            Answer::Hello(hello) => {
-                self.hello = Some(hello);
-                self.say(cx.links, &[INITIALIZED.into()]);
-                self.step(cx, me, Event::Greeted)
-            }
-            Answer::Again => {
-                self.greet(cx);
+        let now = cx.now.tick;
+        let message = (text, envelope);
+        let next = self
+            .greeting
+            .hear(now, message, &self.spec, &self.our_version);
+        let report = self.follow(cx, me, next);
+        report.map_or(Read::Nothing, Read::Report)
+    }
+
+    /// The question for its era was not answered in time.
+    pub(super) fn probe_alarm(&mut self, cx: &mut Cx<'_>, me: PoolKey) -> Option<Report> {
+        let name = &self.spec.name;
+        cx.log(Level::Debug, || {
+            format!("server={name} does not answer server/discover")
+        });
+        let next = self.greeting.alarm(&self.spec, &self.our_version);
+        self.follow(cx, me, next)
+    }
+
+    fn follow(&mut self, cx: &mut Cx<'_>, me: PoolKey, next: Next) -> Option<Report> {
+        match next {
+            Next::Wait => None,
+            Next::Send(message) => {
+                self.say(cx.links, &[message.as_slice().into()]);
                 None
             }
-            Answer::Refused(why) => self.step(cx, me, Event::Refused(why)),
-        };
-        report.map_or(Read::Nothing, Read::Report)
+            Next::Hello(hello, lists) => {
+                self.initialize_first = hello.initialize_first;
+                if hello.version.is_modern() {
+                    self.begin_listening(cx, me, lists);
+                } else {
+                    self.say(cx.links, &[INITIALIZED.into()]);
+                }
+                self.hello = Some(hello);
+                self.step(cx, me, Event::Greeted)
+            }
+            Next::Refused(why) => self.step(cx, me, Event::Refused(why)),
+        }
     }
 
     // --- afterwards ---
 
     fn hear(&mut self, cx: &mut Cx<'_>, me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
+        if self.listening.is_some() {
+            return self.hear_modern(cx, me, text, envelope);
+        }
         match envelope.kind {
             Kind::Request => {
                 let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
@@ -209,7 +247,7 @@ impl Session {
 
     /// Frames a message as one line. A line end inside would let whoever wrote the message smuggle
     /// a second one in, so it becomes a blank; in valid JSON it can only stand between tokens.
-    fn say(&self, links: &mut Links, parts: &[Part<'_>]) {
+    pub(super) fn say(&self, links: &mut Links, parts: &[Part<'_>]) {
         let Some(link) = self.child.link() else {
             return;
         };
@@ -229,11 +267,13 @@ impl Session {
 }
 
 /// What needs no answer: also told while the server goes down.
-fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
+pub(super) fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
     match (envelope.kind, envelope.id) {
         (Kind::Notification, _) => Read::Event(BackendEvent::Notification { pool: me, envelope }),
-        // A second answer to `initialize`: whatever it says, it comes too late.
-        (Kind::Result | Kind::Error, Some(id)) if id.of(text) == INITIALIZE_ID => {
+        // An answer of the handshake: whatever it says, it comes too late.
+        (Kind::Result | Kind::Error, Some(id))
+            if id.of(text) == INITIALIZE_ID || id.of(text) == DISCOVER_ID =>
+        {
             Mark::HandshakeTwice.hit();
             Read::Nothing
         }

@@ -10,6 +10,7 @@ use crate::language::PoolSpec;
 use crate::limits::{BACKOFF_MS_MIN, CONNECT_STDIO_MS};
 use crate::links::Links;
 use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::version::Era;
 use crate::now::{Now, Tick};
 
 /// A server named `files` with the usual settings.
@@ -21,6 +22,8 @@ pub(super) fn spec() -> PoolSpec {
             ..SpawnSpec::default()
         },
         declare: ClientCapabilities::default(),
+        era: Era::Legacy,
+        initialize_first: false,
         connect_ms: CONNECT_STDIO_MS,
         restart: true,
         restarts_max: 0,

@@ -2,6 +2,31 @@
 //! the standard alphabet and padding (RFC 4648 section 4), and for texts that are put into URLs and
 //! JSON with the other alphabet and none (section 5).
 
+/// The text of some bytes.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut value = 0u32;
+        for place in 0..3 {
+            value = value << 8 | u32::from(group.get(place).copied().unwrap_or_default());
+        }
+        for place in 0..4_usize {
+            // Six bits are a place in the alphabet.
+            let six = (value >> (18 - 6 * place)) & 63;
+            let letter = ALPHABET.get(six as usize).copied().unwrap_or_default();
+            out.push(if place > group.len() {
+                '='
+            } else {
+                char::from(letter)
+            });
+        }
+    }
+    out
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// The bytes that a text stands for; `None` if it is not the one right form of any.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
@@ -99,6 +124,7 @@ mod tests {
             ("SGVsbG8=", b"Hello"),
         ] {
             assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
+            assert_eq!(encode(bytes), text);
         }
         for text in [
             "Z",

@@ -1,14 +1,19 @@
 //! Small tools without any knowledge of MCP or HTTP. Imports nothing else of the core but the
 //! limits and the clock.
 
+pub mod authority;
 pub mod base64;
 pub mod budget;
 pub mod few;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gather;
 pub mod mark;
+pub mod origin;
 pub mod outbox;
 pub mod short;
 pub mod slab;
 pub mod timers;
+pub mod url;
 pub(crate) mod word;

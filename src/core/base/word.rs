@@ -8,11 +8,23 @@ const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
+const CRS: u64 = u64::from_le_bytes([b'\r'; 8]);
+const LFS: u64 = u64::from_le_bytes([b'\n'; 8]);
 
 /// Where a byte first stands.
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     let pattern = ONES.wrapping_mul(u64::from(wanted));
     let at = first(bytes, |word| zeros(word ^ pattern), |byte| byte == wanted);
+    (at < bytes.len()).then_some(at)
+}
+
+/// Where a CR or an LF first stands.
+pub(crate) fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    let at = first(
+        bytes,
+        |word| zeros(word ^ CRS) | zeros(word ^ LFS),
+        |byte| matches!(byte, b'\r' | b'\n'),
+    );
     (at < bytes.len()).then_some(at)
 }
 
@@ -93,6 +105,9 @@ mod tests {
                         wanted.or(Some(0)),
                         "{special} {place}"
                     );
+                    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+                    let end = bytes.iter().position(is_end);
+                    assert_eq!(find_line_end(&bytes), end, "{special} {neighbour}");
                     if stops {
                         assert_eq!(plain_run(&bytes), place, "{special} {neighbour}");
                     } else {

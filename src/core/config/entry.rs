@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::jsonc::{Kind, Member, Value};
-use super::model::{Era, Isolation};
+use super::model::Isolation;
 use super::render;
 use crate::base::gather;
 use crate::json::span::Span;
+use crate::mcp::version::Era;
 
 /// Every known key; `None` where the entry says nothing.
 #[derive(Clone, Debug, Default)]

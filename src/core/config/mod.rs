@@ -28,8 +28,7 @@ mod tools;
 pub use demo::demo_config;
 pub use environment::Environment;
 pub use model::{
-    Config, Era, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,
-    Transport,
+    Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
 };
 pub use read::read;
 pub use recursion::runs_1mcp;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::effect::SpawnSpec;
+use crate::mcp::version::Era;
 
 /// What `mcp.json` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,18 +152,6 @@ pub enum Isolation {
     Shared,
     /// One session for each client, always.
     Session,
-}
-
-/// Which dialect is spoken with the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Era {
-    /// Found out at the handshake.
-    #[default]
-    Auto,
-    /// `initialize` and sessions.
-    Legacy,
-    /// 2026-07-28 and later.
-    Modern,
 }
 
 /// What happens after a server ended.

@@ -167,9 +167,10 @@ fn shown(name: &str) -> String {
 mod tests {
     use std::ffi::{OsStr, OsString};
 
-    use super::super::model::{Era, Isolation, Prefix, RemoteKind, Transport};
+    use super::super::model::{Isolation, Prefix, RemoteKind, Transport};
     use super::*;
     use crate::effect::SpawnSpec;
+    use crate::mcp::version::Era;
 
     fn environment() -> Environment {
         let pairs = [

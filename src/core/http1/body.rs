@@ -1,5 +1,5 @@
-//! Takes a request body out of the inbox: a known length, or chunks (RFC 9112 section 7.1) whose
-//! extensions and trailers are checked, counted and thrown away.
+//! Takes the body of a message out of the bytes received: a known length, or chunks (RFC 9112
+//! section 7.1) whose extensions and trailers are checked, counted and thrown away.
 
 use crate::http1::framing::Framing;
 use crate::http1::reject::Reject;
@@ -84,32 +84,51 @@ impl Decoder {
     /// # Errors
     /// 400 for chunks that are not well formed, 413 for a body, 431 for trailers that are too long.
     pub(crate) fn decode(&mut self, input: &[u8], body: &mut Vec<u8>) -> Result<usize, Reject> {
-        let mut used = 0;
-        while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
+        let mut rest = input;
+        loop {
+            let left = self.left();
+            let piece = self.run(&mut rest, body.len())?;
+            if piece.is_empty() {
+                return Ok(input.len() - rest.len());
+            }
+            if let Some(left) = left {
+                reserve(body, piece.len(), left);
+            }
+            body.extend_from_slice(piece);
+        }
+    }
+
+    /// Takes the next piece of data out of the input, where it stays, and all framing before it.
+    /// An empty piece means that the input is used up or the body complete. `length` is how much
+    /// data came before.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub(crate) fn run<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        length: usize,
+    ) -> Result<&'i [u8], Reject> {
+        while let Some((first, rest)) = input.split_first() {
             match self.place {
                 Place::End => break,
                 Place::Data { left, chunked } => {
-                    let take = left.min(rest.len());
-                    let piece = rest.get(..take).unwrap_or_default();
-                    if !chunked {
-                        reserve(body, piece.len(), left);
-                    }
-                    body.extend_from_slice(piece);
-                    used += take;
-                    self.place = match (left - take, chunked) {
+                    let (piece, rest) = input.split_at(left.min(input.len()));
+                    *input = rest;
+                    self.place = match (left - piece.len(), chunked) {
                         (0, true) => Place::DataCr,
                         (0, false) => Place::End,
                         (left, chunked) => Place::Data { left, chunked },
                     };
+                    return Ok(piece);
                 }
                 _ => {
-                    let byte = rest.first().copied().unwrap_or_default();
-                    self.place = self.step(byte, body.len())?;
-                    used += 1;
+                    self.place = self.step(*first, length)?;
+                    *input = rest;
                 }
             }
         }
-        Ok(used)
+        Ok(&[])
     }
 
     /// The place behind one byte of everything that is not data.

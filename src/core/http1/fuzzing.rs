@@ -1,12 +1,15 @@
 //! What must hold for any bytes at all: the machines of this room are run over bytes that come in
 //! pieces, and what comes out may not depend on where the bytes were split. [`http_head`],
-//! [`http_body`] and [`sse`] are fuzz targets of fuzz/ and panic when that is broken.
+//! [`http_body`], [`http_response`] and [`sse`] are fuzz targets of fuzz/ and panic when that is
+//! broken.
 
 use crate::base::frame::Frame;
 use crate::http1::body::Decoder;
+use crate::http1::client::{Asked, Client, Ended, Moment, Step as Heard};
 use crate::http1::framing::Framing;
 use crate::http1::server::{After, Reply, Server, Step, Waiting};
-use crate::http1::sse::{EventHead, Reader, TooLong, push_event};
+use crate::http1::sse::{EventHead, push_event};
+use crate::http1::sse_reader::{Reader, TooLong};
 
 /// Longest body of a transcript; small, so that the limit is met often.
 const BODY_BYTES_MAX: usize = 1000;
@@ -125,6 +128,87 @@ pub(crate) fn decoded(framing: Framing, pieces: Vec<&[u8]>) -> (Vec<u8>, usize, 
     (body, used, end.to_owned())
 }
 
+/// The first byte says what was asked and how the connection ends, the others are what comes back:
+/// no panic, the same response whatever the split, and a deadline whenever something is awaited.
+pub fn http_response(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else {
+        return;
+    };
+    let asked = Asked {
+        head_only: first & 1 != 0,
+        withholds_body: first & 2 != 0,
+        first_byte_ms_max: Some(1000),
+    };
+    let how = if first & 4 != 0 {
+        Ended::Reset
+    } else {
+        Ended::Closed
+    };
+    let (whole, pieces) = pieces(rest);
+    let (heard, body) = response([whole], asked, how);
+    assert_eq!(response(pieces, asked, how), (heard, body));
+}
+
+/// Asks once and tells what comes back, one line for each thing, and the body if it is whole.
+pub(crate) fn response<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    asked: Asked,
+    how: Ended,
+) -> (Vec<String>, Vec<u8>) {
+    let at = Moment::default();
+    let mut client = Client::new(at.now);
+    client.opened();
+    assert!(client.request(asked, at.now) && !client.is_idle());
+    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        let mut input = piece;
+        loop {
+            assert!(client.deadline().is_some() || asked.first_byte_ms_max.is_none());
+            let step = client.next(at, &mut input);
+            assert!(!matches!(step, Heard::NeedMore) || input.is_empty());
+            match step {
+                Heard::NeedMore => break,
+                Heard::Data(data) => {
+                    assert!(!data.is_empty());
+                    body.extend_from_slice(data);
+                }
+                last => {
+                    if let Some(is_whole) = tell(&mut lines, &last) {
+                        return (lines, if is_whole { body } else { Vec::new() });
+                    }
+                }
+            }
+        }
+    }
+    let whole = tell(&mut lines, &client.ended(how, at)) == Some(true);
+    (lines, if whole { body } else { Vec::new() })
+}
+
+/// `Some` if the step is the last, and whether it is a good end.
+fn tell(lines: &mut Vec<String>, step: &Heard<'_>) -> Option<bool> {
+    match step {
+        Heard::NeedMore | Heard::Data(_) => None,
+        Heard::Continue => {
+            lines.push("continue".to_owned());
+            None
+        }
+        Heard::Head(head) => {
+            let fields: Vec<_> = head.headers.iter().collect();
+            lines.push(format!("{} {} {fields:?}", head.status, head.http_1_0));
+            None
+        }
+        // Whether the connection can stay depends on what came with the end.
+        Heard::End(_) => {
+            lines.push("end".to_owned());
+            Some(true)
+        }
+        Heard::Failed(failure) => {
+            lines.push(format!("{} {}", failure.fault, failure.reached));
+            Some(false)
+        }
+    }
+}
+
 /// Fuzzes event streams: no panic, the same events whatever the split, and what is read can be
 /// written and read again.
 pub fn sse(data: &[u8]) {
@@ -167,10 +251,27 @@ pub(crate) fn events<'a>(
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     let id = reader.last_id().map(str::to_owned);
-                    seen.push((event.event.into(), event.data, id));
+                    let name = event.event.as_deref().unwrap_or("message");
+                    seen.push((name.to_owned(), event.data, id));
                 }
             }
         }
     }
     (seen, true, reader.retry_ms())
+}
+
+/// Events as `name|data|last id`, the same whatever the split.
+#[cfg(test)]
+pub(crate) fn shown(text: &str) -> Vec<String> {
+    let whole = events([text.as_bytes()]);
+    for pieces in splits(text.as_bytes()) {
+        assert_eq!(events(pieces), whole, "{text:?}");
+    }
+    let (events, readable, _) = whole;
+    assert!(readable);
+    let show = |(name, data, id): (String, Vec<u8>, Option<String>)| {
+        let data = String::from_utf8(data).unwrap();
+        format!("{name}|{data}|{}", id.unwrap_or_default())
+    };
+    events.into_iter().map(show).collect()
 }

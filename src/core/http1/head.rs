@@ -223,7 +223,7 @@ fn start_line(line: &[u8], at: usize) -> Result<Start, Reject> {
 
 /// `NAME ":" OWS VALUE OWS` (RFC 9112 section 5). A blank before the colon and a line that goes on
 /// (obs-fold) both fail as names.
-fn field_line(line: &[u8], at: usize) -> Result<Field, Reject> {
+pub(crate) fn field_line(line: &[u8], at: usize) -> Result<Field, Reject> {
     let Some(colon) = word::find(line, b':') else {
         return Err(Reject::bad("a header line has no colon"));
     };

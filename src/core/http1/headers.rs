@@ -1,4 +1,4 @@
-//! The fields of one request: one buffer with the text of the head, and where in it each name and
+//! The fields of one head: one buffer with the text of the head, and where in it each name and
 //! value lies.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ pub(crate) struct Field {
     pub(crate) value: Range<usize>,
 }
 
-/// The fields of one request. Names are compared without regard to ASCII case.
+/// The fields of one head. Names are compared without regard to ASCII case.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     text: Box<str>,
@@ -37,9 +37,18 @@ const SINGLETONS: [&str; 10] = [
 /// All fields of this family have one value too.
 const SINGLETON_PREFIX: &str = "mcp-";
 
-fn is_singleton(name: &[u8]) -> bool {
-    let is = |one: &str| name.eq_ignore_ascii_case(one.as_bytes());
-    SINGLETONS.into_iter().any(is)
+/// The same for responses. Here a second line that says the same is harmless.
+const RESPONSE_SINGLETONS: [&str; 5] = [
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "location",
+    "transfer-encoding",
+];
+
+fn is_singleton(name: &[u8], of: &[&str]) -> bool {
+    let is = |one: &&str| name.eq_ignore_ascii_case(one.as_bytes());
+    of.iter().any(is)
         || name
             .get(..SINGLETON_PREFIX.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(SINGLETON_PREFIX.as_bytes()))
@@ -51,6 +60,33 @@ impl Headers {
     /// # Errors
     /// 400 if a field that has one value comes twice.
     pub(crate) fn new(head: &[u8], fields: Vec<Field>) -> Result<Self, Reject> {
+        let headers = Self::read(head, fields);
+        if headers.repeats_a_singleton() {
+            return Err(Reject::bad(
+                "a header field that may occur once occurs twice",
+            ));
+        }
+        Ok(headers)
+    }
+
+    /// The same for a response.
+    ///
+    /// # Errors
+    /// If a field that has one value comes twice with two values.
+    pub(crate) fn of_response(head: &[u8], fields: Vec<Field>) -> Result<Self, Reject> {
+        let headers = Self::read(head, fields);
+        let differs = |field: &Field| {
+            let value = headers.text(&field.value);
+            let name = headers.text(&field.name);
+            is_singleton(name.as_bytes(), &RESPONSE_SINGLETONS) && headers.get(name) != Some(value)
+        };
+        if headers.fields.iter().any(differs) {
+            return Err(Reject::bad("a header field that has one value has two"));
+        }
+        Ok(headers)
+    }
+
+    fn read(head: &[u8], fields: Vec<Field>) -> Self {
         let text = match std::str::from_utf8(head) {
             Ok(text) => text.into(),
             // Bytes above ASCII are opaque (RFC 9110 section 5.5) and nothing that we compare has
@@ -67,13 +103,7 @@ impl Headers {
                 .collect::<String>()
                 .into(),
         };
-        let headers = Self { text, fields };
-        if headers.repeats_a_singleton() {
-            return Err(Reject::bad(
-                "a header field that may occur once occurs twice",
-            ));
-        }
-        Ok(headers)
+        Self { text, fields }
     }
 
     /// The value of the field, the first if there are several lines (only fields that are lists
@@ -151,7 +181,9 @@ impl Headers {
             })
         };
         let mut fields = self.fields.iter().enumerate();
-        fields.any(|(index, field)| repeats(index, field) && is_singleton(self.name(field)))
+        fields.any(|(index, field)| {
+            repeats(index, field) && is_singleton(self.name(field), &SINGLETONS)
+        })
     }
 
     /// Fields for a test, without the rules of a head.
@@ -207,5 +239,35 @@ mod tests {
         }
         let headers = Headers::of(&[("accept", "a"), ("accept", "a"), ("mcp-", "a"), ("x", "b")]);
         assert!(!headers.repeats_a_singleton());
+    }
+
+    #[test]
+    fn rfc9110_5_3_a_response_may_repeat_what_it_said_but_not_contradict_it() {
+        let of = |pairs: &[(&str, &str)]| {
+            let Headers { text, fields } = Headers::of(pairs);
+            Headers::of_response(text.as_bytes(), fields).map(|headers| headers.len())
+        };
+        for name in [
+            "Content-Length",
+            "LOCATION",
+            "mcp-session-id",
+            "Content-Type",
+        ] {
+            assert_eq!(
+                of(&[(name, "1"), ("x", "y"), (&name.to_lowercase(), "1")]),
+                Ok(3)
+            );
+            let why = of(&[(name, "1"), (name, "2")]).unwrap_err().why;
+            assert_eq!(why, "a header field that has one value has two");
+        }
+        assert_eq!(
+            of(&[
+                ("set-cookie", "a"),
+                ("set-cookie", "b"),
+                ("host", "a"),
+                ("host", "b")
+            ]),
+            Ok(4)
+        );
     }
 }

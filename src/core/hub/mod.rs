@@ -255,6 +255,9 @@ impl Hub {
             }
             BackendEvent::TooLong { pool, id } => self.hall.too_long(desk!(self, cx), pool, id),
             BackendEvent::Down { pool } => self.hall.pool_down(desk!(self, cx), pool),
+            BackendEvent::Watching { pool, uris, missed } => {
+                self.hall.watching(desk!(self, cx), pool, &uris, missed);
+            }
             BackendEvent::Ended { .. } => {}
         }
     }

@@ -44,11 +44,24 @@ impl ClientCapabilities {
         }
     }
 
-    /// The same as a JSON object, to be declared to a server.
+    /// The same as a JSON object, to be declared to a server in `initialize`.
     #[must_use]
     pub fn render(self) -> String {
+        self.written(false)
+    }
+
+    /// The same as a JSON object in words of the revision without sessions: lists of roots are only
+    /// asked for, and forms are named.
+    #[must_use]
+    pub fn render_modern(self) -> String {
+        self.written(true)
+    }
+
+    fn written(self, modern: bool) -> String {
         let mut members: Vec<String> = Vec::new();
-        if self.roots {
+        if self.roots && modern {
+            members.push(r#""roots":{}"#.to_owned());
+        } else if self.roots {
             members.push(format!(
                 r#""roots":{{"listChanged":{}}}"#,
                 self.roots_list_changed
@@ -72,7 +85,7 @@ impl ClientCapabilities {
             // Form alone is written as the empty object, which 2025-06-18 servers understand too.
             let flags = [
                 (
-                    self.elicitation_form && self.elicitation_url,
+                    self.elicitation_form && (self.elicitation_url || modern),
                     r#""form":{}"#,
                 ),
                 (self.elicitation_url, r#""url":{}"#),
@@ -89,7 +102,7 @@ impl ClientCapabilities {
     }
 }
 
-/// What a server declared in its `initialize` result.
+/// What a server declared in its `initialize` or `server/discover` result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerCapabilities {
     /// `tools`.
@@ -104,7 +117,12 @@ pub struct ServerCapabilities {
     pub completions: bool,
     /// `logging`.
     pub logging: bool,
+    /// `extensions["io.modelcontextprotocol/tasks"]` (2026-07-28).
+    pub tasks_extension: bool,
 }
+
+/// The extension by which a server of 2026-07-28 answers with tasks.
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 impl ServerCapabilities {
     /// What a server that was never seen is taken to offer (contract 3).
@@ -115,6 +133,7 @@ impl ServerCapabilities {
         subscribe: true,
         completions: true,
         logging: true,
+        tasks_extension: false,
     };
 
     /// Reads the `capabilities` object of an `initialize` result.
@@ -130,6 +149,8 @@ impl ServerCapabilities {
                 .is_some_and(|at| at.of(text) == b"true"),
             completions: has("completions"),
             logging: has("logging"),
+            tasks_extension: member(text, capabilities, "extensions")
+                .is_some_and(|at| has_member(text, at, TASKS_EXTENSION)),
         }
     }
 
@@ -143,6 +164,7 @@ impl ServerCapabilities {
             subscribe: self.subscribe || other.subscribe,
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
+            tasks_extension: self.tasks_extension || other.tasks_extension,
         }
     }
 
@@ -202,6 +224,10 @@ mod tests {
             assert_eq!(client(text).render(), text);
         }
         assert!(!client(r#"{"experimental":{"x":{}}}"#).interactive());
+        let modern = r#"{"roots":{},"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}}}"#;
+        assert_eq!(client(all).render_modern(), modern);
+        let form = client(r#"{"elicitation":{}}"#).render_modern();
+        assert_eq!(form, r#"{"elicitation":{"form":{}}}"#);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 
 use crate::json::span::{Span, members, string, string_begins, string_is};
+use crate::json::write;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::levels;
+use crate::mcp::version::Version;
 
 /// Keys that begin like this belong to the protocol and to one hop (A12).
 pub const HOP_LOCAL: &str = "io.modelcontextprotocol/";
@@ -13,6 +15,8 @@ pub const HOP_LOCAL: &str = "io.modelcontextprotocol/";
 pub const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// What its sender can be asked.
 pub const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// What its sender calls itself.
+pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// From which level on it wants log messages (D9).
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// Who answers, in results.
@@ -64,6 +68,35 @@ pub fn read(text: &[u8], meta: Option<Span>) -> Option<RequestMeta<'_>> {
     })
 }
 
+/// Writes the members by which a request of ours describes itself to a server without sessions
+/// (protocol 3.2), without braces and without a comma at either end. `capabilities` is a JSON
+/// object: what whoever caused the request can be asked. We are who sends it.
+pub fn outgoing(out: &mut Vec<u8>, capabilities: &str, our_version: &str, level: Option<u8>) {
+    let name = level.and_then(|level| levels::LEVELS.get(usize::from(level)));
+    for piece in [
+        "\"",
+        VERSION,
+        "\":\"",
+        Version::MODERN.name(),
+        "\",\"",
+        CAPABILITIES,
+        "\":",
+        capabilities,
+        ",\"",
+        CLIENT_INFO,
+        "\":{\"name\":\"1mcp\",\"version\":",
+    ] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    write::push_string(out, our_version);
+    out.push(b'}');
+    if let Some(name) = name {
+        for piece in [",\"", LOG_LEVEL, "\":\"", name, "\""] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +146,21 @@ mod tests {
                 .unwrap()
                 .twice
         );
+    }
+
+    #[test]
+    fn what_we_write_of_a_request_reads_back_the_same() {
+        for (level, told) in [(None, None), (Some(3), Some(Ok(3)))] {
+            let mut out = b"{".to_vec();
+            outgoing(&mut out, r#"{"sampling":{}}"#, "1.0", level);
+            out.push(b'}');
+            let read = read(&out, Some(Span::whole(&out))).unwrap();
+            assert_eq!((&*read.version, read.twice), ("2026-07-28", false));
+            assert!(read.capabilities.is_some_and(|c| c.sampling && !c.roots));
+            assert_eq!(read.level, told);
+            let info = crate::json::span::member(&out, Span::whole(&out), CLIENT_INFO);
+            let info = info.map(|at| at.of(&out));
+            assert_eq!(info, Some(&br#"{"name":"1mcp","version":"1.0"}"#[..]));
+        }
     }
 }

@@ -36,6 +36,15 @@ impl Version {
             .find(|version| version.name().as_bytes() == text)
     }
 
+    /// The revision of this name, with sessions or without.
+    #[must_use]
+    pub fn named(text: &[u8]) -> Option<Self> {
+        if text == Self::MODERN.name().as_bytes() {
+            return Some(Self::MODERN);
+        }
+        Self::parse(text)
+    }
+
     /// What a server answers to a client that asks for `requested` (B4, F4): the same if it is
     /// known, else the newest.
     #[must_use]
@@ -73,6 +82,18 @@ impl Version {
     }
 }
 
+/// Which dialect is spoken with a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Era {
+    /// Found out at the handshake.
+    #[default]
+    Auto,
+    /// `initialize` and sessions.
+    Legacy,
+    /// 2026-07-28 and later.
+    Modern,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +105,8 @@ mod tests {
         }
         assert_eq!(Version::negotiate(b"2019-01-01"), Version::V2025_11_25);
         assert_eq!(Version::parse(b"2026-07-28"), None);
+        assert_eq!(Version::named(b"2026-07-28"), Some(Version::MODERN));
+        assert_eq!(Version::named(b"2025-11-25"), Some(Version::LATEST));
+        assert_eq!(Version::named(b"2027-01-01"), None);
     }
 }

@@ -6,9 +6,9 @@ use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, our_number};
 use crate::language::{ClientKey, PoolKey};
-use crate::route::asks::{Ask, AskKey, from_wire, to_wire};
+use crate::route::asks::{Ask, AskKey, Asker, from_wire, to_wire};
 use crate::route::calls::CallKey;
-use crate::route::errors::INTERNAL;
+use crate::route::errors::{Failure, INTERNAL};
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall};
 
@@ -31,8 +31,15 @@ impl Hall {
             });
             return;
         };
+        let server_id = match &ask.asker {
+            Asker::Server(id) => id,
+            Asker::Round(call, index) => {
+                let place = (*call, *index);
+                return self.round_response(desk, &ask, place, envelope, frame);
+            }
+        };
         let mut edits = Edits::default();
-        edits.replace(id_at, ask.server_id.kept());
+        edits.replace(id_at, server_id.kept());
         let message = edits.parts(frame.shared(), envelope.whole);
         // A server that went down meanwhile does not wait any more.
         let _ = desk.backends.send(desk.cx, ask.pool, &message);
@@ -100,7 +107,8 @@ impl Hall {
             self.stop_holding(desk, pool);
             return;
         }
-        let theirs = |ask: &Ask| ask.pool == pool && ask.server_id.same(id);
+        let named = |ask: &Ask| matches!(&ask.asker, Asker::Server(own) if own.same(id));
+        let theirs = |ask: &Ask| ask.pool == pool && named(ask);
         let Some(key) = self
             .asks
             .iter()
@@ -114,10 +122,8 @@ impl Hall {
     }
 
     /// Tells the client that its answer is not wanted any more.
-    pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) {
-        let Some(ask) = self.end_ask(desk, key) else {
-            return;
-        };
+    pub(crate) fn cancel_ask(&mut self, desk: &mut Desk<'_, '_>, key: AskKey) -> Option<Ask> {
+        let ask = self.end_ask(desk, key)?;
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
              \"params\":{{\"requestId\":{}}}}}",
@@ -125,6 +131,7 @@ impl Hall {
         );
         desk.clients
             .tell(desk.cx, ask.client, &[message.as_str().into()]);
+        Some(ask)
     }
 
     /// A session ended: nobody waits for the answers to its questions.
@@ -148,13 +155,17 @@ impl Hall {
         for key in keys {
             if let Some(ask) = self.end_ask(desk, key) {
                 Mark::AskedClientLeaves.hit();
-                self.refuse_ask(
-                    desk,
-                    ask.pool,
-                    &ask.server_id,
-                    INTERNAL,
-                    "the client is gone",
-                );
+                self.never_answered(desk, &ask, "the client is gone");
+            }
+        }
+    }
+
+    /// There will be no answer to a question.
+    pub(crate) fn never_answered(&mut self, desk: &mut Desk<'_, '_>, ask: &Ask, why: &str) {
+        match &ask.asker {
+            Asker::Server(id) => self.refuse_ask(desk, ask.pool, id, INTERNAL, why),
+            Asker::Round(call, _) => {
+                self.unanswered(desk, *call, &Failure::new(INTERNAL, why));
             }
         }
     }
@@ -182,7 +193,8 @@ impl Hall {
                 .is_some_and(|server| server.entry.roots.is_some())
         };
         for (key, session) in &self.pools {
-            if session.owner == Some(client) && session.declares.roots && !fixed(session.server) {
+            let theirs = session.owner == Some(client) && session.declares.roots;
+            if theirs && !fixed(session.server) && !Self::is_stateless(desk, *key) {
                 let _ = desk.backends.send(desk.cx, *key, &[message.into()]);
             }
         }

@@ -12,7 +12,7 @@ use crate::base::short::ShortBytes;
 use crate::base::slab::{Key, SlabKey};
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId};
-use crate::json::span::{has_member, string};
+use crate::json::span::{Span, has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
 use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, ID_BYTES_MAX};
@@ -44,13 +44,22 @@ pub(crate) enum Want {
     Url,
 }
 
+/// Who waits for the answer to a question.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// The server, under this id of its own.
+    Server(JsonId),
+    /// A call that is made again with all answers; this is one of them.
+    Round(CallKey, usize),
+}
+
 /// One question that waits for a client's answer.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    /// Who asks.
+    /// In which session it came up.
     pub(crate) pool: PoolKey,
-    /// What the server called its request.
-    pub(crate) server_id: JsonId,
+    /// Where the answer goes.
+    pub(crate) asker: Asker,
     /// Who is asked: nobody else's answer counts.
     pub(crate) client: ClientKey,
     /// The server's progress token (raw JSON).
@@ -69,6 +78,25 @@ pub(crate) fn from_wire(id: u64) -> Option<AskKey> {
     })
 }
 
+/// What a question is about; `None` if clients know no such question.
+pub(crate) fn want_of(text: &[u8], method: &str, params: Option<Span>) -> Option<Want> {
+    let has = |name| params.is_some_and(|params| has_member(text, params, name));
+    match method {
+        "roots/list" => Some(Want::Roots),
+        "sampling/createMessage" => Some(Want::Sampling {
+            tools: has("tools") || has("toolChoice"),
+        }),
+        "elicitation/create" => {
+            let mode = fields(text, params, ["mode"]).ok().and_then(|[at]| at);
+            let url = mode
+                .and_then(|at| string(text, at))
+                .is_some_and(|mode| mode == "url");
+            Some(if url { Want::Url } else { Want::Form })
+        }
+        _ => None,
+    }
+}
+
 impl Hall {
     /// A server asks something.
     pub fn server_request(
@@ -84,29 +112,9 @@ impl Hall {
             .method
             .and_then(|at| string(text, at))
             .unwrap_or_default();
-        let has = |name| {
-            envelope
-                .params
-                .is_some_and(|params| has_member(text, params, name))
-        };
-        let want = match method.as_ref() {
-            "roots/list" => Want::Roots,
-            "sampling/createMessage" => Want::Sampling {
-                tools: has("tools") || has("toolChoice"),
-            },
-            "elicitation/create" => {
-                let mode = fields(text, envelope.params, ["mode"])
-                    .ok()
-                    .and_then(|[at]| at);
-                let url = mode
-                    .and_then(|at| string(text, at))
-                    .is_some_and(|mode| mode == "url");
-                if url { Want::Url } else { Want::Form }
-            }
-            other => {
-                let text = format!("method not found: {other}");
-                return self.refuse_ask(desk, pool, &id, METHOD_NOT_FOUND, &text);
-            }
+        let Some(want) = want_of(text, &method, envelope.params) else {
+            let text = format!("method not found: {method}");
+            return self.refuse_ask(desk, pool, &id, METHOD_NOT_FOUND, &text);
         };
         let Some(session) = self.pools.get(&pool) else {
             return;
@@ -258,7 +266,7 @@ impl Hall {
         }
         let key = self.asks.insert(Ask {
             pool,
-            server_id: ask.id.clone(),
+            asker: Asker::Server(ask.id.clone()),
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
         });
@@ -276,6 +284,11 @@ impl Hall {
             let text = "the client has no open stream on which it could be asked";
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, text);
         }
+        self.note_ask(desk, client, key);
+    }
+
+    /// A client was asked: from now on its answer is awaited, but not for ever.
+    pub(crate) fn note_ask(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey, key: AskKey) {
         self.clients.entry(client).or_default().asks.push(key);
         let asks = &self.asks;
         let deadline = desk.cx.now.tick.after(ASK_MS_MAX);
@@ -286,7 +299,7 @@ impl Hall {
     }
 
     /// Whether a client can answer this, and has not too much to answer already.
-    fn askable(
+    pub(crate) fn askable(
         &self,
         client: ClientKey,
         want: Want,
@@ -312,7 +325,7 @@ impl Hall {
     }
 
     /// On the stream of the call that caused it, else on the client's own, else on any call's.
-    fn put(
+    pub(crate) fn put(
         &self,
         desk: &mut Desk<'_, '_>,
         client: ClientKey,
@@ -341,7 +354,7 @@ impl Hall {
 }
 
 /// Whether a client declared that it can be asked this.
-fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'static str)> {
+pub(crate) fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'static str)> {
     let ClientFacts { capabilities, .. } = facts;
     let missing = |what| Err((METHOD_NOT_FOUND, what));
     match want {

@@ -13,6 +13,7 @@ use crate::limits::CALL_MS_MAX;
 use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
+use crate::route::rounds::Rounds;
 
 crate::slab_keys! {
     /// One call in flight.
@@ -95,6 +96,8 @@ pub enum Origin {
         resource: Option<Resource>,
         /// Other servers to be asked if this one does not know the URI.
         search: Option<Box<Search>>,
+        /// What it takes to make it again, if the server may ask something first.
+        rounds: Option<Box<Rounds>>,
     },
     /// To fetch a list for ourselves.
     List(Kind),

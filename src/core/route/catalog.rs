@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::mcp::headers::{self, Annotated};
 use crate::now::Tick;
+use crate::route::keeps::Keeps;
 use crate::route::splice::fields;
 
 /// One of the four lists of MCP.
@@ -129,6 +130,11 @@ pub struct List {
     known: bool,
     /// The entries are those of another session, not fetched in this one yet.
     remembered: bool,
+    /// What was said of the list, and of one that is being fetched.
+    keeps: Option<Keeps>,
+    next_keeps: Option<Keeps>,
+    /// The server has no such list.
+    absent: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
     /// For clients with a session and for those without.
@@ -172,6 +178,23 @@ impl List {
         self.known
     }
 
+    /// For how long it may be kept; `None` if nothing was said.
+    #[must_use]
+    pub fn keeps(&self) -> Option<Keeps> {
+        self.keeps
+    }
+
+    /// Whether the server has no such list.
+    #[must_use]
+    pub fn absent(&self) -> bool {
+        self.absent
+    }
+
+    /// What the next page says of the list; it holds once all pages are there.
+    pub fn keep(&mut self, said: Keeps) {
+        self.next_keeps = Some(self.next_keeps.map_or(said, |before| before.and(said)));
+    }
+
     /// Whether a fetch is under way.
     #[must_use]
     pub fn fetching(&self) -> bool {
@@ -195,6 +218,8 @@ impl List {
     /// The server has no such list: whether clients have to be told.
     pub fn none(&mut self) -> bool {
         self.known = true;
+        self.absent = true;
+        self.keeps = None;
         self.rendered = [None, None];
         !std::mem::take(&mut self.entries).is_empty()
     }
@@ -233,7 +258,9 @@ impl List {
     fn run(&mut self, now: Tick) {
         self.fetch = Fetch::Running;
         self.began = Some(now);
+        self.absent = false;
         self.next.clear();
+        self.next_keeps = None;
         self.pages = 0;
     }
 
@@ -259,6 +286,7 @@ impl List {
         self.began = None;
         self.failures = 0;
         self.next.clear();
+        self.keeps = None;
     }
 
     /// Takes the entries of one answer.
@@ -286,6 +314,7 @@ impl List {
             Mark::RememberedListStale.hit();
         }
         self.entries = next;
+        self.keeps = self.next_keeps.take();
         self.known = true;
         self.remembered = false;
         self.failures = 0;

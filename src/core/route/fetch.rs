@@ -12,7 +12,9 @@ use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, Page};
 use crate::route::errors::METHOD_NOT_FOUND;
+use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
+use crate::route::keeps::Keeps;
 use crate::route::outcome::error_code;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
@@ -61,6 +63,14 @@ impl Hall {
         self.renew_subscriptions(desk, pool);
         self.unpark(desk, pool);
         self.lists_settled(desk, pool);
+    }
+
+    /// Asks a session for a list if it has such a one.
+    pub(crate) fn fetch_offered(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, kind: Kind) {
+        let hello = desk.backends.hello(pool);
+        if hello.is_some_and(|hello| offers(hello.capabilities, kind)) {
+            self.fetch(desk, pool, kind);
+        }
     }
 
     /// Asks a session for a list, or notes that the one under way is stale.
@@ -122,11 +132,18 @@ impl Hall {
             let retries = code != Some(i64::from(METHOD_NOT_FOUND));
             return self.list_failed(desk, pool, kind, retries);
         };
+        let modern = Self::is_stateless(desk, pool);
+        if modern && !complete(frame.bytes(), result) {
+            return self.list_failed(desk, pool, kind, true);
+        }
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let owner = session.owner;
         let list = session.catalog.list_mut(kind);
+        if modern {
+            list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
+        }
         match list.page(kind, frame.shared(), result) {
             Page::More(cursor) => {
                 let cursor = String::from_utf8_lossy(&cursor);
@@ -255,6 +272,7 @@ impl Hall {
         let name = self.pool_name(pool);
         let state = desk.backends.state(desk.cx.now, pool);
         self.drop_asks_of_pool(desk, pool);
+        self.lose_waiters(desk, pool, &state);
         let calls = self.calls.of_pool(pool);
         self.fail_calls(desk, &name, calls, &state);
         self.refuse_parked(desk, pool);

@@ -126,10 +126,19 @@ impl Hall {
     fn submit(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        request: Request,
+        mut request: Request,
         server: ServerKey,
         pool: PoolKey,
     ) {
+        let stateless = Self::is_stateless(desk, pool);
+        if stateless && matches!(request.method, Method::Subscribe | Method::Unsubscribe) {
+            return self.watch_request(desk, pool, request);
+        }
+        let rounds = if stateless {
+            self.describe(desk, server, &mut request)
+        } else {
+            None
+        };
         let Request {
             caller,
             token_at,
@@ -144,19 +153,13 @@ impl Hall {
             .server(server)
             .map_or(0, |server| server.entry.request_ms);
         let client = caller.client;
-        if self
-            .clients
-            .get(&client)
-            .is_some_and(|known| known.modern && known.level.is_some())
-        {
-            let lowest = self.lowest_level();
-            self.send_level(desk, pool, lowest);
-        }
+        self.raise_level(desk, client, pool);
         let origin = Origin::Client {
             caller,
             method,
             resource,
             search,
+            rounds,
         };
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return;
@@ -253,9 +256,11 @@ impl Hall {
         let Some(key) = self.insert_call(desk, origin, server, pool, request_ms) else {
             return false;
         };
-        let params = params
-            .map(|params| format!(",\"params\":{params}"))
-            .unwrap_or_default();
+        let params = match params {
+            _ if Self::is_stateless(desk, pool) => self.described(params),
+            Some(params) => format!(",\"params\":{params}"),
+            None => String::new(),
+        };
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":{}{params}}}",
             to_wire(key),

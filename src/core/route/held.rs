@@ -12,7 +12,7 @@ use crate::language::PoolKey;
 use crate::limits::{ASK_MS_MAX, HELD_PER_POOL_MAX};
 use crate::now::Tick;
 use crate::route::asks::Want;
-use crate::route::errors::{INTERNAL, seconds};
+use crate::route::errors::seconds;
 use crate::route::pools::InFlight;
 use crate::route::{Desk, Hall};
 
@@ -92,14 +92,12 @@ impl Hall {
     /// Questions that a client has had for as long as it may: [`ASK_MS_MAX`].
     fn expire_asks(&mut self, desk: &mut Desk<'_, '_>) {
         while let Some(key) = self.ask_deadlines.pop_due(desk.cx.now.tick) {
-            let Some(ask) = self.asks.get(key) else {
+            let Some(ask) = self.cancel_ask(desk, key) else {
                 continue;
             };
             Mark::AskExpires.hit();
-            let (pool, id) = (ask.pool, ask.server_id.clone());
-            self.cancel_ask(desk, key);
             let text = format!("the client did not answer within {}", seconds(ASK_MS_MAX));
-            self.refuse_ask(desk, pool, &id, INTERNAL, &text);
+            self.never_answered(desk, &ask, &text);
         }
     }
 

@@ -160,6 +160,7 @@ impl Hall {
     pub fn end_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
         self.drop_parked(client, None);
         self.drop_waiting(client, None);
+        self.drop_waiters(desk, client, None);
         self.drop_asks_of_client(desk, client);
         let calls = self
             .clients

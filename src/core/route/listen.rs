@@ -14,6 +14,7 @@ use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
+use crate::route::watches::Waiter;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// What became of one URI.
@@ -92,6 +93,7 @@ impl Hall {
             let answer = self.listen_to(desk, client, index, uri);
             self.note_answer(client, index, answer);
         }
+        self.watch_all(desk);
         if self.awaits(client) {
             let deadline = desk.cx.now.tick.after(LISTEN_ACK_MS);
             self.wake_at(desk, deadline);
@@ -166,6 +168,13 @@ impl Hall {
             self.add_subscriber(pool, client, &resource);
             return Answer::Yes;
         }
+        if Self::is_stateless(desk, pool) {
+            let waiter = Waiter::Listener { client, index };
+            return match self.watch_for(pool, resource, waiter) {
+                true => Answer::Awaited,
+                false => Answer::No,
+            };
+        }
         let params = super::subscriptions::params(&resource.original);
         let origin = Origin::Listen {
             client,
@@ -199,9 +208,8 @@ impl Hall {
             && !session.subscriptions.contains_key(&resource.original)
         {
             // The client is gone meanwhile, or was told that it will not hear of it.
-            let params = super::subscriptions::params(&resource.original);
             let method = "resources/unsubscribe";
-            self.call_quietly(desk, from.0, Origin::Quiet, method, Some(&params));
+            self.resubscribe(desk, from.0, method, &resource.original);
         }
         if self.is_listening(client) && !self.awaits(client) {
             self.drop_waiting(client, None);

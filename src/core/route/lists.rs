@@ -11,7 +11,7 @@ use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::json::span::{Span, member, string};
 use crate::json::write;
-use crate::language::{At, ClientKey, ParamFields};
+use crate::language::{At, ClientKey, ParamFields, PoolKey};
 use crate::limits::WAITING_PER_SERVER_MAX;
 use crate::mcp::names;
 use crate::mcp::version::Version;
@@ -19,6 +19,7 @@ use crate::now::Tick;
 use crate::route::catalog::{Entry, Kind, Rendered};
 use crate::route::directory::Directory;
 use crate::route::errors::Failure;
+use crate::route::keeps::{Keeps, hints};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
 use crate::route::servers::Server;
@@ -53,6 +54,15 @@ pub(crate) struct Waiting {
     pub(crate) id: JsonId,
     pub(crate) what: Want,
     pub(crate) deadline: Tick,
+}
+
+/// What a client sees of one server.
+struct Shown {
+    rendered: Rc<Rendered>,
+    keeps: Option<Keeps>,
+    absent: bool,
+    /// The session that offers it; `None` if it is only remembered.
+    pool: Option<PoolKey>,
 }
 
 impl Hall {
@@ -236,12 +246,20 @@ impl Hall {
     ) {
         self.refresh_names(desk);
         let modern = self.is_modern(client);
-        let shown: Vec<Rc<Rendered>> = self
-            .order
-            .clone()
-            .into_iter()
-            .filter_map(|key| self.rendered(key, client, modern, kind))
-            .collect();
+        let (mut shown, mut parts_keep, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        for key in self.order.clone() {
+            let Some(part) = self.rendered(key, client, modern, kind) else {
+                continue;
+            };
+            if !part.absent {
+                parts_keep.push(part.keeps);
+            }
+            let now = desk.cx.now.tick;
+            if part.keeps.is_some_and(|keeps| keeps.until <= now) {
+                stale.extend(part.pool);
+            }
+            shown.push(part.rendered);
+        }
         let page = match self.settings.page_entries {
             0 => usize::MAX,
             entries => entries,
@@ -274,11 +292,16 @@ impl Hall {
             ));
         }
         if modern {
-            tail.push_str(&format!(",{}", self.stamp.members(true)));
+            let hints = hints(desk.cx.now.tick, &parts_keep);
+            tail.push_str(&format!(",{},{hints}", self.stamp.members(false)));
         }
         tail.push_str("}}");
         parts.push(Part::from(tail.as_str()));
         desk.clients.answer(desk.cx, client, at, &parts);
+        for pool in stale {
+            // Whoever asks next gets what it is now (F16).
+            self.fetch(desk, pool, kind);
+        }
     }
 
     /// What a client sees of one server: its own session's list once it is known, and nothing of a
@@ -289,7 +312,7 @@ impl Hall {
         client: ClientKey,
         modern: bool,
         kind: Kind,
-    ) -> Option<Rc<Rendered>> {
+    ) -> Option<Shown> {
         let Self {
             servers,
             pools,
@@ -319,9 +342,14 @@ impl Hall {
             Some(session) => Some(session.catalog.list_mut(kind)),
             None => memory.as_mut().map(|memory| memory.catalog.list_mut(kind)),
         };
-        let rendered = list.map(|list| list.rendered(version, modern, render));
+        let shown = list.map(|list| Shown {
+            rendered: list.rendered(version, modern, render),
+            keeps: list.keeps(),
+            absent: list.absent(),
+            pool: whose,
+        });
         server.memory = memory;
-        rendered
+        shown
     }
 
     /// A cursor names where the next page begins; the seal keeps it ours (A4).

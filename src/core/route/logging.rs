@@ -59,6 +59,20 @@ impl Hall {
             .min()
     }
 
+    /// A request of a client without a session may want more than was sent so far (D9).
+    pub(crate) fn raise_level(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        pool: PoolKey,
+    ) {
+        let known = self.clients.get(&client);
+        if known.is_some_and(|known| known.modern && known.level.is_some()) {
+            let lowest = self.lowest_level();
+            self.send_level(desk, pool, lowest);
+        }
+    }
+
     /// Sends a session the level of its client, or the lowest of all, if that is news.
     pub(crate) fn send_level(
         &mut self,
@@ -76,7 +90,8 @@ impl Hall {
         let logs = desk
             .backends
             .hello(pool)
-            .is_some_and(|hello| hello.capabilities.logging);
+            // Where each request names its own level there is none to be set.
+            .is_some_and(|hello| hello.capabilities.logging && !hello.version.is_modern());
         if session.life != Life::Up || !logs || wanted.is_none() || wanted == session.level {
             return;
         }
@@ -127,8 +142,9 @@ impl Hall {
             .and_then(|at| string(text, at))
             .and_then(|name| level(&name));
         let wanted = self.clients.get(&client).and_then(|client| client.level);
-        if wanted.is_none() && self.is_modern(client) {
-            // Who did not ask for messages gets none (D9).
+        let asks = self.is_modern(client) || Self::is_stateless(desk, pool);
+        if wanted.is_none() && asks {
+            // Who did not ask for messages gets none (D9), nor did we ask for them.
             return;
         }
         // Who asked for nothing does not get what the server sends because another one did.
@@ -218,13 +234,16 @@ impl Hall {
         let Some(call) = self.calls.get_mut(key) else {
             return false;
         };
-        let Origin::Client { caller, .. } = &mut call.origin else {
+        let Origin::Client { caller, rounds, .. } = &mut call.origin else {
             return true;
         };
-        if !self
-            .clients
-            .get(&caller.client)
-            .is_some_and(|known| known.modern)
+        // A call that is made again is begun again by its server, but not for its client.
+        let repeated = rounds.is_some();
+        if !repeated
+            && !self
+                .clients
+                .get(&caller.client)
+                .is_some_and(|known| known.modern)
         {
             return true;
         }

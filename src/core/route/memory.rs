@@ -31,6 +31,9 @@ pub(crate) struct Memory {
     pub(crate) catalog: Catalog,
     /// It asks clients for things.
     pub(crate) interactive: bool,
+    /// It cannot be asked for its era, and this is the version of itself that cannot: the next one
+    /// is asked again.
+    pub(crate) unasked: Option<String>,
     /// What is on disk: the digest of the record, which is as long as all lists together.
     stored: Digest,
 }
@@ -65,12 +68,14 @@ impl Memory {
         if at(&["format"])?.of(bytes) != FORMAT.as_bytes() {
             return None;
         }
-        let version = Version::parse(string(bytes, at(&["version"])?)?.as_bytes())?;
+        let version = Version::named(string(bytes, at(&["version"])?)?.as_bytes())?;
         let declared = ClientCapabilities::read(bytes, at(&["declared"])?);
         let capabilities = ServerCapabilities::read(bytes, at(&["capabilities"])?);
         let instructions = at(&["instructions"]).and_then(|at| string(bytes, at));
         let instructions = instructions.map(std::borrow::Cow::into_owned);
         let interactive = at(&["interactive"])?.of(bytes) == b"true";
+        let unasked = at(&["unasked"]).and_then(|at| string(bytes, at));
+        let unasked = unasked.map(std::borrow::Cow::into_owned);
         let stored = digest_of(bytes);
         let page = Rc::new(bytes.to_vec());
         let mut catalog = Catalog::default();
@@ -84,6 +89,7 @@ impl Memory {
             instructions,
             catalog,
             interactive,
+            unasked,
             stored,
         })
     }
@@ -114,6 +120,10 @@ fn record(memory: &Memory, server: &str) -> Vec<u8> {
         &mut out,
         &format!(",\"interactive\":{}", memory.interactive),
     );
+    if let Some(unasked) = &memory.unasked {
+        text(&mut out, ",\"unasked\":");
+        write::push_string(&mut out, unasked);
+    }
     for kind in Kind::ALL {
         text(&mut out, &format!(",\"{}\":[", kind.member()));
         for (index, entry) in memory.catalog.list(kind).entries().iter().enumerate() {
@@ -144,6 +154,11 @@ impl Hall {
         let Some((hello, pool)) = known else { return };
         let mut catalog = Catalog::default();
         catalog.seed(&pool.catalog);
+        let known = server.memory.as_ref();
+        let before = known.and_then(|memory| memory.unasked.as_deref());
+        let this_version = hello.server_version.clone().unwrap_or_default();
+        let same = before.is_none_or(|before| before == this_version);
+        let unasked = Some(this_version).filter(|_| same && hello.initialize_first);
         let mut memory = Memory {
             version: hello.version,
             declared: pool.declares,
@@ -151,6 +166,7 @@ impl Hall {
             instructions: hello.instructions.clone(),
             catalog,
             interactive: server.interactive,
+            unasked,
             stored: Digest::default(),
         };
         let bytes = record(&memory, server.name());
@@ -194,6 +210,7 @@ mod tests {
             instructions: Some("say \"hello\"\n".to_owned()),
             catalog,
             interactive: true,
+            unasked: Some("1.0".to_owned()),
             stored: Digest::default(),
         }
     }
@@ -204,6 +221,7 @@ mod tests {
         let read = Memory::read(&bytes).unwrap();
         assert_eq!(read.version, Version::V2025_06_18);
         assert_eq!(read.instructions.as_deref(), Some("say \"hello\"\n"));
+        assert_eq!(read.unasked.as_deref(), Some("1.0"));
         assert!(read.interactive && read.capabilities.tools && read.catalog.known());
         assert!(read.declared.sampling && !read.declared.roots);
         assert_eq!(

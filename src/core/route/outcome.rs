@@ -14,6 +14,7 @@ use crate::route::complete::NO_VALUES;
 use crate::route::errors::{
     Failure, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, seconds,
 };
+use crate::route::from_modern::Told;
 use crate::route::splice::Edits;
 use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall, downgrade};
@@ -45,6 +46,7 @@ impl Hall {
     pub(crate) fn give_up(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) -> Option<Call> {
         // Before it leaves, or what is held there would look like another client's.
         if let Some(call) = self.calls.get(key)
+            && !call.between_rounds()
             && let Some(caller) = call.caller()
             && let Some(pool) = self.pools.get_mut(&call.pool)
             && (pool.owner.is_none() || pool.leased)
@@ -57,7 +59,8 @@ impl Hall {
 
     /// Takes a call out of every table it stands in.
     pub(crate) fn end_call(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) -> Option<Call> {
-        let call = self.calls.remove(key)?;
+        let mut call = self.calls.remove(key)?;
+        self.withdraw_round(desk, &mut call);
         if let Some(caller) = call.caller() {
             if let Some(client) = self.clients.get_mut(&caller.client)
                 && let Some(place) = client.calls.iter().position(|other| *other == key)
@@ -72,6 +75,25 @@ impl Hall {
         Some(call)
     }
 
+    /// The call that an answer of a session is for.
+    fn answerable(&self, pool: PoolKey, id: Option<u64>) -> Option<CallKey> {
+        let key = id.and_then(from_wire)?;
+        let call = self.calls.get(key)?;
+        (call.pool == pool && !call.between_rounds()).then_some(key)
+    }
+
+    /// Normal after a cancel or a timeout.
+    fn answered_nobody(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
+        Mark::AnswerToNobody.hit();
+        if let Some(key) = id.and_then(from_wire) {
+            self.lay(desk, pool, key);
+        }
+        let name = self.pool_name(pool);
+        desk.cx.log(crate::effect::Level::Debug, || {
+            format!("server={name} answered a request that nobody waits for")
+        });
+    }
+
     /// A server answered. An answer counts only for a call that was sent to that very session.
     pub fn response(
         &mut self,
@@ -81,21 +103,13 @@ impl Hall {
         envelope: &Envelope,
         frame: &Frame,
     ) {
-        let key = id.and_then(from_wire);
-        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
-        else {
-            // Normal after a cancel or a timeout.
-            Mark::AnswerToNobody.hit();
-            if let Some(key) = id.and_then(from_wire) {
-                self.lay(desk, pool, key);
-            }
-            let name = self.pool_name(pool);
-            desk.cx.log(crate::effect::Level::Debug, || {
-                format!("server={name} answered a request that nobody waits for")
-            });
-            return;
+        let Some(key) = self.answerable(pool, id) else {
+            return self.answered_nobody(desk, pool, id);
         };
         let Some(call) = self.end_call(desk, key) else {
+            return;
+        };
+        let Some((call, told)) = self.unless_asked(desk, call, envelope, frame) else {
             return;
         };
         match call.origin {
@@ -104,6 +118,7 @@ impl Hall {
                 method,
                 resource,
                 search,
+                rounds: _,
             } => {
                 let failed = envelope.kind == Message::Error;
                 match search {
@@ -127,7 +142,8 @@ impl Hall {
                             self.note_resource(desk, from, &caller, method, resource, searched);
                         }
                         let resource = resource.as_ref();
-                        self.pass_result(desk, &caller, (method, resource), pool, envelope, frame);
+                        let from = (pool, told.as_ref());
+                        self.pass_result(desk, &caller, (method, resource), from, envelope, frame);
                     }
                 }
             }
@@ -160,9 +176,17 @@ impl Hall {
             let result = self.own_result(caller.client, NO_VALUES);
             return desk.succeed(caller.client, caller.at, &caller.id, &result);
         }
-        if self.is_modern(caller.client) {
+        let error = envelope.outcome.unwrap_or_default();
+        let from_modern = Self::is_stateless(desk, pool);
+        if from_modern && self.is_modern(caller.client) {
+            return refuse(desk, caller, code, envelope, frame);
+        } else if from_modern {
+            let instead = self.older_error((method, resource), pool, text, error);
+            if let Some(failure) = instead {
+                return desk.fail(caller.client, caller.at, &caller.id, &failure);
+            }
+        } else if self.is_modern(caller.client) {
             if code == Some(URL_ELICITATION_REQUIRED)
-                && let Some(error) = envelope.outcome
                 && self.elicit_first(desk, caller, text, error)
             {
                 return;
@@ -174,7 +198,6 @@ impl Hall {
         }
         let mut edits = Edits::default();
         if code == Some(URL_ELICITATION_REQUIRED)
-            && let Some(error) = envelope.outcome
             && let Some(list) = path(text, error, &["data", "elicitations"])
         {
             for entry in elements(text, list) {
@@ -192,7 +215,7 @@ impl Hall {
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
         (method, resource): (Method, Option<&Resource>),
-        pool: PoolKey,
+        (pool, told): (PoolKey, Option<&Told>),
         envelope: &Envelope,
         frame: &Frame,
     ) {
@@ -205,7 +228,16 @@ impl Hall {
         if let (Method::Read, Some(prefix)) = (method, prefix) {
             rename_contents(text, result, prefix, &mut edits);
         }
-        if self.is_modern(caller.client) {
+        if let Some(told) = told {
+            self.finish(
+                desk,
+                caller.client,
+                method,
+                (text, result),
+                told,
+                &mut edits,
+            );
+        } else if self.is_modern(caller.client) {
             let server = self.pool_name(pool);
             let stamped = self.stamp_result(&server, method, text, result, &mut edits);
             if let Err(failure) = stamped {
@@ -220,9 +252,7 @@ impl Hall {
 
     /// The answer was longer than a line may be.
     pub fn too_long(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
-        let key = id.and_then(from_wire);
-        let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
-        else {
+        let Some(key) = self.answerable(pool, id) else {
             if let Some(key) = id.and_then(from_wire) {
                 self.lay(desk, pool, key);
             }
@@ -312,10 +342,12 @@ impl Hall {
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":\
                  {{\"requestId\":{wire},\"reason\":\"timeout\"}}}}"
             );
-            // A session that is down needs no notice.
-            let _ = desk
-                .backends
-                .send(desk.cx, pool, &[message.as_str().into()]);
+            if !call.between_rounds() {
+                // A session that is down needs no notice.
+                let _ = desk
+                    .backends
+                    .send(desk.cx, pool, &[message.as_str().into()]);
+            }
             match call.origin {
                 Origin::Client { .. } => Mark::CallTimesOut.hit(),
                 Origin::List(_) => Mark::ListTimesOut.hit(),
@@ -373,7 +405,28 @@ fn rename_contents(text: &[u8], result: Span, prefix: &str, edits: &mut Edits) {
     }
 }
 
-fn answer(
+/// An error of a server whose revision is the client's: it passes as it is, with the status that
+/// its code has there.
+fn refuse(
+    desk: &mut Desk<'_, '_>,
+    caller: &Caller,
+    code: Option<i64>,
+    envelope: &Envelope,
+    frame: &Frame,
+) {
+    let mut edits = Edits::default();
+    if let Some(id_at) = envelope.id {
+        edits.replace(id_at, caller.id.kept());
+    }
+    let message = edits.parts(frame.shared(), envelope.whole);
+    let code = code.and_then(|code| i32::try_from(code).ok());
+    let (client, at) = (caller.client, caller.at);
+    let code = code.unwrap_or_default();
+    desk.clients.refuse(desk.cx, client, at, code, &message);
+}
+
+/// The answer of a server to whoever called.
+pub(crate) fn answer(
     desk: &mut Desk<'_, '_>,
     caller: &Caller,
     mut edits: Edits,

@@ -15,6 +15,7 @@ use crate::route::catalog::Catalog;
 use crate::route::errors::Failure;
 use crate::route::ghosts::Ghosts;
 use crate::route::subscriptions::Listeners;
+use crate::route::watches::Waiters;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// How far a session has come, as far as its lists are concerned.
@@ -54,6 +55,10 @@ pub(crate) struct Pool {
     pub(crate) logged: Budget,
     /// Who listens to which of its resources.
     pub(crate) subscriptions: Listeners,
+    /// Who waits to hear whether a server without sessions will tell of a resource.
+    pub(crate) waiters: Waiters,
+    /// It was not asked yet for the last of them.
+    pub(crate) unwatched: bool,
     /// URL elicitations whose completion is still to be told, with the client that was asked.
     pub(crate) elicitations: VecDeque<(String, ClientKey)>,
     /// A question is held here until calls end: new calls of others wait (protocol S3).
@@ -93,6 +98,8 @@ impl Pool {
             level: None,
             logged: Budget::default(),
             subscriptions: Listeners::new(),
+            waiters: Waiters::new(),
+            unwatched: false,
             elicitations: VecDeque::new(),
             holding: false,
             refusal_told: false,
@@ -270,6 +277,7 @@ impl Hall {
 
     /// Stops a session; what is in flight there fails.
     pub(crate) fn stop_pool(&mut self, desk: &mut Desk<'_, '_>, key: PoolKey) {
+        self.lose_waiters(desk, key, &PoolState::Stopping);
         let Some(pool) = self.pools.remove(&key) else {
             return;
         };

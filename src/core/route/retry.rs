@@ -75,6 +75,11 @@ impl Hall {
     ) {
         let (client, at) = (request.caller.client, request.caller.at);
         match self.opened(desk, &request, again) {
+            // A server that keeps nothing, and gave no state: what it is told it can judge itself.
+            Ok(None) if self.stateless_server(desk, server) => {
+                request.cut_params(&[TASK]);
+                self.forward(desk, request, server);
+            }
             Ok(None | Some(State::Elicited)) => {
                 request.cut_params(&[INPUT_RESPONSES, REQUEST_STATE, TASK]);
                 self.forward(desk, request, server);

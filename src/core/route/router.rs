@@ -298,6 +298,9 @@ impl Hall {
             Mark::CancelledParked.hit();
             desk.clients.drop_request(desk.cx, client, caller.at);
         }
+        for at in self.drop_waiters(desk, client, Some(id)) {
+            desk.clients.drop_request(desk.cx, client, at);
+        }
         for at in self.drop_waiting(client, Some(id)) {
             Mark::CancelledWaiting.hit();
             desk.clients.drop_request(desk.cx, client, at);
@@ -329,6 +332,13 @@ impl Hall {
         let Some(call) = self.give_up(desk, key) else {
             return;
         };
+        if call.between_rounds() {
+            // The server has forgotten it.
+            if let Some(caller) = call.caller() {
+                desk.clients.drop_request(desk.cx, caller.client, caller.at);
+            }
+            return;
+        }
         let wire = to_wire(key).to_string();
         let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
         let mut message = vec![Part::from(head), Part::from("\"params\":{\"requestId\":")];

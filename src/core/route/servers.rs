@@ -10,6 +10,7 @@ use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
+use crate::mcp::version::Era;
 use crate::now::Tick;
 use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
@@ -148,6 +149,15 @@ impl Server {
             name: Rc::clone(&self.entry.name),
             spawn: spawn.clone(),
             declare,
+            // Until clients can be served by such servers, only who says so gets one.
+            era: match self.entry.era {
+                Era::Auto => Era::Legacy,
+                era => era,
+            },
+            initialize_first: self
+                .memory
+                .as_ref()
+                .is_some_and(|memory| memory.unasked.is_some()),
             connect_ms: self.entry.connect_ms,
             restart: self.entry.restart.on_exit,
             restarts_max: self.entry.restart.max,

@@ -18,14 +18,17 @@ pub enum With {
     Short(ShortBytes),
     /// Kept elsewhere, such as the original name of a tool.
     Kept(Rc<[u8]>),
+    /// A piece of another message, not copied when it is long.
+    Piece(Rc<Vec<u8>>, Span),
 }
 
 impl With {
-    fn bytes(&self) -> &[u8] {
+    fn part(&self) -> Part<'_> {
         match self {
-            Self::Own(bytes) => bytes,
-            Self::Short(bytes) => bytes,
-            Self::Kept(bytes) => bytes,
+            Self::Own(bytes) => Part::Copy(bytes),
+            Self::Short(bytes) => Part::Copy(bytes),
+            Self::Kept(bytes) => Part::Copy(bytes),
+            Self::Piece(buffer, at) => Part::Share(buffer, at.range()),
         }
     }
 }
@@ -85,20 +88,36 @@ impl Edits {
         }
     }
 
+    /// Whether the message stays as it is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts `with` in front of what begins at `at`, behind what was put there before.
+    pub fn insert(&mut self, at: usize, with: impl Into<With>) {
+        self.replace(Span { start: at, end: at }, with);
+    }
+
     /// Cuts bytes out: a member with its comma.
     pub fn cut(&mut self, at: Span) {
         self.replace(at, Vec::new());
     }
 
+    /// What is inserted stands before what is replaced or cut there.
+    fn sort(&mut self) {
+        self.0.sort_by_key(|(at, _)| (at.start, at.end));
+    }
+
     /// The value `whole` of a text, replacements in, as bytes of its own.
     pub fn joined(&mut self, text: &[u8], whole: Span) -> Vec<u8> {
-        self.0.sort_by_key(|(at, _)| at.start);
+        self.sort();
         let mut out = Vec::with_capacity(whole.range().len());
         let mut start = whole.start;
         for (at, with) in self.0.iter() {
             let end = at.start;
             out.extend_from_slice(Span { start, end }.of(text));
-            out.extend_from_slice(with.bytes());
+            out.extend_from_slice(with.part().bytes());
             start = at.end;
         }
         let end = whole.end;
@@ -109,12 +128,12 @@ impl Edits {
     /// The message `whole` of `buffer` in pieces, replacements in. Replacements do not overlap,
     /// since they stand for different values.
     pub fn parts<'a>(&'a mut self, buffer: &'a Rc<Vec<u8>>, whole: Span) -> Parts<'a> {
-        self.0.sort_by_key(|(at, _)| at.start);
+        self.sort();
         let mut parts = Parts::default();
         let mut from = whole.start;
         for (at, with) in self.0.iter() {
             parts.push(Part::Share(buffer, from..at.start));
-            parts.push(Part::Copy(with.bytes()));
+            parts.push(with.part());
             from = at.end;
         }
         parts.push(Part::Share(buffer, from..whole.end));

@@ -9,7 +9,8 @@ use crate::mcp::meta::HOP_LOCAL;
 use crate::mcp::modern::{CACHE_HINTS, server_info};
 use crate::route::splice::Edits;
 
-const COMPLETE: &str = "\"resultType\":\"complete\"";
+/// A result that is no question, and no task.
+pub(crate) const COMPLETE: &str = "\"resultType\":\"complete\"";
 
 /// The pieces, written once.
 #[derive(Debug)]
@@ -107,6 +108,36 @@ impl Stamp {
             edits.replace(front, format!("{}{comma}", missing.join(",")).into_bytes());
         }
         Ok(())
+    }
+}
+
+impl Stamp {
+    /// Says in a result of a server without sessions that it is we who answer, and what else is
+    /// `missing`: members with a comma behind each.
+    pub(crate) fn sign(
+        &self,
+        text: &[u8],
+        result: Span,
+        meta: Option<Span>,
+        mut missing: String,
+        edits: &mut Edits,
+    ) {
+        let info = self.info.as_str();
+        if let Some(meta) = meta {
+            put_into_meta(text, meta, info, edits);
+        } else {
+            let comma = if members(text, result).next().is_some() {
+                ","
+            } else {
+                ""
+            };
+            for piece in ["\"_meta\":{", info, "}", comma] {
+                missing.push_str(piece);
+            }
+        }
+        if !missing.is_empty() {
+            edits.insert(result.start + 1, missing.into_bytes());
+        }
     }
 }
 

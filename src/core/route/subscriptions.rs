@@ -258,9 +258,7 @@ impl Hall {
             .get(&to)
             .is_some_and(|session| session.life == Life::Up);
         if to != pool && is_first && is_up {
-            let params = params(&resource.original);
-            let method = "resources/subscribe";
-            self.call_quietly(desk, to, Origin::Quiet, method, Some(&params));
+            self.resubscribe(desk, to, "resources/subscribe", &resource.original);
         }
     }
 
@@ -321,16 +319,12 @@ impl Hall {
             return;
         };
         let uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
+        if Self::is_stateless(desk, pool) {
+            return self.rewatch(desk, pool);
+        }
         for uri in uris {
             Mark::SubscriptionRenewed.hit();
-            let params = params(&uri);
-            self.call_quietly(
-                desk,
-                pool,
-                Origin::Quiet,
-                "resources/subscribe",
-                Some(&params),
-            );
+            self.resubscribe(desk, pool, "resources/subscribe", &uri);
         }
     }
 
@@ -409,16 +403,13 @@ impl Hall {
             }
             !subscribers.is_empty()
         });
-        if session.life == Life::Up {
+        if session.life == Life::Up && !ended.is_empty() {
+            if Self::is_stateless(desk, pool) {
+                self.rewatch(desk, pool);
+                return taken;
+            }
             for uri in ended {
-                let params = params(&uri);
-                self.call_quietly(
-                    desk,
-                    pool,
-                    Origin::Quiet,
-                    "resources/unsubscribe",
-                    Some(&params),
-                );
+                self.resubscribe(desk, pool, "resources/unsubscribe", &uri);
             }
         }
         taken

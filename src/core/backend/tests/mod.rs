@@ -1,8 +1,10 @@
 //! The whole room, driven from outside as the hub does it.
 
+mod asking;
 mod ending;
 mod starting;
 mod storm;
+mod streams;
 mod talking;
 
 use super::*;
@@ -149,6 +151,10 @@ fn describe(event: &BackendEvent, text: &[u8]) -> String {
         BackendEvent::Request { id, envelope, .. } => {
             let id = String::from_utf8_lossy(id.raw()).into_owned();
             format!("request {id}: {}", whole(envelope))
+        }
+        BackendEvent::Watching { uris, missed, .. } => {
+            let uris: Vec<String> = uris.iter().map(|(uri, ok)| format!("{uri}={ok}")).collect();
+            format!("Watching {} missed={missed}", uris.join(" "))
         }
         BackendEvent::Notification { envelope, .. } => format!("note: {}", whole(envelope)),
     }

@@ -106,6 +106,7 @@ impl Storm {
             BackendEvent::Response { pool, .. }
             | BackendEvent::Request { pool, .. }
             | BackendEvent::Notification { pool, .. }
+            | BackendEvent::Watching { pool, .. }
             | BackendEvent::TooLong { pool, .. } => {
                 assert_eq!(self.told.get(pool), Some(&Told::Ready));
             }

@@ -209,6 +209,24 @@ marks! {
     AsksFull,
     /// A question that the client's revision has no words for.
     AskInexpressible,
+    /// A server without sessions asks a client that has one.
+    RoundBegins = "no server of the simulator is without sessions yet",
+    /// A call is made again, with answers.
+    RoundEnds = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks what it may not, or in no form that is known.
+    RoundRefused = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks too much at once.
+    RoundQuestionsFull = "no server of the simulator is without sessions yet",
+    /// A server without sessions asks the same again whatever it is answered.
+    RoundsLeadNowhere = "no server of the simulator is without sessions yet",
+    /// The answers are too long together.
+    RoundTooLong = "no server of the simulator is without sessions yet",
+    /// A client does not answer a server without sessions.
+    RoundRefusedByClient = "no server of the simulator is without sessions yet",
+    /// A result of a server without sessions is of no known kind.
+    ResultUnreadable = "no server of the simulator is without sessions yet",
+    /// A structured content becomes text for a client whose revision knows objects only.
+    StructuredToText = "no server of the simulator is without sessions yet",
     /// A question comes on the stream of another call.
     AskElsewhere,
     /// A question has no stream to come on.
@@ -305,6 +323,30 @@ marks! {
     HandshakeAsks,
     /// A server answered `initialize` once more.
     HandshakeTwice,
+    /// A server did not answer the question for its era in time.
+    ProbeTimesOut = "the servers of the simulator have sessions, for now",
+    /// A server answered that question after it was sent `initialize`.
+    ProbeAnsweredLate = "the servers of the simulator have sessions, for now",
+    /// A server died of that question, and is started again at once.
+    ProbeKills = "the servers of the simulator have sessions, for now",
+    /// A server that is known not to answer that question refused `initialize`.
+    ProbeAfterInitialize = "the servers of the simulator have sessions, for now",
+    /// A server without sessions wrote a request.
+    ModernAsks = "the servers of the simulator have sessions, for now",
+    /// A change was told on no stream of ours.
+    ChangeUntagged = "the servers of the simulator have sessions, for now",
+    /// A server did not acknowledge a stream in time.
+    ListenUnacknowledged = "the servers of the simulator have sessions, for now",
+    /// A stream ended, and another is opened.
+    ListenReopened = "the servers of the simulator have sessions, for now",
+    /// A stream took the place of another without a gap.
+    ListenReplaced = "the servers of the simulator have sessions, for now",
+    /// A server knows no streams.
+    ListenUnknown = "the servers of the simulator have sessions, for now",
+    /// Clients listen to as many resources of a server without sessions as they may.
+    WatchedFull = "thousands of resources of one server",
+    /// A server without sessions will not tell of a resource.
+    WatchRefused = "the servers of the simulator have sessions, for now",
     /// A server died so often that the pause grows no more.
     BackoffLongest,
     /// A server died once too often.

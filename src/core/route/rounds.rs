@@ -1,0 +1,437 @@
+//! Questions of servers without sessions to clients that have one (protocol 3.1, column LM). Such a
+//! server answers a call with what it wants to know and forgets it; the client is asked as by any
+//! server of its era, and the call is made again with its answers. Owns what is known between the
+//! rounds; never looks into an answer.
+
+use std::rc::Rc;
+
+use ring::digest::{Context, SHA256};
+
+use crate::base::mark::Mark;
+use crate::base::short::ShortBytes;
+use crate::json::span::{Span, members, string};
+use crate::language::PoolState;
+use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
+use crate::route::asks::{AskKey, Want, want_of};
+use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
+use crate::route::errors::Failure;
+use crate::route::from_modern::Told;
+use crate::route::outgoing::{Letter, put_description};
+use crate::route::splice::{With, fields};
+use crate::route::{Desk, Hall};
+
+/// A call to a server without sessions, as it can be made again.
+#[derive(Debug)]
+pub struct Rounds {
+    letter: Letter,
+    /// How often it was made again.
+    count: u32,
+    /// What was asked and answered in the last round.
+    before: Option<[u8; 32]>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The server works on it.
+    Sent,
+    /// The server has forgotten it; the client is asked.
+    Asking(Asking),
+}
+
+/// One round.
+#[derive(Debug)]
+struct Asking {
+    /// The result that asks.
+    result: Rc<Vec<u8>>,
+    /// All its questions.
+    requests: Option<Span>,
+    /// The server's state in it (raw), which goes back as it is.
+    state: Option<Span>,
+    questions: Vec<Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    /// Its key in the result (raw).
+    key: Span,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Awaited(AskKey),
+    Given(Rc<Vec<u8>>, Span),
+}
+
+/// A question as it stands in a result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Its key (raw).
+    pub(crate) key: Span,
+    /// What is wanted.
+    pub(crate) want: Want,
+    /// Its parameters, if it has any.
+    pub(crate) params: Option<Span>,
+}
+
+impl Rounds {
+    /// A call that is about to be made.
+    pub(crate) const fn new(letter: Letter) -> Self {
+        Self {
+            letter,
+            count: 0,
+            before: None,
+            stage: Stage::Sent,
+        }
+    }
+
+    /// What was asked for.
+    pub(crate) const fn letter(&self) -> &Letter {
+        &self.letter
+    }
+}
+
+impl Call {
+    /// Whether the server has forgotten the call, since its client is asked.
+    pub(crate) fn between_rounds(&self) -> bool {
+        matches!(&self.origin, Origin::Client { rounds: Some(again), .. }
+            if matches!(again.stage, Stage::Asking(_)))
+    }
+
+    fn again(&mut self) -> Option<&mut Rounds> {
+        match &mut self.origin {
+            Origin::Client { rounds, .. } => rounds.as_deref_mut(),
+            Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
+        }
+    }
+
+    fn asking(&mut self) -> Option<&mut Asking> {
+        match &mut self.again()?.stage {
+            Stage::Asking(asking) => Some(asking),
+            Stage::Sent => None,
+        }
+    }
+}
+
+/// The questions of a result, in their order.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static str> {
+    if told.state.is_some_and(|at| !at.of(text).starts_with(b"\"")) {
+        return Err("a requestState that is no string");
+    }
+    let Some(requests) = told.requests else {
+        return match told.state {
+            Some(_) => Ok(Vec::new()),
+            None => Err("neither inputRequests nor requestState"),
+        };
+    };
+    if !requests.of(text).starts_with(b"{") {
+        return Err("inputRequests that are no object");
+    }
+    let mut asked = Vec::new();
+    for (key, request) in members(text, requests) {
+        let read = fields(text, Some(request), ["method", "params"]);
+        let [method, params] = read.map_err(|_| "a member of an input request twice")?;
+        let method = method.and_then(|at| string(text, at)).unwrap_or_default();
+        let want = want_of(text, &method, params).ok_or("an input request of an unknown kind")?;
+        if asked.len() >= ROUND_QUESTIONS_MAX {
+            Mark::RoundQuestionsFull.hit();
+            return Err("too many input requests");
+        }
+        asked.push(Asked { key, want, params });
+    }
+    Ok(asked)
+}
+
+impl Hall {
+    /// A server wants to know something before it answers: its client is asked, or the call ends.
+    pub(crate) fn begin_round(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        mut call: Call,
+        told: &Told,
+        buffer: &Rc<Vec<u8>>,
+    ) {
+        let name = self.pool_name(call.pool);
+        let asked = questions(buffer, told);
+        let what = match (&asked, call.again()) {
+            (Err(what), _) => what,
+            (Ok(_), None) => "a question, to a request that is answered without any",
+            (Ok(_), Some(again)) if again.count >= ROUNDS_MAX => {
+                "one question after the other, and no end of it"
+            }
+            (Ok(_), Some(again)) => {
+                again.stage = Stage::Asking(Asking {
+                    result: Rc::clone(buffer),
+                    requests: told.requests,
+                    state: told.state,
+                    questions: Vec::new(),
+                });
+                ""
+            }
+        };
+        let Some(caller) = call.caller() else {
+            return;
+        };
+        let client = caller.client;
+        if !what.is_empty() {
+            Mark::RoundRefused.hit();
+            let failure = Failure::about(&name, format!("server {name} answered with {what}"));
+            return desk.fail(client, caller.at, &caller.id, &failure);
+        }
+        if !self.pools.contains_key(&call.pool) {
+            let failure = Failure::down(&name, &PoolState::Stopping);
+            return desk.fail(client, caller.at, &caller.id, &failure);
+        }
+        let last = call.last;
+        let (pool, server, request_ms) = (call.pool, call.server, call.request_ms);
+        let Some(key) = self.insert_call(desk, call.origin, server, pool, request_ms) else {
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(key) {
+            call.last = last;
+            // It is in no session: none works on it.
+            call.place = usize::MAX;
+        }
+        self.clients.entry(client).or_default().calls.push(key);
+        Mark::RoundBegins.hit();
+        for (index, asked) in asked.unwrap_or_default().into_iter().enumerate() {
+            if let Err(failure) = self.ask_in_round(desk, (key, index), &asked, buffer) {
+                return self.unanswered(desk, key, &failure);
+            }
+        }
+        self.go_on(desk, key);
+    }
+
+    /// Puts one question of a round to the client, or answers it from the configuration.
+    fn ask_in_round(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        (key, index): (CallKey, usize),
+        asked: &Asked,
+        buffer: &Rc<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let Some(call) = self.calls.get(key) else {
+            return Ok(());
+        };
+        let fixed = self.server(call.server);
+        let fixed = fixed.and_then(|server| server.entry.roots.clone());
+        let answer = match fixed.filter(|_| asked.want == Want::Roots) {
+            Some(roots) => {
+                let result = format!("{{\"roots\":{roots}}}").into_bytes();
+                let whole = Span::whole(&result);
+                Answer::Given(Rc::new(result), whole)
+            }
+            None => Answer::Awaited(self.ask_for_round(desk, (key, index), asked, buffer)?),
+        };
+        let question = Question {
+            key: asked.key,
+            answer,
+        };
+        if let Some(asking) = self.calls.get_mut(key).and_then(Call::asking) {
+            asking.questions.push(question);
+        }
+        Ok(())
+    }
+
+    /// A client answered a question of a round with a result.
+    pub(crate) fn round_answered(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        (key, index): (CallKey, usize),
+        buffer: &Rc<Vec<u8>>,
+        result: Span,
+    ) {
+        let Some(asking) = self.calls.get_mut(key).and_then(Call::asking) else {
+            return;
+        };
+        if let Some(question) = asking.questions.get_mut(index) {
+            question.answer = Answer::Given(Rc::clone(buffer), result);
+        }
+        let given = |question: &Question| match &question.answer {
+            Answer::Given(_, at) => at.range().len(),
+            Answer::Awaited(_) => 0,
+        };
+        if asking.questions.iter().map(given).sum::<usize>() > LINE_BYTES_MAX / 2 {
+            Mark::RoundTooLong.hit();
+            let text = "the answers to the questions of a server are too long to be sent in one";
+            let failure = Failure::new(super::errors::INTERNAL, text);
+            return self.end_round(desk, key, &failure);
+        }
+        self.go_on(desk, key);
+    }
+
+    /// If nothing is awaited any more the call is made again, unless that led nowhere before.
+    fn go_on(&mut self, desk: &mut Desk<'_, '_>, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let pool = call.pool;
+        let Some(again) = call.again() else {
+            return;
+        };
+        let Stage::Asking(asking) = &again.stage else {
+            return;
+        };
+        let Some(digest) = asking.digest() else {
+            return;
+        };
+        if again.before == Some(digest) {
+            Mark::RoundsLeadNowhere.hit();
+            let name = self.pool_name(pool);
+            let text =
+                format!("server {name} asks the same again and again, whatever it is answered");
+            return self.end_round(desk, key, &Failure::about(&name, text));
+        }
+        again.before = Some(digest);
+        again.count += 1;
+        if let Stage::Asking(asking) = std::mem::replace(&mut again.stage, Stage::Sent) {
+            self.repeat(desk, key, &asking);
+        }
+    }
+
+    /// Makes the call again, with the answers and the server's own state.
+    fn repeat(&mut self, desk: &mut Desk<'_, '_>, key: CallKey, asking: &Asking) {
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
+        let Origin::Client {
+            caller,
+            rounds: Some(again),
+            ..
+        } = &call.origin
+        else {
+            return;
+        };
+        let Letter {
+            buffer,
+            envelope,
+            token_at,
+            edits,
+        } = &again.letter;
+        let (pool, mut edits) = (call.pool, edits.clone());
+        let theirs = fields(buffer, envelope.params, ["inputResponses", "requestState"]);
+        let (Some(params), Ok([None, None])) = (envelope.params, theirs) else {
+            let text = "params.inputResponses and params.requestState do not exist in the revision \
+                        of this session, and are needed to ask this client: leave them out";
+            return self.end_round(desk, key, &Failure::params(text));
+        };
+        for piece in asking.pieces() {
+            edits.insert(params.start + 1, piece);
+        }
+        let said = self.description(desk, call.server, caller, buffer, envelope.meta);
+        put_description(buffer, envelope, &said, &mut edits);
+        let wire = ShortBytes::decimal(to_wire(key));
+        for at in [envelope.id, *token_at].into_iter().flatten() {
+            edits.replace(at, wire.clone());
+        }
+        let message = edits.parts(buffer, envelope.whole);
+        let sent = desk.backends.send(desk.cx, pool, &message);
+        if let Err(refused) = sent {
+            let state = desk.backends.state(desk.cx.now, pool);
+            let failure = Failure::refused(&self.pool_name(pool), refused, &state);
+            return self.end_round(desk, key, &failure);
+        }
+        Mark::RoundEnds.hit();
+        self.calls.renew(desk.cx.now.tick, key);
+        self.enter(key);
+    }
+
+    /// Ends a call between two rounds: its server keeps nothing, so it need not be told.
+    fn end_round(&mut self, desk: &mut Desk<'_, '_>, key: CallKey, failure: &Failure) {
+        let call = self.end_call(desk, key);
+        if let Some(caller) = call.as_ref().and_then(Call::caller) {
+            desk.fail(caller.client, caller.at, &caller.id, failure);
+        }
+    }
+
+    /// The same when it is the client that cannot, or does not want to answer: who called a tool
+    /// reads that as a result, since results are what a model gets to see (protocol 3.4).
+    pub(crate) fn unanswered(&mut self, desk: &mut Desk<'_, '_>, key: CallKey, failure: &Failure) {
+        let tool = self.calls.get(key).is_some_and(|call| {
+            matches!(
+                &call.origin,
+                Origin::Client {
+                    method: Method::Tool,
+                    ..
+                }
+            )
+        });
+        if !tool {
+            return self.end_round(desk, key, failure);
+        }
+        let Some(call) = self.end_call(desk, key) else {
+            return;
+        };
+        if let Some(caller) = call.caller() {
+            let text = crate::json::write::string(&failure.message);
+            let result =
+                format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"isError\":true}}");
+            desk.succeed(caller.client, caller.at, &caller.id, &result);
+        }
+    }
+
+    /// The call of a round is over: its client need not answer any more.
+    pub(crate) fn withdraw_round(&mut self, desk: &mut Desk<'_, '_>, call: &mut Call) {
+        let Some(asking) = call.asking() else {
+            return;
+        };
+        for question in std::mem::take(&mut asking.questions) {
+            if let Answer::Awaited(ask) = question.answer {
+                self.cancel_ask(desk, ask);
+            }
+        }
+    }
+}
+
+impl Asking {
+    /// What was asked and answered, in short; `None` while an answer is awaited.
+    fn digest(&self) -> Option<[u8; 32]> {
+        let mut context = Context::new(&SHA256);
+        let mut add = |bytes: &[u8]| {
+            context.update(&bytes.len().to_le_bytes());
+            context.update(bytes);
+        };
+        add(self.requests.unwrap_or_default().of(&self.result));
+        add(self.state.unwrap_or_default().of(&self.result));
+        for question in &self.questions {
+            let Answer::Given(buffer, at) = &question.answer else {
+                return None;
+            };
+            add(at.of(buffer));
+        }
+        context.finish().as_ref().try_into().ok()
+    }
+
+    /// The members by which the call is repeated, with a comma behind each: the name of a tool
+    /// follows at least.
+    fn pieces(&self) -> Vec<With> {
+        let own = |text: &str| With::from(text.as_bytes().to_vec());
+        let mut pieces = Vec::new();
+        for (index, question) in self.questions.iter().enumerate() {
+            let Answer::Given(buffer, at) = &question.answer else {
+                continue;
+            };
+            pieces.push(own(if index == 0 {
+                "\"inputResponses\":{"
+            } else {
+                ","
+            }));
+            pieces.push(With::Piece(Rc::clone(&self.result), question.key));
+            pieces.push(own(":"));
+            pieces.push(With::Piece(Rc::clone(buffer), *at));
+        }
+        if !pieces.is_empty() {
+            pieces.push(own("},"));
+        }
+        if let Some(state) = self.state {
+            pieces.push(own("\"requestState\":"));
+            pieces.push(With::Piece(Rc::clone(&self.result), state));
+            pieces.push(own(","));
+        }
+        pieces
+    }
+}
