@@ -1,17 +1,20 @@
 //! Servers without sessions (2026-07-28): how they come up, and how they tell of changes (protocol
 //! F1, F3, F13).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{SUBSCRIPTIONS_PER_CLIENT_MAX, WATCHED_URIS_MAX};
 
 use crate::client::{Call, Client};
-use crate::server::{Child, Script, resource, template, tool};
+use crate::server::{Child, Script, anything, resource, template, tool};
 use crate::server_modern::{acknowledgement, stateless};
 use crate::world::World;
 
 const MODERN: &str = r#""era":"modern""#;
+const FORMS: &str = r#"{"elicitation":{}}"#;
 const UPDATED: &str = "notifications/resources/updated";
 
 fn start(members: &str, script: Script) -> World {
@@ -244,4 +247,139 @@ fn x10_clients_listen_to_so_many_resources_of_one_server_and_no_more() {
         message.contains("subscribe to 2048 resources of server s"),
         "{message}"
     );
+}
+
+/// What a run leaves behind in which the server asked a client something.
+fn interactive_before() -> BTreeMap<String, Vec<u8>> {
+    let asking = anything().with("tools", [tool("t")]);
+    let mut w = World::http().server("s", asking).start();
+    let (s, c) = (w.server("s"), w.client(FORMS));
+    c.call(&mut w, "s_1mcp_t", "{}");
+    let call = s.expect(&mut w, "tools/call");
+    let params = r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#;
+    s.asks(&mut w, "1", "elicitation/create", params);
+    let ask = c.expect(&mut w, "elicitation/create");
+    c.answers(&mut w, &ask, r#"{"action":"accept"}"#);
+    call.result(&mut w, "{}");
+    w.rest();
+    w.store
+}
+
+#[test]
+fn s1_a_server_that_turns_out_modern_needs_no_sessions_of_single_clients() {
+    let _reached = must_hit(Mark::SessionsMerge);
+    let script = resources().manual("server/discover");
+    let store = interactive_before();
+    let mut w = World::http()
+        .server_with("s", MODERN, script)
+        .store(store)
+        .begin();
+    let (a, b) = (w.client(FORMS), w.client(FORMS));
+    let waits = subscribe(&mut w, a, "x://1");
+    // The common session, and one for each client.
+    assert_eq!(w.running("s").len(), 3);
+    let first = w.running("s")[0];
+    let asked = first.expect(&mut w, "server/discover");
+    let discovered = w.script("s").discovered();
+    asked.result(&mut w, &discovered);
+    w.rest();
+    assert_eq!(w.running("s"), [first]);
+    waits.result(&mut w);
+    subscribe(&mut w, b, "x://1").result(&mut w);
+    assert_eq!(stream(&w, first), watched(&["x://1"]));
+    // The next run knows from the beginning.
+    let script = resources();
+    let mut w = World::http()
+        .server_with("s", MODERN, script)
+        .store(w.store)
+        .begin();
+    let client = w.client(FORMS);
+    client.list(&mut w, "tools/list");
+    assert_eq!(w.starts("s"), 1);
+}
+
+#[test]
+fn s1_who_wants_a_process_for_each_client_gets_it_in_either_era() {
+    let members = r#""era":"modern","isolation":"session""#;
+    let mut w = start(members, resources());
+    let (a, b) = (w.client("{}"), w.client("{}"));
+    for client in [a, b] {
+        subscribe(&mut w, client, "x://1").result(&mut w);
+    }
+    assert_eq!(w.running("s").len(), 3);
+}
+
+#[test]
+fn removed_methods_are_never_sent_to_a_modern_server() {
+    let mut w = start(MODERN, resources());
+    let (s, c) = (w.server("s"), w.client(r#"{"roots":{"listChanged":true}}"#));
+    c.request(&mut w, "logging/setLevel", r#"{"level":"debug"}"#)
+        .result(&mut w);
+    c.notes(&mut w, "notifications/roots/list_changed", "{}");
+    subscribe(&mut w, c, "x://1").result(&mut w);
+    c.request(&mut w, "resources/unsubscribe", r#"{"uri":"x://1"}"#)
+        .result(&mut w);
+    c.request(&mut w, "ping", "{}").result(&mut w);
+    w.advance(10_000);
+    s.expect_nothing(&mut w);
+    for line in &w.children[0].lines {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let method = message["method"].as_str().unwrap();
+        assert!(w.script_of(0).serves(method), "{line}");
+        assert!(!method.ends_with("roots/list_changed"), "{line}");
+    }
+}
+
+#[test]
+fn f13_lists_are_fetched_again_when_a_stream_was_lost_and_those_who_waited_are_told() {
+    let mut w = start(MODERN, resources());
+    let (s, c) = (w.server("s"), w.client("{}"));
+    subscribe(&mut w, c, "x://1").result(&mut w);
+    let (id, _) = w.children[0].streams.remove(0);
+    w.script("s").set("tools", [tool("new")]);
+    s.says(
+        &mut w,
+        &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#),
+    );
+    w.advance(5_000);
+    assert_eq!(stream(&w, s), watched(&["x://1"]));
+    c.expect(&mut w, "notifications/tools/list_changed");
+    assert_eq!(c.list(&mut w, "tools/list"), ["s_1mcp_new"]);
+    s.updates(&mut w, "x://1");
+    c.expect(&mut w, UPDATED);
+}
+
+#[test]
+fn f14_a_modern_server_that_dies_is_listened_to_again() {
+    let mut w = start(MODERN, resources());
+    let (s, c) = (w.server("s"), w.client("{}"));
+    subscribe(&mut w, c, "x://1").result(&mut w);
+    w.script("s").manual.insert("subscriptions/listen");
+    let waits = subscribe(&mut w, c, "x://2");
+    s.expect(&mut w, "subscriptions/listen");
+    s.dies(&mut w);
+    let (code, message) = waits.error(&mut w);
+    assert_eq!(code, -32603);
+    assert!(message.contains("server s"), "{message}");
+    w.script("s").manual.clear();
+    w.advance(5_000);
+    let s = w.server("s");
+    assert_eq!(stream(&w, s), watched(&["x://1"]));
+    s.updates(&mut w, "x://1");
+    c.clear(&mut w);
+    s.updates(&mut w, "x://1");
+    c.expect(&mut w, UPDATED);
+}
+
+#[test]
+fn c11_a_subscription_that_is_cancelled_is_not_asked_for_any_more() {
+    let script = resources().manual("subscriptions/listen");
+    let mut w = start(MODERN, script);
+    let (s, c) = (w.server("s"), w.client("{}"));
+    let first = s.expect(&mut w, "subscriptions/listen");
+    let waits = subscribe(&mut w, c, "x://1");
+    c.cancels(&mut w, &waits);
+    s.says(&mut w, acknowledgement(&first.value["id"], "{}").trim());
+    s.expect_nothing(&mut w);
+    assert_eq!(waits.line(&mut w), None);
 }

@@ -147,6 +147,11 @@ impl Hall {
 
     /// A client is gone: the servers that asked it are told.
     pub(crate) fn drop_asks_of_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let why = if self.deaf {
+            "the client's input has ended, it cannot answer"
+        } else {
+            "the client is gone"
+        };
         let keys = self
             .clients
             .get(&client)
@@ -155,7 +160,7 @@ impl Hall {
         for key in keys {
             if let Some(ask) = self.end_ask(desk, key) {
                 Mark::AskedClientLeaves.hit();
-                self.never_answered(desk, &ask, "the client is gone");
+                self.never_answered(desk, &ask, why);
             }
         }
     }

@@ -40,11 +40,9 @@ impl Hall {
         session.ghosts = Ghosts::default();
         session.catalog.reset();
         let (owner, leased) = (session.owner, session.leased);
-        let offered = desk
-            .backends
-            .hello(pool)
-            .map(|hello| hello.capabilities)
-            .unwrap_or_default();
+        let hello = desk.backends.hello(pool);
+        let offered = hello.map(|hello| hello.capabilities).unwrap_or_default();
+        self.note_era(desk, pool);
         for kind in Kind::ALL.into_iter().filter(|_| !leased) {
             if offers(offered, kind) {
                 self.fetch(desk, pool, kind);

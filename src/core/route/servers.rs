@@ -10,7 +10,6 @@ use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
-use crate::mcp::version::Era;
 use crate::now::Tick;
 use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
@@ -33,6 +32,9 @@ pub(crate) struct Server {
     pub(crate) leases: Vec<PoolKey>,
     /// It asks clients for things: each client that can answer has its own session.
     pub(crate) interactive: bool,
+    /// It has no sessions (2026-07-28): each request says what its sender can be asked, so that all
+    /// clients share one, whatever was so before (protocol S1).
+    pub(crate) stateless: bool,
     /// What it said when it was last up, in this process or an earlier one.
     pub(crate) memory: Option<Memory>,
     /// Who listened to its resources before its entry changed: they go on in its common session.
@@ -52,6 +54,7 @@ impl Server {
             private: BTreeMap::new(),
             leases: Vec::new(),
             interactive: false,
+            stateless: false,
             memory: None,
             listeners: Listeners::new(),
             recalled: false,
@@ -108,7 +111,7 @@ impl Server {
         match self.entry.isolation {
             Isolation::Shared => false,
             Isolation::Session => true,
-            Isolation::Auto => self.interactive && capabilities.interactive(),
+            Isolation::Auto => self.interactive && !self.stateless && capabilities.interactive(),
         }
     }
 
@@ -149,11 +152,7 @@ impl Server {
             name: Rc::clone(&self.entry.name),
             spawn: spawn.clone(),
             declare,
-            // Until clients can be served by such servers, only who says so gets one.
-            era: match self.entry.era {
-                Era::Auto => Era::Legacy,
-                era => era,
-            },
+            era: self.entry.era,
             initialize_first: self
                 .memory
                 .as_ref()
@@ -241,10 +240,10 @@ impl Hall {
             if bytes.is_some() && server.memory.is_none() {
                 Mark::RecordDamaged.hit();
             }
-            server.interactive = server
-                .memory
-                .as_ref()
-                .is_some_and(|memory| memory.interactive);
+            if let Some(memory) = &server.memory {
+                server.interactive = memory.interactive;
+                server.stateless = memory.version.is_modern();
+            }
             self.start_shared(desk, key);
         }
         self.names_stale = true;

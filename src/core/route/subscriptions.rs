@@ -379,7 +379,7 @@ impl Hall {
     }
 
     /// Takes subscriptions out of a session and tells the server of those that nobody has any more.
-    fn take_subscriptions(
+    pub(crate) fn take_subscriptions(
         &mut self,
         desk: &mut Desk<'_, '_>,
         pool: PoolKey,

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
+use crate::config::Isolation;
 use crate::json::envelope::JsonId;
 use crate::language::{At, ClientKey, PoolKey, PoolState};
 use crate::limits::WATCHED_URIS_MAX;
@@ -13,7 +14,7 @@ use crate::route::calls::{Caller, Method, Origin, Resource};
 use crate::route::catalog::Kind;
 use crate::route::errors::{Failure, METHOD_NOT_FOUND};
 use crate::route::forward::Request;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, ServerKey};
 
 /// Who waits to hear whether a server will tell of a resource.
 #[derive(Debug)]
@@ -44,6 +45,52 @@ impl Hall {
     pub(crate) fn is_stateless(desk: &Desk<'_, '_>, pool: PoolKey) -> bool {
         let hello = desk.backends.hello(pool);
         hello.is_some_and(|hello| hello.version.is_modern())
+    }
+
+    /// A session came up: which era the server lives in may be news.
+    pub(crate) fn note_era(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let stateless = Self::is_stateless(desk, pool);
+        let Some(key) = self.pools.get(&pool).map(|session| session.server) else {
+            return;
+        };
+        let Some(server) = self.servers.get_mut(key) else {
+            return;
+        };
+        let was = std::mem::replace(&mut server.stateless, stateless);
+        if !stateless || was || server.entry.isolation != Isolation::Auto {
+            return;
+        }
+        let private = std::mem::take(&mut server.private).into_values();
+        let single: Vec<PoolKey> = private.chain(server.leases.drain(..)).collect();
+        if single.is_empty() {
+            return;
+        }
+        Mark::SessionsMerge.hit();
+        self.start_shared(desk, key);
+        for pool in single {
+            self.merge_session(desk, key, pool);
+        }
+        self.changes.note_all(desk.cx, None);
+    }
+
+    /// A session of one client is not needed any more: what goes on there ends there, everything
+    /// else goes on in the common one.
+    fn merge_session(&mut self, desk: &mut Desk<'_, '_>, key: ServerKey, pool: PoolKey) {
+        let listeners = self.take_subscriptions(desk, pool, |_| true);
+        let shared = self.servers.get(key).and_then(|server| server.shared);
+        if let Some(to) = shared.and_then(|shared| self.pools.get_mut(&shared)) {
+            for (uri, subscribers) in listeners {
+                to.subscriptions.entry(uri).or_default().extend(subscribers);
+            }
+        }
+        if let Some(shared) = shared {
+            self.rewatch(desk, shared);
+        }
+        if let Some(session) = self.pools.get_mut(&pool) {
+            session.retired = true;
+        }
+        self.unpark(desk, pool);
+        self.end_if_retired(desk, pool);
     }
 
     /// The `params` member of a message of our own to a server without sessions, with a comma in

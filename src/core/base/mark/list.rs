@@ -343,6 +343,8 @@ marks! {
     ListenReplaced = "the servers of the simulator have sessions, for now",
     /// A server knows no streams.
     ListenUnknown = "the servers of the simulator have sessions, for now",
+    /// A server that had sessions of single clients turns out to need none.
+    SessionsMerge = "the servers of the simulator have sessions, for now",
     /// Clients listen to as many resources of a server without sessions as they may.
     WatchedFull = "thousands of resources of one server",
     /// A server without sessions will not tell of a resource.
