@@ -91,6 +91,18 @@ faults! {
     HoldsPipe = 400,
     IgnoresEof = 300,
     IgnoresTerm = 300,
+    // The question for the era, and servers without sessions.
+    ProbeIgnored = 200,
+    ProbeKills = 100,
+    ProbeOddly = 200,
+    AsksUndeclared = 30,
+    OddType = 60,
+    NoListen = 100,
+    GrantsSome = 200,
+    LateAck = 200,
+    ListenEnds = 60,
+    Untagged = 100,
+    Asks = 30,
     // The world.
     TimeJumps = 20,
     WallJumps = 20,

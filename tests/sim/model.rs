@@ -56,6 +56,17 @@ pub(crate) struct Described {
     pub(crate) must_fail: bool,
 }
 
+/// Questions of a server without sessions, which keeps nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Round {
+    /// The first round of the call.
+    pub(crate) call: CallId,
+    pub(crate) server: String,
+    /// Raw JSON: it comes back as it was.
+    pub(crate) state: Option<String>,
+    pub(crate) asks: Vec<(String, AskId)>,
+}
+
 /// A state that some client was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Stolen {
@@ -88,6 +99,8 @@ pub(crate) struct Call {
     pub(crate) began: u64,
     /// A request without a session.
     pub(crate) described: Option<Described>,
+    /// What its client declared, in any of its rounds.
+    pub(crate) caps: Caps,
     /// How often its client came back to it.
     pub(crate) rounds: usize,
     /// Its server keeps nothing between rounds: it is made again.
@@ -115,6 +128,10 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessFacts {
     pub(crate) server: String,
+    /// Its entry has static roots.
+    pub(crate) roots: bool,
+    /// It serves requests, not clients.
+    pub(crate) stateless: bool,
     /// `isolation: session`: it may serve one client only.
     pub(crate) private: bool,
     /// Clients with a session whose calls arrived there.
@@ -155,6 +172,7 @@ pub(crate) struct Model {
     pub(crate) processes: Vec<ProcessFacts>,
     /// Ids of questions that some client saw, for clients that answer what they were not asked.
     pub(crate) ask_ids: Vec<String>,
+    pub(crate) rounds: Vec<Round>,
     /// States that clients were given, for others that try them.
     pub(crate) stolen: Vec<Stolen>,
     pub(crate) stats: Stats,
@@ -205,6 +223,11 @@ impl Model {
         self.stats.calls += 1;
         self.calls.push(call);
         self.calls.len() - 1
+    }
+
+    /// Whether the entry of a process has static roots.
+    pub(crate) fn has_roots(&self, process: usize) -> bool {
+        self.processes[process].roots
     }
 
     /// The first round of a call.
@@ -334,8 +357,8 @@ impl Model {
         }
         let mixed = !facts.visitors.is_empty() && !facts.clients.is_empty();
         let crowded = stateless && !busy.is_empty();
-        if self.stdio {
-            // There is one person.
+        if self.stdio || facts.stateless {
+            // There is one person, or every request stands for itself.
             return;
         }
         if facts.private && (facts.clients.len() > 1 || mixed || crowded) {

@@ -18,6 +18,8 @@ pub mod errors;
 pub mod fetch;
 pub mod forward;
 mod from_modern;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ghosts;
 pub mod held;
 pub mod hello;

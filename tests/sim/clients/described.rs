@@ -12,8 +12,8 @@ use crate::wire::json::{at, elements, quote, string_at};
 /// The revision.
 pub(crate) const MODERN: &str = "2026-07-28";
 /// Begins the keys of a `_meta` that belong to the protocol.
-const PREFIX: &str = "io.modelcontextprotocol/";
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+pub(crate) const PREFIX: &str = "io.modelcontextprotocol/";
+pub(crate) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const LEVELS: [&str; 8] = [
     "debug",
     "info",
@@ -82,7 +82,21 @@ impl Filter {
             && self.uris.iter().all(|uri| asked.uris.contains(uri))
     }
 
-    fn read(raw: &str) -> Self {
+    /// The members of `notifications`.
+    pub(crate) fn members(&self) -> String {
+        let wanted = CHANGES.iter().filter(|(method, _)| self.has(method));
+        let mut members: Vec<String> = wanted
+            .map(|(_, name)| format!(r#""{name}":true"#))
+            .collect();
+        if !self.uris.is_empty() {
+            let uris: Vec<String> = self.uris.iter().map(|uri| quote(uri)).collect();
+            members.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
+        }
+        members.join(",")
+    }
+
+    /// Reads `notifications`.
+    pub(crate) fn read(raw: &str) -> Self {
         let [tools, prompts, resources] = CHANGES.map(|(_, name)| at(raw, &[name]) == Some("true"));
         let uris = elements(at(raw, &["resourceSubscriptions"]).unwrap_or_default());
         let uris = uris
@@ -155,11 +169,6 @@ impl Talk {
             resources: cx.rng.chance(300),
             uris: Vec::new(),
         };
-        let mut members: Vec<String> = CHANGES
-            .iter()
-            .filter(|(method, _)| filter.has(method))
-            .map(|(_, name)| format!(r#""{name}":true"#))
-            .collect();
         if cx.rng.chance(600) {
             for _ in 0..1 + cx.rng.index(3) {
                 let uri = match cx.rng.below(4) {
@@ -169,12 +178,10 @@ impl Talk {
                 };
                 filter.uris.push(uri);
             }
-            let uris: Vec<String> = filter.uris.iter().map(|uri| quote(uri)).collect();
-            members.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
         }
         let want = Want {
             method: "subscriptions/listen",
-            params: format!(r#""notifications":{{{}}},"#, members.join(",")),
+            params: format!(r#""notifications":{{{}}},"#, filter.members()),
             ..Want::default()
         };
         self.described(cx, want, filter)

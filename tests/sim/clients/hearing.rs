@@ -2,10 +2,11 @@
 
 use onemcp::limits;
 
+use crate::clients::described::PREFIX;
 use crate::clients::talk::{Asked, Caps, Talk};
 use crate::faults::Fault;
 use crate::model::{AskId, CallId, Cx, State};
-use crate::wire::json::{Message, Said, at, elements, string_at};
+use crate::wire::json::{Message, Said, at, elements, object, string_at};
 
 /// Where a message came in.
 #[derive(Clone, Debug)]
@@ -137,7 +138,17 @@ impl Talk {
     fn result(&mut self, cx: &mut Cx<'_>, call: CallId, result: &str, text: &[u8]) {
         let known = cx.model.calls[call].clone();
         if string_at(result, &["resultType"]).as_deref() == Some("input_required") {
+            if known.described.is_none() {
+                self.wrong(cx, "a result of another revision", text);
+            }
             return;
+        }
+        if known.described.is_none() {
+            let meta = object(at(result, &["_meta"]).unwrap_or("{}"));
+            let typed = at(result, &["resultType"]).is_some();
+            if typed || meta.keys().any(|key| key.starts_with(PREFIX)) {
+                self.wrong(cx, "words of another revision", text);
+            }
         }
         let root = cx.model.root(call);
         let marker = string_at(result, &["_meta", "sim/m"]);

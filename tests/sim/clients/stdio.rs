@@ -154,6 +154,7 @@ impl Stdio {
             reached: Vec::new(),
             began: cx.now.0,
             described: None,
+            caps: self.talk.caps,
             rounds: 0,
             again: false,
         });

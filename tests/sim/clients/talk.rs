@@ -57,6 +57,14 @@ impl Caps {
         members.join(",")
     }
 
+    /// These too.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.roots |= other.roots;
+        self.sampling |= other.sampling;
+        self.form |= other.form;
+        self.url |= other.url;
+    }
+
     /// Random abilities.
     pub(crate) fn some(cx: &mut Cx<'_>) -> Self {
         let talks = cx.rng.chance(600);

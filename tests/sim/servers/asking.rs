@@ -4,7 +4,7 @@
 use onemcp::limits::{ASKS_PER_CLIENT_MAX, UNDELIVERED_BYTES_PER_SESSION_MAX};
 
 use crate::faults::Fault;
-use crate::model::{Ask, CallId, Cx, Model};
+use crate::model::{Ask, AskId, CallId, Cx, Model};
 use crate::servers::process::{Declared, Process};
 use crate::wire::json::{at, quote, string_at};
 
@@ -172,6 +172,11 @@ impl Process {
             }
         }
         let Some(result) = result else { return };
+        self.check_answer(cx, ask, result);
+    }
+
+    /// An answer is that of whoever saw the question.
+    pub(crate) fn check_answer(&self, cx: &mut Cx<'_>, ask: AskId, result: &str) {
         let about = string_at(result, &["_meta", "sim/a"]);
         let by = string_at(result, &["_meta", "sim/by"]);
         // Without these the hub answered in the client's place.
