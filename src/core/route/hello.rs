@@ -147,8 +147,7 @@ impl Hall {
         let capabilities = desk.clients.facts(client).map(|facts| facts.capabilities);
         for key in self.order.clone() {
             let own = |server: &super::servers::Server| {
-                let declared = capabilities.unwrap_or_default();
-                self.single.is_none() && self.isolated(desk, server, declared)
+                self.single.is_none() && server.isolates(capabilities.unwrap_or_default())
             };
             if self.server(key).is_some_and(own) {
                 // Started ahead of the first call; a refusal is told when that comes.

@@ -5,18 +5,15 @@ use std::rc::Rc;
 
 use crate::base::budget::Budget;
 use crate::base::mark::Mark;
-use crate::config::Isolation;
 use crate::effect::Level;
 use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::{POOL_IDLE_MS, POOL_SESSIONS_PER_SERVER_MAX};
 use crate::mcp::capabilities::ClientCapabilities;
-use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::route::calls::CallKey;
 use crate::route::catalog::Catalog;
 use crate::route::errors::Failure;
 use crate::route::ghosts::Ghosts;
-use crate::route::servers::Server;
 use crate::route::subscriptions::Listeners;
 use crate::route::watches::Waiters;
 use crate::route::{Desk, Hall, ServerKey};
@@ -149,7 +146,7 @@ impl Hall {
             };
             return Err(Failure::down(server.name(), &state));
         }
-        if self.settings.stdio || !self.isolated(desk, server, capabilities) {
+        if self.settings.stdio || !server.isolates(capabilities) {
             self.start_shared(desk, key);
             let shared = self.servers.get(key).and_then(|server| server.shared);
             return shared
@@ -174,21 +171,6 @@ impl Hall {
         }
         self.start_private(desk, client, key, capabilities)
             .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))
-    }
-
-    /// Whether a client has a session of its own with a server. Who a server without sessions works
-    /// for, each request says: there is nothing to keep apart, unless the entry wants it so.
-    pub(crate) fn isolated(
-        &self,
-        desk: &Desk<'_, '_>,
-        server: &Server,
-        capabilities: ClientCapabilities,
-    ) -> bool {
-        let stateless = || {
-            let version = self.version_of(desk, server);
-            version.is_some_and(Version::is_modern)
-        };
-        server.isolates(capabilities) && (server.entry.isolation != Isolation::Auto || !stateless())
     }
 
     fn start_private(
