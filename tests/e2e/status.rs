@@ -106,6 +106,7 @@ fn contract_1_http_and_stdio_instances_are_both_told_and_their_sockets_go_with_t
     for row in &all {
         assert_eq!(row["state"], "ready", "{row}");
         assert_eq!(row["serverName"], "fixture", "{row}");
+        assert_eq!(row["protocolVersion"], "2026-07-28", "{row}");
         assert!(
             row["tools"].as_u64().unwrap() > 5 && row["pid"].is_u64(),
             "{row}"

@@ -16,6 +16,7 @@ mod asks;
 mod bridge_lm;
 mod bridge_mm;
 mod calls;
+mod eras;
 mod isolation;
 mod limits;
 mod lists;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::backend::backoff::Backoff;
 use crate::backend::child::{Child, ChildEvent, News};
 use crate::backend::greeting::Greeting;
-use crate::backend::lifecycle::{Event, Order, Phase, Policy};
+use crate::backend::lifecycle::{Closing, Event, Order, Phase, Policy};
 use crate::backend::listen::Listening;
 use crate::backend::stderr::Stderr;
 use crate::backend::stdio::Stdout;
@@ -163,6 +163,11 @@ impl Session {
                     self.step(cx, me, Event::Lost(obituary(status, ran_ms)));
                 }
                 let last_words = self.end_run(cx);
+                if let Phase::Closing(Closing { again: true, .. }) = self.phase {
+                    // It is as if it had never been asked.
+                    self.stderr = Stderr::default();
+                    self.runs = self.runs.saturating_sub(1);
+                }
                 self.step(cx, me, Event::Closed(last_words))
             }
             News::Stuck => self.step(cx, me, Event::Stuck),

@@ -10,7 +10,6 @@ use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
-use crate::mcp::version::Era;
 use crate::now::Tick;
 use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
@@ -153,11 +152,7 @@ impl Server {
             name: Rc::clone(&self.entry.name),
             spawn: spawn.clone(),
             declare,
-            // Until clients can be served by such servers, only who says so gets one.
-            era: match self.entry.era {
-                Era::Auto => Era::Legacy,
-                era => era,
-            },
+            era: self.entry.era,
             initialize_first: self
                 .memory
                 .as_ref()

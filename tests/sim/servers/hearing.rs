@@ -77,6 +77,18 @@ impl Process {
                 self.jobs.insert(0, job);
             }
             (
+                Stage::New,
+                Said::Request {
+                    id: id @ "\"1mcp-discover\"",
+                    method: "server/discover",
+                    ..
+                },
+            ) => {
+                let error = r#"{"code":-32601,"message":"no such method"}"#;
+                let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                self.say(cx, &line);
+            }
+            (
                 Stage::Greeted,
                 Said::Notification {
                     method: "notifications/initialized",

@@ -236,6 +236,7 @@ fn f3_a_server_that_dies_of_the_question_is_started_again_at_once_and_without() 
             ..era(Era::Auto)
         };
         let (pool, link, _) = asked(&mut bench, once);
+        bench.input(|backends, cx| backends.stderr(cx, pool, b"what is that?\n"));
         if closes_first {
             bench.eof(link);
         }
@@ -253,7 +254,9 @@ fn f3_a_server_that_dies_of_the_question_is_started_again_at_once_and_without() 
         bench.receive(link, HELLO);
         assert_eq!(bench.state(pool), PoolState::Ready);
         assert!(bench.backends.hello(pool).unwrap().initialize_first);
-        assert_eq!(bench.backends.facts(pool).unwrap().last_error, None);
+        let facts = bench.backends.facts(pool).unwrap();
+        assert_eq!((facts.last_error, facts.restarts), (None, 0));
+        assert_eq!(facts.stderr().count(), 0);
     }
 }
 
