@@ -3,7 +3,7 @@
 //! whatever the server says there meanwhile belongs to that call.
 //!
 //! Such a session declares nothing interactive: a stateless caller is not asked yet. Once it is,
-//! what the caller declared becomes part of what is looked for in [`Hall::lease`].
+//! what the caller declared becomes part of what is looked for in `Hall::lease`.
 
 use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::LEASES_PER_SERVER_MAX;
