@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, http1, hub, json};
+use onemcp::{base, config, http1, hub, json, mcp, route};
 
 type Target = fn(&[u8]);
 
@@ -14,11 +14,14 @@ const TARGETS: &[(&str, Target)] = &[
     ("config", config::fuzzing::config),
     ("edit", config::fuzzing::edit),
     ("envelope", json::fuzzing::envelope),
+    ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
     ("http_response", http1::fuzzing::http_response),
     ("hub", hub::fuzzing::hub),
+    ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
+    ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
     ("url", base::fuzzing::url),
 ];

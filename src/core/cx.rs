@@ -30,6 +30,8 @@ pub enum Alarm {
     Changed,
     /// `route`: questions held until they can be attributed (protocol S3).
     Asks,
+    /// `route`: calls whose clients are asked in the answers to them (protocol 3.5).
+    Suspended,
     /// `hub`: the grace time of a stop.
     Exit,
 }

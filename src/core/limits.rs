@@ -199,6 +199,24 @@ pub const LISTENS_MAX: usize = 1024;
 /// answered by then are left out of what is acknowledged.
 pub const LISTEN_ACK_MS: u64 = 5_000;
 
+/// After the question of a server to a client without a session, this long until the client is
+/// asked: what the server asks at the same time is asked with it.
+pub const GATHER_MS: u64 = 20;
+/// How long a client without a session may take to come back with answers; then its server is told
+/// that it will not, and the call is cancelled.
+pub const SUSPENDED_MS_MAX: u64 = 10 * 60 * 1000;
+/// After an answer, this long until the same retry is not told the same again but refused: a client
+/// whose connection was cut repeats itself at once or not at all.
+pub const RETRY_AGAIN_MS: u64 = 5_000;
+/// Requests that wait for one call because they are the same retry; one more is refused.
+pub const RETRY_WAITERS_MAX: usize = 4;
+/// Calls that wait for clients without a session; one more question is refused to its server.
+pub const SUSPENDED_MAX: usize = 1024;
+/// The same for one person (X10).
+pub const SUSPENDED_PER_PRINCIPAL_MAX: usize = 256;
+/// Bytes of all questions and answers that are kept for them; a question beyond it is refused to
+/// its server, an answer beyond it is lost, and whoever comes for it is told to call again.
+pub const SUSPENDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Length of a `requestState` as text, what a server put into it included; a server that puts more
 /// in has its call answered with -32603, and a longer one that comes back is refused with -32602.
 pub const REQUEST_STATE_BYTES_MAX: usize = 256 * 1024;
@@ -426,6 +444,8 @@ const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
+const _: () = assert!(SUSPENDED_PER_PRINCIPAL_MAX <= SUSPENDED_MAX);
+const _: () = assert!(LINE_BYTES_MAX < SUSPENDED_BYTES_MAX);
 const _: () = assert!(PROBE_MS < PROBE_SILENT_MS && PROBE_SILENT_MS < CONNECT_STDIO_MS);
 const _: () = assert!(LISTEN_OPEN_MS < LISTEN_ACK_MS);
 const _: () = assert!(STDERR_LINE_BYTES_MAX < STDERR_KEPT_BYTES_MAX);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::client::{Call, Client, described};
 use crate::server::tools;
 use crate::world::World;
-use onemcp::limits::INITIALIZE_WAIT_MS;
+use onemcp::limits::{GATHER_MS, INITIALIZE_WAIT_MS};
 
 const DONE: &str = r#"{"content":[]}"#;
 
@@ -102,10 +102,20 @@ fn b5_a_question_on_behalf_of_a_modern_line_is_never_put_to_the_legacy_client() 
     let server = w.server("s");
     let seen = server.expect(&mut w, "tools/call");
     server.asks(&mut w, "9", "sampling/createMessage", "{}");
-    assert_eq!(server.refused(&mut w, "9"), -32601);
     c.expect_nothing(&mut w);
+    w.advance(GATHER_MS);
+    let asked = call.result(&mut w);
+    assert_eq!(asked["resultType"], "input_required");
+    let keys: Vec<&String> = asked["inputRequests"].as_object().unwrap().keys().collect();
+    let params = format!(
+        r#"{{"name":"s_1mcp_t","inputResponses":{{"{}":{{}}}},"requestState":{}}}"#,
+        keys[0], asked["requestState"]
+    );
+    let id = ("\"m\"", r#"{"sampling":{}}"#);
+    let call = declaring(&mut w, c, id, "tools/call", &params);
+    server.granted(&mut w, "9");
     seen.result(&mut w, DONE);
-    call.result(&mut w);
+    assert_eq!(call.result(&mut w)["resultType"], "complete");
     // The legacy client itself is asked as ever.
     let call = c.call(&mut w, "s_1mcp_t", "{}");
     let seen = server.expect(&mut w, "tools/call");

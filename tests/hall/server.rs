@@ -316,6 +316,14 @@ impl Child {
         self.state(world).seen.pop_front()
     }
 
+    /// Whether the next line that the script did not answer is this request.
+    pub(crate) fn has_next(self, world: &mut World, method: &str) -> bool {
+        world.rest();
+        let next = self.state(world).seen.front();
+        let next = next.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        next.is_some_and(|message| message["method"] == method)
+    }
+
     /// Nothing came that the test has not looked at.
     #[track_caller]
     pub(crate) fn expect_nothing(self, world: &mut World) {

@@ -54,9 +54,16 @@ pub(crate) struct Builder {
     entries: Vec<String>,
     scripts: BTreeMap<String, Script>,
     store: BTreeMap<String, Vec<u8>>,
+    seed: u8,
 }
 
 impl Builder {
+    /// Another process than the one that other worlds are.
+    pub(crate) fn seed(mut self, seed: u8) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// A server of this name; its command line is its name.
     pub(crate) fn server(self, name: &str, script: Script) -> Self {
         self.server_with(name, "", script)
@@ -91,7 +98,7 @@ impl Builder {
     /// Starts it.
     pub(crate) fn begin(self) -> World {
         let mut world = World {
-            hub: Hub::new(self.settings, &[7; 32]),
+            hub: Hub::new(self.settings, &[self.seed; 32]),
             now: 1_000,
             effects: Effects::default(),
             peers: Vec::new(),
@@ -126,6 +133,7 @@ impl World {
             entries: Vec::new(),
             scripts: BTreeMap::new(),
             store: BTreeMap::new(),
+            seed: 7,
         }
     }
 

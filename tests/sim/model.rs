@@ -32,6 +32,8 @@ pub(crate) enum State {
     Listening,
     /// It must not be taken at all.
     Refused,
+    /// It was answered with questions: its client may come back, or not.
+    Parked,
 }
 
 /// What a request without a session says of itself.
@@ -46,6 +48,31 @@ pub(crate) struct Described {
     pub(crate) progress: f64,
     /// What a subscription is about, as asked for, then as acknowledged.
     pub(crate) filter: Filter,
+    /// The first round of the call that this request goes on with.
+    pub(crate) root: Option<CallId>,
+    /// Which round it is.
+    pub(crate) rounds: u32,
+    /// Its state is not one for it.
+    pub(crate) must_fail: bool,
+}
+
+/// Questions of a server without sessions, which keeps nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Round {
+    /// The first round of the call.
+    pub(crate) call: CallId,
+    pub(crate) server: String,
+    /// Raw JSON: it comes back as it was.
+    pub(crate) state: Option<String>,
+    pub(crate) asks: Vec<(String, AskId)>,
+}
+
+/// A state that some client was given.
+#[derive(Clone, Debug)]
+pub(crate) struct Stolen {
+    pub(crate) method: &'static str,
+    pub(crate) params: String,
+    pub(crate) state: String,
 }
 
 /// What `subscriptions/listen` is about.
@@ -72,6 +99,12 @@ pub(crate) struct Call {
     pub(crate) began: u64,
     /// A request without a session.
     pub(crate) described: Option<Described>,
+    /// What its client declared, in any of its rounds.
+    pub(crate) caps: Caps,
+    /// How often its client came back to it.
+    pub(crate) rounds: usize,
+    /// Its server keeps nothing between rounds: it is made again.
+    pub(crate) again: bool,
 }
 
 /// One question of a server.
@@ -80,10 +113,13 @@ pub(crate) struct Ask {
     pub(crate) process: usize,
     pub(crate) method: &'static str,
     /// The call that caused it.
-    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) call: Option<CallId>,
     /// Who got to see it.
     pub(crate) seen_by: Option<usize>,
+    /// In the answer to which call, if not as a request.
+    pub(crate) seen_in: Option<CallId>,
+    /// Numbers of the answers that were given to it.
+    pub(crate) given: Vec<u64>,
     /// The server has its answer, or is gone.
     pub(crate) over: bool,
 }
@@ -92,6 +128,10 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessFacts {
     pub(crate) server: String,
+    /// Its entry has static roots.
+    pub(crate) roots: bool,
+    /// It serves requests, not clients.
+    pub(crate) stateless: bool,
     /// `isolation: session`: it may serve one client only.
     pub(crate) private: bool,
     /// Clients with a session whose calls arrived there.
@@ -117,6 +157,9 @@ pub(crate) struct Stats {
     pub(crate) stateless: u64,
     /// Subscriptions that were acknowledged.
     pub(crate) listens: u64,
+    /// Answers that ask.
+    pub(crate) parks: u64,
+    pub(crate) retries: u64,
     pub(crate) logs: u64,
     pub(crate) virtual_ms: u64,
 }
@@ -129,6 +172,9 @@ pub(crate) struct Model {
     pub(crate) processes: Vec<ProcessFacts>,
     /// Ids of questions that some client saw, for clients that answer what they were not asked.
     pub(crate) ask_ids: Vec<String>,
+    pub(crate) rounds: Vec<Round>,
+    /// States that clients were given, for others that try them.
+    pub(crate) stolen: Vec<Stolen>,
     pub(crate) stats: Stats,
     /// What must never be.
     pub(crate) violations: Vec<String>,
@@ -177,6 +223,25 @@ impl Model {
         self.stats.calls += 1;
         self.calls.push(call);
         self.calls.len() - 1
+    }
+
+    /// Whether the entry of a process has static roots.
+    pub(crate) fn has_roots(&self, process: usize) -> bool {
+        self.processes[process].roots
+    }
+
+    /// The first round of a call.
+    pub(crate) fn root(&self, call: CallId) -> CallId {
+        let described = self.calls[call].described.as_ref();
+        described.and_then(|one| one.root).unwrap_or(call)
+    }
+
+    /// Notes a state for whoever tries those of others.
+    pub(crate) fn steal(&mut self, state: Stolen) {
+        self.stolen.push(state);
+        if self.stolen.len() > 20 {
+            self.stolen.remove(0);
+        }
     }
 
     /// The marker of a call.
@@ -257,8 +322,10 @@ impl Model {
             self.violation(format!("call {call} arrives, which is to be refused"));
             return;
         }
-        let again = !known.reached.is_empty() && known.method != "resources/read";
-        if again || known.reached.contains(&process) {
+        let rounds = if known.again { known.rounds } else { 0 };
+        let again = known.reached.len() > rounds && known.method != "resources/read";
+        let twice = known.reached.iter().filter(|at| **at == process).count() > rounds;
+        if again || twice {
             self.violation(format!("call {call} arrives again, at process {process}"));
             return;
         }
@@ -288,14 +355,10 @@ impl Model {
         if !known.contains(&client) {
             known.push(client);
         }
-        let open = |other: &CallId| {
-            let other = &self.calls[*other];
-            other.state == State::Open && other.method != "completion/complete"
-        };
         let mixed = !facts.visitors.is_empty() && !facts.clients.is_empty();
-        let crowded = stateless && busy.iter().any(open);
-        if self.stdio {
-            // There is one person.
+        let crowded = stateless && !busy.is_empty();
+        if self.stdio || facts.stateless {
+            // There is one person, or every request stands for itself.
             return;
         }
         if facts.private && (facts.clients.len() > 1 || mixed || crowded) {

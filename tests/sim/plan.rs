@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use onemcp::config::{Config, Isolation, Prefix, Restart, Server, Transport};
 use onemcp::effect::SpawnSpec;
+use onemcp::mcp::version::Era;
 
 use crate::rng::Rng;
-use crate::servers::definition::Definition;
+use crate::servers::definition::{Definition, Eras};
 
 /// Server names; the last one needs care with prefixes.
 const NAMES: [&str; 6] = ["s0", "s1", "s2", "s3", "a-b", "s0_x"];
@@ -21,7 +22,8 @@ pub(crate) struct Entry {
     pub(crate) isolation: Isolation,
     request_ms: u64,
     connect_ms: u64,
-    roots: bool,
+    pub(crate) roots: bool,
+    era: Era,
     disabled_tools: Vec<String>,
     restart: Restart,
     fault: bool,
@@ -54,6 +56,14 @@ impl Entry {
             request_ms: rng.pick(&[1000, 10_000, 60_000]),
             connect_ms: rng.pick(&[2000, 120_000]),
             roots: rng.chance(100),
+            era: rng.pick(&[
+                Era::Auto,
+                Era::Auto,
+                Era::Auto,
+                Era::Auto,
+                Era::Legacy,
+                Era::Modern,
+            ]),
             disabled_tools: if rng.chance(100) {
                 vec!["echo".to_owned()]
             } else {
@@ -85,6 +95,7 @@ impl Entry {
         server.roots = self
             .roots
             .then(|| "[{\"uri\":\"file:///fixed\"}]".to_owned());
+        server.era = self.era;
         server.disabled_tools.clone_from(&self.disabled_tools);
         server.restart = self.restart;
         server.fault = self.fault.then(|| "the variable X is not set".to_owned());
@@ -96,9 +107,19 @@ impl Entry {
         server
     }
 
+    /// Whether the entry names the era of its server, or none.
+    pub(crate) fn can_speak(&self, definition: &Definition) -> bool {
+        match (self.era, definition.eras) {
+            (Era::Auto, _) | (_, Eras::Both) => true,
+            (Era::Legacy, eras) => eras == Eras::Legacy,
+            (Era::Modern, eras) => eras == Eras::Modern,
+        }
+    }
+
     /// Whether its tool `echo` must work once everything behaves.
     pub(crate) fn must_work(&self, definition: &Definition) -> bool {
-        !self.disabled
+        self.can_speak(definition)
+            && !self.disabled
             && !self.fault
             && self.restart.on_exit
             && self.restart.max == 0

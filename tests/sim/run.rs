@@ -12,6 +12,7 @@ use crate::clients::web::{Stage, Web};
 use crate::faults::{Fault, Faults};
 use crate::model::{State, Stats};
 use crate::net::Peer;
+use crate::plan::Entry;
 use crate::servers::definition::Definition;
 use crate::world::{Client, World};
 
@@ -195,7 +196,7 @@ impl World {
         for at in 0..self.clients.len() {
             self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.calm(cx),
-                Client::Stateless(one) => one.calm(),
+                Client::Stateless(one) => one.calm(cx.now.0),
                 Client::Stdio(stdio) => {
                     stdio.calm = true;
                     stdio.slow_until = 0;
@@ -317,9 +318,15 @@ impl World {
                 .iter()
                 .filter(|process| process.alive)
                 .count();
-            let left = (counts.sessions, counts.calls, counts.alarms);
+            let left = (counts.sessions, counts.calls);
             let forgotten = (counts.exchanges, counts.remembered) == (0, 0);
-            if left != (0, 0, 0) || !forgotten || counts.links != children {
+            // One that is asked in the wrong era is started again for ever.
+            let mute = |entry: &&Entry| {
+                let definition = Definition::new(self.seed, entry.name, entry.variant);
+                !entry.can_speak(&definition)
+            };
+            let mute = self.plan.entries.iter().filter(mute).count();
+            if left != (0, 0) || counts.alarms > mute || !forgotten || counts.links != children {
                 let ours = |conn: &&crate::net::Conn| {
                     conn.key.is_some() && matches!(conn.peer, Peer::Client(_))
                 };

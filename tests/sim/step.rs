@@ -325,6 +325,7 @@ impl World {
         let facts = ProcessFacts {
             server: server.clone(),
             private,
+            roots: self.plan.entry(&server).is_some_and(|entry| entry.roots),
             ..ProcessFacts::default()
         };
         self.model.processes.push(facts);

@@ -189,6 +189,7 @@ impl Clients {
             | Alarm::Waiting
             | Alarm::Changed
             | Alarm::Asks
+            | Alarm::Suspended
             | Alarm::Exit => {}
         }
     }

@@ -154,6 +154,7 @@ impl Hub {
                 Alarm::Waiting => self.hall.waiting_alarm(desk!(self, cx)),
                 Alarm::Changed => self.hall.changed_alarm(desk!(self, cx)),
                 Alarm::Asks => self.hall.asks_alarm(desk!(self, cx)),
+                Alarm::Suspended => self.hall.suspended_alarm(desk!(self, cx)),
                 Alarm::Exit => self.exit_alarm(now, out),
             }
             // An alarm may tell things that another alarm of the same moment must already know.
@@ -313,6 +314,7 @@ impl Hub {
             remembered: self.hall.remembered(),
             backends: self.backends.count(),
             calls: self.hall.calls_in_flight(),
+            suspended: self.hall.calls_suspended(),
             alarms: self.timers.len(),
         }
     }
@@ -333,6 +335,8 @@ pub struct Counts {
     pub backends: usize,
     /// Calls in flight.
     pub calls: usize,
+    /// Calls whose clients are asked in the answers to them.
+    pub suspended: usize,
     /// Alarms that are set.
     pub alarms: usize,
 }

@@ -1,6 +1,8 @@
 //! What is said in MCP, free of who says it: revisions, capabilities, method names.
 
 pub mod capabilities;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod headers;
 pub mod levels;
 pub mod meta;

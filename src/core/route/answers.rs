@@ -115,6 +115,7 @@ impl Hall {
             .find(|(_, ask)| theirs(ask))
             .map(|(key, _)| key)
         else {
+            self.question_withdrawn(desk, pool, id);
             return;
         };
         Mark::AskWithdrawn.hit();
@@ -180,6 +181,9 @@ impl Hall {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
+        if let Some(suspended) = call.suspended.and_then(|key| self.suspended.get(key)) {
+            return suspended.is_asking();
+        }
         let client = call
             .caller()
             .and_then(|caller| self.clients.get(&caller.client));

@@ -183,14 +183,6 @@ impl Hall {
         caller.map_or(At::MAIN, |caller| caller.at)
     }
 
-    /// Puts a question to a client without a session, which is asked within the answer to its call:
-    /// the call would wait here until the client comes back. It does not yet, so the server is told
-    /// that nobody can be asked, and may do without.
-    fn ask_stateless(&self, desk: &mut Desk<'_, '_>, ask: &HeldAsk) {
-        let text = "the client declared nothing that it could be asked for";
-        self.refuse_ask(desk, ask.pool, &ask.id, METHOD_NOT_FOUND, text);
-    }
-
     /// Refuses a question that could be for several clients, or for none.
     pub(crate) fn unattributable(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, why: &str) {
         let name = self.pool_name(ask.pool);
@@ -234,12 +226,12 @@ impl Hall {
     /// Puts a question to the client it is for.
     fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
         let (pool, text) = (ask.pool, &*ask.buffer);
+        if self.is_modern(client) {
+            return self.suspend_for(desk, ask, client);
+        }
         let Some(facts) = desk.clients.facts(client) else {
             return self.refuse_ask(desk, pool, &ask.id, INTERNAL, "the client is gone");
         };
-        if facts.version.is_modern() {
-            return self.ask_stateless(desk, ask);
-        }
         if let Err((code, why)) = self.askable(client, ask.want, facts) {
             return self.refuse_ask(desk, pool, &ask.id, code, &why);
         }

@@ -14,6 +14,7 @@ use crate::now::Tick;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
 use crate::route::rounds::Rounds;
+use crate::route::suspended::SuspendedKey;
 
 crate::slab_keys! {
     /// One call in flight.
@@ -140,6 +141,8 @@ pub struct Call {
     pub last: Tick,
     /// Its place in the list of its session's calls.
     pub place: usize,
+    /// It is suspended while its client is asked.
+    pub suspended: Option<SuspendedKey>,
 }
 
 /// All calls in flight.
@@ -272,6 +275,7 @@ mod tests {
             deadline: Tick(0),
             last: Tick(0),
             place: 0,
+            suspended: None,
         }
     }
 

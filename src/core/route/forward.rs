@@ -210,6 +210,7 @@ impl Hall {
             deadline: now,
             last: now,
             place: 0,
+            suspended: None,
         };
         match self.calls.insert(now, call) {
             Ok(key) => {

@@ -1,10 +1,9 @@
 //! Sessions that clients without a session take turns in (protocol S2): where a server gives each
 //! client a session of its own, a stateless call borrows one for as long as it lasts, so that
-//! whatever the server says there meanwhile belongs to that call.
-//!
-//! Such a session declares nothing interactive: a stateless caller is not asked yet. Once it is,
-//! what the caller declared becomes part of what is looked for in `Hall::lease`.
+//! whatever the server says there meanwhile belongs to that call. It declares exactly what the
+//! caller declares, and stays borrowed while the caller is asked.
 
+use crate::base::mark::Mark;
 use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::LEASES_PER_SERVER_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
@@ -25,7 +24,12 @@ impl Hall {
                 "this server was removed from the configuration",
             ));
         };
-        let declare = server.static_roots(ClientCapabilities::default());
+        let declared = desk.clients.facts(client).map(|facts| facts.capabilities);
+        let declare = server.static_roots(ClientCapabilities {
+            // Who has no session cannot tell of a change.
+            roots_list_changed: false,
+            ..declared.unwrap_or_default()
+        });
         let now = desk.cx.now.tick;
         let sessions = server
             .leases
@@ -36,6 +40,7 @@ impl Hall {
             pool.owner.is_none()
                 && pool.declares == declare
                 && pool.life != Life::Down
+                && !pool.retired
                 && !pool.ghosts.of_others(now, client)
         };
         let own = sessions
@@ -45,9 +50,17 @@ impl Hall {
             return Ok(pool);
         }
         let free = sessions.clone().find(|(_, pool)| is_free(pool));
-        let pool = match free {
-            Some((pool, _)) => pool,
-            None if server.leases.len() >= LEASES_PER_SERVER_MAX => {
+        let full = server.leases.len() >= LEASES_PER_SERVER_MAX;
+        let idle = sessions.clone().find(|(_, pool)| pool.owner.is_none());
+        let pool = match (free, idle) {
+            (Some((pool, _)), _) => pool,
+            (None, Some((idle, _))) if full => {
+                Mark::LeaseReplaced.hit();
+                self.stop_pool(desk, idle);
+                self.start_lease(desk, key, declare)
+                    .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?
+            }
+            (None, None) if full => {
                 let name = server.name();
                 let text = format!(
                     "server {name} is busy: {LEASES_PER_SERVER_MAX} calls without a session have a \
@@ -55,7 +68,7 @@ impl Hall {
                 );
                 return Err(Failure::about(name, text));
             }
-            None => self
+            (None, _) => self
                 .start_lease(desk, key, declare)
                 .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?,
         };

@@ -18,6 +18,8 @@ pub mod errors;
 pub mod fetch;
 pub mod forward;
 mod from_modern;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ghosts;
 pub mod held;
 pub mod hello;
@@ -30,7 +32,6 @@ pub mod memory;
 mod modern_outcome;
 pub mod outcome;
 mod outgoing;
-pub mod park;
 pub mod pools;
 pub mod reload;
 pub mod resources;
@@ -45,6 +46,7 @@ pub mod stamp;
 pub mod stateless;
 pub mod status;
 pub mod subscriptions;
+pub mod suspended;
 pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -68,6 +70,7 @@ use crate::route::pools::Pool;
 use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
+use crate::route::suspended::SuspendedKey;
 use crate::settings::Settings;
 
 crate::slab_keys! {
@@ -106,6 +109,8 @@ pub(crate) struct Client {
     pub(crate) leases: Vec<PoolKey>,
     /// What a `requestState` for it is bound to, if it may get one.
     pub(crate) bound: Option<Box<Bound>>,
+    /// Its call is suspended.
+    pub(crate) suspended: Option<SuspendedKey>,
 }
 
 /// Whether servers may be started.
@@ -140,6 +145,8 @@ pub struct Hall {
     ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
     held: VecDeque<HeldAsk>,
+    /// Calls whose clients are asked in the answers to them.
+    suspended: suspended::Table,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
     /// Lists and `initialize` answers for servers never seen before.
@@ -188,6 +195,7 @@ impl Hall {
             asks: Slab::default(),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
+            suspended: suspended::Table::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
@@ -240,6 +248,7 @@ impl Hall {
         if let Some(client) = self.single {
             self.drop_asks_of_client(desk, client);
         }
+        self.end_all_suspended(desk);
         let waits = |waiting: &Waiting| !matches!(waiting.what, lists::Want::Initialize(_));
         if self.running != Running::NotYet || self.waiting.iter().any(waits) {
             return;
@@ -265,6 +274,7 @@ impl Hall {
             let name = self.pool_name(key);
             self.fail_calls(desk, &name, calls, &PoolState::Stopping);
         }
+        self.forget_suspended(desk);
         for waiting in &mut self.waiting {
             waiting.deadline = desk.cx.now.tick;
         }

@@ -109,6 +109,23 @@ impl Hall {
         let Some(call) = self.end_call(desk, key) else {
             return;
         };
+        if let Some(key) = call.suspended {
+            return self.end_suspended(desk, key, |hall, desk| {
+                hall.answered(desk, call, envelope, frame);
+            });
+        }
+        self.answered(desk, call, envelope, frame);
+    }
+
+    /// What a call was made for can go on.
+    fn answered(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        call: Call,
+        envelope: &Envelope,
+        frame: &Frame,
+    ) {
+        let pool = call.pool;
         let Some((call, told)) = self.unless_asked(desk, call, envelope, frame) else {
             return;
         };
@@ -269,7 +286,10 @@ impl Hall {
     }
 
     /// A call gets no answer from its server.
-    fn lose(&mut self, desk: &mut Desk<'_, '_>, call: Call, failure: &Failure) {
+    fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
+        if let Some(key) = call.suspended.take() {
+            return self.end_suspended(desk, key, |hall, desk| hall.lose(desk, call, failure));
+        }
         match call.origin {
             Origin::Client { caller, .. } => {
                 desk.fail(caller.client, caller.at, &caller.id, failure);

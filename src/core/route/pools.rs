@@ -313,8 +313,8 @@ impl Hall {
         });
         let interactive = asked
             .and_then(|client| desk.clients.facts(client))
-            // Who has no session cannot keep one either.
-            .is_some_and(|facts| facts.capabilities.interactive() && !facts.version.is_modern());
+            .is_some_and(|facts| facts.capabilities.interactive());
+        let modern = asked.is_some_and(|client| self.is_modern(client));
         let Some(server) = self.servers.get_mut(server_key) else {
             return;
         };
@@ -329,6 +329,15 @@ impl Hall {
         });
         if let Some(pool) = self.pools.get_mut(&key) {
             match asked {
+                Some(client) if alone && interactive && modern => {
+                    // For its one call: nobody else was ever declared so much.
+                    Mark::IsolationLeasesChild.hit();
+                    pool.owner = Some(client);
+                    pool.leased = true;
+                    pool.retired = true;
+                    server.leases.push(key);
+                    self.clients.entry(client).or_default().leases.push(key);
+                }
                 Some(client) if alone && interactive => {
                     Mark::IsolationKeepsChild.hit();
                     pool.owner = Some(client);

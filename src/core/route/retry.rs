@@ -97,7 +97,11 @@ impl Hall {
                 }
                 self.forward(desk, request, server);
             }
-            Ok(Some(State::Parked { .. } | State::Nested { .. })) => {
+            Ok(Some(State::Suspended { suspended, round })) => {
+                let Request { caller, buffer, .. } = request;
+                self.resume(desk, caller, &buffer, again, (suspended, round));
+            }
+            Ok(Some(State::Nested { .. })) => {
                 desk.fail(client, at, &request.caller.id, &stale());
             }
             Err(failure) => desk.fail(client, at, &request.caller.id, &failure),

@@ -12,7 +12,7 @@ use crate::limits::REQUEST_STATE_BYTES_MAX;
 use crate::now::Tick;
 use crate::route::calls::Method;
 use crate::route::errors::Failure;
-use crate::route::park::ParkKey;
+use crate::route::suspended::{Round, SuspendedKey};
 
 /// Everybody, until requests come with somebody's token.
 pub(crate) const ANYBODY: &str = "";
@@ -28,11 +28,11 @@ pub(crate) const REQUEST_STATE: &str = "requestState";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A server with sessions works on the call, here.
-    Parked {
+    Suspended {
         /// Which call that is.
-        park: ParkKey,
-        /// The round that was answered: good for one retry.
-        round: [u8; 16],
+        suspended: SuspendedKey,
+        /// The round that was asked.
+        round: Round,
     },
     /// A server without sessions asked, and keeps nothing.
     Nested {
@@ -82,6 +82,12 @@ pub(crate) fn digest(text: &[u8], params: Option<Span>) -> [u8; 32] {
         }
     }
     sized(context.finish().as_ref())
+}
+
+/// The answers of a retry, so that it is known again when it comes twice.
+#[must_use]
+pub(crate) fn digest_of(bytes: &[u8]) -> [u8; 32] {
+    sized(ring::digest::digest(&SHA256, bytes).as_ref())
 }
 
 fn sized<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -160,7 +166,7 @@ fn nonce(number: [u8; 8]) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-const PARKED: u8 = 0;
+const SUSPENDED: u8 = 0;
 const NESTED: u8 = 1;
 const NESTED_WITHOUT: u8 = 2;
 const ELICITED: u8 = 3;
@@ -168,10 +174,10 @@ const ELICITED: u8 = 3;
 impl State {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Parked { park, round } => {
-                out.push(PARKED);
-                out.extend(park.0.index.to_le_bytes());
-                out.extend(park.0.generation.to_le_bytes());
+            Self::Suspended { suspended, round } => {
+                out.push(SUSPENDED);
+                out.extend(suspended.0.index.to_le_bytes());
+                out.extend(suspended.0.generation.to_le_bytes());
                 out.extend(round);
             }
             Self::Nested { server, state } => {
@@ -190,13 +196,13 @@ impl State {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         match *kind {
-            PARKED => {
+            SUSPENDED => {
                 let (index, rest) = rest.split_first_chunk()?;
                 let (generation, round) = rest.split_first_chunk()?;
                 let index = u32::from_le_bytes(*index);
                 let generation = u32::from_le_bytes(*generation);
-                Some(Self::Parked {
-                    park: ParkKey(Key { index, generation }),
+                Some(Self::Suspended {
+                    suspended: SuspendedKey(Key { index, generation }),
                     round: round.try_into().ok()?,
                 })
             }
@@ -240,8 +246,8 @@ mod tests {
             state: state.map(<[u8]>::to_vec),
         };
         [
-            State::Parked {
-                park: ParkKey(key),
+            State::Suspended {
+                suspended: SuspendedKey(key),
                 round: [9; 16],
             },
             nested(Some(br#""\u0061=/+\\""#)),

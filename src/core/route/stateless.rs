@@ -109,6 +109,12 @@ impl Hall {
 
     /// The one request of a client was answered, or is not wanted any more.
     pub fn release_client(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        if !self.suspended.is_empty() {
+            let key = self.clients.get(&client).and_then(|known| known.suspended);
+            if key.is_some_and(|key| self.left_suspended(desk, key, client)) {
+                return;
+            }
+        }
         let Some(known) = self.clients.get_mut(&client) else {
             return;
         };

@@ -12,8 +12,8 @@ use crate::wire::json::{at, elements, quote, string_at};
 /// The revision.
 pub(crate) const MODERN: &str = "2026-07-28";
 /// Begins the keys of a `_meta` that belong to the protocol.
-const PREFIX: &str = "io.modelcontextprotocol/";
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+pub(crate) const PREFIX: &str = "io.modelcontextprotocol/";
+pub(crate) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const LEVELS: [&str; 8] = [
     "debug",
     "info",
@@ -82,7 +82,21 @@ impl Filter {
             && self.uris.iter().all(|uri| asked.uris.contains(uri))
     }
 
-    fn read(raw: &str) -> Self {
+    /// The members of `notifications`.
+    pub(crate) fn members(&self) -> String {
+        let wanted = CHANGES.iter().filter(|(method, _)| self.has(method));
+        let mut members: Vec<String> = wanted
+            .map(|(_, name)| format!(r#""{name}":true"#))
+            .collect();
+        if !self.uris.is_empty() {
+            let uris: Vec<String> = self.uris.iter().map(|uri| quote(uri)).collect();
+            members.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
+        }
+        members.join(",")
+    }
+
+    /// Reads `notifications`.
+    pub(crate) fn read(raw: &str) -> Self {
         let [tools, prompts, resources] = CHANGES.map(|(_, name)| at(raw, &[name]) == Some("true"));
         let uris = elements(at(raw, &["resourceSubscriptions"]).unwrap_or_default());
         let uris = uris
@@ -140,6 +154,9 @@ impl Talk {
             token: None,
             progress: 0.0,
             filter,
+            root: None,
+            rounds: 0,
+            must_fail: false,
         };
         cx.model.stats.stateless += 1;
         self.send(cx, want, Some(described))
@@ -152,11 +169,6 @@ impl Talk {
             resources: cx.rng.chance(300),
             uris: Vec::new(),
         };
-        let mut members: Vec<String> = CHANGES
-            .iter()
-            .filter(|(method, _)| filter.has(method))
-            .map(|(_, name)| format!(r#""{name}":true"#))
-            .collect();
         if cx.rng.chance(600) {
             for _ in 0..1 + cx.rng.index(3) {
                 let uri = match cx.rng.below(4) {
@@ -166,12 +178,10 @@ impl Talk {
                 };
                 filter.uris.push(uri);
             }
-            let uris: Vec<String> = filter.uris.iter().map(|uri| quote(uri)).collect();
-            members.push(format!(r#""resourceSubscriptions":[{}]"#, uris.join(",")));
         }
         let want = Want {
             method: "subscriptions/listen",
-            params: format!(r#""notifications":{{{}}},"#, members.join(",")),
+            params: format!(r#""notifications":{{{}}},"#, filter.members()),
             ..Want::default()
         };
         self.described(cx, want, filter)
@@ -179,19 +189,24 @@ impl Talk {
 
     /// What every result of a request without a session must say.
     pub(crate) fn check_described(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         (call, id): (CallId, &str),
         result: &str,
         text: &[u8],
     ) {
         let method = cx.model.calls[call].method;
-        if string_at(result, &["resultType"]).as_deref() != Some("complete") {
-            self.wrong(cx, "a result of no known type", text);
-        }
         let info = ["_meta", "io.modelcontextprotocol/serverInfo", "name"];
         if string_at(result, &info).as_deref() != Some("1mcp") {
             self.wrong(cx, "a result that does not say who answers", text);
+        }
+        if self.must_fail(cx, call) {
+            self.wrong(cx, "the state was not good for this", text);
+        }
+        match string_at(result, &["resultType"]).as_deref() {
+            Some("complete") => {}
+            Some("input_required") => return self.asked_for_input(cx, call, result, text),
+            _ => self.wrong(cx, "a result of no known type", text),
         }
         let ms = at(result, &["ttlMs"]).and_then(|raw| raw.parse::<u64>().ok());
         let scope = string_at(result, &["cacheScope"]);
@@ -205,6 +220,11 @@ impl Talk {
                 self.wrong(cx, "a subscription ends", text);
             }
         }
+    }
+
+    fn must_fail(&self, cx: &Cx<'_>, call: CallId) -> bool {
+        let described = cx.model.calls[call].described.as_ref();
+        described.is_some_and(|one| one.must_fail)
     }
 
     /// Errors that a request without a session never gets.
@@ -299,7 +319,7 @@ impl Talk {
                 let data = elements(at(params, &["data"]).unwrap_or_default());
                 let marker = data.first().and_then(|raw| serde_json::from_str(raw).ok());
                 let about = marker.and_then(|marker: String| cx.model.unmark(&marker));
-                if about != Some(call) {
+                if about != Some(cx.model.root(call)) {
                     self.wrong(cx, "a log message about another call", text);
                 }
             }

@@ -2,10 +2,11 @@
 
 use onemcp::limits;
 
-use crate::clients::talk::{Asked, Talk};
+use crate::clients::described::PREFIX;
+use crate::clients::talk::{Asked, Caps, Talk};
 use crate::faults::Fault;
-use crate::model::{CallId, Cx, State};
-use crate::wire::json::{Message, Said, at, elements, string_at};
+use crate::model::{AskId, CallId, Cx, State};
+use crate::wire::json::{Message, Said, at, elements, object, string_at};
 
 /// Where a message came in.
 #[derive(Clone, Debug)]
@@ -136,13 +137,27 @@ impl Talk {
 
     fn result(&mut self, cx: &mut Cx<'_>, call: CallId, result: &str, text: &[u8]) {
         let known = cx.model.calls[call].clone();
+        if string_at(result, &["resultType"]).as_deref() == Some("input_required") {
+            if known.described.is_none() {
+                self.wrong(cx, "a result of another revision", text);
+            }
+            return;
+        }
+        if known.described.is_none() {
+            let meta = object(at(result, &["_meta"]).unwrap_or("{}"));
+            let typed = at(result, &["resultType"]).is_some();
+            if typed || meta.keys().any(|key| key.starts_with(PREFIX)) {
+                self.wrong(cx, "words of another revision", text);
+            }
+        }
+        let root = cx.model.root(call);
         let marker = string_at(result, &["_meta", "sim/m"]);
         let must = matches!(
             known.method,
             "tools/call" | "prompts/get" | "resources/read"
         );
         match &marker {
-            Some(marker) if *marker != cx.model.marker(call) => {
+            Some(marker) if *marker != cx.model.marker(root) => {
                 self.wrong(cx, "the answer to another call", text);
             }
             None if must => self.wrong(cx, "an answer that no server gave", text),
@@ -208,39 +223,13 @@ impl Talk {
     }
 
     fn question(&mut self, cx: &mut Cx<'_>, id: &str, method: &str, params: &str, text: &[u8]) {
-        let marker = string_at(params, &["_meta", "sim/a"]).unwrap_or_default();
-        let Some(ask) = cx.model.unmark_ask(&marker) else {
-            return self.wrong(cx, "a question that no server asked", text);
+        let Some(ask) = self.shown(cx, (method, params), self.caps, None, text) else {
+            return;
         };
-        let known = cx.model.asks[ask].clone();
-        cx.model.stats.asks_seen += 1;
-        if known.seen_by.is_some() {
-            self.wrong(cx, "a question that was told before", text);
-        }
-        if known.method.split(' ').next() != Some(method) {
-            self.wrong(cx, "another question", text);
-        }
-        let declared = match known.method {
-            "roots/list" => self.caps.roots,
-            "sampling/createMessage" => self.caps.sampling,
-            "elicitation/create" => self.caps.form,
-            _ => self.caps.url,
-        };
-        if !declared {
-            self.wrong(cx, "this client cannot be asked that", text);
-        }
-        if !cx.model.may_ask(known.process, self.me) {
-            self.wrong(
-                cx,
-                "a question of a server that this client never called",
-                text,
-            );
-        }
         if !self.ask_ids.insert(id.to_owned()) {
             self.wrong(cx, "two questions with one id", text);
         }
         self.known_asks.insert(id.to_owned());
-        cx.model.asks[ask].seen_by = Some(self.me);
         cx.model.ask_ids.push(id.to_owned());
         if cx.model.ask_ids.len() > 20 {
             cx.model.ask_ids.remove(0);
@@ -253,9 +242,58 @@ impl Talk {
             id: id.to_owned(),
             ask,
             token: at(params, &["_meta", "progressToken"]).map(str::to_owned),
-            method: known.method,
+            method: cx.model.asks[ask].method,
             due,
         });
+    }
+
+    /// A question, as a request or in the answer to a call: this client may see it, once, or again
+    /// in later answers to the same call.
+    pub(crate) fn shown(
+        &self,
+        cx: &mut Cx<'_>,
+        (method, params): (&str, &str),
+        caps: Caps,
+        within: Option<CallId>,
+        text: &[u8],
+    ) -> Option<AskId> {
+        let marker = string_at(params, &["_meta", "sim/a"]).unwrap_or_default();
+        let Some(ask) = cx.model.unmark_ask(&marker) else {
+            self.wrong(cx, "a question that no server asked", text);
+            return None;
+        };
+        let known = cx.model.asks[ask].clone();
+        cx.model.stats.asks_seen += 1;
+        let again = within.is_some() && known.seen_in == within;
+        if known.seen_by.is_some() && !again {
+            self.wrong(cx, "a question that was told before", text);
+        }
+        if known.method.split(' ').next() != Some(method) {
+            self.wrong(cx, "another question", text);
+        }
+        let declared = match known.method {
+            "roots/list" => caps.roots,
+            "sampling/createMessage" => caps.sampling,
+            "elicitation/create" => caps.form,
+            _ => caps.url,
+        };
+        if !declared {
+            self.wrong(cx, "this client cannot be asked that", text);
+        }
+        if !cx.model.may_ask(known.process, self.me) {
+            self.wrong(
+                cx,
+                "a question of a server that this client never called",
+                text,
+            );
+        }
+        if within.is_some() && known.call.is_some_and(|call| Some(call) != within) {
+            self.wrong(cx, "a question that another call caused", text);
+        }
+        let known = &mut cx.model.asks[ask];
+        known.seen_by = Some(self.me);
+        known.seen_in = within;
+        Some(ask)
     }
 
     fn note(&mut self, cx: &mut Cx<'_>, method: &str, params: &str, on: &On, text: &[u8]) {
@@ -265,18 +303,19 @@ impl Talk {
                 let token = at(params, &["progressToken"]).unwrap_or_default();
                 let marker = string_at(params, &["message"]).unwrap_or_default();
                 let call = cx.model.unmark(&marker);
-                let known = self.tokens.get(token).copied();
+                let round = self.tokens.get(token).copied();
+                let root = |call: CallId| cx.model.root(call);
                 // Tokens are free again when a call was cancelled, so they may be somebody else's.
-                let same = known.is_none() || call.is_none() || known == call;
+                let same = round.is_none() || call.is_none() || round.map(root) == call;
                 let there = match (on, call) {
-                    (On::Calls(calls), Some(call)) => calls.contains(&call),
+                    (On::Calls(calls), Some(call)) => calls.iter().any(|one| root(*one) == call),
                     (On::Direct, _) | (_, None) => true,
                     (On::Main, Some(_)) => false,
                 };
                 if !same || !there {
                     self.wrong(cx, "the progress of another call", text);
                 }
-                if let Some(call) = call {
+                if let Some(call) = round.or(call) {
                     self.check_progress(cx, call, params, text);
                 }
             }

@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 pub(crate) mod hearing;
 pub(crate) mod odd;
 pub(crate) mod requests;
+pub(crate) mod rounds;
 pub(crate) mod stateless;
 pub(crate) mod stateless_hearing;
 pub(crate) mod stdio;

@@ -63,6 +63,10 @@ impl Talk {
         described: Option<Described>,
     ) -> Request {
         let id = self.fresh_id(cx);
+        let first = described.as_ref().is_some_and(|one| one.root.is_none());
+        let kept = matches!(want.method, "tools/call" | "prompts/get" | "resources/read");
+        let kept = (first && kept).then(|| want.clone());
+        let caps = described.as_ref().map_or(self.caps, |one| one.caps);
         let call = cx.model.begin(Call {
             client: self.me,
             method: want.method,
@@ -72,8 +76,14 @@ impl Talk {
             reached: Vec::new(),
             began: cx.now.0,
             described,
+            caps,
+            rounds: 0,
+            again: false,
         });
-        let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(call));
+        if let Some(want) = kept {
+            self.wants.insert(call, want);
+        }
+        let mut meta = format!(r#""sim/m":"{}""#, cx.model.marker(cx.model.root(call)));
         if cx.rng.chance(400) {
             let token = cx
                 .rng
@@ -88,6 +98,12 @@ impl Talk {
                     false => format!(r#""progressToken" : {token} ,{meta}"#),
                 };
             }
+        }
+        let root = cx.model.root(call);
+        cx.model.calls[root].caps.add(caps);
+        if cx.rng.chance(100) {
+            // What concerns one hop goes no further.
+            meta.push_str(r#","io.modelcontextprotocol/sim":1"#);
         }
         if let Some(described) = &cx.model.calls[call].described {
             let own = described.members(cx.rng);

@@ -49,7 +49,8 @@ impl Stateless {
         }
         let acts = (!self.calm).then_some(self.next_act);
         let reads = (self.slow_until > 0).then_some(self.slow_until);
-        [acts, reads].into_iter().flatten().min()
+        let returns = self.talk.next_return();
+        [acts, reads, returns].into_iter().flatten().min()
     }
 
     /// Does one thing that is due.
@@ -58,7 +59,13 @@ impl Stateless {
         if self.slow_until > 0 && self.slow_until <= now {
             self.slow_until = 0;
         }
-        if self.gone || self.calm || self.next_act > now {
+        if self.gone {
+            return;
+        }
+        if let Some(one) = self.talk.come_back(cx) {
+            return self.post(cx, &one);
+        }
+        if self.calm || self.next_act > now {
             return;
         }
         self.next_act = now + 1 + cx.rng.time(4000);
@@ -195,9 +202,10 @@ impl Stateless {
     }
 
     /// It only finishes what it began.
-    pub(crate) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self, now: u64) {
         self.calm = true;
         self.slow_until = 0;
+        self.talk.calm(now);
     }
 }
 

@@ -83,10 +83,8 @@ impl Stdio {
             return reads;
         }
         let acts = (!self.calm || !self.greeted).then_some(self.next_act);
-        [acts, reads, self.talk.next_answer()]
-            .into_iter()
-            .flatten()
-            .min()
+        let (answers, returns) = (self.talk.next_answer(), self.talk.next_return());
+        [acts, reads, answers, returns].into_iter().flatten().min()
     }
 
     /// Does one thing that is due.
@@ -109,6 +107,9 @@ impl Stdio {
         }
         if let Some(body) = self.talk.answer(cx) {
             return self.say(cx, &body);
+        }
+        if let Some(one) = self.talk.come_back(cx) {
+            return self.say(cx, &one.body);
         }
         if self.calm || self.next_act > now {
             return;
@@ -153,6 +154,9 @@ impl Stdio {
             reached: Vec::new(),
             began: cx.now.0,
             described: None,
+            caps: self.talk.caps,
+            rounds: 0,
+            again: false,
         });
         self.talk.open.insert(id.clone(), call);
         let hello = self.talk.hello(&id);

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onemcp::limits::GHOSTS_PER_POOL_MAX;
 
+use crate::clients::requests::Want;
+use crate::clients::rounds::Parked;
 use crate::faults::Fault;
 use crate::model::{AskId, CallId, Cx};
 use crate::servers::definition::VERSIONS;
@@ -55,6 +57,14 @@ impl Caps {
         members.join(",")
     }
 
+    /// These too.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.roots |= other.roots;
+        self.sampling |= other.sampling;
+        self.form |= other.form;
+        self.url |= other.url;
+    }
+
     /// Random abilities.
     pub(crate) fn some(cx: &mut Cx<'_>) -> Self {
         let talks = cx.rng.chance(600);
@@ -101,6 +111,10 @@ pub(crate) struct Talk {
     pub(crate) regrets: bool,
     /// Said `notifications/initialized`.
     pub(crate) initialized: bool,
+    /// What the first rounds of its calls without a session consist of.
+    pub(crate) wants: BTreeMap<CallId, Want>,
+    /// Calls to which it may come back.
+    pub(crate) parked: Vec<Parked>,
 }
 
 impl Talk {
@@ -126,6 +140,8 @@ impl Talk {
             subscribed: BTreeSet::new(),
             regrets: false,
             initialized: false,
+            wants: BTreeMap::new(),
+            parked: Vec::new(),
         }
     }
 
@@ -194,6 +210,7 @@ impl Talk {
         }
         self.asked.clear();
         self.ask_ids.clear();
+        self.parked.clear();
     }
 
     /// Requests that are to be cancelled: one, or nearly all if they are many.
@@ -276,18 +293,10 @@ impl Talk {
                 r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-1,"message":"declined"}}}}"#
             ));
         }
-        let rest = match asked.method {
-            "roots/list" => r#""roots":[{"uri":"file:///home"}],"#,
-            "sampling/createMessage" => {
-                r#""role":"assistant","model":"m","content":{"type":"text","text":"yes"},"#
-            }
-            _ if cx.rng.chance(500) => r#""action":"accept","content":{},"#,
-            _ => r#""action":"decline","#,
-        };
+        let id = asked.id;
+        let answer = self.answer_to(cx, asked.ask, asked.method);
         Some(format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{{{rest}"_meta":{{"sim/a":"{}","sim/by":"{}"}}}}}}"#,
-            crate::model::Model::ask_marker(asked.ask),
-            self.me,
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{{answer}}}}}"#
         ))
     }
 
@@ -304,6 +313,9 @@ impl Talk {
     pub(crate) fn calm(&mut self, now: u64) {
         for asked in &mut self.asked {
             asked.due = asked.due.min(now + 100);
+        }
+        for parked in &mut self.parked {
+            parked.due = parked.due.min(now + 100);
         }
     }
 }

@@ -170,6 +170,9 @@ impl Web {
             reached: Vec::new(),
             began: cx.now.0,
             described: None,
+            caps: self.talk.caps,
+            rounds: 0,
+            again: false,
         });
         self.talk.open.insert(id.to_owned(), call);
         call

@@ -8,7 +8,7 @@ use crate::wire::json::quote;
 impl Process {
     /// One moment in which it may do something by itself.
     pub(crate) fn alone(&mut self, cx: &mut Cx<'_>) {
-        if cx.hit(Fault::ListChanged) {
+        if !self.modern && cx.hit(Fault::ListChanged) {
             self.more_tools += 1;
             let of = &self.definition;
             let has = [
@@ -25,8 +25,10 @@ impl Process {
         if cx.hit(Fault::Stray) {
             self.stray(cx);
         }
-        self.ask_alone(cx);
-        if cx.hit(Fault::AskFlood) {
+        if !self.modern {
+            self.ask_alone(cx);
+        }
+        if !self.modern && cx.hit(Fault::AskFlood) {
             self.ask_much(cx);
         }
         if self.urls.len() > cx.rng.index(4) {
@@ -76,7 +78,7 @@ impl Process {
             ),
             _ => r#"{"jsonrpc":"2.0","method":"notifications/unknown"}"#.to_owned(),
         };
-        if line.contains("\"ping\"") {
+        if line.contains("\"ping\"") && !self.modern {
             self.withdrawn.insert("\"p\"".to_owned());
         }
         self.say(cx, &line);

@@ -1,7 +1,9 @@
 //! What a server answers.
 
+use crate::clients::described::{MODERN, PREFIX};
 use crate::faults::Fault;
-use crate::model::Cx;
+use crate::model::{Ask, CallId, Cx, Model};
+use crate::servers::definition::Eras;
 use crate::servers::process::{Process, Stage};
 use crate::servers::work::Job;
 use crate::wire::json::{at, quote, string_at};
@@ -16,7 +18,10 @@ impl Process {
             id.to_string()
         };
         let outcome = match self.outcome(cx, job) {
-            Ok(result) => format!("\"result\":{result}"),
+            Ok(result) if result.contains("\"input_required\"") => {
+                format!("\"result\":{result}")
+            }
+            Ok(result) => format!("\"result\":{}", self.typed(cx, result, &job.method)),
             Err(error) => format!("\"error\":{error}"),
         };
         let line = match cx.rng.chance(500) {
@@ -45,6 +50,7 @@ impl Process {
         let failed = |text: &str| Err(format!(r#"{{"code":-1,"message":{}}}"#, quote(text)));
         match job.method.as_str() {
             "initialize" => return self.hello(cx),
+            "server/discover" => return Ok(self.introduction()),
             "tools/list" => return Ok(self.page(params, "tools", &self.tools(), tool)),
             "prompts/list" => {
                 return Ok(self.page(params, "prompts", &self.definition.prompts, named));
@@ -58,7 +64,8 @@ impl Process {
             }
             "logging/setLevel" | "resources/unsubscribe" => return Ok("{}".to_owned()),
             "resources/read" if !self.knows(params) => {
-                return Err(r#"{"code":-32002,"message":"no such resource"}"#.to_owned());
+                let code = if self.modern { "-32602" } else { "-32002" };
+                return Err(format!(r#"{{"code":{code},"message":"no such resource"}}"#));
             }
             _ => {}
         }
@@ -66,12 +73,26 @@ impl Process {
             return Ok("{}".to_owned());
         };
         let marker = cx.model.marker(call);
+        if let Some(asks) = self.asks_first(cx, job, call) {
+            return Ok(asks);
+        }
+        if !self.modern
+            && job.method == "tools/call"
+            && self.declared.url
+            && cx.hit(Fault::UrlFirst)
+        {
+            return Err(self.elicits(cx, call));
+        }
         if cx.hit(Fault::Fails) {
             return failed(&format!("failed on purpose {marker}"));
         }
         let pad = self.pad(cx);
+        let info = match self.modern {
+            true => format!(r#""{PREFIX}serverInfo":{{"name":"sim","version":"1"}},"#),
+            false => String::new(),
+        };
         let meta = format!(
-            r#""_meta":{{"sim/m":"{marker}","sim/server":"{}","sim/name":{},"sim/arguments":{},"sim/pad":"{pad}"}}"#,
+            r#""_meta":{{{info}"sim/m":"{marker}","sim/server":"{}","sim/name":{},"sim/arguments":{},"sim/pad":"{pad}"}}"#,
             self.server,
             at(params, &["name"])
                 .or_else(|| at(params, &["uri"]))
@@ -95,6 +116,25 @@ impl Process {
         })
     }
 
+    /// A URL has to be visited first; then the call is made again.
+    fn elicits(&self, cx: &mut Cx<'_>, call: CallId) -> String {
+        cx.model.calls[call].again = true;
+        let ask = cx.model.asks.len();
+        cx.model.asks.push(Ask {
+            process: self.id,
+            method: "elicitation/create url",
+            call: Some(call),
+            seen_by: None,
+            seen_in: None,
+            given: Vec::new(),
+            over: true,
+        });
+        let (about, marker) = (Model::ask_marker(ask), cx.model.marker(call));
+        format!(
+            r#"{{"code":-32042,"message":"first","data":{{"elicitations":[{{"mode":"url","elicitationId":"e{ask}","url":"https://example.com/","message":"?","_meta":{{"sim/a":"{about}","sim/m":"{marker}"}}}}]}}}}"#
+        )
+    }
+
     fn knows(&self, params: &str) -> bool {
         let uri = string_at(params, &["uri"]).unwrap_or_default();
         self.definition.resources.contains(&uri)
@@ -103,7 +143,30 @@ impl Process {
                 .is_some_and(|rest| rest.starts_with(&self.server))
     }
 
+    /// The answer to `server/discover`.
+    pub(crate) fn introduction(&self) -> String {
+        let legacy = match self.definition.eras {
+            Eras::Modern => "",
+            Eras::Both | Eras::Legacy => r#","2025-11-25""#,
+        };
+        let instructions = match self.definition.instructions {
+            true => format!(r#","instructions":"This is {} of sim.""#, self.server),
+            false => String::new(),
+        };
+        format!(
+            r#"{{"resultType":"complete","supportedVersions":["{MODERN}"{legacy}],"capabilities":{},"ttlMs":0,"cacheScope":"private","_meta":{{"{PREFIX}serverInfo":{{"name":"sim","version":"1"}}}}{instructions}}}"#,
+            self.definition.capabilities(),
+        )
+    }
+
     fn hello(&self, cx: &mut Cx<'_>) -> Result<String, String> {
+        if self.definition.eras == Eras::Modern {
+            let versions = r#"{"supported":["2026-07-28"],"requested":"2025-11-25"}"#;
+            let code = cx.rng.pick(&["-32022", "-32601"]);
+            return Err(format!(
+                r#"{{"code":{code},"message":"no","data":{versions}}}"#
+            ));
+        }
         if self.bad_handshake {
             let refused = r#"{"code":-32602,"message":"Unsupported protocol version","data":{"supported":["2024-11-05","2025-03-26"]}}"#;
             match cx.rng.below(4) {

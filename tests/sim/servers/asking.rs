@@ -4,9 +4,9 @@
 use onemcp::limits::{ASKS_PER_CLIENT_MAX, UNDELIVERED_BYTES_PER_SESSION_MAX};
 
 use crate::faults::Fault;
-use crate::model::{Ask, CallId, Cx, Model};
+use crate::model::{Ask, AskId, CallId, Cx, Model};
 use crate::servers::process::{Declared, Process};
-use crate::wire::json::{quote, string_at};
+use crate::wire::json::{at, quote, string_at};
 
 impl Process {
     /// Asks about a request that it works on, and waits for the answer.
@@ -107,6 +107,8 @@ impl Process {
             method: kind,
             call,
             seen_by: None,
+            seen_in: None,
+            given: Vec::new(),
             over: false,
         });
         self.asks.insert(raw.clone(), ask);
@@ -170,6 +172,11 @@ impl Process {
             }
         }
         let Some(result) = result else { return };
+        self.check_answer(cx, ask, result);
+    }
+
+    /// An answer is that of whoever saw the question.
+    pub(crate) fn check_answer(&self, cx: &mut Cx<'_>, ask: AskId, result: &str) {
         let about = string_at(result, &["_meta", "sim/a"]);
         let by = string_at(result, &["_meta", "sim/by"]);
         // Without these the hub answered in the client's place.
@@ -178,7 +185,9 @@ impl Process {
         };
         cx.model.stats.asks_answered += 1;
         let known = &cx.model.asks[ask];
-        if about != Model::ask_marker(ask) || known.seen_by != by.parse().ok() {
+        let number = at(result, &["_meta", "sim/n"]).and_then(|raw| raw.parse().ok());
+        let given = number.is_some_and(|number| known.given.contains(&number));
+        if about != Model::ask_marker(ask) || known.seen_by != by.parse().ok() || !given {
             let known = known.clone();
             cx.model.violation(format!(
                 "ask {ask} {known:?} is answered by {by}, about {about}"

@@ -3,6 +3,14 @@
 
 use crate::rng::Rng;
 
+/// Which revisions a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eras {
+    Legacy,
+    Both,
+    Modern,
+}
+
 /// What a server is.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
@@ -20,6 +28,7 @@ pub(crate) struct Definition {
     pub(crate) completions: bool,
     pub(crate) logging: bool,
     pub(crate) instructions: bool,
+    pub(crate) eras: Eras,
 }
 
 /// The revisions, oldest first.
@@ -79,6 +88,7 @@ impl Definition {
             completions: rng.chance(500),
             logging: rng.chance(700),
             instructions: rng.chance(500),
+            eras: rng.pick(&[Eras::Legacy, Eras::Legacy, Eras::Both, Eras::Modern]),
         }
     }
 

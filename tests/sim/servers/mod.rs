@@ -6,5 +6,6 @@ pub(crate) mod answers;
 pub(crate) mod asking;
 pub(crate) mod definition;
 pub(crate) mod hearing;
+pub(crate) mod modern;
 pub(crate) mod process;
 pub(crate) mod work;

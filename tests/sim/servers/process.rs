@@ -11,6 +11,7 @@ use crate::faults::Fault;
 use crate::model::{AskId, Cx};
 use crate::net::{ConnId, End};
 use crate::servers::definition::Definition;
+use crate::servers::modern::Stream;
 use crate::servers::work::Job;
 use crate::wire::lines::Lines;
 
@@ -34,6 +35,29 @@ pub(crate) struct Declared {
     pub(crate) url: bool,
 }
 
+/// What a server with sessions makes of the question for its era.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    Unknown,
+    Ignored,
+    Kills,
+    Odd,
+}
+
+impl Probe {
+    fn plan(cx: &mut Cx<'_>) -> Self {
+        if cx.hit(Fault::ProbeIgnored) {
+            Self::Ignored
+        } else if cx.hit(Fault::ProbeKills) {
+            Self::Kills
+        } else if cx.hit(Fault::ProbeOddly) {
+            Self::Odd
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 /// One child.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -52,6 +76,12 @@ pub(crate) struct Process {
     escaped: bool,
     pub(crate) stage: Stage,
     pub(crate) declared: Declared,
+    /// It was told that it is one without sessions.
+    pub(crate) modern: bool,
+    /// It has said that it can be one.
+    pub(crate) discovered: bool,
+    pub(crate) probe: Probe,
+    pub(crate) streams: Vec<Stream>,
     pub(crate) silent: bool,
     pub(crate) deaf: bool,
     pub(crate) bad_handshake: bool,
@@ -122,6 +152,10 @@ impl Process {
             escaped: false,
             stage: Stage::New,
             declared: Declared::default(),
+            modern: false,
+            discovered: false,
+            probe: Probe::plan(cx),
+            streams: Vec::new(),
             silent: cx.hit(Fault::Silent),
             deaf: cx.hit(Fault::Deaf),
             bad_handshake: cx.hit(Fault::BadHandshake),
@@ -266,6 +300,10 @@ impl Process {
     /// From now on it behaves. One that cannot be mended ends, and its successor behaves.
     pub(crate) fn calm(&mut self, cx: &mut Cx<'_>) {
         self.next_alone = u64::MAX;
+        self.probe = match self.probe {
+            Probe::Kills => Probe::Unknown,
+            other => other,
+        };
         self.dies_after = None;
         self.ignores_eof = false;
         self.ignores_term = false;

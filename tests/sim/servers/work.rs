@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use onemcp::limits::{CLIENT_OUTBOX_BYTES_SOFT, REPLAY_EVENTS_PER_STREAM_MAX};
 
+use crate::clients::described::PREFIX;
 use crate::faults::Fault;
 use crate::model::{CallId, Cx};
-use crate::servers::process::{Process, Stage};
-use crate::wire::json::quote;
+use crate::servers::process::{Declared, Process, Stage};
+use crate::wire::json::{at, quote};
 
 /// One thing that a server says about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Job {
     pub(crate) progress: u64,
     /// When it was told that nobody waits any more, if it goes on regardless.
     pub(crate) cancelled: Option<u64>,
+    /// Whom it may ask.
+    pub(crate) declared: Declared,
 }
 
 /// A server may talk about a call for so long after it was cancelled: later nobody could tell any
@@ -43,8 +46,8 @@ impl Job {
     /// Plans what is said about a request.
     pub(crate) fn plan(
         cx: &mut Cx<'_>,
-        method: &str,
-        params: &str,
+        of: &Process,
+        (method, params): (&str, &str),
         call: Option<CallId>,
         token: Option<String>,
     ) -> Self {
@@ -54,10 +57,13 @@ impl Job {
                 if token.is_some() && cx.hit(Fault::Progress) {
                     steps.push_back(Step::Progress);
                 }
-                if cx.hit(Fault::Log) {
+                // In the revision without sessions only who asks for messages gets any.
+                let level = format!("{PREFIX}logLevel");
+                let logs = !of.modern || at(params, &["_meta", &level]).is_some();
+                if logs && cx.hit(Fault::Log) {
                     steps.push_back(Step::Log);
                 }
-                if method == "tools/call" && cx.hit(Fault::Ask) {
+                if !of.modern && method == "tools/call" && cx.hit(Fault::Ask) {
                     steps.push_back(Step::Ask);
                 }
             }
@@ -73,6 +79,7 @@ impl Job {
             waits: None,
             progress: 0,
             cancelled: None,
+            declared: Declared::default(),
         };
         job.pause(cx);
         job
@@ -111,6 +118,9 @@ impl Process {
             self.step(cx, id);
         } else if self.stage == Stage::Serving && self.next_alone <= now {
             self.next_alone = now + 1 + cx.rng.time(8000);
+            if self.modern {
+                self.alone_modern(cx);
+            }
             self.alone(cx);
         }
     }

@@ -252,11 +252,43 @@ marks! {
 
     /// An error that asks for a visit to a URL became questions.
     ElicitedFirst = "the simulator does not retry yet",
+    /// A question waits to be given in the answer to a call.
+    SuspendAsked = "the simulator does not retry yet",
+    /// A question came for a client that has no call which it could be the answer to.
+    SuspendOutside = "the simulator does not retry yet",
+    /// As many calls, or bytes of them, as may wait for their clients.
+    SuspendFull = "256 calls for one seed",
+    /// A client has as many questions as it may.
+    SuspendQuestionsFull = "the simulator does not retry yet",
+    /// A server takes back what a client is to be asked.
+    SuspendWithdrawn = "the simulator does not retry yet",
+    /// The same retry came once more.
+    SuspendAgain = "the simulator does not retry yet",
+    /// A retry came that nobody waits for any more.
+    SuspendStale = "the simulator does not retry yet",
+    /// The same retry came too often.
+    SuspendWaitersFull = "the simulator does not retry yet",
+    /// A retry declared less than what its call is asked for.
+    SuspendUndeclared = "the simulator does not retry yet",
+    /// A server answered while its client was away.
+    SuspendOutcomeKept = "the simulator does not retry yet",
+    /// The client came for what its server had answered meanwhile.
+    SuspendOutcomeFetched = "the simulator does not retry yet",
+    /// A client hung up while the same retry waits elsewhere.
+    SuspendHandedOver = "the simulator does not retry yet",
+    /// A client hung up while its call was suspended.
+    SuspendLeft = "the simulator does not retry yet",
+    /// A client did not come back.
+    SuspendExpires = "the simulator does not retry yet",
 
     // --- sessions with servers, subscriptions, logs ---
 
     /// A server asks: the asked client keeps the common child.
     IsolationKeepsChild,
+    /// A server asks: the asked call keeps the common child.
+    IsolationLeasesChild = "the simulator does not retry yet",
+    /// A free session of other capabilities makes room for one that is needed.
+    LeaseReplaced = "the simulator does not retry yet",
     /// A server asks: the common child is to end.
     IsolationRetires,
     /// A session on its way out ended with its last call.
