@@ -343,6 +343,10 @@ pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
 /// Between two fetches of one list: a server that announces a change whenever it is asked would
 /// otherwise be asked without pause.
 pub const LIST_REFETCH_MS_MIN: u64 = 250;
+/// The same where no change is announced, but the server said how long its list holds and somebody
+/// asks for it later: clients that are told of a change ask again at once, so a list that is never
+/// twice the same would go round and round.
+pub const LIST_STALE_MS_MIN: u64 = 5_000;
 /// A list that could not be had is asked for again after this long; doubles with each failure in a
 /// row up to [`LIST_RETRY_MS_MAX`]. Else one slow start would hide a server's tools for good.
 pub const LIST_RETRY_MS_MIN: u64 = 5_000;

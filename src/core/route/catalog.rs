@@ -9,6 +9,7 @@ use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, member, string};
 use crate::limits::{
     LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN, LIST_RETRY_MS_MAX, LIST_RETRY_MS_MIN,
+    LIST_STALE_MS_MIN,
 };
 use crate::mcp::headers::{self, Annotated};
 use crate::mcp::tasks::{self, Support};
@@ -190,6 +191,13 @@ impl List {
     #[must_use]
     pub fn keeps(&self) -> Option<Keeps> {
         self.keeps
+    }
+
+    /// Whether it may not be kept any more and should be fetched again for who asks next.
+    #[must_use]
+    pub fn stale(&self, now: Tick) -> bool {
+        let free = self.began.map_or(now, |at| at.after(LIST_STALE_MS_MIN));
+        free <= now && self.keeps.is_some_and(|keeps| keeps.until <= now)
     }
 
     /// Whether the server has no such list.

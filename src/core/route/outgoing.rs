@@ -8,7 +8,6 @@ use crate::json::envelope::Envelope;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::mcp::meta::{self, HOP_LOCAL};
 use crate::mcp::tasks::EXTENSIONS;
-use crate::mcp::version::Version;
 use crate::route::calls::{Caller, Method};
 use crate::route::forward::Request;
 use crate::route::rounds::Rounds;
@@ -31,14 +30,6 @@ pub(crate) struct Letter {
 }
 
 impl Hall {
-    /// Whether a server speaks the revision without sessions, or did when it was last up.
-    pub(crate) fn stateless_server(&self, desk: &Desk<'_, '_>, server: ServerKey) -> bool {
-        let version = self
-            .server(server)
-            .and_then(|server| self.version_of(desk, server));
-        version.is_some_and(Version::is_modern)
-    }
-
     /// Makes a request one that describes itself. It is kept if its answer may be a question: who
     /// has a session does not know such answers, and for who has none it is sealed what was asked.
     pub(crate) fn describe(
