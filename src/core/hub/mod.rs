@@ -203,6 +203,7 @@ impl Hub {
                 at,
                 id,
                 envelope,
+                hop,
                 fields,
             } => {
                 flatten(frame);
@@ -212,6 +213,7 @@ impl Hub {
                     id,
                     envelope,
                     frame,
+                    hop,
                     fields,
                 };
                 self.hall.request(desk!(self, cx), incoming);
