@@ -36,7 +36,9 @@ impl Hall {
         }
         let declare = lent(server, known.declares);
         let shared = server.shared.and_then(|pool| self.pools.get(&pool));
-        (!shared.is_some_and(|pool| pool.declares == declare)).then_some(declare)
+        shared
+            .is_none_or(|pool| pool.declares != declare)
+            .then_some(declare)
     }
 
     /// The session of its own whose lists a client sees. Servers may offer more to who declares
