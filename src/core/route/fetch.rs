@@ -240,6 +240,7 @@ impl Hall {
             "notifications/progress" => self.progress(desk, pool, envelope, frame),
             "notifications/message" => self.log_message(desk, pool, envelope, frame),
             "notifications/cancelled" => self.ask_cancelled(desk, pool, envelope, frame),
+            "notifications/tasks/status" => self.task_status(desk, pool, envelope, frame),
             "notifications/tools/list_changed" => self.fetch(desk, pool, Kind::Tools),
             "notifications/prompts/list_changed" => self.fetch(desk, pool, Kind::Prompts),
             "notifications/resources/list_changed" => {
@@ -275,6 +276,7 @@ impl Hall {
         self.lose_waiters(desk, pool, &state);
         let calls = self.calls.of_pool(pool);
         self.fail_calls(desk, &name, calls, &state);
+        self.lose_tasks(desk, pool);
         self.refuse_parked(desk, pool);
         if before != Life::Down && !leased {
             self.changes.note_all(desk.cx, owner);

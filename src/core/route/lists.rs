@@ -61,6 +61,8 @@ struct Shown {
     rendered: Rc<Rendered>,
     keeps: Option<Keeps>,
     absent: bool,
+    /// It should be fetched again.
+    stale: bool,
     /// The session that offers it; `None` if it is only remembered.
     pool: Option<PoolKey>,
 }
@@ -249,15 +251,15 @@ impl Hall {
         self.refresh_names(desk);
         let modern = self.is_modern(client);
         let (mut shown, mut parts_keep, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        let now = desk.cx.now.tick;
         for key in self.order.clone() {
-            let Some(part) = self.rendered(key, client, modern, kind) else {
+            let Some(part) = self.rendered(now, key, (client, modern), kind) else {
                 continue;
             };
             if !part.absent {
                 parts_keep.push(part.keeps);
             }
-            let now = desk.cx.now.tick;
-            if part.keeps.is_some_and(|keeps| keeps.until <= now) {
+            if part.stale {
                 stale.extend(part.pool);
             }
             shown.push(part.rendered);
@@ -294,7 +296,7 @@ impl Hall {
             ));
         }
         if modern {
-            let hints = hints(desk.cx.now.tick, &parts_keep);
+            let hints = hints(now, &parts_keep);
             tail.push_str(&format!(",{},{hints}", self.stamp.members(false)));
         }
         tail.push_str("}}");
@@ -310,9 +312,9 @@ impl Hall {
     /// server that is down.
     fn rendered(
         &mut self,
+        now: Tick,
         key: ServerKey,
-        client: ClientKey,
-        modern: bool,
+        (client, modern): (ClientKey, bool),
         kind: Kind,
     ) -> Option<Shown> {
         let own = self.lister(self.servers.get(key)?, client);
@@ -348,6 +350,7 @@ impl Hall {
             rendered: list.rendered(version, modern, render),
             keeps: list.keeps(),
             absent: list.absent(),
+            stale: list.stale(now),
             pool: whose,
         });
         server.memory = memory;

@@ -272,6 +272,7 @@ impl Hall {
             .pools
             .get(&key)
             .is_some_and(|pool| pool.retired && pool.in_flight.is_empty())
+            && !self.has_tasks(key)
         {
             Mark::RetiredEnds.hit();
             self.stop_pool(desk, key);
@@ -291,6 +292,7 @@ impl Hall {
         let name = Rc::from(self.server_name(pool.server));
         let calls = self.calls.of_pool(key);
         self.fail_calls(desk, &name, calls, &PoolState::Stopping);
+        self.lose_tasks(desk, key);
         self.drop_asks_of_pool(desk, key);
         self.forget_listeners(&pool.subscriptions);
         if let Some(server) = self.servers.get_mut(pool.server) {
@@ -379,7 +381,9 @@ impl Hall {
         let mut over = Vec::new();
         let single = |pool: &Pool| pool.owner.is_some() || pool.leased;
         for (key, pool) in self.pools.iter().filter(|(_, pool)| single(pool)) {
-            let has_work = !pool.in_flight.is_empty() || !pool.subscriptions.is_empty();
+            let has_work = !pool.in_flight.is_empty()
+                || !pool.subscriptions.is_empty()
+                || self.has_tasks(*key);
             let since = if has_work { now } else { pool.used };
             let until = since.after(POOL_IDLE_MS);
             if until <= now {

@@ -20,6 +20,7 @@ use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::splice::{Edits, HopLocal, fields, hop_local};
+use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall};
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
@@ -157,6 +158,9 @@ impl Hall {
             "logging/setLevel" => self.set_level(desk, &incoming),
             "server/discover" if modern => self.discover(desk, &incoming),
             "subscriptions/listen" if modern => self.listen(desk, &incoming),
+            "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" | "tasks/update" => {
+                self.task_request(desk, incoming, &method);
+            }
             _ => desk.fail(
                 incoming.client,
                 incoming.at,
@@ -203,10 +207,15 @@ impl Hall {
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        let method = if kind == Kind::Tools {
-            Method::Tool
-        } else {
-            Method::Prompt
+        let manner = match kind {
+            Kind::Tools => self.manner(desk, client, &target, task.is_some()),
+            _ => Ok(None),
+        };
+        let method = match manner {
+            Ok(Some(manner)) => Method::Task(manner),
+            Ok(None) if kind == Kind::Tools => Method::Tool,
+            Ok(None) => Method::Prompt,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.bind(desk, &incoming, method);
         match incoming.into_request(method, meta) {
@@ -214,13 +223,11 @@ impl Hall {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
-                if self.is_modern(client) && !again.is_none() {
+                let again = Some(again).filter(|again| self.is_modern(client) && !again.is_none());
+                // In a retry it is cut out with the rest that its client put in.
+                put_task(&mut request, task.filter(|_| again.is_none()));
+                if let Some(again) = again {
                     return self.retry(desk, request, target.server, again);
-                }
-                // We did not advertise tasks, so nobody could fetch what becomes of one: the call
-                // runs as if it had not been asked for (protocol 3.5).
-                if task.is_some() {
-                    request.cut_params(&[TASK]);
                 }
                 self.forward(desk, request, target.server);
             }
@@ -339,7 +346,7 @@ impl Hall {
             if let Some(caller) = call.caller() {
                 desk.clients.drop_request(desk.cx, caller.client, caller.at);
             }
-            return;
+            return self.task_abandoned(desk, &call);
         }
         let wire = to_wire(key).to_string();
         let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
@@ -354,5 +361,6 @@ impl Hall {
         if let Some(caller) = call.caller() {
             desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
+        self.task_abandoned(desk, &call);
     }
 }

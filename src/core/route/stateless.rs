@@ -74,11 +74,14 @@ impl Hall {
         at: At,
         id: &JsonId,
     ) {
+        let mut offered = self.capabilities(desk, None);
+        // Clients of this revision know the tasks of either only as its extension.
+        offered.tasks_extension |= std::mem::take(&mut offered.tasks);
+        let capabilities = offered.render();
         let mut result = format!(
-            "{{{},\"supportedVersions\":{},\"capabilities\":{}",
+            "{{{},\"supportedVersions\":{},\"capabilities\":{capabilities}",
             self.stamp.members(true),
             Version::supported(),
-            self.capabilities(desk, None).render(),
         );
         if let Some(instructions) = self.instructions(desk) {
             result.push_str(",\"instructions\":");
