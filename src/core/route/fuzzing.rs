@@ -5,8 +5,8 @@ use crate::base::slab::Key;
 use crate::json::span::Span;
 use crate::now::Tick;
 use crate::route::calls::Method;
-use crate::route::park::ParkKey;
 use crate::route::seal::{Bound, Seal, State, digest};
+use crate::route::suspended::SuspendedKey;
 
 /// Nothing that was made up is opened; what was sealed comes back as it was, for the same call and
 /// in time only, and with no letter changed. The first two bytes choose the letter, the rest is the
@@ -37,8 +37,8 @@ pub fn seal(data: &[u8]) {
         nested(Some(rest)),
         nested(None),
         State::Elicited,
-        State::Parked {
-            park: ParkKey(key),
+        State::Suspended {
+            suspended: SuspendedKey(key),
             round: [*low; 16],
         },
     ];
