@@ -76,6 +76,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys.rs",
     "src/shell/sys/files.rs",
     "src/shell/sys/inotify.rs",
+    "src/shell/sys/no_unwind.rs",
     "tests/fixtures/misbehave.rs",
 ];
 

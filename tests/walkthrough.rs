@@ -125,7 +125,7 @@ impl Gateway {
             hub: Hub::new(Settings::default(), &[1; 32]),
             effects: Effects::default(),
         };
-        let text = br#"{"mcpServers":{"files":{"command":"files"}}}"#;
+        let text = br#"{"mcpServers":{"files":{"command":"files","era":"legacy"}}}"#;
         let config = config::read(text, &Environment::default()).unwrap();
         gateway.handle(Input::Config(Box::new(config)));
         let answers = [

@@ -138,6 +138,12 @@ pub const IDLE_CONNECTION_MS: u64 = 4_000;
 pub const IDLE_CONNECTION_MS_MAX: u64 = 60_000;
 /// See [`IDLE_CONNECTION_MS_MAX`].
 pub const IDLE_CONNECTION_MARGIN_MS: u64 = 1_000;
+/// Addresses of one host that are tried; the rest is left out.
+pub const ADDRESSES_MAX: usize = 16;
+/// How long one address may take to connect until the next is tried beside it (RFC 8305).
+pub const ATTEMPT_MS_MIN: u64 = 250;
+/// How long a server can ask to be left alone (`Retry-After`); more is taken for this.
+pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
 /// Hosts in `NO_PROXY`; further ones are left out.
@@ -419,6 +425,7 @@ const _: () = assert!(URL_BYTES_MAX <= TARGET_BYTES_MAX);
 const _: () = assert!(IDLE_CONNECTIONS_PER_ORIGIN_MAX <= IDLE_CONNECTIONS_MAX);
 const _: () = assert!(IDLE_CONNECTION_MARGIN_MS < IDLE_CONNECTION_MS);
 const _: () = assert!(OPEN_MS_MAX < CONNECT_REMOTE_MS);
+const _: () = assert!(ADDRESSES_MAX as u64 * ATTEMPT_MS_MIN < OPEN_MS_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);

@@ -6,6 +6,7 @@ use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{ASK_MS_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 
 use crate::client::{Call, Client};
+use crate::schemas::meets;
 use crate::server::{Child, Script, Seen, prompt, resource, tool};
 use crate::server_modern::stateless;
 use crate::world::World;
@@ -472,6 +473,14 @@ fn several_questions_of_all_kinds_are_collected_before_the_call_is_made_again() 
     let url = c.expect(&mut w, "elicitation/create");
     let sampling = c.expect(&mut w, "sampling/createMessage");
     let roots = c.expect(&mut w, "roots/list");
+    for (definition, question) in [
+        ("ElicitRequest", &form),
+        ("ElicitRequest", &url),
+        ("CreateMessageRequest", &sampling),
+        ("ListRootsRequest", &roots),
+    ] {
+        meets("2025-11-25", definition, question);
+    }
     let id = url["params"]["elicitationId"].as_str().unwrap();
     assert!(id.starts_with("s:"), "{id}");
     assert_eq!(sampling["params"]["_meta"], json!({"v": 1}));
@@ -540,7 +549,7 @@ fn p33_questions_are_put_in_words_of_the_clients_revision() {
     assert_eq!(result["isError"], true);
     let text = result["content"][0]["text"].as_str().unwrap();
     assert!(
-        text.contains("server s") && text.contains("several"),
+        text.contains("server s") && text.contains("no words"),
         "{text}"
     );
     nothing_left(&w);
@@ -568,6 +577,34 @@ fn roots_row_a_static_list_is_answered_from_the_configuration() {
 }
 
 // --- 3.4: refusals and the end of it ---
+
+#[test]
+fn sampling_row_a_question_comes_on_the_stream_of_the_call_that_caused_it() {
+    let mut w = world();
+    let (c, s) = (Client::http(&mut w), w.server("s"));
+    c.initialize(&mut w, "2025-03-26", r#"{"sampling":{}}"#);
+    c.initialized(&mut w);
+    // There is no other stream: it opened none.
+    let request = |blocks: &str| {
+        format!(
+            r#""k":{{"method":"sampling/createMessage","params":{{"messages":[{{"role":"user","content":[{blocks}]}}],"maxTokens":1}}}}"#
+        )
+    };
+    let block = r#"{"type":"text","text":"x"}"#;
+    let (call, _) = asked(&mut w, c, &request(block), "");
+    let question = c.expect(&mut w, "sampling/createMessage");
+    let content = &question["params"]["messages"][0]["content"];
+    assert_eq!(content, &json!({"type": "text", "text": "x"}));
+    c.answers(
+        &mut w,
+        &question,
+        r#"{"role":"assistant","content":{"type":"text","text":"y"},"model":"m"}"#,
+    );
+    s.expect(&mut w, "tools/call").result(&mut w, DONE);
+    call.result(&mut w);
+    let (call, _) = asked(&mut w, c, &request(&format!("{block},{block}")), "");
+    assert_eq!(call.result(&mut w)["isError"], true);
+}
 
 #[test]
 fn p34_who_refuses_ends_the_call_and_the_server_is_told_nothing() {

@@ -6,6 +6,7 @@ use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::REQUEST_STATE_BYTES_MAX;
 
 use crate::client::{Call, Client};
+use crate::schemas::meets;
 use crate::server::{Child, Script, prompt, resource, tool, tools};
 use crate::server_modern::stateless;
 use crate::world::World;
@@ -111,19 +112,22 @@ fn call_row_a_result_passes_and_we_are_who_answers() {
             call.id
         )
     );
-    for (method, params, result) in [
+    for (method, definition, params, result) in [
         (
             "prompts/get",
+            "GetPromptResultResponse",
             r#"{"name":"s_1mcp_p"}"#,
             json!({"messages": []}),
         ),
         (
             "completion/complete",
+            "CompleteResultResponse",
             r#"{"ref":{"type":"ref/prompt","name":"s_1mcp_p"},"argument":{"name":"a","value":""}}"#,
             json!({"completion": {"values": []}}),
         ),
         (
             "resources/read",
+            "ReadResourceResultResponse",
             r#"{"uri":"x://1"}"#,
             json!({"contents": [], "ttlMs": 7, "cacheScope": "public"}),
         ),
@@ -132,7 +136,9 @@ fn call_row_a_result_passes_and_we_are_who_answers() {
         let mut result = result;
         result["resultType"] = json!("complete");
         s.expect(&mut w, method).result(&mut w, &result.to_string());
-        let mut got = call.result(&mut w);
+        let answer = call.answer(&mut w);
+        meets("2026-07-28", definition, &answer);
+        let mut got = answer["result"].clone();
         let meta = got.as_object_mut().unwrap().remove("_meta").unwrap();
         assert_eq!(meta[format!("{META}/serverInfo")]["name"], "1mcp");
         assert_eq!(got, result);
@@ -286,6 +292,8 @@ fn elicitation_row_questions_pass_untouched_and_the_state_is_sealed() {
     );
     assert!(!line.contains(state) && !line.contains("ttlMs"), "{line}");
     let answer: Value = serde_json::from_str(&line).unwrap();
+    meets("2026-07-28", "CallToolResultResponse", &answer);
+    meets("2026-07-28", "InputRequiredResult", &answer["result"]);
     assert_eq!(
         answer["result"]["_meta"][format!("{META}/serverInfo")]["name"],
         "1mcp"

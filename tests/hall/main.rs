@@ -2,8 +2,12 @@
 //! rule of protocol.md or contract.md after the other.
 #![cfg(test)]
 
+#[expect(dead_code, reason = "wire asks more of it")]
+#[path = "../schema/check.rs"]
+mod check;
 mod client;
 mod http;
+mod schemas;
 mod server;
 mod server_modern;
 mod world;

@@ -9,8 +9,8 @@ use crate::world::{World, entry};
 use onemcp::base::mark::{Mark, must_hit};
 use onemcp::input::Input;
 use onemcp::limits::{
-    ASKS_PER_CLIENT_MAX, GATHER_MS, LEASES_PER_SERVER_MAX, REQUEST_STATE_MS_MAX, RETRY_AGAIN_MS,
-    RETRY_WAITERS_MAX, SUSPENDED_MS_MAX, SUSPENDED_PER_PRINCIPAL_MAX,
+    ASKS_PER_CLIENT_MAX, GATHER_MS, LEASES_PER_SERVER_MAX, POOL_IDLE_MS, REQUEST_STATE_MS_MAX,
+    RETRY_AGAIN_MS, RETRY_WAITERS_MAX, SUSPENDED_MS_MAX, SUSPENDED_PER_PRINCIPAL_MAX,
 };
 
 const DONE: &str = r#"{"content":[]}"#;
@@ -905,4 +905,43 @@ fn b7_the_end_of_our_input_ends_what_waits_for_it() {
     w.advance(SUSPENDED_MS_MAX);
     assert_eq!(w.exit, Some(0));
     assert_eq!(w.counts().suspended, 0);
+}
+
+#[test]
+fn s3_a_question_that_two_may_have_caused_waits_until_one_is_left() {
+    let mut w = World::http().server("s", tools(["t"])).start();
+    let c = Client::modern(&mut w, ASKABLE);
+    let other = Client::modern(&mut w, ASKABLE);
+    let (call, child, seen) = begin(&mut w, c);
+    let (others, same, ends) = begin(&mut w, other);
+    assert_eq!(child, same);
+    child.asks(&mut w, "1", ELICIT.0, ELICIT.1);
+    w.advance(10 * GATHER_MS);
+    call.pending(&mut w);
+    others.pending(&mut w);
+    ends.result(&mut w, DONE);
+    assert_eq!(others.result(&mut w)["resultType"], "complete");
+    w.advance(GATHER_MS);
+    let first = asked(&mut w, &call);
+    let retry = back(&mut w, c, &first, "{}");
+    child.granted(&mut w, "1");
+    seen.result(&mut w, DONE);
+    retry.result(&mut w);
+    all_gone(&mut w);
+}
+
+#[test]
+fn an_idle_gateway_is_not_woken_by_what_was_asked() {
+    let (mut w, c) = asking();
+    let before = w.counts().alarms;
+    let (call, child, seen) = begin(&mut w, c);
+    let first = ask(&mut w, child, "1", ELICIT, &call);
+    let retry = back(&mut w, c, &first, "{}");
+    child.granted(&mut w, "1");
+    seen.result(&mut w, DONE);
+    retry.result(&mut w);
+    c.hangs_up(&mut w);
+    w.advance(POOL_IDLE_MS + SUSPENDED_MS_MAX);
+    assert!(w.counts().alarms <= before);
+    all_gone(&mut w);
 }

@@ -4,6 +4,7 @@
 use onemcp::input::Input;
 use serde_json::Value;
 
+use crate::schemas;
 use crate::server::{Child, Script, anything};
 use crate::world::World;
 
@@ -49,6 +50,9 @@ impl Script {
             assert_eq!(member("protocolVersion"), "2026-07-28", "{message}");
             assert!(member("clientCapabilities").is_object(), "{message}");
             assert_eq!(member("clientInfo")["name"], "1mcp", "{message}");
+        }
+        if let Some(definition) = schemas::request(method) {
+            schemas::meets("2026-07-28", definition, message);
         }
     }
 

@@ -34,7 +34,10 @@ const HAS = {
   },
 };
 
-/** Each proves one feature, from `client` to the server of era `to`. */
+/**
+ * Each proves one feature, from `client` to the server of era `to`. A cancelled call comes last:
+ * server-everything goes on with it, so that a first question thereafter could be its question.
+ */
 const FEATURES = {
   async list({ client, to, name }) {
     const names = (await client.tools()).map((tool) => tool.name);
@@ -64,21 +67,6 @@ const FEATURES = {
     // One a step; the last is in a race with the server's own answer.
     assert.ok(seen.length >= 3, JSON.stringify(seen));
     assert.deepEqual(seen, seen.map((_, index) => [index + 1, 4]));
-  },
-
-  async cancel({ client, to, name }) {
-    const [tool, args] = HAS[to].endless;
-    const stop = new AbortController();
-    const began = Date.now();
-    const long = client.call(
-      name(tool), args, { signal: stop.signal, onprogress: () => stop.abort(new Error('enough')) });
-    await assert.rejects(long, /enough|abort/i);
-    assert.ok(Date.now() - began < 30_000, 'did not wait for the end');
-    assert.match(text(await client.call(name('echo'), { message: 'after' })), /after/);
-    if (to !== 'modern') return;
-    await until(
-      async () => text(await client.call(name('cancellations'), {})) !== '0',
-      'the server hears of the cancellation');
   },
 
   async subscriptions({ client, to, name }) {
@@ -116,6 +104,21 @@ const FEATURES = {
     const said = text(await client.call(name(HAS[to].sample), { prompt, maxTokens: 10 }));
     assert.ok(said.includes(`answered by ${who}: `) && said.includes(prompt), said);
     assert.equal(client.asked.sampling, before + 1);
+  },
+
+  async cancel({ client, to, name }) {
+    const [tool, args] = HAS[to].endless;
+    const stop = new AbortController();
+    const began = Date.now();
+    const long = client.call(
+      name(tool), args, { signal: stop.signal, onprogress: () => stop.abort(new Error('enough')) });
+    await assert.rejects(long, /enough|abort/i);
+    assert.ok(Date.now() - began < 30_000, 'did not wait for the end');
+    assert.match(text(await client.call(name('echo'), { message: 'after' })), /after/);
+    if (to !== 'modern') return;
+    await until(
+      async () => text(await client.call(name('cancellations'), {})) !== '0',
+      'the server hears of the cancellation');
   },
 };
 

@@ -1,6 +1,7 @@
 //! Small tools without any knowledge of MCP or HTTP. Imports nothing else of the core but the
 //! limits and the clock.
 
+pub mod attempts;
 pub mod authority;
 pub mod base64;
 pub mod budget;

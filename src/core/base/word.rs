@@ -10,6 +10,8 @@ const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 const BLANKS: u64 = u64::from_le_bytes([b' '; 8]);
 const CRS: u64 = u64::from_le_bytes([b'\r'; 8]);
 const LFS: u64 = u64::from_le_bytes([b'\n'; 8]);
+const DELETES: u64 = u64::from_le_bytes([0x7f; 8]);
+const ABOVE_LINE_ENDS: u64 = u64::from_le_bytes([b'\r' + 1; 8]);
 
 /// Where a byte first stands.
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
@@ -41,11 +43,39 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     )
 }
 
-/// Whether the bytes have no line end. Looks at all of them: that is what compilers turn into wide
-/// instructions, and most texts have none.
+/// Whether the bytes have no line end. Most texts have no byte below the blank but perhaps tabs,
+/// so four words at a time are asked for any byte that is not above the line ends, and only if
+/// there is one the bytes themselves are looked at.
 pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
-    let ends = |byte: &u8| u8::from(*byte == b'\n') | u8::from(*byte == b'\r');
-    bytes.iter().fold(0, |found, byte| found | ends(byte)) == 0
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    for chunk in chunks {
+        let (words, _) = chunk.as_chunks::<8>();
+        let low = words.iter().fold(0, |marked, word| {
+            let word = u64::from_le_bytes(*word);
+            marked | (word.wrapping_sub(ABOVE_LINE_ENDS) & !word)
+        });
+        if low & HIGHS != 0 && find_line_end(chunk).is_some() {
+            return false;
+        }
+    }
+    find_line_end(rest).is_none()
+}
+
+/// Whether the bytes are free of control characters but the tab: a value of a header field.
+pub(crate) fn has_no_control(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        let at = first(
+            rest,
+            |word| (word.wrapping_sub(BLANKS) & !word & HIGHS) | zeros(word ^ DELETES),
+            |byte| byte < b' ' || byte == 0x7f,
+        );
+        match rest.get(at..).and_then(<[u8]>::split_first) {
+            None => return true,
+            Some((b'\t', after)) => rest = after,
+            Some(_) => return false,
+        }
+    }
 }
 
 /// Marks the bytes of a word that are zero.
@@ -63,12 +93,22 @@ fn first(bytes: &[u8], marks: impl Fn(u64) -> u64, hit: impl Fn(u8) -> bool) -> 
             return index * 8 + marked.trailing_zeros() as usize / 8;
         }
     }
-    let before = bytes.len() - rest.len();
-    before
-        + rest
+    if rest.is_empty() {
+        return bytes.len();
+    }
+    // What is left over is looked at once more with the bytes before it, which hold no hit.
+    let Some((before, last)) = bytes.split_last_chunk::<8>() else {
+        return bytes
             .iter()
             .position(|&byte| hit(byte))
-            .unwrap_or(rest.len())
+            .unwrap_or(bytes.len());
+    };
+    let marked = marks(u64::from_le_bytes(*last));
+    if marked == 0 {
+        bytes.len()
+    } else {
+        before.len() + marked.trailing_zeros() as usize / 8
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_line_end_is_seen_at_every_place() {
-        for length in 0..70 {
+        for length in 0..100 {
             let mut bytes = vec![b'x'; length];
             assert!(is_one_line(&bytes));
             for place in 0..length {
@@ -88,6 +128,25 @@ mod tests {
                 bytes[place] = 0x0b;
             }
         }
+    }
+
+    #[test]
+    fn every_byte_is_a_control_or_not_at_every_place_beside_every_neighbour() {
+        for byte in 0..=255_u8 {
+            let control = (byte < b' ' && byte != b'\t') || byte == 0x7f;
+            for place in 0..20 {
+                for neighbour in [b' ', b'x', b'~', b'\t', 0x80, 0xff] {
+                    let mut bytes = [neighbour; 20];
+                    bytes[place] = byte;
+                    assert_eq!(
+                        has_no_control(&bytes),
+                        !control,
+                        "{byte} {place} {neighbour}"
+                    );
+                }
+            }
+        }
+        assert!(has_no_control(b""));
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! The way of one request of ours: [`proxy`] tells whom to connect to, [`tunnel`] gets TLS through,
 //! [`origins`] has a connection that is still open, [`requests`] writes the head, [`client`] tells
 //! what comes back ([`response_head`] reads its head, [`sse_reader`] the events inside it,
-//! [`fault`] says why there is none), [`redirect`] whether to ask again elsewhere.
+//! [`fault`] says why there is none), [`redirect`] whether to ask again elsewhere and
+//! [`retry_after`] when.
 
 mod awaited;
 pub mod body;
@@ -34,6 +35,7 @@ pub mod response;
 mod response_body;
 mod response_framing;
 pub mod response_head;
+pub mod retry_after;
 pub mod server;
 pub mod sse;
 pub mod sse_reader;

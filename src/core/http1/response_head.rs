@@ -41,6 +41,13 @@ impl ResponseHead {
         value.get(..end).map(|kind| kind.trim_matches([' ', '\t']))
     }
 
+    /// Whether the body is compressed. We never ask for that and cannot read it.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        let mut codings = self.headers.list("content-encoding");
+        codings.any(|coding| !coding.eq_ignore_ascii_case("identity"))
+    }
+
     /// A head for a test.
     #[cfg(test)]
     pub(crate) fn of(status: u16, http_1_0: bool, headers: &[(&str, &str)]) -> Self {
@@ -365,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_is_told_without_its_parameters() {
+    fn the_type_and_the_coding_of_the_body_are_told() {
         for (value, kind) in [
             ("text/event-stream", "text/event-stream"),
             ("application/json; charset=utf-8", "application/json"),
@@ -375,7 +382,10 @@ mod tests {
             let head = ResponseHead::of(200, false, &[("content-type", value)]);
             assert_eq!(head.content_type(), Some(kind));
         }
-        assert_eq!(ResponseHead::of(200, false, &[]).content_type(), None);
+        let plain = ResponseHead::of(200, false, &[("content-encoding", "Identity")]);
+        assert!(plain.content_type().is_none() && !plain.is_encoded());
+        let zipped = ResponseHead::of(200, false, &[("Content-Encoding", "identity, gzip")]);
+        assert!(zipped.is_encoded());
         assert!(ResponseHead::of(103, false, &[]).is_interim());
     }
 }

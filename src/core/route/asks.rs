@@ -249,11 +249,9 @@ impl Hall {
             return self.refuse_ask(desk, pool, &ask.id, INVALID_PARAMS, text);
         }
         let mut edits = Edits::default();
-        if let (Want::Form, Some(params)) = (ask.want, params)
-            && downgrade::elicitation(facts.version, text, params, &mut edits).is_err()
-        {
+        if downgrade::question(facts.version, ask.want, text, params, &mut edits).is_err() {
             Mark::AskInexpressible.hit();
-            let text = "the client's revision cannot choose several of several";
+            let text = downgrade::INEXPRESSIBLE;
             return self.refuse_ask(desk, pool, &ask.id, METHOD_NOT_FOUND, text);
         }
         let key = self.asks.insert(Ask {

@@ -5,12 +5,17 @@ use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, member, members, string};
 use crate::json::write;
 use crate::mcp::version::Version;
+use crate::route::asks::Want;
 use crate::route::calls::Method;
 use crate::route::splice::{Edits, member_with_comma};
 
 /// A question that the client's revision has no words for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inexpressible;
+
+/// The same in words.
+pub(crate) const INEXPRESSIBLE: &str =
+    "the client's revision has no words for it (such as choosing several of several)";
 
 /// Rewrites content blocks of a result that the client's revision does not have.
 pub(crate) fn result(
@@ -65,9 +70,52 @@ fn content_block(version: Version, text: &[u8], block: Span, edits: &mut Edits) 
     edits.replace(block, block_instead.into_bytes());
 }
 
+/// Rewrites the parameters of a question.
+pub(crate) fn question(
+    version: Version,
+    want: Want,
+    text: &[u8],
+    params: Option<Span>,
+    edits: &mut Edits,
+) -> Result<(), Inexpressible> {
+    match (want, params) {
+        (Want::Form, Some(params)) => elicitation(version, text, params, edits),
+        (Want::Sampling { .. }, Some(params)) => sampling(version, text, params, edits),
+        _ => Ok(()),
+    }
+}
+
+/// Rewrites the parameters of `sampling/createMessage`: before 2025-11-25 the content of a message
+/// is one block, not a list of some.
+fn sampling(
+    version: Version,
+    text: &[u8],
+    params: Span,
+    edits: &mut Edits,
+) -> Result<(), Inexpressible> {
+    if version >= Version::V2025_11_25 {
+        return Ok(());
+    }
+    let messages = member(text, params, "messages").unwrap_or_default();
+    for message in elements(text, messages) {
+        let content = member(text, message, "content").unwrap_or_default();
+        if !content.of(text).starts_with(b"[") {
+            continue;
+        }
+        let mut blocks = elements(text, content);
+        let (Some(only), None) = (blocks.next(), blocks.next()) else {
+            return Err(Inexpressible);
+        };
+        for (start, end) in [(content.start, only.start), (only.end, content.end)] {
+            edits.cut(Span { start, end });
+        }
+    }
+    Ok(())
+}
+
 /// Rewrites the parameters of `elicitation/create` in form mode for a 2025-06-18 client: titled
 /// choices become `enum` with `enumNames`, defaults remain on booleans only, `mode` goes.
-pub(crate) fn elicitation(
+fn elicitation(
     version: Version,
     text: &[u8],
     params: Span,
@@ -130,7 +178,7 @@ mod tests {
     use super::*;
     use std::rc::Rc;
 
-    fn rewritten(text: &str, rewrite: impl Fn(&[u8], Span, &mut Edits)) -> String {
+    fn rewritten(text: &str, mut rewrite: impl FnMut(&[u8], Span, &mut Edits)) -> String {
         let buffer = Rc::new(text.as_bytes().to_vec());
         let whole = Span::whole(&buffer);
         let mut edits = Edits::default();
@@ -196,6 +244,28 @@ mod tests {
                 r#""b":{"type":"boolean","default":true}}}}"#
             )
         );
+    }
+
+    #[test]
+    fn p33_messages_have_one_block_each_before_2025_11_25() {
+        let ask = |version, text: &str| {
+            let mut said = Ok(());
+            let want = Want::Sampling { tools: false };
+            let text = rewritten(text, |text, at, edits| {
+                said = question(version, want, text, Some(at), edits);
+            });
+            said.map(|()| text)
+        };
+        let one = r#"{"messages":[{"content":[ {"type":"text"} ]},{"content":{"a":[]}}]}"#;
+        let two = r#"{"messages":[{"content":[{"a":1},{"b":1}]}]}"#;
+        let none = r#"{"messages":[{"content":[]}]}"#;
+        let (new, old) = (Version::V2025_11_25, Version::V2025_06_18);
+        assert_eq!(ask(new, one).as_deref(), Ok(one));
+        assert_eq!(ask(new, two).as_deref(), Ok(two));
+        let bare = r#"{"messages":[{"content":{"type":"text"}},{"content":{"a":[]}}]}"#;
+        assert_eq!(ask(old, one).as_deref(), Ok(bare));
+        assert_eq!(ask(old, two), Err(Inexpressible));
+        assert_eq!(ask(old, none), Err(Inexpressible));
     }
 
     #[test]

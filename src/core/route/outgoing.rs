@@ -75,7 +75,7 @@ impl Hall {
             Some(meta) => relayable(text, meta),
             None => Cow::Owned(self.translated_capabilities(desk, server, caller)),
         };
-        let mut said = Vec::new();
+        let mut said = Vec::with_capacity(declared.len() + 256);
         meta::outgoing(&mut said, &declared, &self.settings.version, level);
         said
     }

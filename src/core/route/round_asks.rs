@@ -57,12 +57,10 @@ impl Hall {
             return Err(cannot(INTERNAL, &why));
         }
         let mut edits = Edits::default();
-        if let (Want::Form, Some(params)) = (asked.want, asked.params)
-            && downgrade::elicitation(facts.version, buffer, params, &mut edits).is_err()
-        {
+        let (want, params) = (asked.want, asked.params);
+        if downgrade::question(facts.version, want, buffer, params, &mut edits).is_err() {
             Mark::AskInexpressible.hit();
-            let why = "the client's revision cannot choose several of several";
-            return Err(cannot(INTERNAL, why));
+            return Err(cannot(INTERNAL, downgrade::INEXPRESSIBLE));
         }
         let key = self.asks.insert(Ask {
             pool,

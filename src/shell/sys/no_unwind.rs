@@ -1,9 +1,10 @@
 //! The unwinder that the static release does without.
 //!
-//! A release aborts on panic, has no symbols, and tells a panic in one line of its own. The standard
-//! library cannot know that: it brings an unwinder and a reader of debug information for a backtrace
-//! that nobody will see, an eighth of the binary. These are the unwinder's entry points, so that the
-//! linker looks for no other, and the optimiser sees that a backtrace has no frames to describe.
+//! A release aborts on panic, has no symbols, and tells a panic in one line of its own. The
+//! standard library cannot know that: it brings an unwinder and a reader of debug information for a
+//! backtrace that nobody will see, an eighth of the binary. These are the unwinder's entry points,
+//! so that the linker looks for no other, and the optimiser sees that a backtrace has no frames to
+//! describe.
 //!
 //! Only for musl, which links the unwinder statically, and never where a panic unwinds (tests).
 
