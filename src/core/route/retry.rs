@@ -76,7 +76,8 @@ impl Hall {
         let (client, at) = (request.caller.client, request.caller.at);
         match self.opened(desk, &request, again) {
             // A server that keeps nothing, and gave no state: what it is told it can judge itself.
-            Ok(None) if self.stateless_server(desk, server) => {
+            // A URI may lead to another server than the one that asked, a name does not.
+            Ok(None) if request.method != Method::Read && self.stateless_server(desk, server) => {
                 request.cut_params(&[TASK]);
                 self.forward(desk, request, server);
             }
