@@ -78,11 +78,11 @@ impl World {
         if me >= 999 {
             return;
         }
-        let kind = self.rng.below(8);
+        let kind = self.rng.below(20);
         let cx = &mut self.cx();
         let client = match kind {
-            0..=2 => Client::Stateless(Box::new(Stateless::new(cx, me))),
-            3..=4 => Client::Web(Box::new(Web::new(cx, me, true))),
+            0..=4 => Client::Stateless(Box::new(Stateless::new(cx, me))),
+            5..=8 => Client::Web(Box::new(Web::new(cx, me, true))),
             _ => Client::Web(Box::new(Web::new(cx, me, false))),
         };
         self.clients.push(client);
