@@ -152,6 +152,10 @@ impl Talk {
         }
         let root = cx.model.root(call);
         let marker = string_at(result, &["_meta", "sim/m"]);
+        if known.again && marker.is_none() && at(result, &["isError"]) == Some("true") {
+            // Its server asked, and this client gave no answer that such a server can be told.
+            return;
+        }
         let must = matches!(
             known.method,
             "tools/call" | "prompts/get" | "resources/read"
