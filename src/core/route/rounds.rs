@@ -12,12 +12,13 @@ use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
 use crate::language::PoolState;
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
-use crate::route::asks::{AskKey, Want, want_of};
+use crate::route::asks::{AskKey, Asker, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
 use crate::route::outgoing::{Letter, put_description};
 use crate::route::splice::{With, fields};
+use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
 
 /// A call to a server without sessions, as it can be made again.
@@ -93,16 +94,23 @@ impl Rounds {
 }
 
 impl Call {
-    /// Whether the server has forgotten the call, since its client is asked.
+    /// Whether the server knows nothing of the call: it has forgotten it, since its client is
+    /// asked, or the call waits until the server is asked for its task again.
     pub(crate) fn between_rounds(&self) -> bool {
-        matches!(&self.origin, Origin::Client { rounds: Some(again), .. }
-            if matches!(again.stage, Stage::Asking(_)))
+        match &self.origin {
+            Origin::Client {
+                rounds: Some(again),
+                ..
+            } => matches!(again.stage, Stage::Asking(_)),
+            Origin::Task(about) => matches!(about.step, Step::Rest),
+            _ => false,
+        }
     }
 
     fn again(&mut self) -> Option<&mut Rounds> {
         match &mut self.origin {
             Origin::Client { rounds, .. } => rounds.as_deref_mut(),
-            Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
+            Origin::List(_) | Origin::Listen { .. } | Origin::Task(_) | Origin::Quiet => None,
         }
     }
 
@@ -225,7 +233,14 @@ impl Hall {
                 let whole = Span::whole(&result);
                 Answer::Given(Rc::new(result), whole)
             }
-            None => Answer::Awaited(self.ask_for_round(desk, (key, index), asked, buffer)?),
+            None => {
+                let Some(caller) = call.caller() else {
+                    return Ok(());
+                };
+                let whom = (call.pool, caller.client, caller.at);
+                let asker = Asker::Round(key, index);
+                Answer::Awaited(self.ask_for_round(desk, asker, whom, asked, buffer)?)
+            }
         };
         let question = Question {
             key: asked.key,
@@ -300,6 +315,7 @@ impl Hall {
         };
         let Origin::Client {
             caller,
+            method,
             rounds: Some(again),
             ..
         } = &call.origin
@@ -322,7 +338,7 @@ impl Hall {
         for piece in asking.pieces() {
             edits.insert(params.start + 1, piece);
         }
-        let said = self.description(desk, call.server, caller, buffer, envelope.meta);
+        let said = self.description(desk, call.server, caller, *method, (buffer, envelope.meta));
         put_description(buffer, envelope, &said, &mut edits);
         let wire = ShortBytes::decimal(to_wire(key));
         for at in [envelope.id, *token_at].into_iter().flatten() {
@@ -355,7 +371,7 @@ impl Hall {
             matches!(
                 &call.origin,
                 Origin::Client {
-                    method: Method::Tool,
+                    method: Method::Tool | Method::Task(_),
                     ..
                 }
             )
