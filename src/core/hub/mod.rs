@@ -204,6 +204,7 @@ impl Hub {
                 at,
                 id,
                 envelope,
+                hop,
                 fields,
             } => {
                 flatten(frame);
@@ -213,6 +214,7 @@ impl Hub {
                     id,
                     envelope,
                     frame,
+                    hop,
                     fields,
                 };
                 self.hall.request(desk!(self, cx), incoming);

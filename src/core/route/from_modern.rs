@@ -4,6 +4,7 @@
 use crate::base::few::Few;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::json::cuts::runs;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, string, string_is, validate};
 use crate::json::write;
@@ -16,7 +17,7 @@ use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND
 use crate::route::outcome::{answer, error_code};
 use crate::route::rounds::questions;
 use crate::route::seal::{ANYBODY, Bound, State, digest};
-use crate::route::splice::{Edits, runs};
+use crate::route::splice::Edits;
 use crate::route::stamp::{COMPLETE, Stamp};
 use crate::route::tasks::Manner;
 use crate::route::{Desk, Hall, downgrade};

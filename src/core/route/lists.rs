@@ -13,6 +13,7 @@ use crate::json::span::{Span, member, string};
 use crate::json::write;
 use crate::language::{At, ClientKey, ParamFields, PoolKey};
 use crate::limits::WAITING_PER_SERVER_MAX;
+use crate::mcp::meta::survey;
 use crate::mcp::names;
 use crate::mcp::version::Version;
 use crate::now::Tick;
@@ -150,6 +151,7 @@ impl Hall {
                         id,
                         envelope,
                         frame: &frame,
+                        hop: survey(frame.bytes(), envelope.meta).hop,
                         fields,
                     };
                     self.named(desk, again, kind);

@@ -11,6 +11,7 @@ use crate::json::span::{Span, string};
 use crate::language::{At, ClientKey, ParamFields};
 use crate::limits::ID_BYTES_MAX;
 use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::meta::HopLocal;
 use crate::mcp::names;
 use crate::route::calls::{Caller, Method, to_wire};
 use crate::route::catalog::Kind;
@@ -19,7 +20,7 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
-use crate::route::splice::{Edits, HopLocal, fields, hop_local};
+use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall};
 
@@ -38,6 +39,8 @@ pub struct Incoming<'a> {
     pub envelope: Envelope,
     /// Its bytes, on one line.
     pub frame: &'a Frame,
+    /// What of its `_meta` the next hop does not get as it is.
+    pub hop: HopLocal,
     /// Header fields that repeat arguments, if it has no session and came by HTTP.
     pub fields: Option<ParamFields>,
 }
@@ -50,12 +53,21 @@ impl<'a> Incoming<'a> {
     /// The parameters by which the request is routed.
     ///
     /// # Errors
-    /// One of them stands twice.
+    /// One of them stands twice, or `_meta` does.
     pub(crate) fn params<const N: usize>(
         &self,
         names: [&str; N],
     ) -> Result<[Option<Span>; N], Failure> {
-        fields(self.text(), self.envelope.params, names).map_err(|_| Failure::twice())
+        let Envelope {
+            params,
+            meta,
+            meta_twice,
+            ..
+        } = self.envelope;
+        if meta_twice {
+            return Err(Failure::twice());
+        }
+        fields_beside(self.text(), params, meta, names).map_err(|_| Failure::twice())
     }
 
     /// A parameter that has to be a string.
@@ -72,17 +84,11 @@ impl<'a> Incoming<'a> {
     ///
     /// # Errors
     /// The token is neither a string nor a number.
-    pub(crate) fn into_request(
-        self,
-        method: Method,
-        meta: Option<Span>,
-    ) -> Result<Request, Failure> {
-        let local = meta.map(|meta| hop_local(self.text(), meta));
-        let local = local.unwrap_or_default();
-        let token_at = self.token(&local)?;
+    pub(crate) fn into_request(self, method: Method) -> Result<Request, Failure> {
+        let token_at = self.token()?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         let mut edits = Edits::default();
-        edits.cut_all(&local.cuts);
+        edits.cut_all(&self.hop.cuts);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -101,11 +107,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn token(&self, local: &HopLocal) -> Result<Option<Span>, Failure> {
-        if local.token_twice {
+    fn token(&self) -> Result<Option<Span>, Failure> {
+        if self.hop.token_twice {
             return Err(Failure::twice());
         }
-        let token = local.token;
+        let token = self.hop.token;
         match token.map(|at| at.of(self.text())) {
             Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
             Some(_) => {
@@ -191,8 +197,8 @@ impl Hall {
     pub(crate) fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["name", "_meta", TASK, REQUEST_STATE, INPUT_RESPONSES])
-            .and_then(|[name_at, meta, task, state, responses]| {
+            .params(["name", TASK, REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[name_at, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
                 let target = self.find_named(kind, &name);
                 let target =
@@ -200,9 +206,9 @@ impl Hall {
                 if kind == Kind::Tools {
                     self.check_fields(&incoming, &target)?;
                 }
-                Ok((target, name_at, meta, task, Again { state, responses }))
+                Ok((target, name_at, task, Again { state, responses }))
             });
-        let (target, name_at, meta, task, again) = match found {
+        let (target, name_at, task, again) = match found {
             Ok(found) => found,
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
@@ -218,7 +224,7 @@ impl Hall {
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.bind(desk, &incoming, method);
-        match incoming.into_request(method, meta) {
+        match incoming.into_request(method) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);

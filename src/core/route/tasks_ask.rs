@@ -127,8 +127,8 @@ impl Hall {
         (key, at): (TaskKey, Span),
         step: Step,
     ) -> Result<(), Failure> {
-        let [meta] = incoming.params(["_meta"])?;
-        let request = incoming.into_request(Method::Task(Manner::Offer), meta)?;
+        let [] = incoming.params([])?;
+        let request = incoming.into_request(Method::Task(Manner::Offer))?;
         let Some(task) = self.tasks.get(key) else {
             return Ok(());
         };
@@ -201,11 +201,11 @@ impl Hall {
         match method {
             "tasks/get" if lost => self.show_loss(desk, key, (client, at), &id),
             "tasks/get" => {
-                let request = incoming.into_request(Method::Task(Manner::Show), None)?;
+                let request = incoming.into_request(Method::Task(Manner::Show))?;
                 self.ask_about(desk, key, Step::Look, Some(request.caller));
             }
             "tasks/cancel" if !over => {
-                let request = incoming.into_request(Method::Task(Manner::Show), None)?;
+                let request = incoming.into_request(Method::Task(Manner::Show))?;
                 self.ask_about(desk, key, Step::Cancel, Some(request.caller));
             }
             _ => self.acknowledge_task(desk, (client, at), &id),

@@ -2,6 +2,7 @@
 //! has them, gathered for a moment, and given in the answer to its call.
 
 use crate::base::mark::Mark;
+use crate::json::cuts::runs;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::language::{ClientFacts, ClientKey, PoolKey};
 use crate::limits::{
@@ -14,7 +15,7 @@ use crate::route::errors::{INTERNAL, INVALID_PARAMS};
 use crate::route::held::HeldAsk;
 use crate::route::retry::cut_params;
 use crate::route::seal::State;
-use crate::route::splice::{Edits, runs};
+use crate::route::splice::Edits;
 use crate::route::suspended::{Question, Stage, Suspended, SuspendedKey, Waiter};
 use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
