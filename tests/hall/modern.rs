@@ -488,13 +488,21 @@ fn d18_a_listener_that_leaves_takes_nothing_from_one_that_is_coming() {
         if early {
             one.result(&mut w, "{}");
         }
-        assert_eq!(server.got(&w, "resources/unsubscribe"), 0, "{legacy} {early}");
+        assert_eq!(
+            server.got(&w, "resources/unsubscribe"),
+            0,
+            "{legacy} {early}"
+        );
         two.result(&mut w, "{}");
         other.expect(&mut w, "notifications/subscriptions/acknowledged");
         server.notes(&mut w, "notifications/resources/updated", params);
         other.expect(&mut w, "notifications/resources/updated");
         other.hangs_up(&mut w);
-        assert_eq!(server.got(&w, "resources/unsubscribe"), 1, "{legacy} {early}");
+        assert_eq!(
+            server.got(&w, "resources/unsubscribe"),
+            1,
+            "{legacy} {early}"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls that are suspended, at their edges: what comes at the wrong moment, from the wrong server,
 //! or too often.
 
+use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{GATHER_MS, LEASES_PER_SERVER_MAX, SUSPENDED_PER_PRINCIPAL_MAX};
 use serde_json::json;
 
@@ -49,6 +50,7 @@ fn s3_a_server_whose_call_is_over_does_not_ask_in_the_name_of_the_next() {
 
 #[test]
 fn answers_that_were_told_make_room_for_new_questions() {
+    let _seen = must_hit(Mark::SuspendForgetsTold);
     let (mut w, c) = asking();
     // Two at a time, so that all of them are within the time for which told answers are kept.
     for _ in 0..=SUSPENDED_PER_PRINCIPAL_MAX / 2 {
@@ -100,7 +102,8 @@ fn d16_only_urls_are_asked_for_with_the_error_that_wants_them_visited() {
         (format!("{bad},{good},null"), Some(1)),
     ] {
         let call = c.request(&mut w, "tools/call", CALL);
-        let error = format!(r#"{{"code":-32042,"message":"m","data":{{"elicitations":[{list}]}}}}"#);
+        let error =
+            format!(r#"{{"code":-32042,"message":"m","data":{{"elicitations":[{list}]}}}}"#);
         let server = w.server("s");
         server.expect(&mut w, "tools/call").error(&mut w, &error);
         match count {
@@ -112,6 +115,7 @@ fn d16_only_urls_are_asked_for_with_the_error_that_wants_them_visited() {
 
 #[test]
 fn s3_behind_one_pipe_is_one_person_whichever_call_asks() {
+    let _seen = must_hit(Mark::SuspendOnePerson);
     const FORM: &str = r#"{"elicitation":{}}"#;
     let mut w = World::stdio().server("s", tools(["t"])).begin();
     let c = w.stdin();

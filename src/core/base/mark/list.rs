@@ -280,6 +280,10 @@ marks! {
     SuspendLeft = "the simulator does not retry yet",
     /// A client did not come back.
     SuspendExpires = "the simulator does not retry yet",
+    /// What was told made room for a question.
+    SuspendForgetsTold = "256 calls for one seed",
+    /// One of several calls behind our stdin was answered with a question.
+    SuspendOnePerson = "the simulator does not retry yet",
 
     // --- sessions with servers, subscriptions, logs ---
 

@@ -23,6 +23,7 @@ mod outcome;
 mod question;
 mod resume;
 
+use crate::base::mark::Mark;
 use crate::base::slab::Slab;
 use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
@@ -145,14 +146,40 @@ impl Hall {
     }
 
     /// Whether one more call may be suspended.
-    fn admits_suspended(&self, principal: &str) -> bool {
+    fn admits_suspended(&mut self, principal: &str) -> bool {
+        if !self.has_place(principal) {
+            self.forget_told();
+        }
+        self.has_place(principal)
+    }
+
+    fn has_place(&self, principal: &str) -> bool {
         let same = self.suspended.iter();
         let same = same.filter(|(_, suspended)| suspended.bound.principal == principal);
         self.suspended.len() < SUSPENDED_MAX && same.count() < SUSPENDED_PER_PRINCIPAL_MAX
     }
 
+    /// Answers that were told are kept for who sends the same retry twice, but never in the way of
+    /// somebody's question.
+    fn forget_told(&mut self) {
+        let told =
+            |suspended: &Suspended| matches!(suspended.stage, Stage::Over { round: None, .. });
+        let over = self.suspended.iter().filter(|(_, one)| told(one));
+        for key in over.map(|(key, _)| key).collect::<Vec<_>>() {
+            Mark::SuspendForgetsTold.hit();
+            self.suspended.remove(key);
+        }
+    }
+
     /// Whether that many bytes more may be kept.
-    fn keeps(&self, bytes: usize) -> bool {
+    fn keeps(&mut self, bytes: usize) -> bool {
+        if !self.has_bytes(bytes) {
+            self.forget_told();
+        }
+        self.has_bytes(bytes)
+    }
+
+    fn has_bytes(&self, bytes: usize) -> bool {
         let kept: usize = self
             .suspended
             .iter()
