@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::client::Client;
 use crate::modern_stdio::declaring;
 use crate::parking::{
-    ASKABLE, CALL, DONE, ELICIT, SESSION, URL, all_gone, ask, asked, asking, back, begin,
+    ASKABLE, CALL, DONE, ELICIT, SESSION, URL, again, all, all_gone, ask, asked, asking, back,
+    begin,
 };
 use crate::server::{anything, resource, tools};
 use crate::tasks_kit;
@@ -35,11 +36,7 @@ fn s3_a_server_whose_call_is_over_does_not_ask_in_the_name_of_the_next() {
     assert_eq!(a.granted(&mut w, "1"), json!({"action": "cancel"}));
     let first = ask(&mut w, s, "1", ELICIT, &call);
     assert_eq!(first.requests.len(), 1);
-    let retry = crate::parking::again(
-        params,
-        &crate::parking::all(&first, r#"{"x":1}"#),
-        &first.state,
-    );
+    let retry = again(params, &all(&first, r#"{"x":1}"#), &first.state);
     let retry = c.request(&mut w, "resources/read", &retry);
     assert_eq!(s.granted(&mut w, "1"), json!({"x": 1}));
     assert_eq!(a.answer_to(&mut w, "1"), None);
@@ -180,4 +177,41 @@ fn s2_a_borrowed_session_that_works_on_a_task_makes_no_room_for_others() {
     call.result(&mut w);
     assert!(other != child && child.alive(&w));
     tasks_kit::look(&mut w, c, child, (&id, "1"), "working");
+}
+
+#[test]
+fn a_task_that_expires_while_its_client_is_asked_ends_the_call_behind_it() {
+    let mut w = tasks_kit::one().start();
+    let c = Client::modern(&mut w, ASKABLE);
+    let params = r#"{"name":"s_1mcp_must","arguments":{}}"#;
+    let call = c.request(&mut w, "tools/call", params);
+    let s = w.server("s");
+    let task = tasks_kit::told("1", "working").replace("600000", "60000");
+    let seen = s.expect(&mut w, "tools/call");
+    seen.result(&mut w, &format!(r#"{{"task":{task}}}"#));
+    tasks_kit::asked(&mut w, s, "tasks/result", "1");
+    let question = tasks_kit::question("1");
+    let first = ask(&mut w, s, "7", (ELICIT.0, &question), &call);
+    w.advance(60_000);
+    let retry = again(params, &all(&first, "{}"), &first.state);
+    let retry = c.request(&mut w, "tools/call", &retry);
+    let (code, text) = retry.error(&mut w);
+    assert!(code == -32602 && text.contains("expired"), "{text}");
+    all_gone(&mut w);
+}
+
+#[test]
+fn d9_a_retry_hears_the_logs_that_it_asks_for() {
+    let (mut w, c) = asking();
+    let (call, child, seen) = begin(&mut w, c);
+    let first = ask(&mut w, child, "1", ELICIT, &call);
+    c.says_of_itself(&mut w, r#""io.modelcontextprotocol/logLevel":"debug""#);
+    let retry = back(&mut w, c, &first, "{}");
+    assert_eq!(child.got(&w, "logging/setLevel"), 1);
+    let params = r#"{"level":"debug","data":"d"}"#;
+    child.notes(&mut w, "notifications/message", params);
+    c.expect(&mut w, "notifications/message");
+    seen.result(&mut w, DONE);
+    retry.result(&mut w);
+    all_gone(&mut w);
 }

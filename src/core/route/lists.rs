@@ -82,7 +82,9 @@ impl Hall {
             Ok(from) => from,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        if !self.is_modern(client) {
+        if self.is_modern(client) {
+            self.want_lists(desk, client);
+        } else {
             self.initialized(desk, client);
         }
         match self.settled_at(desk.cx.now.tick, client) {
@@ -317,6 +319,7 @@ impl Hall {
         (client, modern): (ClientKey, bool),
         kind: Kind,
     ) -> Option<Shown> {
+        let own = self.lister(self.servers.get(key)?, client);
         let Self {
             servers,
             pools,
@@ -327,7 +330,6 @@ impl Hall {
         if server.fault().is_some() {
             return None;
         }
-        let own = server.private.get(&client).copied();
         let session = own.or(server.shared).and_then(|pool| pools.get(&pool));
         if session.is_some_and(|session| session.life == Life::Down) {
             return None;

@@ -113,6 +113,8 @@ pub(crate) struct Client {
     pub(crate) subscriptions: usize,
     /// It has no session: it is one request.
     pub(crate) modern: bool,
+    /// What that request declared.
+    pub(crate) declares: ClientCapabilities,
     /// What it listens to, if its one request is that.
     pub(crate) listen: Option<Box<Listen>>,
     /// Sessions of servers that it has to itself for as long as it lasts.

@@ -47,6 +47,8 @@ pub(crate) struct Pool {
     pub(crate) ghosts: Ghosts,
     /// Clients without a session take turns in it: `owner` is the one that has it now.
     pub(crate) leased: bool,
+    /// Its lists are of use to somebody.
+    pub(crate) lists: bool,
     /// Nobody begins anything here any more; it ends with its last call.
     pub(crate) retired: bool,
     /// The level that was last sent to it.
@@ -94,6 +96,7 @@ impl Pool {
             in_flight: Vec::new(),
             ghosts: Ghosts::default(),
             leased: false,
+            lists: true,
             retired: false,
             level: None,
             logged: Budget::default(),
@@ -336,6 +339,7 @@ impl Hall {
                     Mark::IsolationLeasesChild.hit();
                     pool.owner = Some(client);
                     pool.leased = true;
+                    pool.lists = false;
                     pool.retired = true;
                     server.leases.push(key);
                     self.clients.entry(client).or_default().leases.push(key);

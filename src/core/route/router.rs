@@ -200,7 +200,9 @@ impl Hall {
             .params(["name", TASK, REQUEST_STATE, INPUT_RESPONSES])
             .and_then(|[name_at, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
-                let target = self.find_named(kind, &name)?;
+                let target = self.find_named(kind, &name);
+                let target =
+                    target.or_else(|why| self.find_lent(client, kind, &name).ok_or(why))?;
                 if kind == Kind::Tools {
                     self.check_fields(&incoming, &target)?;
                 }

@@ -440,7 +440,11 @@ impl Hall {
     fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
         let lists = |pool: &PoolKey| Some(self.pools.get(pool)?.catalog.list(kind));
         let known = self.known_list(server, kind);
-        let private = server.private.values().filter_map(lists);
+        let private = server
+            .private
+            .values()
+            .chain(&server.leases)
+            .filter_map(lists);
         let entries = known.into_iter().chain(private).flat_map(List::entries);
         entries
             .filter(|entry| kind != Kind::Tools || server.offers_tool(&entry.key))
@@ -475,7 +479,7 @@ impl Hall {
         if server.fault().is_some() {
             return None;
         }
-        let own = server.private.get(&client).copied().or(server.shared);
+        let own = self.lister(server, client).or(server.shared);
         let since = match own.and_then(|pool| self.pools.get(&pool)) {
             Some(pool) if pool.life == Life::Down || pool.catalog.known() => return None,
             Some(pool) => pool.since,

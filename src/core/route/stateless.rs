@@ -28,6 +28,7 @@ impl Hall {
         }
         let known = Client {
             modern: modern.is_some(),
+            declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
             ..Client::default()
