@@ -2,7 +2,7 @@
 //! or too often.
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::{GATHER_MS, LEASES_PER_SERVER_MAX, SUSPENDED_PER_PRINCIPAL_MAX};
+use onemcp::limits::{GATHER_MS, LEASES_PER_SERVER_MAX};
 use serde_json::json;
 
 use crate::client::Client;
@@ -46,29 +46,8 @@ fn s3_a_server_whose_call_is_over_does_not_ask_in_the_name_of_the_next() {
 }
 
 #[test]
-fn answers_that_were_told_make_room_for_new_questions() {
-    let _seen = must_hit(Mark::SuspendForgetsTold);
-    let (mut w, c) = asking();
-    // Two at a time, so that all of them are within the time for which told answers are kept.
-    for _ in 0..=SUSPENDED_PER_PRINCIPAL_MAX / 2 {
-        let both = [begin(&mut w, c), begin(&mut w, c)];
-        for (_, child, _) in &both {
-            child.asks(&mut w, "1", ELICIT.0, ELICIT.1);
-        }
-        w.advance(GATHER_MS);
-        for (call, child, seen) in both {
-            let first = asked(&mut w, &call);
-            let retry = back(&mut w, c, &first, "{}");
-            child.granted(&mut w, "1");
-            seen.result(&mut w, DONE);
-            retry.result(&mut w);
-        }
-    }
-    all_gone(&mut w);
-}
-
-#[test]
 fn long_answers_that_were_told_make_room_for_new_questions() {
+    let _seen = must_hit(Mark::SuspendForgetsTold);
     let (mut w, c) = asking();
     let long = "m".repeat(20 * 1024 * 1024);
     for _ in 0..3 {

@@ -281,7 +281,7 @@ marks! {
     /// A client did not come back.
     SuspendExpires = "a server that asks and waits for ten minutes, drawn too rarely",
     /// What was told made room for a question.
-    SuspendForgetsTold = "256 calls for one seed",
+    SuspendForgetsTold = "64 MiB for one seed",
     /// One of several calls behind our stdin was answered with a question.
     SuspendOnePerson = "several calls without a session on one pipe, drawn too rarely",
 

@@ -145,25 +145,36 @@ impl Hall {
         self.suspended.len()
     }
 
-    /// Whether one more call may be suspended.
+    /// Whether one more call may be suspended. One whose client was told the outcome, and is kept
+    /// only for the case that it did not hear it, makes room.
     fn admits_suspended(&mut self, principal: &str) -> bool {
-        if !self.has_place(principal) {
-            self.forget_told();
+        let (mut same, mut told) = (0, None);
+        for (key, suspended) in self.suspended.iter() {
+            if suspended.bound.principal != principal {
+                continue;
+            }
+            same += 1;
+            if let Stage::Over {
+                round: None, until, ..
+            } = suspended.stage
+                && told.is_none_or(|(first, _)| until < first)
+            {
+                told = Some((until, key));
+            }
         }
-        self.has_place(principal)
+        if self.suspended.len() < SUSPENDED_MAX && same < SUSPENDED_PER_PRINCIPAL_MAX {
+            return true;
+        }
+        let Some((_, first)) = told else {
+            return false;
+        };
+        self.suspended.remove(first).is_some()
     }
 
-    fn has_place(&self, principal: &str) -> bool {
-        let same = self.suspended.iter();
-        let same = same.filter(|(_, suspended)| suspended.bound.principal == principal);
-        self.suspended.len() < SUSPENDED_MAX && same.count() < SUSPENDED_PER_PRINCIPAL_MAX
-    }
-
-    /// Answers that were told are kept for who sends the same retry twice, but never in the way of
-    /// somebody's question.
+    /// Outcomes that were told are kept for who sends the same retry twice, but never in the way of
+    /// others.
     fn forget_told(&mut self) {
-        let told =
-            |suspended: &Suspended| matches!(suspended.stage, Stage::Over { round: None, .. });
+        let told = |one: &Suspended| matches!(one.stage, Stage::Over { round: None, .. });
         let over = self.suspended.iter().filter(|(_, one)| told(one));
         for key in over.map(|(key, _)| key).collect::<Vec<_>>() {
             Mark::SuspendForgetsTold.hit();
