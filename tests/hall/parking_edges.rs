@@ -11,7 +11,7 @@ use crate::parking::{
     ASKABLE, CALL, DONE, ELICIT, SESSION, URL, again, all, all_gone, ask, asked, asking, back,
     begin,
 };
-use crate::server::{anything, resource, tools};
+use crate::server::{anything, prompt, resource, tool, tools};
 use crate::tasks_kit;
 use crate::world::World;
 
@@ -93,7 +93,10 @@ fn d16_only_urls_are_asked_for_with_the_error_that_wants_them_visited() {
 fn s3_behind_one_pipe_is_one_person_whichever_call_asks() {
     let _seen = must_hit(Mark::SuspendOnePerson);
     const FORM: &str = r#"{"elicitation":{}}"#;
-    let mut w = World::stdio().server("s", tools(["t"])).begin();
+    let script = anything()
+        .with("tools", [tool("t")])
+        .with("prompts", [prompt("p")]);
+    let mut w = World::stdio().server("s", script).begin();
     let c = w.stdin();
     let begin = |w: &mut World, id: &str| {
         let call = declaring(w, c, (id, FORM), "tools/call", r#"{"name":"s_1mcp_t"}"#);
@@ -112,6 +115,11 @@ fn s3_behind_one_pipe_is_one_person_whichever_call_asks() {
     // Two that ask at the same time: each is asked once, in its own answer.
     let (call, _, seen) = begin(&mut w, "3");
     let (other, _, also) = begin(&mut w, "4");
+    // A request that is never answered with a question (D17).
+    let params =
+        r#"{"ref":{"type":"ref/prompt","name":"s_1mcp_p"},"argument":{"name":"a","value":""}}"#;
+    declaring(&mut w, c, ("5", FORM), "completion/complete", params);
+    let last = server.expect(&mut w, "completion/complete");
     server.asks(&mut w, "2", ELICIT.0, ELICIT.1);
     server.asks(&mut w, "3", ELICIT.0, ELICIT.1);
     w.advance(GATHER_MS);
@@ -121,6 +129,7 @@ fn s3_behind_one_pipe_is_one_person_whichever_call_asks() {
     for seen in [left, seen, also] {
         seen.result(&mut w, DONE);
     }
+    last.result(&mut w, r#"{"completion":{"values":[]}}"#);
     assert_eq!(w.counts().calls, 0);
 }
 

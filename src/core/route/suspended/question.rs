@@ -73,8 +73,11 @@ impl Hall {
             let Some(client) = self.caller_of(*key).filter(|one| self.is_modern(*one)) else {
                 return self.hold(desk, ask);
             };
-            // Who was asked already has probably no second question, who is away still less.
             let call = self.calls.get(*key);
+            if !call.is_some_and(|call| asks(&call.origin)) {
+                continue;
+            }
+            // Who was asked already has probably no second question, who is away still less.
             let suspended = call.and_then(|call| self.suspended.get(call.suspended?));
             let rank = match suspended.map(|suspended| &suspended.stage) {
                 None => 2,
@@ -140,7 +143,7 @@ impl Hall {
             Some(Origin::Task(about)) => return matches!(about.step, Step::Drive),
             _ => return false,
         };
-        let may = matches!(method, Method::Tool | Method::Prompt | Method::Read);
+        let may = method_asks(*method);
         if may {
             // Whoever asks about a resource has it: nobody else is asked for it afterwards.
             *search = None;
@@ -253,6 +256,14 @@ impl Hall {
             return self.wake_for_suspended(desk);
         }
     }
+}
+
+const fn method_asks(method: Method) -> bool {
+    matches!(method, Method::Tool | Method::Prompt | Method::Read)
+}
+
+const fn asks(origin: &Origin) -> bool {
+    matches!(origin, Origin::Client { method, .. } if method_asks(*method))
 }
 
 /// A question as it stands in `inputRequests`. What belongs to the session it comes from is cut
