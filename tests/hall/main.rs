@@ -26,6 +26,7 @@ mod modern_stdio;
 mod names;
 mod notes;
 mod parking;
+mod parking_edges;
 mod reload;
 mod resources;
 mod sse;

@@ -457,6 +457,56 @@ fn d18_what_servers_refuse_or_do_not_answer_is_left_out() {
 }
 
 #[test]
+fn d18_a_listener_that_leaves_takes_nothing_from_one_that_is_coming() {
+    for (legacy, early) in [(false, true), (false, false), (true, false)] {
+        let script = anything()
+            .with("resources", [resource("x://1")])
+            .manual("resources/subscribe");
+        let (mut w, c) = one(script);
+        let other = Client::modern(&mut w, "{}");
+        let first = w.client("{}");
+        let filter = r#"{"notifications":{"resourceSubscriptions":["x://1"]}}"#;
+        let params = r#"{"uri":"x://1"}"#;
+        if legacy {
+            first.request(&mut w, "resources/subscribe", params);
+        } else {
+            c.request(&mut w, "subscriptions/listen", filter);
+        }
+        let server = w.server("s");
+        let one = server.expect(&mut w, "resources/subscribe");
+        other.request(&mut w, "subscriptions/listen", filter);
+        let two = server.expect(&mut w, "resources/subscribe");
+        if !early {
+            one.result(&mut w, "{}");
+        }
+        if legacy {
+            let call = first.request(&mut w, "resources/unsubscribe", params);
+            call.result(&mut w);
+        } else {
+            c.hangs_up(&mut w);
+        }
+        if early {
+            one.result(&mut w, "{}");
+        }
+        assert_eq!(
+            server.got(&w, "resources/unsubscribe"),
+            0,
+            "{legacy} {early}"
+        );
+        two.result(&mut w, "{}");
+        other.expect(&mut w, "notifications/subscriptions/acknowledged");
+        server.notes(&mut w, "notifications/resources/updated", params);
+        other.expect(&mut w, "notifications/resources/updated");
+        other.hangs_up(&mut w);
+        assert_eq!(
+            server.got(&w, "resources/unsubscribe"),
+            1,
+            "{legacy} {early}"
+        );
+    }
+}
+
+#[test]
 fn d18_two_listeners_share_one_subscription_and_have_ids_of_their_own() {
     let (mut w, c) = one(anything().with("resources", [resource("x://1")]));
     let other = Client::modern(&mut w, "{}");

@@ -13,7 +13,7 @@ fn modern(w: &mut World, client: Client, id: &str, method: &str, params: &str) -
     declaring(w, client, (id, "{}"), method, params)
 }
 
-fn declaring(
+pub(crate) fn declaring(
     w: &mut World,
     client: Client,
     (id, capabilities): (&str, &str),

@@ -13,20 +13,20 @@ use onemcp::limits::{
     RETRY_AGAIN_MS, RETRY_WAITERS_MAX, SUSPENDED_MS_MAX, SUSPENDED_PER_PRINCIPAL_MAX,
 };
 
-const DONE: &str = r#"{"content":[]}"#;
-const URL: &str = r#"{"elicitation":{"url":{}}}"#;
-const CALL: &str = r#"{"name":"s_1mcp_t","arguments":{}}"#;
+pub(crate) const DONE: &str = r#"{"content":[]}"#;
+pub(crate) const URL: &str = r#"{"elicitation":{"url":{}}}"#;
+pub(crate) const CALL: &str = r#"{"name":"s_1mcp_t","arguments":{}}"#;
 const STALE: &str = "request state expired or not ours: start over without it";
 
 /// What a call was answered with: questions by their keys, and the state.
-struct Asked {
-    requests: Vec<(String, Value)>,
-    state: String,
+pub(crate) struct Asked {
+    pub(crate) requests: Vec<(String, Value)>,
+    pub(crate) state: String,
 }
 
 /// The answer to a call asks something.
 #[track_caller]
-fn asked(world: &mut World, call: &Call) -> Asked {
+pub(crate) fn asked(world: &mut World, call: &Call) -> Asked {
     let result = call.result(world);
     assert_eq!(result["resultType"], "input_required", "{result}");
     let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
@@ -43,7 +43,7 @@ fn asked(world: &mut World, call: &Call) -> Asked {
 }
 
 /// The same parameters once more, with answers (raw) and a state.
-fn again(params: &str, responses: &str, state: &str) -> String {
+pub(crate) fn again(params: &str, responses: &str, state: &str) -> String {
     let members = params.strip_suffix('}').unwrap();
     format!(r#"{members},"inputResponses":{responses},"requestState":"{state}"}}"#)
 }
@@ -134,16 +134,16 @@ fn d15_a_state_that_is_not_ours_is_refused_and_answers_without_one_mean_nothing(
     call.result(&mut w);
 }
 
-const ASKABLE: &str = r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}"#;
-const SESSION: &str = r#""isolation":"session""#;
-const ELICIT: (&str, &str) = (
+pub(crate) const ASKABLE: &str = r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}"#;
+pub(crate) const SESSION: &str = r#""isolation":"session""#;
+pub(crate) const ELICIT: (&str, &str) = (
     "elicitation/create",
     r#"{"message":"who?","requestedSchema":{"type":"object","properties":{}}}"#,
 );
 const SAMPLE: (&str, &str) = ("sampling/createMessage", r#"{"messages":[],"maxTokens":1}"#);
 
 /// A server whose clients have sessions of their own, and a client that can be asked anything.
-fn asking() -> (World, Client) {
+pub(crate) fn asking() -> (World, Client) {
     let world = World::http().server_with("s", SESSION, tools(["t"]));
     let mut w = world.start();
     let c = Client::modern(&mut w, ASKABLE);
@@ -152,7 +152,7 @@ fn asking() -> (World, Client) {
 
 /// Makes the call; the child that has it.
 #[track_caller]
-fn begin(w: &mut World, c: Client) -> (Call, Child, Seen) {
+pub(crate) fn begin(w: &mut World, c: Client) -> (Call, Child, Seen) {
     let call = c.request(w, "tools/call", CALL);
     let running = w.running("s");
     let mut found = None;
@@ -168,7 +168,7 @@ fn begin(w: &mut World, c: Client) -> (Call, Child, Seen) {
 
 /// The server asks, and a moment later the client is asked.
 #[track_caller]
-fn ask(
+pub(crate) fn ask(
     w: &mut World,
     child: Child,
     id: &str,
@@ -182,21 +182,21 @@ fn ask(
 }
 
 /// The answers to all questions of a round: the same one for each.
-fn all(asked: &Asked, answer: &str) -> String {
+pub(crate) fn all(asked: &Asked, answer: &str) -> String {
     let one = |(key, _): &(String, Value)| format!("\"{key}\":{answer}");
     let answers: Vec<String> = asked.requests.iter().map(one).collect();
     format!("{{{}}}", answers.join(","))
 }
 
 /// Comes back with an answer to everything.
-fn back(w: &mut World, c: Client, asked: &Asked, answer: &str) -> Call {
+pub(crate) fn back(w: &mut World, c: Client, asked: &Asked, answer: &str) -> Call {
     let params = again(CALL, &all(asked, answer), &asked.state);
     c.request(w, "tools/call", &params)
 }
 
 /// Nothing of it is left, but sessions that others may borrow.
 #[track_caller]
-fn all_gone(w: &mut World) {
+pub(crate) fn all_gone(w: &mut World) {
     w.advance(RETRY_AGAIN_MS);
     let counts = w.counts();
     assert_eq!(

@@ -160,7 +160,7 @@ impl Hall {
                     let at = self.stream_of(call);
                     self.relay(desk, &ask, client, at);
                 }
-                InFlight::Several => self.hold(desk, ask),
+                InFlight::Several => self.hold_unless_one_person(desk, ask),
             };
         }
         let declares = session.declares;
@@ -180,7 +180,7 @@ impl Hall {
                 self.relay(desk, &ask, client, at);
                 self.mark(desk, ask.pool, Some(client));
             }
-            InFlight::Several => self.hold(desk, ask),
+            InFlight::Several => self.hold_unless_one_person(desk, ask),
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, path};
 use crate::limits::{ASKS_PER_CLIENT_MAX, REQUEST_STATE_MS_MAX};
+use crate::route::asks::{Want, want_of};
 use crate::route::calls::Caller;
 use crate::route::retry::cut_params;
 use crate::route::seal::State;
@@ -27,7 +28,13 @@ impl Hall {
         }
         let list = path(text, error, &["data", "elicitations"]).unwrap_or_default();
         let mut requests = String::new();
-        for entry in elements(text, list).take(ASKS_PER_CLIENT_MAX) {
+        // The client declared urls, and nothing else can be asked for in this way.
+        let is_url = |entry: &Span| {
+            let wanted = want_of(text, "elicitation/create", Some(*entry));
+            entry.of(text).starts_with(b"{") && wanted == Some(Want::Url)
+        };
+        let entries = elements(text, list).filter(is_url);
+        for entry in entries.take(ASKS_PER_CLIENT_MAX) {
             if !requests.is_empty() {
                 requests.push(',');
             }

@@ -131,10 +131,14 @@ impl Hall {
         }
         let free = sessions.clone().find(|(_, pool)| is_free(pool));
         let full = server.leases.len() >= LEASES_PER_SERVER_MAX;
-        let idle = sessions.clone().find(|(_, pool)| pool.owner.is_none());
+        // What works on a task is not idle.
+        let is_idle = |key: PoolKey, pool: &Pool| pool.owner.is_none() && !self.has_tasks(key);
+        let idle = sessions
+            .clone()
+            .find(|(key, pool)| full && is_idle(*key, pool));
         let pool = match (free, idle) {
             (Some((pool, _)), _) => pool,
-            (None, Some((idle, _))) if full => {
+            (None, Some((idle, _))) => {
                 Mark::LeaseReplaced.hit();
                 self.stop_pool(desk, idle);
                 self.start_lease(desk, key, declare)

@@ -14,6 +14,7 @@ use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
+use crate::route::subscriptions::overtaken;
 use crate::route::tasks::TaskKey;
 use crate::route::watches::Waiter;
 use crate::route::{Desk, Hall, ServerKey};
@@ -211,6 +212,7 @@ impl Hall {
             self.note_answer(client, index, Answer::Yes);
         } else if let Some(session) = self.pools.get(&from.0)
             && !session.subscriptions.contains_key(&resource.original)
+            && !overtaken(&self.begins(from.0), &resource.original)
         {
             // The client is gone meanwhile, or was told that it will not hear of it.
             let method = "resources/unsubscribe";

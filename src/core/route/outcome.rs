@@ -298,7 +298,7 @@ impl Hall {
     }
 
     /// A call gets no answer from its server.
-    fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
+    pub(crate) fn lose(&mut self, desk: &mut Desk<'_, '_>, mut call: Call, failure: &Failure) {
         if let Some(key) = call.suspended.take() {
             return self.end_suspended(desk, key, |hall, desk| hall.lose(desk, call, failure));
         }

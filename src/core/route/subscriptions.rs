@@ -12,7 +12,7 @@ use crate::json::write;
 use crate::language::{ClientKey, PoolKey};
 use crate::limits::{ANSWERED_URIS_MAX, SUBSCRIPTIONS_PER_CLIENT_MAX};
 use crate::mcp::meta::SUBSCRIPTION;
-use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource};
+use crate::route::calls::{Call, Caller, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, METHOD_NOT_FOUND};
 use crate::route::pools::{Life, Pool};
 use crate::route::resources::Place;
@@ -37,12 +37,26 @@ fn concerns(listened: &str, uri: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || listened.ends_with('/'))
 }
 
-fn subscribes_to(call: Option<&Call>, uri: &str) -> bool {
-    matches!(
-        call.map(|call| &call.origin),
-        Some(Origin::Client { method: Method::Subscribe, resource: Some(resource), .. })
-            if *resource.original == *uri
-    )
+/// What a call subscribes to for a client.
+fn subscribes_to(call: &Call) -> Option<&Rc<str>> {
+    match &call.origin {
+        Origin::Client {
+            method: Method::Subscribe,
+            resource: Some(resource),
+            ..
+        }
+        | Origin::Listen { resource, .. } => Some(&resource.original),
+        _ => None,
+    }
+}
+
+/// Whether an `unsubscribe` would end what is just beginning.
+pub(crate) fn overtaken(begun: &[Rc<str>], uri: &Rc<str>) -> bool {
+    let overtaken = begun.contains(uri);
+    if overtaken {
+        Mark::UnsubscribeOvertaken.hit();
+    }
+    overtaken
 }
 
 impl Hall {
@@ -94,8 +108,8 @@ impl Hall {
             Ok(place) => place,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        let mut last = false;
-        for (_, session) in self
+        let mut last = None;
+        for (pool, session) in self
             .pools
             .iter_mut()
             .filter(|(_, pool)| pool.server == server)
@@ -108,23 +122,25 @@ impl Hall {
             if subscribers.len() < before {
                 if subscribers.is_empty() {
                     session.subscriptions.remove(&resource.original);
-                    // The server would end what another client is just beginning.
-                    let calls = &self.calls;
-                    let begins = |key: &CallKey| subscribes_to(calls.get(*key), &resource.original);
-                    last = !session.in_flight.iter().any(begins);
-                    if !last {
-                        Mark::UnsubscribeOvertaken.hit();
-                    }
+                    last = Some(*pool);
                 }
                 self.count_subscriptions(client, -1);
                 break;
             }
         }
-        if last {
+        if last.is_some_and(|pool| !overtaken(&self.begins(pool), &resource.original)) {
             self.pass_on(desk, incoming, Method::Unsubscribe, server, resource);
         } else {
             desk.succeed(client, at, &id, "{}");
         }
+    }
+
+    /// The resources of a session that somebody is just beginning to listen to: if the last who
+    /// did so leaves meanwhile, an `unsubscribe` would end that too.
+    pub(crate) fn begins(&self, pool: PoolKey) -> Vec<Rc<str>> {
+        let calls = self.calls.of_pool(pool).into_iter();
+        let calls = calls.filter_map(|key| self.calls.get(key));
+        calls.filter_map(subscribes_to).cloned().collect()
     }
 
     fn listened_by(&self, desk: &Desk<'_, '_>, incoming: &Incoming<'_>) -> Result<Place, Failure> {
@@ -408,7 +424,8 @@ impl Hall {
                 self.rewatch(desk, pool);
                 return taken;
             }
-            for uri in ended {
+            let begun = self.begins(pool);
+            for uri in ended.into_iter().filter(|uri| !overtaken(&begun, uri)) {
                 self.resubscribe(desk, pool, "resources/unsubscribe", &uri);
             }
         }

@@ -132,11 +132,9 @@ impl Hall {
             let waiting: Vec<CallKey> = self.calls.of_pool(task.pool);
             let waiting: Vec<CallKey> = waiting.into_iter().filter(of_it).collect();
             for call in waiting {
-                if let Some(call) = self.end_call(desk, call)
-                    && let Origin::Task(about) = call.origin
-                {
-                    let failure = Failure::params("the task has expired");
-                    self.task_not_told(desk, *about, &failure);
+                if let Some(call) = self.end_call(desk, call) {
+                    // Its client may be asked meanwhile, and hears of it when it comes back.
+                    self.lose(desk, call, &Failure::params("the task has expired"));
                 }
             }
             self.forget_task(desk, key);

@@ -280,6 +280,10 @@ marks! {
     SuspendLeft,
     /// A client did not come back.
     SuspendExpires = "a server that asks and waits for ten minutes, drawn too rarely",
+    /// What was told made room for a question.
+    SuspendForgetsTold = "64 MiB for one seed",
+    /// One of several calls behind our stdin was answered with a question.
+    SuspendOnePerson = "several calls without a session on one pipe, drawn too rarely",
 
     // --- sessions with servers, subscriptions, logs ---
 

@@ -23,6 +23,7 @@ mod outcome;
 mod question;
 mod resume;
 
+use crate::base::mark::Mark;
 use crate::base::slab::Slab;
 use crate::cx::Alarm;
 use crate::json::envelope::JsonId;
@@ -170,8 +171,26 @@ impl Hall {
         self.suspended.remove(first).is_some()
     }
 
+    /// Outcomes that were told are kept for who sends the same retry twice, but never in the way of
+    /// others.
+    fn forget_told(&mut self) {
+        let told = |one: &Suspended| matches!(one.stage, Stage::Over { round: None, .. });
+        let over = self.suspended.iter().filter(|(_, one)| told(one));
+        for key in over.map(|(key, _)| key).collect::<Vec<_>>() {
+            Mark::SuspendForgetsTold.hit();
+            self.suspended.remove(key);
+        }
+    }
+
     /// Whether that many bytes more may be kept.
-    fn keeps(&self, bytes: usize) -> bool {
+    fn keeps(&mut self, bytes: usize) -> bool {
+        if !self.has_bytes(bytes) {
+            self.forget_told();
+        }
+        self.has_bytes(bytes)
+    }
+
+    fn has_bytes(&self, bytes: usize) -> bool {
         let kept: usize = self
             .suspended
             .iter()

@@ -30,7 +30,7 @@ impl Hall {
     ) {
         let call = self.clients.get(&client);
         let call = call.and_then(|client| client.calls.first().copied());
-        let Some(call) = call.filter(|call| self.may_suspend(*call)) else {
+        let Some(call) = call.filter(|call| self.may_suspend(*call, ask.pool)) else {
             Mark::SuspendOutside.hit();
             let why = "no call is in flight there that could be answered with a question";
             return self.unattributable(desk, ask, why);
@@ -61,6 +61,40 @@ impl Hall {
             return self.refuse_ask(desk, ask.pool, &ask.id, INTERNAL, text);
         };
         self.add_question(desk, key, ask, request);
+    }
+
+    /// A question that several calls may have caused. Those of clients without a session that came
+    /// by our stdin are all one person's, so one of them can be answered with it: whoever answers
+    /// it, it is the server's request that gets the answer.
+    pub(crate) fn hold_unless_one_person(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+        let calls = self.pools.get(&ask.pool).map(|pool| &pool.in_flight);
+        let mut best = None;
+        for key in calls.filter(|_| self.settings.stdio).into_iter().flatten() {
+            let Some(client) = self.caller_of(*key).filter(|one| self.is_modern(*one)) else {
+                return self.hold(desk, ask);
+            };
+            let call = self.calls.get(*key);
+            if !call.is_some_and(|call| asks(&call.origin)) {
+                continue;
+            }
+            // Who was asked already has probably no second question, who is away still less.
+            let suspended = call.and_then(|call| self.suspended.get(call.suspended?));
+            let rank = match suspended.map(|suspended| &suspended.stage) {
+                None => 2,
+                Some(Stage::Away { .. }) => 0,
+                Some(_) => 1,
+            };
+            if best.is_none_or(|(other, _)| rank >= other) {
+                best = Some((rank, client));
+            }
+        }
+        match best {
+            Some((_, client)) => {
+                Mark::SuspendOnePerson.hit();
+                self.suspend_for(desk, &ask, client);
+            }
+            None => self.hold(desk, ask),
+        }
     }
 
     /// A call is asked about for the first time; `None` if there are too many of them.
@@ -98,16 +132,18 @@ impl Hall {
         Some(key)
     }
 
-    /// Whether a call may be answered with questions (D17).
-    fn may_suspend(&mut self, call: CallKey) -> bool {
-        let origin = self.calls.get_mut(call).map(|call| &mut call.origin);
+    /// Whether a call may be answered with questions (D17) of the session that asks. A search for
+    /// a resource may have been in that one before, and has another session's word by now.
+    fn may_suspend(&mut self, call: CallKey, asks: PoolKey) -> bool {
+        let call = self.calls.get_mut(call).filter(|call| call.pool == asks);
+        let origin = call.map(|call| &mut call.origin);
         let (method, search) = match origin {
             Some(Origin::Client { method, search, .. }) => (method, search),
             // Its client waits for what it takes for a call.
             Some(Origin::Task(about)) => return matches!(about.step, Step::Drive),
             _ => return false,
         };
-        let may = matches!(method, Method::Tool | Method::Prompt | Method::Read);
+        let may = method_asks(*method);
         if may {
             // Whoever asks about a resource has it: nobody else is asked for it afterwards.
             *search = None;
@@ -220,6 +256,14 @@ impl Hall {
             return self.wake_for_suspended(desk);
         }
     }
+}
+
+const fn method_asks(method: Method) -> bool {
+    matches!(method, Method::Tool | Method::Prompt | Method::Read)
+}
+
+const fn asks(origin: &Origin) -> bool {
+    matches!(origin, Origin::Client { method, .. } if method_asks(*method))
 }
 
 /// A question as it stands in `inputRequests`. What belongs to the session it comes from is cut

@@ -120,7 +120,7 @@ impl Hall {
         let Some(suspended) = self.suspended.get_mut(key) else {
             return;
         };
-        let (call, new) = (suspended.call, to.client);
+        let (call, new, session) = (suspended.call, to.client, suspended.pool);
         let old = std::mem::replace(&mut suspended.waiter.client, new);
         suspended.waiter.at = to.at;
         suspended.waiter.id = to.id.clone();
@@ -154,6 +154,7 @@ impl Hall {
         known.leases = leases;
         known.suspended = Some(key);
         self.release_client(desk, old);
+        self.raise_level(desk, new, session);
     }
 
     /// One more request waits for what was asked for already, or hears it now.
