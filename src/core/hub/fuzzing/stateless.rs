@@ -20,8 +20,14 @@ const DESCRIPTIONS: [&str; 6] = [
         r#""io.modelcontextprotocol/logLevel":"debug""#
     ),
     r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#,
-    r#""io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}"#,
-    r#""io.modelcontextprotocol/protocolVersion":7,"io.modelcontextprotocol/clientCapabilities":[]"#,
+    concat!(
+        r#""io.modelcontextprotocol/protocolVersion":"2099-01-01","#,
+        r#""io.modelcontextprotocol/clientCapabilities":{}"#
+    ),
+    concat!(
+        r#""io.modelcontextprotocol/protocolVersion":7,"#,
+        r#""io.modelcontextprotocol/clientCapabilities":[]"#
+    ),
     "",
 ];
 
@@ -44,17 +50,35 @@ const OUTCOMES: [&str; 10] = [
     ),
     r#""result":{"resultType":"input_required","requestState":"only"}"#,
     r#""result":{"resultType":"input_required"}"#,
-    r#""result":{"resultType":"complete","content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{}}}"#,
+    concat!(
+        r#""result":{"resultType":"complete","content":[],"_meta":{"#,
+        r#""io.modelcontextprotocol/serverInfo":{}}}"#
+    ),
     r#""result":{"resultType":"new","content":[]}"#,
     r#""result":{"resultType":"input_required","requestState":7,"inputRequests":[]}"#,
 ];
 
 /// Notifications of servers without sessions.
 const NOTES: [&str; 5] = [
-    r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["u:a"]},"_meta":{"io.modelcontextprotocol/subscriptionId":"1mcp-listen-1"}}}"#,
-    r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"1mcp-listen-1"}}}"#,
-    r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u:a","_meta":{"io.modelcontextprotocol/subscriptionId":"1mcp-listen-2"}}}"#,
-    r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1mcp-listen-1"}}"#,
+    concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","#,
+        r#""params":{"notifications":{"toolsListChanged":true,"#,
+        r#""resourceSubscriptions":["u:a"]},"_meta":{"#,
+        r#""io.modelcontextprotocol/subscriptionId":"1mcp-listen-1"}}}"#
+    ),
+    concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"#,
+        r#""_meta":{"io.modelcontextprotocol/subscriptionId":"1mcp-listen-1"}}}"#
+    ),
+    concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"#,
+        r#""uri":"u:a","_meta":{"#,
+        r#""io.modelcontextprotocol/subscriptionId":"1mcp-listen-2"}}}"#
+    ),
+    concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"#,
+        r#""requestId":"1mcp-listen-1"}}"#
+    ),
     r#"{"jsonrpc":"2.0","id":"1mcp-listen-1","result":{"resultType":"complete"}}"#,
 ];
 
