@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::{ASK_MS_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
+use onemcp::limits::{
+    ASK_MS_MAX, BODY_BYTES_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_BYTES_MAX,
+    ROUNDS_MAX,
+};
 
 use crate::client::{Call, Client};
 use crate::schemas::meets;
@@ -710,6 +713,11 @@ fn d17_questions_that_are_none_are_errors_that_name_the_server() {
         asks(r#""k":{"method":"tools/call"}"#, ""),
         asks(r#""k":{"method":"roots/list","method":"roots/list"}"#, ""),
         asks(r#""k":7"#, ""),
+        // Which of the two modes the client declared depends on who reads it.
+        asks(
+            r#""k":{"method":"elicitation/create","params":{"mode":"form","mode":"url"}}"#,
+            "",
+        ),
         asks(&many.join(","), ""),
     ] {
         let call = c.call(&mut w, "s_1mcp_t", "{}");
@@ -893,4 +901,40 @@ fn a2_two_clients_with_equal_ids_are_asked_at_the_same_time_and_nothing_crosses(
         assert_eq!(call.result(&mut w)["me"], *name);
     }
     nothing_left(&w);
+}
+
+#[test]
+fn x10_so_much_is_kept_for_calls_that_may_be_made_again_and_no_more() {
+    let _reached = must_hit(Mark::RoundsFull);
+    let (mut w, c, s) = with(ALL);
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(BODY_BYTES_MAX - 1024));
+    let count = ROUNDS_BYTES_MAX / BODY_BYTES_MAX + 1;
+    let calls: Vec<(Call, Seen)> = (0..count)
+        .map(|_| {
+            let call = c.call(&mut w, "s_1mcp_t", &long);
+            (call, s.expect(&mut w, "tools/call"))
+        })
+        .collect();
+    let question = asks(&format!(r#""k":{FORM}"#), "");
+    let (last, seen) = calls.last().unwrap();
+    seen.result(&mut w, &question);
+    let (code, text) = last.error(&mut w);
+    assert!(code == -32603 && text.contains("server s"), "{text}");
+    assert!(text.contains("too much"), "{text}");
+    // What is little is kept beside it.
+    let (call, _) = asked(&mut w, c, &format!(r#""k":{FORM}"#), "");
+    let question = c.expect(&mut w, "elicitation/create");
+    c.answers(&mut w, &question, r#"{"action":"decline"}"#);
+    s.expect(&mut w, "tools/call").result(&mut w, DONE);
+    call.result(&mut w);
+    for (call, seen) in calls.iter().take(count - 1) {
+        seen.result(&mut w, DONE);
+        call.result(&mut w);
+    }
+    // All was given back.
+    let call = c.call(&mut w, "s_1mcp_t", &long);
+    let seen = s.expect(&mut w, "tools/call");
+    seen.result(&mut w, &asks(&format!(r#""k":{FORM}"#), ""));
+    c.expect(&mut w, "elicitation/create");
+    call.pending(&mut w);
 }

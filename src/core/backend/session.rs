@@ -42,7 +42,7 @@ pub(super) struct Session {
     pub(super) greeting: Greeting,
     /// The server cannot be asked for its era, as far as is known.
     pub(super) initialize_first: bool,
-    /// The last child died when it was asked: the next one is not.
+    /// The last child died, or said nothing more, when it was asked: the next one is not.
     ask_not: bool,
     /// One such death is forgiven; a server that just does not come up has to wait.
     forgiven: bool,
@@ -97,12 +97,8 @@ impl Session {
     /// Something happened to its life.
     pub(super) fn step(&mut self, cx: &mut Cx<'_>, me: PoolKey, event: Event) -> Option<Report> {
         let phase = std::mem::replace(&mut self.phase, Phase::Gone);
-        let lost = matches!(
-            (&phase, &event),
-            (Phase::Handshaking { .. }, Event::Lost(_))
-        );
-        let only_asked = lost && self.greeting.only_asked();
-        self.ask_not |= only_asked;
+        let asked = matches!(phase, Phase::Handshaking { .. }) && self.greeting.only_asked();
+        let only_asked = asked && matches!(event, Event::Lost(_));
         let mut policy = Policy {
             connect_ms: self.spec.connect_ms,
             only_asked: only_asked && !self.forgiven,
@@ -111,6 +107,7 @@ impl Session {
         };
         let (phase, order) = phase.on(cx.now.tick, event, &mut policy);
         self.phase = phase;
+        self.ask_not |= asked && matches!(self.phase, Phase::Closing(_));
         if only_asked && !std::mem::replace(&mut self.forgiven, true) {
             let name = &self.spec.name;
             cx.log(Level::Info, || {

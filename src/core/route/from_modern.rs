@@ -227,16 +227,21 @@ impl Hall {
         result: Span,
         (envelope, frame): (&Envelope, &Frame),
     ) {
-        let (Origin::Client { caller, method, .. }, text) = (&call.origin, frame.bytes()) else {
+        let text = frame.bytes();
+        let Origin::Client {
+            caller,
+            method,
+            rounds,
+            ..
+        } = &call.origin
+        else {
             return;
         };
         let facts = desk.clients.facts(caller.client);
         let wrong = match (questions(text, told), facts) {
             (Err(wrong), _) => Some(wrong),
             (Ok(_), None) => return,
-            (Ok(_), _) if !matches!(method, Method::Tool | Method::Prompt | Method::Read) => {
-                Some("a question, to a request that is answered without any")
-            }
+            (Ok(_), _) if rounds.is_none() => Some(call.unasked()),
             (Ok(asked), Some(facts)) => asked
                 .iter()
                 .find_map(|asked| declared(asked.want, facts).err())
@@ -249,14 +254,7 @@ impl Hall {
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         }
         let mut edits = Edits::default();
-        if let (
-            Some(at),
-            Origin::Client {
-                rounds: Some(rounds),
-                ..
-            },
-        ) = (told.state, &call.origin)
-        {
+        if let (Some(at), Some(rounds)) = (told.state, rounds) {
             let asked = rounds.letter();
             let of = Bound {
                 principal: ANYBODY,

@@ -46,13 +46,15 @@ impl Hall {
         request: &mut Request,
     ) -> Option<Box<Rounds>> {
         let asks = matches!(request.method, Method::Tool | Method::Prompt | Method::Read);
-        let again = asks.then(|| {
-            Box::new(Rounds::new(Letter {
+        let share = self.kept.keep(request.buffer.len()).filter(|_| asks);
+        let again = share.map(|share| {
+            let letter = Letter {
                 buffer: Rc::clone(&request.buffer),
                 envelope: request.envelope,
                 token_at: request.token_at,
                 edits: request.edits.clone(),
-            }))
+            };
+            Box::new(Rounds::new(letter, share))
         });
         let text = &request.buffer;
         let said = self.description(desk, server, &request.caller, text, request.envelope.meta);

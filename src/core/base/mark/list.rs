@@ -221,6 +221,8 @@ marks! {
     RoundsLeadNowhere = "no server of the simulator is without sessions yet",
     /// The answers are too long together.
     RoundTooLong = "no server of the simulator is without sessions yet",
+    /// No more is kept for calls that may have to be made again.
+    RoundsFull = "no server of the simulator is without sessions yet",
     /// A client does not answer a server without sessions.
     RoundRefusedByClient = "no server of the simulator is without sessions yet",
     /// A result of a server without sessions is of no known kind.
