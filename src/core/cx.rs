@@ -32,6 +32,8 @@ pub enum Alarm {
     Asks,
     /// `route`: calls whose clients are asked in the answers to them (protocol 3.5).
     Suspended,
+    /// `route`: tasks that are forgotten.
+    Tasks,
     /// `hub`: the grace time of a stop.
     Exit,
 }

@@ -9,6 +9,7 @@ use crate::effect::SpawnSpec;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::links::LinkKey;
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
+use crate::mcp::meta::HopLocal;
 use crate::mcp::version::{Era, Version};
 use crate::now::{Now, Tick};
 
@@ -62,6 +63,8 @@ pub enum ClientEvent {
         id: JsonId,
         /// The message.
         envelope: Envelope,
+        /// What of its `_meta` the next hop does not get as it is.
+        hop: HopLocal,
         /// For a POST of the revision without sessions: fields that repeat arguments (D20).
         fields: Option<ParamFields>,
     },

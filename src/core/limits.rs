@@ -202,6 +202,25 @@ pub const LISTENS_MAX: usize = 1024;
 /// answered by then are left out of what is acknowledged.
 pub const LISTEN_ACK_MS: u64 = 5_000;
 
+/// Tasks of one client, or of all clients without a session together: one more call is not made a
+/// task, or answered -32603 if it has to be one.
+pub const TASKS_PER_PRINCIPAL_MAX: usize = 1024;
+/// Tasks of all clients together; as above.
+pub const TASKS_MAX: usize = 4096;
+/// For how long a task is known at most, whatever its server says (X10); then its id is unknown.
+pub const TASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// For how long a server is asked to keep a task that its client did not ask for.
+pub const TASK_ASKED_MS: u64 = 60 * 60 * 1000;
+/// Length of a task's `statusMessage`; a longer one is left out.
+pub const TASK_MESSAGE_BYTES_MAX: usize = 4096;
+/// Between two looks at a task that its client waits for; servers that want less get this.
+pub const TASK_POLL_MS_MIN: u64 = 100;
+/// The same for servers that say nothing, or want more.
+pub const TASK_POLL_MS_MAX: u64 = 5_000;
+/// Questions of one task that wait for `tasks/update`; one more is refused to its server.
+pub const TASK_QUESTIONS_MAX: usize = 16;
+/// Length of such a question; a longer one is refused to its server.
+pub const TASK_QUESTION_BYTES_MAX: usize = 256 * 1024;
 /// After the question of a server to a client without a session, this long until the client is
 /// asked: what the server asks at the same time is asked with it.
 pub const GATHER_MS: u64 = 20;
@@ -327,6 +346,10 @@ pub const LIST_CHANGED_COALESCE_MS: u64 = 50;
 /// Between two fetches of one list: a server that announces a change whenever it is asked would
 /// otherwise be asked without pause.
 pub const LIST_REFETCH_MS_MIN: u64 = 250;
+/// The same where no change is announced, but the server said how long its list holds and somebody
+/// asks for it later: clients that are told of a change ask again at once, so a list that is never
+/// twice the same would go round and round.
+pub const LIST_STALE_MS_MIN: u64 = 5_000;
 /// A list that could not be had is asked for again after this long; doubles with each failure in a
 /// row up to [`LIST_RETRY_MS_MAX`]. Else one slow start would hide a server's tools for good.
 pub const LIST_RETRY_MS_MIN: u64 = 5_000;

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::REQUEST_STATE_BYTES_MAX;
+use onemcp::limits::{LIST_STALE_MS_MIN, REQUEST_STATE_BYTES_MAX};
 
-use crate::client::{Call, Client};
+use crate::client::{Call, Client, described};
 use crate::schemas::meets;
 use crate::server::{Child, Script, prompt, resource, tool, tools};
 use crate::server_modern::stateless;
@@ -247,6 +247,24 @@ fn d4_a_list_keeps_for_as_long_as_its_shortest_part_less_its_age() {
 }
 
 #[test]
+fn f16_a_list_that_is_never_the_same_does_not_go_round_and_round() {
+    let manual = stateless().capable(r#"{"tools":{}}"#).manual("tools/list");
+    let mut w = World::http().server_with("a", MODERN, manual).start();
+    let (c, s) = (Client::modern(&mut w, "{}"), w.server("a"));
+    lists(&mut w, "a", 0, "private");
+    for _ in 0..10 {
+        assert_eq!(hints(&mut w, c), (json!(0), json!("private")));
+        w.advance(LIST_STALE_MS_MIN / 20);
+    }
+    s.expect_nothing(&mut w);
+    w.advance(LIST_STALE_MS_MIN);
+    hints(&mut w, c);
+    lists(&mut w, "a", 0, "private");
+    hints(&mut w, c);
+    s.expect_nothing(&mut w);
+}
+
+#[test]
 fn d4_a_part_from_a_server_with_sessions_is_kept_by_nobody() {
     let manual = stateless().capable(r#"{"tools":{}}"#).manual("tools/list");
     let mut w = World::http()
@@ -451,6 +469,43 @@ fn a2_two_clients_with_equal_ids_and_tokens_at_once_never_hear_of_each_other() {
         call.result(&mut w);
     }
     nothing_left(&w);
+}
+
+#[test]
+fn b5_on_stdio_questions_are_results_and_the_retry_is_an_ordinary_line() {
+    let mut w = World::stdio().server_with("s", MODERN, script()).begin();
+    let c = w.stdin();
+    let line = |id: u8, members: &str| {
+        let call = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"s_1mcp_t"{members}}}}}"#
+        );
+        described(&call, ALL, "")
+    };
+    let answer = |w: &mut World| -> Value {
+        let mut answers = c.unread_answers(w);
+        serde_json::from_str(&answers.pop().unwrap()).unwrap()
+    };
+    c.says(&mut w, &line(1, ""));
+    w.advance(300);
+    let s = w.server("s");
+    let question = format!(
+        r#"{{"resultType":"input_required","inputRequests":{{"k":{FORM}}},"requestState":"x"}}"#
+    );
+    s.expect(&mut w, "tools/call").result(&mut w, &question);
+    let asked = answer(&mut w);
+    assert_eq!(
+        asked["result"]["inputRequests"]["k"]["params"]["message"],
+        "who?"
+    );
+    let state = &asked["result"]["requestState"];
+    let members =
+        format!(r#","inputResponses":{{"k":{{"action":"decline"}}}},"requestState":{state}"#);
+    c.says(&mut w, &line(2, &members));
+    let again = s.expect(&mut w, "tools/call");
+    assert_eq!(again.value["params"]["requestState"], "x");
+    again.result(&mut w, DONE);
+    assert_eq!((&answer(&mut w)["id"], w.counts().calls), (&json!(2), 0));
+    c.expect_nothing(&mut w);
 }
 
 // --- listening ---

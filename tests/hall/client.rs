@@ -296,7 +296,7 @@ impl Client {
             ("MCP-Protocol-Version", "2026-07-28".to_owned()),
             ("Mcp-Method", method),
         ]);
-        let name = ["name", "uri"].into_iter();
+        let name = ["name", "uri", "taskId"].into_iter();
         let mut name = name.filter_map(|name| message["params"][name].as_str());
         headers.extend(name.next().map(|name| ("Mcp-Name", name.to_owned())));
         let link = world.connect();

@@ -31,3 +31,8 @@ mod resources;
 mod sse;
 mod status;
 mod stdio;
+mod tasks_driven;
+mod tasks_kit;
+mod tasks_legacy;
+mod tasks_modern;
+mod tasks_stateless;

@@ -572,8 +572,9 @@ fn s2_calls_take_turns_in_sessions_where_a_server_isolates() {
         .start();
     let before = w.starts("s");
     let c = Client::modern(&mut w, ASKABLE);
-    // Lists come from the common session: they start none (D13).
-    c.request(&mut w, "tools/list", "{}").result(&mut w);
+    // Lists of who needs no session of its own come from the common one: they start none.
+    let plain = Client::modern(&mut w, "{}");
+    plain.request(&mut w, "tools/list", "{}").result(&mut w);
     assert_eq!(w.starts("s"), before);
     for _ in 0..3 {
         let call = c.call(&mut w, "s_1mcp_t", "{}");
@@ -603,6 +604,53 @@ fn s2_calls_take_turns_in_sessions_where_a_server_isolates() {
     }
     w.advance(2 * POOL_IDLE_MS);
     assert_eq!(w.running("s").len(), before);
+}
+
+#[test]
+fn a_server_that_isolates_is_listed_by_what_the_request_declares() {
+    let members = r#""isolation":"session""#;
+    let script = tools(["t"]);
+    let mut w = World::http()
+        .server_with("s", members, script.manual("tools/list"))
+        .start();
+    let common = w.server("s");
+    let (few, more) = (tool("t"), [tool("t"), tool("u")].join(","));
+    let list = |entries: &str| format!(r#"{{"tools":[{entries}]}}"#);
+    common
+        .expect(&mut w, "tools/list")
+        .result(&mut w, &list(&few));
+    let plain = Client::modern(&mut w, "{}");
+    let askable = Client::modern(&mut w, ASKABLE);
+    let names = |result: &Value| {
+        let tools = result["tools"].as_array().unwrap();
+        tools.iter().map(|tool| tool["name"].to_string()).collect()
+    };
+    let (t, u) = (r#""s_1mcp_t""#.to_owned(), r#""s_1mcp_u""#.to_owned());
+    // Called by name it goes to a session that may know it, before anybody has seen a list.
+    let call = askable.call(&mut w, "s_1mcp_u", "{}");
+    w.advance(1);
+    let lent = w.server("s");
+    assert_ne!(lent, common);
+    lent.expect(&mut w, "tools/call").result(&mut w, DONE);
+    complete(&mut w, &call);
+    assert_eq!(lent.got(&w, "tools/list"), 0);
+    // The list of who can be asked is that of a session that declares the same.
+    let listed = askable.request(&mut w, "tools/list", "{}");
+    lent.expect(&mut w, "tools/list")
+        .result(&mut w, &list(&more));
+    let seen: Vec<String> = names(&listed.result(&mut w));
+    assert_eq!(seen, [t.clone(), u]);
+    // The next one is answered from memory, and others see what they saw.
+    let again = askable.request(&mut w, "tools/list", "{}").result(&mut w);
+    let seen: Vec<String> = names(&again);
+    assert_eq!((seen.len(), lent.got(&w, "tools/list")), (2, 1));
+    let others = plain.request(&mut w, "tools/list", "{}").result(&mut w);
+    let seen: Vec<String> = names(&others);
+    assert_eq!(seen, [t]);
+    assert_eq!(w.starts("s"), 2);
+    // Who cannot be asked gets no session of its own for a name that nobody listed.
+    let (code, text) = plain.call(&mut w, "s_1mcp_x", "{}").error(&mut w);
+    assert!(code == -32602 && text.contains("unknown tool"), "{text}");
 }
 
 #[test]

@@ -2,24 +2,28 @@
 
 use crate::json::envelope::{Envelope, Kind};
 use crate::json::span;
-use crate::mcp::meta::{self, RequestMeta};
+use crate::mcp::meta::{HopLocal, RequestMeta, survey};
 use crate::mcp::version::Version;
 
 /// Which dialect a message is written in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Era<'a> {
     /// With `initialize` and sessions.
     Legacy,
     /// Self-describing, in its `_meta` or only in its header.
-    Modern(Option<RequestMeta<'a>>),
+    Modern(Described<'a>),
 }
+
+/// What a modern message says of itself, if it does, and what of it goes no further.
+pub(super) type Described<'a> = (Option<RequestMeta<'a>>, HopLocal);
 
 /// Decides by `_meta` and by the `MCP-Protocol-Version` header, if there is one.
 pub(super) fn classify<'a>(text: &'a [u8], envelope: &Envelope, header: Option<&str>) -> Era<'a> {
-    let meta = meta::read(text, envelope.meta);
+    let found = survey(text, envelope.meta);
+    let meta = found.described(text);
     let in_head = header.filter(|name| Version::parse(name.as_bytes()).is_none());
     if meta.is_some() || in_head.is_some() {
-        Era::Modern(meta)
+        Era::Modern((meta, found.hop))
     } else {
         Era::Legacy
     }
@@ -49,7 +53,7 @@ mod tests {
         assert!(is_initialize(text.as_bytes(), &envelope));
         match classify(text.as_bytes(), &envelope, header) {
             Era::Legacy => None,
-            Era::Modern(meta) => Some(meta.map(|meta| meta.version.into_owned())),
+            Era::Modern((meta, _)) => Some(meta.map(|meta| meta.version.into_owned())),
         }
     }
 

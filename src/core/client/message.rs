@@ -11,6 +11,7 @@ use crate::json::write::flatten;
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::CALLS_PER_CLIENT_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::meta::survey;
 use crate::mcp::version::Version;
 
 /// Reads one message from the frame; `None` if it is an array, valid as JSON. Line ends between its
@@ -85,6 +86,7 @@ pub(super) fn request(
         at,
         id: JsonId::new(envelope.id?.of(text)),
         envelope,
+        hop: survey(text, envelope.meta).hop,
         fields: None,
     })
 }

@@ -190,6 +190,7 @@ impl Clients {
             | Alarm::Changed
             | Alarm::Asks
             | Alarm::Suspended
+            | Alarm::Tasks
             | Alarm::Exit => {}
         }
     }

@@ -4,6 +4,7 @@
 use crate::base::frame::Frame;
 use crate::client::Clients;
 use crate::client::accept::Forms;
+use crate::client::classify;
 use crate::client::exchange::{Described, ONLY, Way};
 use crate::client::refusal::Refusal;
 use crate::cx::Cx;
@@ -26,7 +27,7 @@ impl Clients {
         frame: &Frame,
         (link, forms): (LinkKey, Forms),
         fields: &Headers,
-        (envelope, meta): (Envelope, Option<RequestMeta<'_>>),
+        (envelope, (meta, hop)): (Envelope, classify::Described<'_>),
     ) -> Result<Option<ClientEvent>, Refusal> {
         let text = frame.bytes();
         match envelope.kind {
@@ -50,6 +51,7 @@ impl Clients {
             at: ONLY,
             id,
             envelope,
+            hop,
             fields: Some(param_fields(fields)),
         }))
     }
@@ -60,7 +62,7 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &Frame,
         (link, client): (LinkKey, ClientKey),
-        (envelope, meta): (Envelope, Option<RequestMeta<'_>>),
+        (envelope, (meta, hop)): (Envelope, classify::Described<'_>),
     ) -> Result<Option<ClientEvent>, Refusal> {
         let text = frame.bytes();
         if envelope.kind != Kind::Request {
@@ -80,6 +82,7 @@ impl Clients {
             at: ONLY,
             id,
             envelope,
+            hop,
             fields: None,
         }))
     }
@@ -222,8 +225,11 @@ fn differs(name: &str, what: &str) -> Refusal {
 /// The fields that stand for arguments, names without their prefix and in lower case.
 fn param_fields(fields: &Headers) -> ParamFields {
     let params = fields.iter().filter_map(|(name, value)| {
-        let prefix = name.get(..PARAM_PREFIX.len())?;
-        let rest = name.get(PARAM_PREFIX.len()..)?;
+        // Most begin with another letter.
+        if !name.starts_with(['m', 'M']) {
+            return None;
+        }
+        let (prefix, rest) = name.split_at_checked(PARAM_PREFIX.len())?;
         let ours = prefix.eq_ignore_ascii_case(PARAM_PREFIX);
         ours.then(|| (rest.to_ascii_lowercase(), value.to_owned()))
     });

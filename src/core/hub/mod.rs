@@ -155,6 +155,7 @@ impl Hub {
                 Alarm::Changed => self.hall.changed_alarm(desk!(self, cx)),
                 Alarm::Asks => self.hall.asks_alarm(desk!(self, cx)),
                 Alarm::Suspended => self.hall.suspended_alarm(desk!(self, cx)),
+                Alarm::Tasks => self.hall.tasks_alarm(desk!(self, cx)),
                 Alarm::Exit => self.exit_alarm(now, out),
             }
             // An alarm may tell things that another alarm of the same moment must already know.
@@ -203,6 +204,7 @@ impl Hub {
                 at,
                 id,
                 envelope,
+                hop,
                 fields,
             } => {
                 flatten(frame);
@@ -212,6 +214,7 @@ impl Hub {
                     id,
                     envelope,
                     frame,
+                    hop,
                     fields,
                 };
                 self.hall.request(desk!(self, cx), incoming);
@@ -315,6 +318,7 @@ impl Hub {
             backends: self.backends.count(),
             calls: self.hall.calls_in_flight(),
             suspended: self.hall.calls_suspended(),
+            tasks: self.hall.tasks_known(),
             alarms: self.timers.len(),
         }
     }
@@ -337,6 +341,8 @@ pub struct Counts {
     pub calls: usize,
     /// Calls whose clients are asked in the answers to them.
     pub suspended: usize,
+    /// Tasks that are known.
+    pub tasks: usize,
     /// Alarms that are set.
     pub alarms: usize,
 }

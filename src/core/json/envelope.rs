@@ -178,15 +178,7 @@ enum Member {
 
 impl Member {
     fn named(text: &[u8], key: Span) -> Self {
-        let decoded;
-        let name = match span::plain(text, key) {
-            Some(name) => name,
-            None => {
-                decoded = span::string(text, key).unwrap_or_default();
-                decoded.as_bytes()
-            }
-        };
-        match name {
+        match &*span::name(text, key) {
             b"jsonrpc" => Self::Version,
             b"id" => Self::Id,
             b"method" => Self::Method,

@@ -1,6 +1,7 @@
 //! JSON as bytes: where a value lies, what a message says on its envelope, how lines are framed,
 //! how a string is written. Never a tree: payloads are not ours to understand.
 
+pub mod cuts;
 #[cfg(test)]
 mod differential;
 pub mod envelope;

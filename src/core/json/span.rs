@@ -114,11 +114,24 @@ pub fn path(text: &[u8], object: Span, names: &[&str]) -> Option<Span> {
 
 /// The members of an object: key (with its quotes) and value, in order. Empty if it is no object.
 pub fn members(text: &[u8], object: Span) -> impl Iterator<Item = (Span, Span)> {
+    members_beside(text, object, None)
+}
+
+/// The same where one of the values is known already, so that nobody has to look for its end.
+pub fn members_beside(
+    text: &[u8],
+    object: Span,
+    known: Option<Span>,
+) -> impl Iterator<Item = (Span, Span)> {
     let mut skipper = Skipper::into(text, object, b'{');
     std::iter::from_fn(move || {
         let key = skipper.string()?;
         skipper.colon()?;
-        let value = skipper.value()?;
+        skipper.peek()?;
+        let value = match known.filter(|known| known.start == skipper.at) {
+            Some(known) => skipper.past(Some(known.end))?,
+            None => skipper.value()?,
+        };
         skipper.comma();
         Some((key, value))
     })
@@ -171,8 +184,22 @@ pub fn string_begins(text: &[u8], at: Span, wanted: &str) -> bool {
     }
 }
 
+/// What a string means, as bytes: for the names of members, which are compared and not shown.
+#[must_use]
+pub fn name(text: &[u8], at: Span) -> Cow<'_, [u8]> {
+    match plain(text, at) {
+        Some(name) => Cow::Borrowed(name),
+        None => Cow::Owned(
+            string(text, at)
+                .unwrap_or_default()
+                .into_owned()
+                .into_bytes(),
+        ),
+    }
+}
+
 /// The bytes of a string that has no escapes.
-pub(super) fn plain(text: &[u8], at: Span) -> Option<&[u8]> {
+fn plain(text: &[u8], at: Span) -> Option<&[u8]> {
     unquoted(at.of(text)).filter(|inner| word::find(inner, b'\\').is_none())
 }
 

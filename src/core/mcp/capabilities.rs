@@ -1,9 +1,10 @@
 //! What a client or a server declared, as far as a gateway acts on it.
 
-use crate::json::span::{Span, has_member, member};
+use crate::json::span::{Span, has_member, member, path};
+use crate::mcp::tasks;
 
-/// What a client declared at `initialize`. Everything else it declared (experimental, tasks) is
-/// not passed on: we could not keep such promises for it.
+/// What a client declared at `initialize`. Everything else it declared (experimental, its own
+/// tasks) is not passed on: we could not keep such promises for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientCapabilities {
     /// `roots`.
@@ -20,6 +21,9 @@ pub struct ClientCapabilities {
     pub elicitation_form: bool,
     /// `elicitation.url`.
     pub elicitation_url: bool,
+    /// `extensions["io.modelcontextprotocol/tasks"]` (2026-07-28); never declared to a server with
+    /// sessions.
+    pub tasks: bool,
 }
 
 impl ClientCapabilities {
@@ -41,6 +45,7 @@ impl ClientCapabilities {
             sampling_context: inside(sampling, "context"),
             elicitation_form: elicitation.is_some() && (!url || inside(elicitation, "form")),
             elicitation_url: url,
+            tasks: has_tasks_extension(text, capabilities),
         }
     }
 
@@ -117,12 +122,11 @@ pub struct ServerCapabilities {
     pub completions: bool,
     /// `logging`.
     pub logging: bool,
+    /// `tasks.requests.tools.call` (2025-11-25).
+    pub tasks: bool,
     /// `extensions["io.modelcontextprotocol/tasks"]` (2026-07-28).
     pub tasks_extension: bool,
 }
-
-/// The extension by which a server of 2026-07-28 answers with tasks.
-pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 impl ServerCapabilities {
     /// What a server that was never seen is taken to offer (contract 3).
@@ -133,6 +137,8 @@ impl ServerCapabilities {
         subscribe: true,
         completions: true,
         logging: true,
+        // A client would call tools in a way that nobody may understand.
+        tasks: false,
         tasks_extension: false,
     };
 
@@ -149,8 +155,8 @@ impl ServerCapabilities {
                 .is_some_and(|at| at.of(text) == b"true"),
             completions: has("completions"),
             logging: has("logging"),
-            tasks_extension: member(text, capabilities, "extensions")
-                .is_some_and(|at| has_member(text, at, TASKS_EXTENSION)),
+            tasks: path(text, capabilities, &["tasks", "requests", "tools", "call"]).is_some(),
+            tasks_extension: has_tasks_extension(text, capabilities),
         }
     }
 
@@ -164,6 +170,7 @@ impl ServerCapabilities {
             subscribe: self.subscribe || other.subscribe,
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
+            tasks: self.tasks || other.tasks,
             tasks_extension: self.tasks_extension || other.tasks_extension,
         }
     }
@@ -191,8 +198,20 @@ impl ServerCapabilities {
         if self.logging {
             members.push(r#""logging":{}"#.to_owned());
         }
+        if self.tasks {
+            members.push(tasks::CAPABILITY.to_owned());
+        }
+        if self.tasks_extension {
+            members.push(tasks::EXTENSIONS.to_owned());
+        }
         format!("{{{}}}", members.join(","))
     }
+}
+
+/// Whether a capability object of 2026-07-28 names the extension.
+fn has_tasks_extension(text: &[u8], capabilities: Span) -> bool {
+    let declared = path(text, capabilities, &["extensions", tasks::EXTENSION]);
+    declared.is_some_and(|at| at.of(text).starts_with(b"{"))
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub fn meta(data: &[u8]) {
     let Ok(whole) = span::validate(data) else {
         return;
     };
-    let read = meta::read(data, member(data, whole, "_meta"));
+    let found = meta::survey(data, member(data, whole, "_meta"));
+    let read = found.described(data);
     let Ok(tree) = serde_json::from_slice::<Value>(data) else {
         return;
     };

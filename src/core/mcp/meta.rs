@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::json::span::{Span, members, string, string_begins, string_is};
+use crate::base::few::Few;
+use crate::json::cuts::runs;
+use crate::json::span::{Span, name, string};
 use crate::json::write;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::levels;
@@ -37,35 +39,78 @@ pub struct RequestMeta<'a> {
     pub twice: bool,
 }
 
-/// Reads the `_meta` of a message; `None` if it has none, or one that names no revision. The text
-/// must have been validated.
+/// What of a `_meta` is not for the next hop as it is.
+#[derive(Clone, Debug, Default)]
+pub struct HopLocal {
+    /// Members that concern only the hop they come from (A12), with their commas, so that cutting
+    /// all of them leaves a valid object.
+    pub cuts: Few<Span, 2>,
+    /// The value of `progressToken`.
+    pub token: Option<Span>,
+    /// That stands twice.
+    pub token_twice: bool,
+}
+
+/// Where everything in a `_meta` stands that concerns us.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// What the next hop does not get as it is.
+    pub hop: HopLocal,
+    version: Option<Span>,
+    capabilities: Option<Span>,
+    level: Option<Span>,
+    /// One of the three stands twice.
+    twice: bool,
+}
+
+/// Goes through a `_meta` once. The text must have been validated.
 #[must_use]
-pub fn read(text: &[u8], meta: Option<Span>) -> Option<RequestMeta<'_>> {
-    let meta = meta?;
-    let mut found = [None; 3];
-    let mut twice = false;
-    for (key, value) in members(text, meta) {
-        if !string_begins(text, key, HOP_LOCAL) {
-            continue;
+pub fn survey(text: &[u8], meta: Option<Span>) -> Survey {
+    let mut found = Survey::default();
+    let Some(meta) = meta else {
+        return found;
+    };
+    found.hop.cuts = runs(text, meta, &mut |key, value| {
+        let name = name(text, key);
+        if !name.starts_with(HOP_LOCAL.as_bytes()) {
+            if *name == *b"progressToken" {
+                found.hop.token_twice |= found.hop.token.replace(value).is_some();
+            }
+            return false;
         }
-        for (slot, name) in found.iter_mut().zip([VERSION, CAPABILITIES, LOG_LEVEL]) {
-            if string_is(text, key, name) {
-                twice |= slot.replace(value).is_some();
+        let slots = [
+            (VERSION, &mut found.version),
+            (CAPABILITIES, &mut found.capabilities),
+            (LOG_LEVEL, &mut found.level),
+        ];
+        for (known, slot) in slots {
+            if *name == *known.as_bytes() {
+                found.twice |= slot.replace(value).is_some();
             }
         }
-    }
-    let [version, capabilities, level] = found;
-    let capabilities = capabilities.filter(|at| at.of(text).starts_with(b"{"));
-    let level = level.map(|at| {
-        let name = string(text, at).unwrap_or_else(|| String::from_utf8_lossy(at.of(text)));
-        levels::level(&name).ok_or(name)
+        true
     });
-    Some(RequestMeta {
-        version: string(text, version?).unwrap_or_default(),
-        capabilities: capabilities.map(|at| ClientCapabilities::read(text, at)),
-        level,
-        twice,
-    })
+    found
+}
+
+impl Survey {
+    /// What the message says of itself; `None` if it names no revision.
+    #[must_use]
+    pub fn described<'a>(&self, text: &'a [u8]) -> Option<RequestMeta<'a>> {
+        let version = self.version?;
+        let capabilities = self.capabilities;
+        let capabilities = capabilities.filter(|at| at.of(text).starts_with(b"{"));
+        let level = self.level.map(|at| {
+            let name = string(text, at).unwrap_or_else(|| String::from_utf8_lossy(at.of(text)));
+            levels::level(&name).ok_or(name)
+        });
+        Some(RequestMeta {
+            version: string(text, version).unwrap_or_default(),
+            capabilities: capabilities.map(|at| ClientCapabilities::read(text, at)),
+            level,
+            twice: self.twice,
+        })
+    }
 }
 
 /// Writes the members by which a request of ours describes itself to a server without sessions
@@ -103,13 +148,13 @@ mod tests {
 
     fn read_meta(meta: &str) -> Option<RequestMeta<'static>> {
         let text: &'static str = Box::leak(meta.to_owned().into_boxed_str());
-        read(text.as_bytes(), Some(Span::whole(text.as_bytes())))
+        survey(text.as_bytes(), Some(Span::whole(text.as_bytes()))).described(text.as_bytes())
     }
 
     #[test]
     fn d1_only_a_revision_makes_a_message_modern() {
-        assert_eq!(read(b"", None), None);
-        assert_eq!(read(b"{}", Some(Span { start: 0, end: 2 })), None);
+        assert_eq!(survey(b"", None).described(b""), None);
+        assert_eq!(read_meta("{}"), None);
         assert_eq!(read_meta("7"), None);
         assert_eq!(read_meta(r#"{"progressToken":1}"#), None);
         let number = read_meta(r#"{"io.modelcontextprotocol/protocolVersion":7}"#).unwrap();
@@ -154,7 +199,8 @@ mod tests {
             let mut out = b"{".to_vec();
             outgoing(&mut out, r#"{"sampling":{}}"#, "1.0", level);
             out.push(b'}');
-            let read = read(&out, Some(Span::whole(&out))).unwrap();
+            let found = survey(&out, Some(Span::whole(&out)));
+            let read = found.described(&out).unwrap();
             assert_eq!((&*read.version, read.twice), ("2026-07-28", false));
             assert!(read.capabilities.is_some_and(|c| c.sampling && !c.roots));
             assert_eq!(read.level, told);

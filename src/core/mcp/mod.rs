@@ -8,4 +8,5 @@ pub mod levels;
 pub mod meta;
 pub mod modern;
 pub mod names;
+pub mod tasks;
 pub mod version;

@@ -37,6 +37,9 @@ impl Hall {
                 let place = (*call, *index);
                 return self.round_response(desk, &ask, place, envelope, frame);
             }
+            Asker::Task(task, name) => {
+                return self.task_response(desk, (*task, name), envelope, frame);
+            }
         };
         let mut edits = Edits::default();
         edits.replace(id_at, server_id.kept());
@@ -99,6 +102,7 @@ impl Hall {
             return;
         };
         let id = at.of(text);
+        self.task_question_withdrawn(pool, id);
         let before = self.held.len();
         self.held
             .retain(|held| held.pool != pool || !held.id.same(id));
@@ -173,6 +177,7 @@ impl Hall {
             Asker::Round(call, _) => {
                 self.unanswered(desk, *call, &Failure::new(INTERNAL, why));
             }
+            Asker::Task(task, _) => self.give_up_driven(desk, *task, why),
         }
     }
 

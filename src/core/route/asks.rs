@@ -21,6 +21,7 @@ use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
 use crate::route::splice::{Edits, fields};
+use crate::route::tasks::TaskKey;
 use crate::route::{Desk, Hall, downgrade};
 
 crate::slab_keys! {
@@ -51,6 +52,8 @@ pub(crate) enum Asker {
     Server(JsonId),
     /// A call that is made again with all answers; this is one of them.
     Round(CallKey, usize),
+    /// A task that the client does not know of, under this key (raw) of its server.
+    Task(TaskKey, Box<[u8]>),
 }
 
 /// One question that waits for a client's answer.
@@ -143,6 +146,9 @@ impl Hall {
 
     /// Finds the client that a question is for (protocol S3).
     pub(crate) fn attribute(&mut self, desk: &mut Desk<'_, '_>, ask: HeldAsk) {
+        if self.asked_by_task(desk, &ask) {
+            return;
+        }
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
@@ -224,7 +230,13 @@ impl Hall {
     }
 
     /// Puts a question to the client it is for.
-    fn relay(&mut self, desk: &mut Desk<'_, '_>, ask: &HeldAsk, client: ClientKey, at: At) {
+    pub(crate) fn relay(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        ask: &HeldAsk,
+        client: ClientKey,
+        at: At,
+    ) {
         let (pool, text) = (ask.pool, &*ask.buffer);
         if self.is_modern(client) {
             return self.suspend_for(desk, ask, client);
@@ -264,6 +276,7 @@ impl Hall {
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }
+        self.rename_related(pool, text, meta, &mut edits);
         if let Some(at) = elicitation {
             self.rename_elicitation(pool, client, text, at, &mut edits);
         }

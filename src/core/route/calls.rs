@@ -15,6 +15,7 @@ use crate::route::ServerKey;
 use crate::route::catalog::Kind;
 use crate::route::rounds::Rounds;
 use crate::route::suspended::SuspendedKey;
+use crate::route::tasks::{Manner, TaskCall};
 
 crate::slab_keys! {
     /// One call in flight.
@@ -56,6 +57,34 @@ pub enum Method {
     Unsubscribe,
     /// `completion/complete`.
     Complete,
+    /// `tools/call` that is to become a task.
+    Task(Manner),
+}
+
+impl Method {
+    /// How a call of a tool is made a task, if it is.
+    #[must_use]
+    pub const fn manner(self) -> Option<Manner> {
+        match self {
+            Self::Task(manner) => Some(manner),
+            _ => None,
+        }
+    }
+
+    /// The same, whatever becomes of it.
+    #[must_use]
+    pub const fn plain(self) -> Self {
+        match self {
+            Self::Task(_) => Self::Tool,
+            other => other,
+        }
+    }
+
+    /// Whether its answer may be a question (D17).
+    #[must_use]
+    pub const fn may_ask(self) -> bool {
+        matches!(self.plain(), Self::Tool | Self::Prompt | Self::Read)
+    }
 }
 
 /// Who asked, and how the answer is to be given back.
@@ -111,6 +140,8 @@ pub enum Origin {
         /// What it is to be told of.
         resource: Resource,
     },
+    /// About a task.
+    Task(Box<TaskCall>),
     /// To set a level or renew a subscription; its result tells us nothing.
     Quiet,
 }
@@ -139,7 +170,7 @@ pub struct Call {
     pub deadline: Tick,
     /// When it is given up whatever signs of life there are (F12).
     pub last: Tick,
-    /// Its place in the list of its session's calls.
+    /// Its place in the list of its session's calls; past its end if it does not stand there.
     pub place: usize,
     /// It is suspended while its client is asked.
     pub suspended: Option<SuspendedKey>,

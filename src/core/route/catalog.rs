@@ -9,8 +9,10 @@ use crate::base::mark::Mark;
 use crate::json::span::{Span, elements, member, string};
 use crate::limits::{
     LIST_ENTRIES_MAX, LIST_PAGES_MAX, LIST_REFETCH_MS_MIN, LIST_RETRY_MS_MAX, LIST_RETRY_MS_MIN,
+    LIST_STALE_MS_MIN,
 };
 use crate::mcp::headers::{self, Annotated};
+use crate::mcp::tasks::{self, Support};
 use crate::now::Tick;
 use crate::route::keeps::Keeps;
 use crate::route::splice::fields;
@@ -85,16 +87,23 @@ impl Entry {
         self.whole.of(&self.page)
     }
 
+    fn mentions(&self, wanted: &str) -> bool {
+        let mut seen = self.bytes().windows(wanted.len());
+        seen.any(|seen| seen == wanted.as_bytes())
+    }
+
+    /// Of a tool: whether it may or must be called as a task.
+    #[must_use]
+    pub fn task_support(&self) -> Option<Support> {
+        let mentioned = self.mentions("\"taskSupport\"");
+        mentioned.then(|| tasks::support(&self.page, self.whole))?
+    }
+
     /// Of a tool: its arguments that have header fields of their own. Nearly all have none, which
     /// is seen without reading their schemas.
     #[must_use]
     pub fn annotated(&self) -> Vec<Annotated> {
-        let wanted = headers::ANNOTATION.as_bytes();
-        if !self
-            .bytes()
-            .windows(wanted.len())
-            .any(|seen| seen == wanted)
-        {
+        if !self.mentions(headers::ANNOTATION) {
             return Vec::new();
         }
         let schema = member(&self.page, self.whole, "inputSchema");
@@ -182,6 +191,13 @@ impl List {
     #[must_use]
     pub fn keeps(&self) -> Option<Keeps> {
         self.keeps
+    }
+
+    /// Whether it may not be kept any more and should be fetched again for who asks next.
+    #[must_use]
+    pub fn stale(&self, now: Tick) -> bool {
+        let free = self.began.map_or(now, |at| at.after(LIST_STALE_MS_MIN));
+        free <= now && self.keeps.is_some_and(|keeps| keeps.until <= now)
     }
 
     /// Whether the server has no such list.

@@ -26,9 +26,9 @@ impl Hall {
     pub(crate) fn complete(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["ref", "_meta"])
-            .and_then(|[reference, meta]| Ok((self.reference_of(&incoming, reference)?, meta)));
-        let (reference, meta) = match found {
+            .params(["ref"])
+            .and_then(|[reference]| self.reference_of(&incoming, reference));
+        let reference = match found {
             Ok(found) => found,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
@@ -45,7 +45,7 @@ impl Hall {
             .filter(|version| *version < Version::V2025_06_18)
             .and(incoming.envelope.params)
             .and_then(|params| member_with_comma(incoming.text(), params, "context"));
-        match incoming.into_request(Method::Complete, meta) {
+        match incoming.into_request(Method::Complete) {
             Ok(mut request) => {
                 request.edits.replace(reference.at, reference.original);
                 if let Some(context) = context {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::json::write;
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
+use crate::mcp::tasks::Support;
 use crate::route::ServerKey;
 use crate::route::catalog::Kind;
 
@@ -62,6 +63,8 @@ pub struct Directory {
     names: [Names; 4],
     /// Tools whose arguments have header fields of their own.
     annotated: BTreeMap<(ServerKey, Rc<str>), Vec<Annotated>>,
+    /// Tools that may or must be called as tasks.
+    tasks: BTreeMap<(ServerKey, Rc<str>), Support>,
     /// Names that a server without prefix lost to an earlier one, for one warning each.
     pub lost: Vec<String>,
 }
@@ -119,6 +122,23 @@ impl Directory {
         }
         let found = self.annotated.get(&(server, Rc::clone(original)));
         found.map(Vec::as_slice)
+    }
+
+    /// Notes which tools may or must be called as tasks.
+    pub fn support(&mut self, tools: Vec<(ServerKey, Rc<str>, Support)>) {
+        let tools = tools.into_iter();
+        self.tasks = tools
+            .map(|(server, tool, support)| ((server, tool), support))
+            .collect();
+    }
+
+    /// Whether a tool may or must be called as a task.
+    #[must_use]
+    pub fn task_support(&self, server: ServerKey, original: &Rc<str>) -> Option<Support> {
+        if self.tasks.is_empty() {
+            return None;
+        }
+        self.tasks.get(&(server, Rc::clone(original))).copied()
     }
 
     fn names(&self, kind: Kind) -> Option<&Names> {

@@ -43,7 +43,11 @@ pub(crate) fn result(
                 }
             }
         }
-        Method::Read | Method::Subscribe | Method::Unsubscribe | Method::Complete => {}
+        Method::Read
+        | Method::Subscribe
+        | Method::Unsubscribe
+        | Method::Complete
+        | Method::Task(_) => {}
     }
 }
 

@@ -43,11 +43,12 @@ impl Hall {
         let hello = desk.backends.hello(pool);
         let offered = hello.map(|hello| hello.capabilities).unwrap_or_default();
         self.note_era(desk, pool);
-        for kind in Kind::ALL.into_iter().filter(|_| !leased) {
+        for kind in Kind::ALL {
             if offers(offered, kind) {
                 self.fetch(desk, pool, kind);
             } else if let Some(session) = self.pools.get_mut(&pool)
                 && session.catalog.list_mut(kind).none()
+                && !leased
             {
                 self.changes.note(desk.cx, owner, kind);
             }
@@ -76,8 +77,7 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        // Lists for clients without a session come from the common one (D13).
-        if session.life != Life::Up || session.leased {
+        if session.life != Life::Up || !session.lists {
             return;
         }
         match session.catalog.list_mut(kind).begin(desk.cx.now.tick) {
@@ -137,7 +137,7 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        let owner = session.owner;
+        let (owner, leased) = (session.owner, session.leased);
         let list = session.catalog.list_mut(kind);
         if modern {
             list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
@@ -154,7 +154,9 @@ impl Hall {
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
                     self.names_stale = true;
-                    self.changes.note(desk.cx, owner, kind);
+                    if !leased {
+                        self.changes.note(desk.cx, owner, kind);
+                    }
                 }
                 if skipped > 0 {
                     let name = self.pool_name(pool);
@@ -238,6 +240,7 @@ impl Hall {
             "notifications/progress" => self.progress(desk, pool, envelope, frame),
             "notifications/message" => self.log_message(desk, pool, envelope, frame),
             "notifications/cancelled" => self.ask_cancelled(desk, pool, envelope, frame),
+            "notifications/tasks/status" => self.task_status(desk, pool, envelope, frame),
             "notifications/tools/list_changed" => self.fetch(desk, pool, Kind::Tools),
             "notifications/prompts/list_changed" => self.fetch(desk, pool, Kind::Prompts),
             "notifications/resources/list_changed" => {
@@ -273,6 +276,7 @@ impl Hall {
         self.lose_waiters(desk, pool, &state);
         let calls = self.calls.of_pool(pool);
         self.fail_calls(desk, &name, calls, &state);
+        self.lose_tasks(desk, pool);
         self.refuse_parked(desk, pool);
         if before != Life::Down && !leased {
             self.changes.note_all(desk.cx, owner);

@@ -226,7 +226,7 @@ impl Hall {
                 Some(key)
             }
             Err(call) => {
-                if let Origin::Client { caller, .. } = call.origin {
+                if let Some(caller) = call.caller() {
                     let failure = Failure::new(
                         super::errors::INTERNAL,
                         "too many calls in flight: try again",

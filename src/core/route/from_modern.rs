@@ -4,6 +4,7 @@
 use crate::base::few::Few;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::json::cuts::runs;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, string, string_is, validate};
 use crate::json::write;
@@ -16,8 +17,9 @@ use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND
 use crate::route::outcome::{answer, error_code};
 use crate::route::rounds::questions;
 use crate::route::seal::{ANYBODY, Bound, State, digest};
-use crate::route::splice::{Edits, runs};
+use crate::route::splice::Edits;
 use crate::route::stamp::{COMPLETE, Stamp};
+use crate::route::tasks::Manner;
 use crate::route::{Desk, Hall, downgrade};
 
 /// What kind of result it is.
@@ -151,7 +153,7 @@ impl Told {
     }
 
     /// For a client without one: it is we who answer. What has to be said and was not is added.
-    fn for_stateless(
+    pub(crate) fn for_stateless(
         &self,
         stamp: &Stamp,
         method: Method,
@@ -196,7 +198,7 @@ impl Hall {
         }
         let result = envelope.outcome.unwrap_or_default();
         let name = self.pool_name(call.pool);
-        let what = match Told::read(*method, frame.bytes(), result) {
+        let what = match Told::read(method.plain(), frame.bytes(), result) {
             Some(told) => match told.kind {
                 ResultType::Complete => return Some((call, Some(told))),
                 ResultType::InputRequired if self.is_modern(caller.client) => {
@@ -206,6 +208,9 @@ impl Hall {
                 ResultType::InputRequired => {
                     self.begin_round(desk, call, &told, frame.shared());
                     return None;
+                }
+                ResultType::Task if method.manner() == Some(Manner::Offer) => {
+                    return Some((call, Some(told)));
                 }
                 ResultType::Task => "a task, which was not asked for",
                 ResultType::Unknown => "a result of a kind that is not known",

@@ -84,7 +84,9 @@ impl Hall {
         id: &JsonId,
         version: Version,
     ) {
-        let capabilities = self.capabilities(desk, Some(client));
+        let mut capabilities = self.capabilities(desk, Some(client));
+        capabilities.tasks_extension = false;
+        capabilities.tasks = version >= Version::V2025_11_25 && self.bridges_tasks(desk, client);
         let mut result = format!(
             "{{\"protocolVersion\":\"{}\",\"capabilities\":{},\"serverInfo\":{{\"name\":\"1mcp\",\
              \"version\":{}}}",
@@ -170,6 +172,7 @@ impl Hall {
         for key in calls {
             self.abandon(desk, key, Some(b"\"the client is gone\""));
         }
+        self.end_tasks(desk, client);
         self.end_subscriptions(desk, client);
         let gone = self.clients.remove(&client);
         if gone.is_some_and(|client| client.level.is_some()) {

@@ -3,15 +3,99 @@
 //! whatever the server says there meanwhile belongs to that call. It declares exactly what the
 //! caller declares, and stays borrowed while the caller is asked.
 
+use std::rc::Rc;
+
 use crate::base::mark::Mark;
 use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::LEASES_PER_SERVER_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::names;
+use crate::route::catalog::Kind;
+use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::pools::{Life, Pool};
+use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
 
+/// What a session declares for a stateless call.
+fn lent(server: &Server, declared: ClientCapabilities) -> ClientCapabilities {
+    server.static_roots(ClientCapabilities {
+        // Who has no session cannot tell of a change.
+        roots_list_changed: false,
+        ..declared
+    })
+}
+
 impl Hall {
+    /// What a stateless client needs a session of its own for declares there; `None` if the common
+    /// one does for it.
+    fn borrows(&self, server: &Server, client: ClientKey) -> Option<ClientCapabilities> {
+        let known = self.clients.get(&client).filter(|known| known.modern)?;
+        if self.settings.stdio || !server.isolates(known.declares) {
+            return None;
+        }
+        let declare = lent(server, known.declares);
+        let shared = server.shared.and_then(|pool| self.pools.get(&pool));
+        shared
+            .is_none_or(|pool| pool.declares != declare)
+            .then_some(declare)
+    }
+
+    /// The session of its own whose lists a client sees. Servers may offer more to who declares
+    /// more: to a client without a session, what they offer to any that declares the same.
+    pub(crate) fn lister(&self, server: &Server, client: ClientKey) -> Option<PoolKey> {
+        if let Some(pool) = server.private.get(&client) {
+            return Some(*pool);
+        }
+        let declare = self.borrows(server, client)?;
+        let fits = |pool: &&PoolKey| {
+            let pool = self.pools.get(pool);
+            pool.is_some_and(|pool| {
+                pool.lists && pool.declares == declare && pool.life != Life::Down && !pool.retired
+            })
+        };
+        server.leases.iter().find(fits).copied()
+    }
+
+    /// A client without a session asks for a list: where it needs sessions of its own, there has
+    /// to be one that knows.
+    pub(crate) fn want_lists(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        for at in 0..self.order.len() {
+            let Some(key) = self.order.get(at).copied() else {
+                continue;
+            };
+            let server = self.servers.get(key);
+            let server = server.filter(|server| server.fault().is_none());
+            let Some(server) = server.filter(|server| self.borrows(server, client).is_some())
+            else {
+                continue;
+            };
+            if self.lister(server, client).is_some() {
+                continue;
+            }
+            // If there is none to be had, the common one's lists have to do.
+            let Ok(pool) = self.lease(desk, client, key) else {
+                continue;
+            };
+            if let Some(session) = self.pools.get_mut(&pool) {
+                session.lists = true;
+            }
+            for kind in Kind::ALL {
+                self.fetch_offered(desk, pool, kind);
+            }
+        }
+    }
+
+    /// A name that only servers know which tell clients apart, in the form that says whose it is.
+    pub(crate) fn find_lent(&self, client: ClientKey, kind: Kind, name: &str) -> Option<Target> {
+        let (server, original) = names::split_plain(name)?;
+        let key = self.server_by_name(server)?;
+        let server = self.servers.get(key)?;
+        let offered = kind != Kind::Tools || server.offers_tool(original);
+        (offered && self.borrows(server, client).is_some())
+            .then(|| Target::new(key, &Rc::from(original)))
+    }
+
     /// A session for one stateless call: the one it has already, a free one, or a new one.
     pub(crate) fn lease(
         &mut self,
@@ -25,11 +109,7 @@ impl Hall {
             ));
         };
         let declared = desk.clients.facts(client).map(|facts| facts.capabilities);
-        let declare = server.static_roots(ClientCapabilities {
-            // Who has no session cannot tell of a change.
-            roots_list_changed: false,
-            ..declared.unwrap_or_default()
-        });
+        let declare = lent(server, declared.unwrap_or_default());
         let now = desk.cx.now.tick;
         let sessions = server
             .leases
@@ -91,6 +171,7 @@ impl Hall {
         server.leases.push(pool);
         let mut session = Pool::new(desk.cx.now.tick, key, None, declare, None);
         session.leased = true;
+        session.lists = false;
         self.pools.insert(pool, session);
         self.watch_idle(desk);
         Some(pool)

@@ -14,6 +14,7 @@ use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::pools::Life;
 use crate::route::router::Incoming;
+use crate::route::tasks::TaskKey;
 use crate::route::watches::Waiter;
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -38,6 +39,8 @@ pub(crate) struct Listen {
     pub(crate) resources: bool,
     /// The URIs it asked for; `None` if it named none.
     uris: Option<Vec<(String, Answer)>>,
+    /// The tasks it asked for and may hear of; `None` if it named none.
+    pub(crate) tasks: Option<Vec<TaskKey>>,
     /// It was told what it gets; only then anything else.
     pub(crate) acknowledged: bool,
 }
@@ -58,7 +61,7 @@ impl Listen {
         uris.iter().any(|(_, answer)| *answer == Answer::Awaited)
     }
 
-    fn granted(&self) -> String {
+    fn granted(&self, tasks: Option<&str>) -> String {
         let mut granted = Vec::new();
         for (wanted, name) in [
             (self.tools, "toolsListChanged"),
@@ -74,6 +77,7 @@ impl Listen {
             let uris: Vec<String> = uris.map(|(uri, _)| write::string(uri)).collect();
             granted.push(format!("\"resourceSubscriptions\":[{}]", uris.join(",")));
         }
+        granted.extend(tasks.map(|ids| format!("\"taskIds\":[{ids}]")));
         format!("\"notifications\":{{{}}},", granted.join(","))
     }
 }
@@ -136,6 +140,7 @@ impl Hall {
             prompts: asked("promptsListChanged") && offered.prompts,
             resources: asked("resourcesListChanged") && offered.resources,
             uris,
+            tasks: self.tasks_to_hear_of(desk, incoming.client, text, filter)?,
             acknowledged: false,
         })
     }
@@ -244,12 +249,14 @@ impl Hall {
 
     /// Tells a client what it gets; from then on it hears of changes.
     pub(crate) fn acknowledge(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let tasks = self.listen_of(client).and_then(|one| one.tasks.clone());
+        let tasks = tasks.map(|tasks| self.task_ids(&tasks));
         let Some(listen) = self.listen_of(client).filter(|listen| !listen.acknowledged) else {
             return;
         };
         listen.acknowledged = true;
         let method = "notifications/subscriptions/acknowledged";
-        let message = listen.message(method, &listen.granted());
+        let message = listen.message(method, &listen.granted(tasks.as_deref()));
         desk.clients
             .tell(desk.cx, client, &[message.as_str().into()]);
     }

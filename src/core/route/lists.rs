@@ -13,6 +13,7 @@ use crate::json::span::{Span, member, string};
 use crate::json::write;
 use crate::language::{At, ClientKey, ParamFields, PoolKey};
 use crate::limits::WAITING_PER_SERVER_MAX;
+use crate::mcp::meta::survey;
 use crate::mcp::names;
 use crate::mcp::version::Version;
 use crate::now::Tick;
@@ -61,6 +62,8 @@ struct Shown {
     rendered: Rc<Rendered>,
     keeps: Option<Keeps>,
     absent: bool,
+    /// It should be fetched again.
+    stale: bool,
     /// The session that offers it; `None` if it is only remembered.
     pool: Option<PoolKey>,
 }
@@ -79,7 +82,9 @@ impl Hall {
             Ok(from) => from,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        if !self.is_modern(client) {
+        if self.is_modern(client) {
+            self.want_lists(desk, client);
+        } else {
             self.initialized(desk, client);
         }
         match self.settled_at(desk.cx.now.tick, client) {
@@ -146,6 +151,7 @@ impl Hall {
                         id,
                         envelope,
                         frame: &frame,
+                        hop: survey(frame.bytes(), envelope.meta).hop,
                         fields,
                     };
                     self.named(desk, again, kind);
@@ -247,15 +253,15 @@ impl Hall {
         self.refresh_names(desk);
         let modern = self.is_modern(client);
         let (mut shown, mut parts_keep, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        let now = desk.cx.now.tick;
         for key in self.order.clone() {
-            let Some(part) = self.rendered(key, client, modern, kind) else {
+            let Some(part) = self.rendered(now, key, (client, modern), kind) else {
                 continue;
             };
             if !part.absent {
                 parts_keep.push(part.keeps);
             }
-            let now = desk.cx.now.tick;
-            if part.keeps.is_some_and(|keeps| keeps.until <= now) {
+            if part.stale {
                 stale.extend(part.pool);
             }
             shown.push(part.rendered);
@@ -292,7 +298,7 @@ impl Hall {
             ));
         }
         if modern {
-            let hints = hints(desk.cx.now.tick, &parts_keep);
+            let hints = hints(now, &parts_keep);
             tail.push_str(&format!(",{},{hints}", self.stamp.members(false)));
         }
         tail.push_str("}}");
@@ -308,11 +314,12 @@ impl Hall {
     /// server that is down.
     fn rendered(
         &mut self,
+        now: Tick,
         key: ServerKey,
-        client: ClientKey,
-        modern: bool,
+        (client, modern): (ClientKey, bool),
         kind: Kind,
     ) -> Option<Shown> {
+        let own = self.lister(self.servers.get(key)?, client);
         let Self {
             servers,
             pools,
@@ -323,7 +330,6 @@ impl Hall {
         if server.fault().is_some() {
             return None;
         }
-        let own = server.private.get(&client).copied();
         let session = own.or(server.shared).and_then(|pool| pools.get(&pool));
         if session.is_some_and(|session| session.life == Life::Down) {
             return None;
@@ -346,6 +352,7 @@ impl Hall {
             rendered: list.rendered(version, modern, render),
             keeps: list.keeps(),
             absent: list.absent(),
+            stale: list.stale(now),
             pool: whose,
         });
         server.memory = memory;

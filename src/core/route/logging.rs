@@ -210,7 +210,7 @@ impl Hall {
         let key = crate::json::envelope::our_number(token_at.of(text)).and_then(from_wire);
         let Some(key) = key.filter(|key| self.calls.get(*key).is_some_and(|c| c.pool == pool))
         else {
-            return;
+            return self.task_progress(desk, pool, token_at, envelope, frame);
         };
         self.calls.renew(desk.cx.now.tick, key);
         if !self.rises(key, text, envelope) {

@@ -48,6 +48,15 @@ pub mod stateless;
 pub mod status;
 pub mod subscriptions;
 pub mod suspended;
+pub mod tasks;
+mod tasks_answer;
+mod tasks_ask;
+mod tasks_call;
+mod tasks_end;
+mod tasks_input;
+mod tasks_note;
+mod tasks_poll;
+mod tasks_put;
 pub mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -73,6 +82,7 @@ use crate::route::seal::{Bound, Seal};
 use crate::route::servers::Server;
 use crate::route::stamp::Stamp;
 use crate::route::suspended::SuspendedKey;
+use crate::route::tasks::Tasks;
 use crate::settings::Settings;
 
 crate::slab_keys! {
@@ -105,6 +115,8 @@ pub(crate) struct Client {
     pub(crate) subscriptions: usize,
     /// It has no session: it is one request.
     pub(crate) modern: bool,
+    /// What that request declared.
+    pub(crate) declares: ClientCapabilities,
     /// What it listens to, if its one request is that.
     pub(crate) listen: Option<Box<Listen>>,
     /// Sessions of servers that it has to itself for as long as it lasts.
@@ -149,6 +161,7 @@ pub struct Hall {
     held: VecDeque<HeldAsk>,
     /// Calls whose clients are asked in the answers to them.
     suspended: suspended::Table,
+    tasks: Tasks,
     /// Requests for servers that are still starting.
     parked: Vec<Parked>,
     /// Lists and `initialize` answers for servers never seen before.
@@ -200,6 +213,7 @@ impl Hall {
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
             suspended: suspended::Table::default(),
+            tasks: Tasks::default(),
             parked: Vec::new(),
             waiting: Vec::new(),
             directory: Directory::default(),
@@ -234,6 +248,12 @@ impl Hall {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.calls.len()
+    }
+
+    /// How many tasks are known.
+    #[must_use]
+    pub fn tasks_known(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Whether the one client of a stdio gateway has said `initialized`, or listens.
@@ -286,7 +306,7 @@ impl Hall {
         self.settle(desk);
         self.idle_check = None;
         self.wake_for_calls(desk);
-        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks] {
+        for alarm in [Alarm::Waiting, Alarm::Changed, Alarm::Asks, Alarm::Tasks] {
             desk.cx.timers.clear(alarm);
         }
     }

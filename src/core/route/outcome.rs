@@ -28,6 +28,7 @@ impl Call {
     pub fn caller(&self) -> Option<&Caller> {
         match &self.origin {
             Origin::Client { caller, .. } => Some(caller),
+            Origin::Task(call) => call.caller.as_ref(),
             Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
         }
     }
@@ -47,7 +48,7 @@ impl Hall {
         // Before it leaves, or what is held there would look like another client's.
         if let Some(call) = self.calls.get(key)
             && !call.between_rounds()
-            && let Some(caller) = call.caller()
+            && let Origin::Client { caller, .. } = &call.origin
             && let Some(pool) = self.pools.get_mut(&call.pool)
             && (pool.owner.is_none() || pool.leased)
         {
@@ -109,27 +110,37 @@ impl Hall {
         let Some(call) = self.end_call(desk, key) else {
             return;
         };
-        if let Some(key) = call.suspended {
-            return self.end_suspended(desk, key, |hall, desk| {
-                hall.answered(desk, call, envelope, frame);
+        if let Some(suspended) = call.suspended {
+            return self.end_suspended(desk, suspended, |hall, desk| {
+                hall.answered(desk, (key, call), envelope, frame);
             });
         }
-        self.answered(desk, call, envelope, frame);
+        self.answered(desk, (key, call), envelope, frame);
     }
 
     /// What a call was made for can go on.
     fn answered(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        call: Call,
+        (key, call): (CallKey, Call),
         envelope: &Envelope,
         frame: &Frame,
     ) {
         let pool = call.pool;
-        let Some((call, told)) = self.unless_asked(desk, call, envelope, frame) else {
+        let call = self.unless_task_required(desk, call, envelope, frame);
+        let call = call.and_then(|call| self.unless_asked(desk, call, envelope, frame));
+        let Some((call, told)) = call else {
             return;
         };
         match call.origin {
+            Origin::Client {
+                caller,
+                method: Method::Task(manner),
+                ..
+            } => {
+                let from = (pool, call.server, told.as_ref());
+                self.task_answered(desk, from, (key, caller), manner, envelope, frame);
+            }
             Origin::Client {
                 caller,
                 method,
@@ -173,12 +184,13 @@ impl Hall {
                 let (from, ok) = ((pool, call.server), envelope.kind == Message::Result);
                 self.listen_answered(desk, from, (client, index, &resource), ok);
             }
+            Origin::Task(about) => self.told_of_task(desk, pool, *about, envelope, frame),
             Origin::Quiet => {}
         }
     }
 
     /// Backend errors keep their code, message and data.
-    fn pass_error(
+    pub(crate) fn pass_error(
         &mut self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
@@ -227,7 +239,7 @@ impl Hall {
     }
 
     /// A result goes back as it came, but for what the client's revision has other words for.
-    fn pass_result(
+    pub(crate) fn pass_result(
         &self,
         desk: &mut Desk<'_, '_>,
         caller: &Caller,
@@ -303,6 +315,7 @@ impl Hall {
                 let from = (call.pool, call.server);
                 self.listen_answered(desk, from, (client, index, &resource), false);
             }
+            Origin::Task(about) => self.task_not_told(desk, *about, failure),
             Origin::Quiet => {}
         }
     }
@@ -371,7 +384,7 @@ impl Hall {
             match call.origin {
                 Origin::Client { .. } => Mark::CallTimesOut.hit(),
                 Origin::List(_) => Mark::ListTimesOut.hit(),
-                Origin::Listen { .. } | Origin::Quiet => {}
+                Origin::Listen { .. } | Origin::Task(_) | Origin::Quiet => {}
             }
             let waited = seconds(ms);
             let text = format!(

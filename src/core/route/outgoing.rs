@@ -7,11 +7,12 @@ use std::rc::Rc;
 use crate::json::envelope::Envelope;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::mcp::meta::{self, HOP_LOCAL};
-use crate::mcp::version::Version;
+use crate::mcp::tasks::EXTENSIONS;
 use crate::route::calls::{Caller, Method};
 use crate::route::forward::Request;
 use crate::route::rounds::Rounds;
 use crate::route::splice::{Edits, member_with_comma};
+use crate::route::tasks::Manner;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// A request as it can be sent, any number of times: with names replaced, but for the id, the
@@ -29,14 +30,6 @@ pub(crate) struct Letter {
 }
 
 impl Hall {
-    /// Whether a server speaks the revision without sessions, or did when it was last up.
-    pub(crate) fn stateless_server(&self, desk: &Desk<'_, '_>, server: ServerKey) -> bool {
-        let version = self
-            .server(server)
-            .and_then(|server| self.version_of(desk, server));
-        version.is_some_and(Version::is_modern)
-    }
-
     /// Makes a request one that describes itself. It is kept if its answer may be a question: who
     /// has a session does not know such answers, and for who has none it is sealed what was asked.
     pub(crate) fn describe(
@@ -45,7 +38,7 @@ impl Hall {
         server: ServerKey,
         request: &mut Request,
     ) -> Option<Box<Rounds>> {
-        let asks = matches!(request.method, Method::Tool | Method::Prompt | Method::Read);
+        let asks = request.method.may_ask();
         let share = self.kept.keep(request.buffer.len()).filter(|_| asks);
         let again = share.map(|share| {
             let letter = Letter {
@@ -57,7 +50,8 @@ impl Hall {
             Box::new(Rounds::new(letter, share))
         });
         let text = &request.buffer;
-        let said = self.description(desk, server, &request.caller, text, request.envelope.meta);
+        let (caller, method) = (&request.caller, request.method);
+        let said = self.description(desk, server, caller, method, (text, request.envelope.meta));
         put_description(text, &request.envelope, &said, &mut request.edits);
         again
     }
@@ -68,14 +62,19 @@ impl Hall {
         desk: &Desk<'_, '_>,
         server: ServerKey,
         caller: &Caller,
-        text: &[u8],
-        meta: Option<Span>,
+        method: Method,
+        (text, meta): (&[u8], Option<Span>),
     ) -> Vec<u8> {
         let known = self.clients.get(&caller.client);
         let level = known.and_then(|known| known.level);
         let declared = match meta.filter(|_| known.is_some_and(|known| known.modern)) {
             Some(meta) => relayable(text, meta),
             None => Cow::Owned(self.translated_capabilities(desk, server, caller)),
+        };
+        let declared = if method.manner() == Some(Manner::Offer) {
+            Cow::Owned(with_tasks(&declared))
+        } else {
+            declared
         };
         let mut said = Vec::with_capacity(declared.len() + 256);
         meta::outgoing(&mut said, &declared, &self.settings.version, level);
@@ -115,6 +114,13 @@ fn relayable(text: &[u8], meta: Span) -> Cow<'_, str> {
         Some(cut) => raw(declared.start, cut.start) + raw(cut.end, declared.end),
         None => raw(declared.start, declared.end),
     }
+}
+
+/// The same with the one extension whose promises we keep for it.
+pub(crate) fn with_tasks(declared: &str) -> String {
+    let rest = declared.strip_prefix('{').unwrap_or("}").trim_start();
+    let comma = if rest.starts_with('}') { "" } else { "," };
+    format!("{{{EXTENSIONS}{comma}{rest}")
 }
 
 /// Puts members into the `_meta` of a request, which may have none. What concerned the hop that it

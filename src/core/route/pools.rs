@@ -47,6 +47,8 @@ pub(crate) struct Pool {
     pub(crate) ghosts: Ghosts,
     /// Clients without a session take turns in it: `owner` is the one that has it now.
     pub(crate) leased: bool,
+    /// Its lists are of use to somebody.
+    pub(crate) lists: bool,
     /// Nobody begins anything here any more; it ends with its last call.
     pub(crate) retired: bool,
     /// The level that was last sent to it.
@@ -94,6 +96,7 @@ impl Pool {
             in_flight: Vec::new(),
             ghosts: Ghosts::default(),
             leased: false,
+            lists: true,
             retired: false,
             level: None,
             logged: Budget::default(),
@@ -269,6 +272,7 @@ impl Hall {
             .pools
             .get(&key)
             .is_some_and(|pool| pool.retired && pool.in_flight.is_empty())
+            && !self.has_tasks(key)
         {
             Mark::RetiredEnds.hit();
             self.stop_pool(desk, key);
@@ -288,6 +292,7 @@ impl Hall {
         let name = Rc::from(self.server_name(pool.server));
         let calls = self.calls.of_pool(key);
         self.fail_calls(desk, &name, calls, &PoolState::Stopping);
+        self.lose_tasks(desk, key);
         self.drop_asks_of_pool(desk, key);
         self.forget_listeners(&pool.subscriptions);
         if let Some(server) = self.servers.get_mut(pool.server) {
@@ -334,6 +339,7 @@ impl Hall {
                     Mark::IsolationLeasesChild.hit();
                     pool.owner = Some(client);
                     pool.leased = true;
+                    pool.lists = false;
                     pool.retired = true;
                     server.leases.push(key);
                     self.clients.entry(client).or_default().leases.push(key);
@@ -375,7 +381,9 @@ impl Hall {
         let mut over = Vec::new();
         let single = |pool: &Pool| pool.owner.is_some() || pool.leased;
         for (key, pool) in self.pools.iter().filter(|(_, pool)| single(pool)) {
-            let has_work = !pool.in_flight.is_empty() || !pool.subscriptions.is_empty();
+            let has_work = !pool.in_flight.is_empty()
+                || !pool.subscriptions.is_empty()
+                || self.has_tasks(*key);
             let since = if has_work { now } else { pool.used };
             let until = since.after(POOL_IDLE_MS);
             if until <= now {

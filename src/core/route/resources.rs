@@ -6,6 +6,7 @@ use crate::base::mark::Mark;
 use crate::json::span::string;
 use crate::json::write;
 use crate::language::ClientKey;
+use crate::mcp::meta::survey;
 use crate::mcp::names;
 use crate::route::calls::{Caller, Method, Resource, Search};
 use crate::route::catalog::Kind;
@@ -34,20 +35,20 @@ impl Hall {
     pub(crate) fn read(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["uri", "_meta", REQUEST_STATE, INPUT_RESPONSES])
-            .and_then(|[uri_at, meta, state, responses]| {
+            .params(["uri", REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[uri_at, state, responses]| {
                 let uri = incoming.text_of(uri_at, "uri")?;
                 let place = self
                     .locate(desk, client, &uri)
                     .ok_or_else(|| self.not_found(desk, client, &uri))?;
-                Ok((place, uri, uri_at, meta, Again { state, responses }))
+                Ok((place, uri, uri_at, Again { state, responses }))
             });
-        let (place, uri, uri_at, meta, again) = match found {
+        let (place, uri, uri_at, again) = match found {
             Ok(found) => found,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.bind(desk, &incoming, Method::Read);
-        match incoming.into_request(Method::Read, meta) {
+        match incoming.into_request(Method::Read) {
             Ok(mut request) => {
                 let original = &place.resource.original;
                 if let Some(uri_at) = uri_at.filter(|_| **original != *uri) {
@@ -191,8 +192,9 @@ impl Hall {
         mut search: Box<Search>,
     ) {
         let text = &search.buffer;
-        let found = fields(text, search.envelope.params, ["uri", "_meta"]);
-        let [uri_at, meta] = found.unwrap_or_default();
+        let found = fields(text, search.envelope.params, ["uri"]);
+        let [uri_at] = found.unwrap_or_default();
+        let hop = survey(text, search.envelope.meta).hop;
         let uri = uri_at
             .and_then(|at| string(text, at))
             .unwrap_or_default()
@@ -208,15 +210,14 @@ impl Hall {
             let failure = self.not_found(desk, client, &uri);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
-        let token = fields(text, meta, ["progressToken"]);
         let mut edits = Edits::default();
-        edits.cut_hop_local(text, meta);
+        edits.cut_all(&hop.cuts);
         if self.is_modern(client) {
             let names = [REQUEST_STATE, INPUT_RESPONSES];
             cut_params(text, search.envelope.params, &names, &mut edits);
         }
         let request = Request {
-            token_at: token.ok().and_then(|[at]| at),
+            token_at: hop.token,
             caller,
             method: Method::Read,
             buffer: Rc::clone(&search.buffer),

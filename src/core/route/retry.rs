@@ -2,6 +2,7 @@
 //! that it was given, and perhaps answers. What that means is sealed in the state; what a client
 //! made up itself means nothing.
 
+use crate::json::cuts::runs;
 use crate::json::span::{Span, string, string_is};
 use crate::language::ClientKey;
 use crate::now::Tick;
@@ -10,7 +11,7 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::router::{Incoming, TASK};
 use crate::route::seal::{ANYBODY, Bound, INPUT_RESPONSES, REQUEST_STATE, State, digest, stale};
-use crate::route::splice::{Edits, runs};
+use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// The members of a request that make it a retry.
@@ -76,7 +77,7 @@ impl Hall {
         let (client, at) = (request.caller.client, request.caller.at);
         match self.opened(desk, &request, again) {
             // A server that keeps nothing, and gave no state: what it is told it can judge itself.
-            Ok(None) if self.stateless_server(desk, server) => {
+            Ok(None) if self.server(server).is_some_and(|server| server.stateless) => {
                 request.cut_params(&[TASK]);
                 self.forward(desk, request, server);
             }

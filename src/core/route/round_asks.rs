@@ -10,6 +10,7 @@ use crate::base::short::ShortBytes;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, member, string};
 use crate::json::write;
+use crate::language::{At, ClientKey, PoolKey};
 use crate::route::asks::{Ask, AskKey, Asker, Want, to_wire};
 use crate::route::calls::CallKey;
 use crate::route::errors::{Failure, INTERNAL};
@@ -31,20 +32,15 @@ impl Want {
 }
 
 impl Hall {
-    /// Puts a question to the client whose call waits for it, on the stream of that call.
+    /// Puts a question to the client whose call waits for it, on the stream `at` of that call.
     pub(crate) fn ask_for_round(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        (call, index): (CallKey, usize),
+        asker: Asker,
+        (pool, client, at): (PoolKey, ClientKey, At),
         asked: &Asked,
         buffer: &Rc<Vec<u8>>,
     ) -> Result<AskKey, Failure> {
-        let known = self.calls.get(call);
-        let known = known.and_then(|call| Some((call.pool, call.caller()?)));
-        let Some((pool, caller)) = known else {
-            return Err(Failure::new(INTERNAL, "the call is over"));
-        };
-        let (client, at) = (caller.client, caller.at);
         let name = self.pool_name(pool);
         let cannot = |code: i32, why: &str| Failure {
             code,
@@ -64,7 +60,7 @@ impl Hall {
         }
         let key = self.asks.insert(Ask {
             pool,
-            asker: Asker::Round(call, index),
+            asker,
             client,
             token: None,
         });

@@ -12,13 +12,14 @@ use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
 use crate::language::PoolState;
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
-use crate::route::asks::{AskKey, Want, want_of};
+use crate::route::asks::{AskKey, Asker, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
 use crate::route::kept::Share;
 use crate::route::outgoing::{Letter, put_description};
 use crate::route::splice::{With, fields};
+use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
 
 /// Why a question is not put, although it might be.
@@ -102,19 +103,23 @@ impl Rounds {
 }
 
 impl Call {
-    /// Whether the server has forgotten the call, since its client is asked.
+    /// Whether the server knows nothing of the call: it has forgotten it, since its client is
+    /// asked, or the call waits until the server is asked for its task again.
     pub(crate) fn between_rounds(&self) -> bool {
-        matches!(&self.origin, Origin::Client { rounds: Some(again), .. }
-            if matches!(again.stage, Stage::Asking(_)))
+        match &self.origin {
+            Origin::Client {
+                rounds: Some(again),
+                ..
+            } => matches!(again.stage, Stage::Asking(_)),
+            Origin::Task(about) => matches!(about.step, Step::Rest),
+            _ => false,
+        }
     }
 
     /// Why a question is not put to the client of a call that cannot be made again.
     pub(crate) const fn unasked(&self) -> &'static str {
         match &self.origin {
-            Origin::Client {
-                method: Method::Tool | Method::Prompt | Method::Read,
-                ..
-            } => TOO_MUCH,
+            Origin::Client { method, .. } if method.may_ask() => TOO_MUCH,
             _ => "a question, to a request that is answered without any",
         }
     }
@@ -122,7 +127,7 @@ impl Call {
     fn again(&mut self) -> Option<&mut Rounds> {
         match &mut self.origin {
             Origin::Client { rounds, .. } => rounds.as_deref_mut(),
-            Origin::List(_) | Origin::Listen { .. } | Origin::Quiet => None,
+            Origin::List(_) | Origin::Listen { .. } | Origin::Task(_) | Origin::Quiet => None,
         }
     }
 
@@ -252,7 +257,14 @@ impl Hall {
                 let whole = Span::whole(&result);
                 Answer::Given(Rc::new(result), whole)
             }
-            None => Answer::Awaited(self.ask_for_round(desk, (key, index), asked, buffer)?),
+            None => {
+                let Some(caller) = call.caller() else {
+                    return Ok(());
+                };
+                let whom = (call.pool, caller.client, caller.at);
+                let asker = Asker::Round(key, index);
+                Answer::Awaited(self.ask_for_round(desk, asker, whom, asked, buffer)?)
+            }
         };
         let question = Question {
             key: asked.key,
@@ -330,6 +342,7 @@ impl Hall {
         };
         let Origin::Client {
             caller,
+            method,
             rounds: Some(again),
             ..
         } = &call.origin
@@ -352,7 +365,7 @@ impl Hall {
         for piece in asking.pieces() {
             edits.insert(params.start + 1, piece);
         }
-        let said = self.description(desk, call.server, caller, buffer, envelope.meta);
+        let said = self.description(desk, call.server, caller, *method, (buffer, envelope.meta));
         put_description(buffer, envelope, &said, &mut edits);
         let wire = ShortBytes::decimal(to_wire(key));
         for at in [envelope.id, *token_at].into_iter().flatten() {
@@ -385,7 +398,7 @@ impl Hall {
             matches!(
                 &call.origin,
                 Origin::Client {
-                    method: Method::Tool,
+                    method: Method::Tool | Method::Task(_),
                     ..
                 }
             )

@@ -11,6 +11,7 @@ use crate::json::span::{Span, string};
 use crate::language::{At, ClientKey, ParamFields};
 use crate::limits::ID_BYTES_MAX;
 use crate::mcp::capabilities::ServerCapabilities;
+use crate::mcp::meta::HopLocal;
 use crate::mcp::names;
 use crate::route::calls::{Caller, Method, to_wire};
 use crate::route::catalog::Kind;
@@ -19,7 +20,8 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
-use crate::route::splice::{Edits, HopLocal, fields, hop_local};
+use crate::route::splice::{Edits, fields, fields_beside};
+use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall};
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
@@ -37,6 +39,8 @@ pub struct Incoming<'a> {
     pub envelope: Envelope,
     /// Its bytes, on one line.
     pub frame: &'a Frame,
+    /// What of its `_meta` the next hop does not get as it is.
+    pub hop: HopLocal,
     /// Header fields that repeat arguments, if it has no session and came by HTTP.
     pub fields: Option<ParamFields>,
 }
@@ -49,12 +53,21 @@ impl<'a> Incoming<'a> {
     /// The parameters by which the request is routed.
     ///
     /// # Errors
-    /// One of them stands twice.
+    /// One of them stands twice, or `_meta` does.
     pub(crate) fn params<const N: usize>(
         &self,
         names: [&str; N],
     ) -> Result<[Option<Span>; N], Failure> {
-        fields(self.text(), self.envelope.params, names).map_err(|_| Failure::twice())
+        let Envelope {
+            params,
+            meta,
+            meta_twice,
+            ..
+        } = self.envelope;
+        if meta_twice {
+            return Err(Failure::twice());
+        }
+        fields_beside(self.text(), params, meta, names).map_err(|_| Failure::twice())
     }
 
     /// A parameter that has to be a string.
@@ -71,17 +84,11 @@ impl<'a> Incoming<'a> {
     ///
     /// # Errors
     /// The token is neither a string nor a number.
-    pub(crate) fn into_request(
-        self,
-        method: Method,
-        meta: Option<Span>,
-    ) -> Result<Request, Failure> {
-        let local = meta.map(|meta| hop_local(self.text(), meta));
-        let local = local.unwrap_or_default();
-        let token_at = self.token(&local)?;
+    pub(crate) fn into_request(self, method: Method) -> Result<Request, Failure> {
+        let token_at = self.token()?;
         let token = token_at.map(|at| Box::from(at.of(self.text())));
         let mut edits = Edits::default();
-        edits.cut_all(&local.cuts);
+        edits.cut_all(&self.hop.cuts);
         Ok(Request {
             caller: Caller {
                 client: self.client,
@@ -100,11 +107,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn token(&self, local: &HopLocal) -> Result<Option<Span>, Failure> {
-        if local.token_twice {
+    fn token(&self) -> Result<Option<Span>, Failure> {
+        if self.hop.token_twice {
             return Err(Failure::twice());
         }
-        let token = local.token;
+        let token = self.hop.token;
         match token.map(|at| at.of(self.text())) {
             Some([b'"' | b'-' | b'0'..=b'9', ..]) | None => {}
             Some(_) => {
@@ -157,6 +164,9 @@ impl Hall {
             "logging/setLevel" => self.set_level(desk, &incoming),
             "server/discover" if modern => self.discover(desk, &incoming),
             "subscriptions/listen" if modern => self.listen(desk, &incoming),
+            "tasks/get" | "tasks/result" | "tasks/list" | "tasks/cancel" | "tasks/update" => {
+                self.task_request(desk, incoming, &method);
+            }
             _ => desk.fail(
                 incoming.client,
                 incoming.at,
@@ -187,38 +197,43 @@ impl Hall {
     pub(crate) fn named(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>, kind: Kind) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
         let found = incoming
-            .params(["name", "_meta", TASK, REQUEST_STATE, INPUT_RESPONSES])
-            .and_then(|[name_at, meta, task, state, responses]| {
+            .params(["name", TASK, REQUEST_STATE, INPUT_RESPONSES])
+            .and_then(|[name_at, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
-                let target = self.find_named(kind, &name)?;
+                let target = self.find_named(kind, &name);
+                let target =
+                    target.or_else(|why| self.find_lent(client, kind, &name).ok_or(why))?;
                 if kind == Kind::Tools {
                     self.check_fields(&incoming, &target)?;
                 }
-                Ok((target, name_at, meta, task, Again { state, responses }))
+                Ok((target, name_at, task, Again { state, responses }))
             });
-        let (target, name_at, meta, task, again) = match found {
+        let (target, name_at, task, again) = match found {
             Ok(found) => found,
             Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        let method = if kind == Kind::Tools {
-            Method::Tool
-        } else {
-            Method::Prompt
+        let manner = match kind {
+            Kind::Tools => self.manner(desk, client, &target, task.is_some()),
+            _ => Ok(None),
+        };
+        let method = match manner {
+            Ok(Some(manner)) => Method::Task(manner),
+            Ok(None) if kind == Kind::Tools => Method::Tool,
+            Ok(None) => Method::Prompt,
+            Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         self.bind(desk, &incoming, method);
-        match incoming.into_request(method, meta) {
+        match incoming.into_request(method) {
             Ok(mut request) => {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
-                if self.is_modern(client) && !again.is_none() {
+                let again = Some(again).filter(|again| self.is_modern(client) && !again.is_none());
+                // In a retry it is cut out with the rest that its client put in.
+                put_task(&mut request, task.filter(|_| again.is_none()));
+                if let Some(again) = again {
                     return self.retry(desk, request, target.server, again);
-                }
-                // We did not advertise tasks, so nobody could fetch what becomes of one: the call
-                // runs as if it had not been asked for (protocol 3.5).
-                if task.is_some() {
-                    request.cut_params(&[TASK]);
                 }
                 self.forward(desk, request, target.server);
             }
@@ -337,7 +352,7 @@ impl Hall {
             if let Some(caller) = call.caller() {
                 desk.clients.drop_request(desk.cx, caller.client, caller.at);
             }
-            return;
+            return self.task_abandoned(desk, &call);
         }
         let wire = to_wire(key).to_string();
         let head = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",";
@@ -352,5 +367,6 @@ impl Hall {
         if let Some(caller) = call.caller() {
             desk.clients.drop_request(desk.cx, caller.client, caller.at);
         }
+        self.task_abandoned(desk, &call);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Bound {
 impl Bound {
     fn bytes(&self) -> Vec<u8> {
         let method = match self.method {
-            Method::Tool => 0,
+            Method::Tool | Method::Task(_) => 0,
             Method::Prompt => 1,
             Method::Read => 2,
             Method::Subscribe => 3,

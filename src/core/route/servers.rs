@@ -138,6 +138,8 @@ impl Server {
     pub(crate) fn static_roots(&self, declared: ClientCapabilities) -> ClientCapabilities {
         ClientCapabilities {
             roots: declared.roots || self.entry.roots.is_some(),
+            // Of the revision without sessions only.
+            tasks: false,
             ..declared
         }
     }
@@ -394,6 +396,7 @@ impl Hall {
         let lost_before = std::mem::take(&mut directory.lost);
         directory.rebuild(&listings, self.settings.name_bytes_max);
         directory.annotate(self.annotated_tools());
+        directory.support(self.task_tools());
         for lost in directory
             .lost
             .iter()
@@ -425,7 +428,7 @@ impl Hall {
     }
 
     /// One list of a server as its common session has it, or as it is remembered.
-    fn known_list<'a>(&'a self, server: &'a Server, kind: Kind) -> Option<&'a List> {
+    pub(crate) fn known_list<'a>(&'a self, server: &'a Server, kind: Kind) -> Option<&'a List> {
         let shared = server.shared.and_then(|pool| self.pools.get(&pool));
         let shared = shared.map(|pool| pool.catalog.list(kind));
         let remembered = || Some(server.memory.as_ref()?.catalog.list(kind));
@@ -437,7 +440,11 @@ impl Hall {
     fn known_keys(&self, server: &Server, kind: Kind) -> Vec<Rc<str>> {
         let lists = |pool: &PoolKey| Some(self.pools.get(pool)?.catalog.list(kind));
         let known = self.known_list(server, kind);
-        let private = server.private.values().filter_map(lists);
+        let private = server
+            .private
+            .values()
+            .chain(&server.leases)
+            .filter_map(lists);
         let entries = known.into_iter().chain(private).flat_map(List::entries);
         entries
             .filter(|entry| kind != Kind::Tools || server.offers_tool(&entry.key))
@@ -472,7 +479,7 @@ impl Hall {
         if server.fault().is_some() {
             return None;
         }
-        let own = server.private.get(&client).copied().or(server.shared);
+        let own = self.lister(server, client).or(server.shared);
         let since = match own.and_then(|pool| self.pools.get(&pool)) {
             Some(pool) if pool.life == Life::Down || pool.catalog.known() => return None,
             Some(pool) => pool.since,

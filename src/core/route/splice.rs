@@ -6,8 +6,8 @@ use std::rc::Rc;
 use crate::base::few::Few;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
-use crate::json::span::{Span, members, string, string_begins, string_is};
-use crate::mcp::meta::HOP_LOCAL;
+use crate::json::span::{Span, members, members_beside, string, string_is};
+use crate::mcp::meta::survey;
 
 /// Bytes to stand in the place of a value.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Edits {
     /// Cuts out what concerns only the hop that a message comes from.
     pub fn cut_hop_local(&mut self, text: &[u8], meta: Option<Span>) {
         if let Some(meta) = meta {
-            self.cut_all(&hop_local(text, meta).cuts);
+            self.cut_all(&survey(text, Some(meta)).hop.cuts);
         }
     }
 
@@ -155,11 +155,25 @@ pub fn fields<const N: usize>(
     object: Option<Span>,
     names: [&str; N],
 ) -> Result<[Option<Span>; N], Twice> {
+    fields_beside(text, object, None, names)
+}
+
+/// The same where the value of another member is known already, so that nobody has to look for its
+/// end.
+///
+/// # Errors
+/// As [`fields`].
+pub fn fields_beside<const N: usize>(
+    text: &[u8],
+    object: Option<Span>,
+    known: Option<Span>,
+    names: [&str; N],
+) -> Result<[Option<Span>; N], Twice> {
     let mut found = [None; N];
     let Some(object) = object else {
         return Ok(found);
     };
-    for (key, value) in members(text, object) {
+    for (key, value) in members_beside(text, object, known) {
         for (slot, name) in found.iter_mut().zip(names) {
             if string_is(text, key, name) && slot.replace(value).is_some() {
                 return Err(Twice);
@@ -194,66 +208,6 @@ pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> 
         before = Some(value);
     }
     None
-}
-
-/// What of a `_meta` is not for the next hop as it is.
-#[derive(Clone, Debug, Default)]
-pub struct HopLocal {
-    /// Members that concern only the hop they come from (A12), with their commas, so that cutting
-    /// all of them leaves a valid object.
-    pub cuts: Few<Span, 2>,
-    /// The value of `progressToken`.
-    pub token: Option<Span>,
-    /// That stands twice.
-    pub token_twice: bool,
-}
-
-/// Looks for it, in one pass.
-#[must_use]
-pub fn hop_local(text: &[u8], meta: Span) -> HopLocal {
-    let (mut token, mut token_twice) = (None, false);
-    let cuts = runs(text, meta, &mut |key, value| {
-        if string_is(text, key, "progressToken") {
-            token_twice |= token.replace(value).is_some();
-        }
-        string_begins(text, key, HOP_LOCAL)
-    });
-    HopLocal {
-        cuts,
-        token,
-        token_twice,
-    }
-}
-
-/// Some members of an object, told by key and value, with their commas, so that cutting all of them
-/// leaves a valid object.
-#[must_use]
-pub fn runs(text: &[u8], object: Span, goes: &mut dyn FnMut(Span, Span) -> bool) -> Few<Span, 2> {
-    let mut cuts: Few<Span, 2> = Few::default();
-    let mut kept_end = None;
-    let mut running = false;
-    for (key, value) in members(text, object) {
-        let goes = goes(key, value);
-        match (goes, running, cuts.last_mut()) {
-            (true, true, Some(cut)) => cut.end = value.end,
-            (true, ..) => cuts.push(Span {
-                start: key.start,
-                end: value.end,
-            }),
-            // What goes takes the comma behind it along.
-            (false, true, Some(cut)) => cut.end = key.start,
-            (false, ..) => {}
-        }
-        running = goes;
-        if !goes {
-            kept_end = Some(value.end);
-        }
-    }
-    // At the end there is none behind: the one before.
-    if let (true, Some(cut), Some(end)) = (running, cuts.last_mut(), kept_end) {
-        cut.start = end;
-    }
-    cuts
 }
 
 #[cfg(test)]
@@ -325,7 +279,7 @@ mod tests {
             let buffer = Rc::new(format!("{{ {} }}", members.join(" , ")).into_bytes());
             let whole = Span::whole(&buffer);
             let mut edits = Edits::default();
-            edits.cut_all(&hop_local(&buffer, whole).cuts);
+            edits.cut_all(&survey(&buffer, Some(whole)).hop.cuts);
             let cut = joined(&edits.parts(&buffer, whole));
             let plain: String = cut.split_whitespace().collect();
             assert_eq!(plain, format!("{{{}}}", left.join(",")), "{members:?}");

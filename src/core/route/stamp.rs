@@ -43,6 +43,11 @@ impl Stamp {
         format!("{COMPLETE},\"_meta\":{{{}}}{comma}{hints}", self.info)
     }
 
+    /// The members that a result of our own begins with that is not the last word.
+    pub(crate) fn members_of(&self, kind: &str) -> String {
+        format!("\"resultType\":\"{kind}\",\"_meta\":{{{}}}", self.info)
+    }
+
     /// A result that asks: `requests` are the members of `inputRequests`, none if it is empty.
     pub(crate) fn input_required(&self, requests: &str, state: &str) -> String {
         let requests = match requests {

@@ -28,6 +28,7 @@ impl Hall {
         }
         let known = Client {
             modern: modern.is_some(),
+            declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
             ..Client::default()
@@ -73,11 +74,14 @@ impl Hall {
         at: At,
         id: &JsonId,
     ) {
+        let mut offered = self.capabilities(desk, None);
+        // Clients of this revision know the tasks of either only as its extension.
+        offered.tasks_extension |= std::mem::take(&mut offered.tasks);
+        let capabilities = offered.render();
         let mut result = format!(
-            "{{{},\"supportedVersions\":{},\"capabilities\":{}",
+            "{{{},\"supportedVersions\":{},\"capabilities\":{capabilities}",
             self.stamp.members(true),
             Version::supported(),
-            self.capabilities(desk, None).render(),
         );
         if let Some(instructions) = self.instructions(desk) {
             result.push_str(",\"instructions\":");

@@ -170,11 +170,11 @@ impl Hall {
         resource: Resource,
     ) {
         let (client, at, id) = (incoming.client, incoming.at, incoming.id.clone());
-        let [uri_at, meta] = match incoming.params(["uri", "_meta"]) {
+        let [uri_at] = match incoming.params(["uri"]) {
             Ok(found) => found,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
-        match incoming.into_request(method, meta) {
+        match incoming.into_request(method) {
             Ok(mut request) => {
                 if let Some(uri_at) = uri_at {
                     let uri = write::string(&resource.original).into_bytes();

@@ -71,10 +71,11 @@ export function schemas(scenarios) {
 
 /**
  * A checked-in list of what cannot pass: `server`, in the suite's own format (`scenario` or
- * `scenario:check`), and `warnings`, checks that only warn, which the suite counts as passed.
+ * `scenario:check`), `unscored`, the same where the suite does not score, and `warnings`, checks
+ * that only warn, which the suite counts as passed.
  */
 export function baseline(file) {
-  const found = { server: [], warnings: [] };
+  const found = { server: [], unscored: [], warnings: [] };
   let part;
   for (const line of readFileSync(join(outside, file), 'utf8').split('\n')) {
     part = /^(\w+):$/.exec(line)?.[1] ?? part;
@@ -88,19 +89,21 @@ export function baseline(file) {
  * How a run differs from its list: what failed beside it, and what the list names although it
  * passed.
  */
-export function surprises(scenarios, wanted, { server = [], warnings = [] } = {}) {
+export function surprises(scenarios, wanted, expected = {}) {
+  const { server = [], unscored = [], warnings = [] } = expected;
+  const failures = [...server, ...unscored];
   const failed = {};
-  const stale = new Set([...server, ...warnings]);
+  const stale = new Set([...failures, ...warnings]);
   for (const name of wanted) {
     const checks = scenarios.get(name);
     if (!checks) {
       failed[name] = 'was not run';
-    } else if (server.includes(name)) {
+    } else if (failures.includes(name)) {
       if (fault(checks)) stale.delete(name);
     } else {
       const excuse = ({ id, status }) => {
         const entry = `${name}:${id}`;
-        const listed = status === 'FAILURE' ? server : status === 'WARNING' ? warnings : [];
+        const listed = status === 'FAILURE' ? failures : status === 'WARNING' ? warnings : [];
         return listed.includes(entry) ? entry : undefined;
       };
       const excused = checks.map(excuse).filter(Boolean);

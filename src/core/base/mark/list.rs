@@ -416,6 +416,37 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
+    // --- tasks ---
+
+    /// There are as many tasks as there may be.
+    TasksFull = "1024 tasks of one client",
+    /// A client names a task that is not its own, or no more.
+    TaskUnknown = "tasks are looked for by stories of their own",
+    /// A call becomes a task that its client does not know of.
+    TaskDriven = "tasks are looked for by stories of their own",
+    /// A client does not wait any more for a task that it does not know of.
+    DrivenTaskCancelled = "tasks are looked for by stories of their own",
+    /// A task is forgotten.
+    TaskExpires = "tasks are looked for by stories of their own",
+    /// A session ended, and its tasks with it.
+    TaskLost = "tasks are looked for by stories of their own",
+    /// A client is gone, and its tasks with it.
+    TaskClientLeaves = "tasks are looked for by stories of their own",
+    /// A task asks a client without a session.
+    TaskAsks = "tasks are looked for by stories of their own",
+    /// A task asks what its client did not declare.
+    TaskAskUndeclared = "tasks are looked for by stories of their own",
+    /// A task asks that nobody knows.
+    TaskAskOfNobody = "tasks are looked for by stories of their own",
+    /// A task asks more than it may.
+    TaskQuestionsFull = "tasks are looked for by stories of their own",
+    /// A task does not want an answer any more.
+    TaskAskWithdrawn = "tasks are looked for by stories of their own",
+    /// A task of a server without sessions asks a client that knows of no task.
+    PolledTaskAsks = "tasks are looked for by stories of their own",
+    /// A client answers what its task did not ask.
+    TaskAnswerUnasked = "tasks are looked for by stories of their own",
+
     // --- the way out ---
 
     /// Our input ended: what was asked is answered first.

@@ -2,6 +2,7 @@
 //! has them, gathered for a moment, and given in the answer to its call.
 
 use crate::base::mark::Mark;
+use crate::json::cuts::runs;
 use crate::json::span::{Span, members, string_begins, string_is};
 use crate::language::{ClientFacts, ClientKey, PoolKey};
 use crate::limits::{
@@ -14,8 +15,9 @@ use crate::route::errors::{INTERNAL, INVALID_PARAMS};
 use crate::route::held::HeldAsk;
 use crate::route::retry::cut_params;
 use crate::route::seal::State;
-use crate::route::splice::{Edits, runs};
+use crate::route::splice::Edits;
 use crate::route::suspended::{Question, Stage, Suspended, SuspendedKey, Waiter};
+use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
 
 impl Hall {
@@ -98,10 +100,12 @@ impl Hall {
 
     /// Whether a call may be answered with questions (D17).
     fn may_suspend(&mut self, call: CallKey) -> bool {
-        let Some(Origin::Client { method, search, .. }) =
-            self.calls.get_mut(call).map(|call| &mut call.origin)
-        else {
-            return false;
+        let origin = self.calls.get_mut(call).map(|call| &mut call.origin);
+        let (method, search) = match origin {
+            Some(Origin::Client { method, search, .. }) => (method, search),
+            // Its client waits for what it takes for a call.
+            Some(Origin::Task(about)) => return matches!(about.step, Step::Drive),
+            _ => return false,
         };
         let may = matches!(method, Method::Tool | Method::Prompt | Method::Read);
         if may {

@@ -14,6 +14,7 @@ use crate::route::errors::Failure;
 use crate::route::retry::Again;
 use crate::route::seal::{digest_of, stale};
 use crate::route::suspended::{Question, Round, Spent, Stage, SuspendedKey, Waiter};
+use crate::route::tasks::Whose;
 use crate::route::{Desk, Hall};
 
 /// What a retry is to a call.
@@ -124,9 +125,15 @@ impl Hall {
         suspended.waiter.at = to.at;
         suspended.waiter.id = to.id.clone();
         suspended.facts = facts.unwrap_or(suspended.facts);
-        if let Some(call) = self.calls.get_mut(call)
-            && let Origin::Client { caller, .. } = &mut call.origin
-        {
+        let origin = self.calls.get_mut(call).map(|call| &mut call.origin);
+        if let Some(Origin::Task(about)) = origin {
+            if let Some(task) = self.tasks.get_mut(about.task) {
+                task.whose = Whose::Driven(to.client, to.at);
+                let ours = task.token.take().map(|(ours, _)| ours);
+                task.token = ours.zip(to.token.clone());
+            }
+            about.caller = Some(to);
+        } else if let Some(Origin::Client { caller, .. }) = origin {
             // What it was told stays told: progress goes on from there (D10).
             let progress = caller.progress;
             *caller = Caller { progress, ..to };
