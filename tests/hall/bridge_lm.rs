@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::{
-    ASK_MS_MAX, BODY_BYTES_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_BYTES_MAX,
-    ROUNDS_MAX,
+    ASK_MS_MAX, BODY_BYTES_MAX, LINE_BYTES_MAX, POOL_IDLE_MS, REQUEST_MS, ROUND_QUESTIONS_MAX,
+    ROUNDS_BYTES_MAX, ROUNDS_MAX,
 };
 
 use crate::client::{Call, Client};
@@ -837,6 +837,25 @@ fn the_clock_of_a_call_stands_still_while_a_person_is_asked() {
     w.advance(ASK_MS_MAX + 1);
     assert_eq!(call.result(&mut w)["isError"], true);
     s.expect_nothing(&mut w);
+    nothing_left(&w);
+}
+
+#[test]
+fn a_session_of_one_client_does_not_end_while_that_client_is_asked() {
+    let members = format!(r#"{MODERN},"isolation":"session""#);
+    let mut w = World::http().server_with("s", &members, script()).start();
+    let c = w.client(ALL);
+    c.call(&mut w, "s_1mcp_t", "{}");
+    let s = *w.running("s").last().unwrap();
+    let seen = s.expect(&mut w, "tools/call");
+    seen.result(&mut w, &asks(&format!(r#""k":{FORM}"#), ""));
+    let question = c.expect(&mut w, "elicitation/create");
+    w.advance(2 * POOL_IDLE_MS);
+    assert!(s.alive(&w));
+    c.answers(&mut w, &question, r#"{"action":"decline"}"#);
+    s.expect(&mut w, "tools/call").result(&mut w, DONE);
+    w.advance(2 * POOL_IDLE_MS);
+    assert!(!s.alive(&w));
     nothing_left(&w);
 }
 

@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
-use crate::language::PoolState;
+use crate::language::{PoolKey, PoolState};
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 use crate::route::asks::{AskKey, Asker, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
@@ -175,6 +175,14 @@ pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static
 }
 
 impl Hall {
+    /// Whether calls are to be made again in this session.
+    pub(crate) fn has_rounds(&self, pool: PoolKey) -> bool {
+        let calls = self.calls.of_pool(pool).into_iter();
+        calls
+            .filter_map(|key| self.calls.get(key))
+            .any(Call::between_rounds)
+    }
+
     /// A server wants to know something before it answers: its client is asked, or the call ends.
     pub(crate) fn begin_round(
         &mut self,
