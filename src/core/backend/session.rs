@@ -44,6 +44,8 @@ pub(super) struct Session {
     pub(super) initialize_first: bool,
     /// The last child died, or said nothing more, when it was asked: the next one is not.
     ask_not: bool,
+    /// The last run that came up had answered the question.
+    pub(super) answered: bool,
     /// One such death is forgiven; a server that just does not come up has to wait.
     forgiven: bool,
     /// What the hall wants to hear of, if the server has no sessions.
@@ -69,6 +71,7 @@ impl Session {
             greeting: Greeting::new(&spec, false),
             initialize_first: spec.initialize_first,
             ask_not: false,
+            answered: false,
             forgiven: false,
             watched: Vec::new(),
             listening: None,
@@ -98,6 +101,7 @@ impl Session {
     pub(super) fn step(&mut self, cx: &mut Cx<'_>, me: PoolKey, event: Event) -> Option<Report> {
         let phase = std::mem::replace(&mut self.phase, Phase::Gone);
         let asked = matches!(phase, Phase::Handshaking { .. }) && self.greeting.only_asked();
+        let asked = asked && !self.answered_before(&event);
         let only_asked = asked && matches!(event, Event::Lost(_));
         let mut policy = Policy {
             connect_ms: self.spec.connect_ms,
@@ -134,6 +138,11 @@ impl Session {
             }
             Order::Queue => Some(Report::Queue),
         }
+    }
+
+    /// Who has answered the question in the run before dies of something else, the first time.
+    fn answered_before(&mut self, event: &Event) -> bool {
+        matches!(event, Event::Lost(_)) && std::mem::take(&mut self.answered)
     }
 
     /// Something happened to its child.

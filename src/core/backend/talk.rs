@@ -187,6 +187,7 @@ impl Session {
             }
             Next::Hello(hello, lists) => {
                 self.initialize_first = hello.initialize_first;
+                self.answered = hello.version.is_modern();
                 if hello.version.is_modern() {
                     self.begin_listening(cx, me, lists);
                 } else {

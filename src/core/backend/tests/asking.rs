@@ -296,6 +296,33 @@ fn f3_a_server_that_hangs_from_the_question_on_is_started_again_without() {
     assert!(is_initialize(&bench.sent(link)));
 }
 
+/// It speaks both, and dies of something else once: it must not be taken for an older one for good.
+#[test]
+fn f3_a_server_that_has_answered_the_question_before_does_not_die_of_it_once() {
+    let mut bench = Bench::new();
+    let (pool, mut link, _) = asked(&mut bench, era(Era::Auto));
+    let dies = |bench: &mut Bench, link| {
+        bench.exited(pool, 1);
+        bench.eof(link);
+        bench.input(|backends, cx| backends.retry_now(cx, pool));
+        let link = bench.spawned(pool);
+        let asked = is_discover(&bench.sent(link));
+        (link, asked)
+    };
+    for _ in 0..3 {
+        bench.receive(link, DISCOVERED);
+        for _ in 0..2 {
+            let (next, asked) = dies(&mut bench, link);
+            assert!(asked);
+            link = next;
+        }
+    }
+    // Twice in a row it may be another one now.
+    let (_, asked) = dies(&mut bench, link);
+    assert!(!asked);
+    bench.input(|backends, cx| backends.stop_all(cx));
+}
+
 #[test]
 fn f3_a_server_that_just_does_not_come_up_is_forgiven_once_and_asked_every_other_time() {
     let mut bench = Bench::new();
