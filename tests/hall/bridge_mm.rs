@@ -386,6 +386,32 @@ fn d15_the_state_of_one_server_does_not_reach_another() {
     w.server("z").expect_nothing(&mut w);
 }
 
+/// Where a URI leads may change between two rounds; who asked does not.
+#[test]
+fn answers_to_a_question_about_a_resource_reach_only_the_server_that_asked() {
+    let (mut w, c, s) = with(ALL);
+    let params = r#"{"uri":"x://1"}"#;
+    let call = c.request(&mut w, "resources/read", params);
+    let question = format!(r#"{{"resultType":"input_required","inputRequests":{{"k":{FORM}}}}}"#);
+    s.expect(&mut w, "resources/read").result(&mut w, &question);
+    let state = call.result(&mut w)["requestState"].to_string();
+    let responses = r#""inputResponses":{"k":{"action":"decline"}}"#;
+    let known = |state: &str| format!(r#"{{"uri":"x://1",{responses}{state}}}"#);
+    for (sent, told) in [
+        (known(&format!(r#","requestState":{state}"#)), true),
+        (known(""), false),
+    ] {
+        let call = c.request(&mut w, "resources/read", &sent);
+        let seen = s.expect(&mut w, "resources/read");
+        let params = &seen.value["params"];
+        assert_eq!(params.get("inputResponses").is_some(), told);
+        assert_eq!(params.get("requestState"), None);
+        seen.result(&mut w, r#"{"contents":[]}"#);
+        call.result(&mut w);
+    }
+    nothing_left(&w);
+}
+
 #[test]
 fn d16_d17_questions_that_may_not_be_are_errors_that_name_the_server() {
     let _reached = must_hit(Mark::RoundRefused);

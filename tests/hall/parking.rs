@@ -211,6 +211,30 @@ fn all_gone(w: &mut World) {
 }
 
 #[test]
+fn x10_calls_whose_outcome_was_told_make_room_for_others() {
+    let (mut w, c) = asking();
+    // More of them than may be suspended at once, in less time than each is kept for a repetition.
+    let lanes = 4;
+    assert!(GATHER_MS * (SUSPENDED_PER_PRINCIPAL_MAX / lanes + 1) as u64 <= RETRY_AGAIN_MS / 2);
+    for _ in 0..=SUSPENDED_PER_PRINCIPAL_MAX / lanes {
+        let calls: Vec<(Call, Child, Seen)> = (0..lanes).map(|_| begin(&mut w, c)).collect();
+        for (_, child, _) in &calls {
+            child.asks(&mut w, "7", ELICIT.0, ELICIT.1);
+        }
+        w.advance(GATHER_MS);
+        for (call, child, seen) in calls {
+            let first = asked(&mut w, &call);
+            let retry = back(&mut w, c, &first, r#"{"action":"decline"}"#);
+            child.granted(&mut w, "7");
+            seen.result(&mut w, DONE);
+            assert_eq!(retry.result(&mut w)["resultType"], "complete");
+        }
+    }
+    assert_eq!(w.counts().suspended, SUSPENDED_PER_PRINCIPAL_MAX);
+    all_gone(&mut w);
+}
+
+#[test]
 fn a_question_is_the_answer_and_its_answer_ends_the_call() {
     let _seen = must_hit(Mark::SuspendAsked);
     let (mut w, c) = asking();

@@ -15,7 +15,7 @@ const REFUSED = /which client|did not declare|isolation|"action":"cancel"|busy/;
 /** Whose the answer is: the answer to a question holds the question. */
 function verdict(text, wanted) {
   if (text.includes(`"${wanted}"`)) return 'own';
-  return REFUSED.test(text) ? 'refused' : `foreign: ${text}`;
+  return REFUSED.test(text) ? 'refused' : `neither: ${text}`;
 }
 
 /** A client with a session: the server's question comes on the stream of its call. */

@@ -95,7 +95,7 @@ faults! {
     ProbeIgnored = 200,
     ProbeKills = 100,
     ProbeOddly = 200,
-    AsksUndeclared = 30,
+    AsksUndeclared = 100,
     OddType = 60,
     NoListen = 100,
     GrantsSome = 200,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use onemcp::input::Input;
-use onemcp::limits::CONNECTIONS_PER_PEER_MAX;
+use onemcp::limits::{CONNECTIONS_PER_PEER_MAX, SUSPENDED_MS_MAX};
 
 use crate::clients::stateless::Stateless;
 use crate::clients::stdio::Stdio;
@@ -18,6 +18,8 @@ use crate::world::{Client, World};
 
 /// Longer than anything may take once nothing goes wrong: a question may be open for half an hour.
 const CALM_MS_MAX: u64 = 45 * 60 * 1000;
+/// The longest that an entry grants a request, and a little.
+const REQUEST_MS_MAX: u64 = 70_000;
 /// A day, and a little.
 const DAY_MS: u64 = 25 * 60 * 60 * 1000;
 
@@ -76,11 +78,11 @@ impl World {
         if me >= 999 {
             return;
         }
-        let kind = self.rng.below(8);
+        let kind = self.rng.below(20);
         let cx = &mut self.cx();
         let client = match kind {
-            0..=2 => Client::Stateless(Box::new(Stateless::new(cx, me))),
-            3..=4 => Client::Web(Box::new(Web::new(cx, me, true))),
+            0..=4 => Client::Stateless(Box::new(Stateless::new(cx, me))),
+            5..=8 => Client::Web(Box::new(Web::new(cx, me, true))),
             _ => Client::Web(Box::new(Web::new(cx, me, false))),
         };
         self.clients.push(client);
@@ -208,6 +210,17 @@ impl World {
         if self.goes_on() {
             self.all_servers_work();
         }
+        self.all_calls_end();
+    }
+
+    /// A call whose client never comes back is given up, although nobody leaves.
+    fn all_calls_end(&mut self) {
+        self.rest(SUSPENDED_MS_MAX + REQUEST_MS_MAX);
+        let counts = self.hub.counts();
+        if self.goes_on() && counts.suspended > 0 {
+            self.model
+                .violation(format!("calls are suspended for ever: {counts:?}"));
+        }
     }
 
     /// The calls that somebody still waits for.
@@ -318,7 +331,7 @@ impl World {
                 .iter()
                 .filter(|process| process.alive)
                 .count();
-            let left = (counts.sessions, counts.calls);
+            let left = (counts.sessions, counts.calls + counts.suspended);
             let forgotten = (counts.exchanges, counts.remembered) == (0, 0);
             // One that is asked in the wrong era is started again for ever.
             let mute = |entry: &&Entry| {

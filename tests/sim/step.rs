@@ -247,8 +247,16 @@ impl World {
             self.handle(Input::Broken { link });
         } else {
             if self.stdio && !child {
-                // Nothing more will be asked: what was is answered, then the hub leaves.
-                self.stopped_at.get_or_insert(self.now.tick.0);
+                // Nothing more will be asked: what was is answered, then the hub leaves. Who has
+                // not said `initialized` is a script, and its answers are worth a longer wait.
+                let client = self.clients.first();
+                let spoken = matches!(client, Some(Client::Stdio(one)) if one.talk.initialized);
+                let wait_ms = if spoken {
+                    0
+                } else {
+                    self.settings.list_wait_ms
+                };
+                self.stopped_at.get_or_insert(self.now.tick.0 + wait_ms);
                 self.model.stopping = true;
             }
             self.handle(Input::Eof { link });

@@ -83,7 +83,6 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     /// Old keys, for late words.
     pub(crate) old_keys: Vec<LinkKey>,
-    #[expect(dead_code, reason = "told by Debug when a seed fails")]
     pub(crate) settings: Settings,
 }
 

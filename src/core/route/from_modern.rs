@@ -259,7 +259,10 @@ impl Hall {
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         }
         let mut edits = Edits::default();
-        if let (Some(at), Some(rounds)) = (told.state, rounds) {
+        if let Some(rounds) = rounds
+            // What is read is looked for, so the answers have to say who asked.
+            && (told.state.is_some() || *method == Method::Read)
+        {
             let asked = rounds.letter();
             let of = Bound {
                 principal: ANYBODY,
@@ -268,7 +271,7 @@ impl Hall {
             };
             let state = State::Nested {
                 server: self.pool_name(call.pool).to_string(),
-                state: Some(at.of(text).to_vec()),
+                state: told.state.map(|at| at.of(text).to_vec()),
             };
             let until = desk.cx.now.tick.after(REQUEST_STATE_MS_MAX);
             let Some(sealed) = self.seal.seal(of, until, &state) else {
@@ -276,7 +279,13 @@ impl Hall {
                 let failure = Failure::about(&self.pool_name(call.pool), text.to_owned());
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             };
-            edits.replace(at, format!("\"{sealed}\"").into_bytes());
+            match told.state {
+                Some(at) => edits.replace(at, format!("\"{sealed}\"").into_bytes()),
+                None => {
+                    let own = format!("\"requestState\":\"{sealed}\",");
+                    edits.insert(result.start + 1, own.into_bytes());
+                }
+            }
         }
         told.for_stateless(&self.stamp, *method, text, result, &mut edits);
         answer(desk, caller, edits, envelope, frame);

@@ -77,7 +77,11 @@ impl Hall {
         let (client, at) = (request.caller.client, request.caller.at);
         match self.opened(desk, &request, again) {
             // A server that keeps nothing, and gave no state: what it is told it can judge itself.
-            Ok(None) if self.server(server).is_some_and(|server| server.stateless) => {
+            // A URI may lead to another server than the one that asked, a name does not.
+            Ok(None)
+                if request.method != Method::Read
+                    && self.server(server).is_some_and(|server| server.stateless) =>
+            {
                 request.cut_params(&[TASK]);
                 self.forward(desk, request, server);
             }

@@ -152,6 +152,10 @@ impl Talk {
         }
         let root = cx.model.root(call);
         let marker = string_at(result, &["_meta", "sim/m"]);
+        if known.again && marker.is_none() && at(result, &["isError"]) == Some("true") {
+            // Its server asked, and this client gave no answer that such a server can be told.
+            return;
+        }
         let must = matches!(
             known.method,
             "tools/call" | "prompts/get" | "resources/read"
@@ -287,7 +291,10 @@ impl Talk {
                 text,
             );
         }
-        if within.is_some() && known.call.is_some_and(|call| Some(call) != within) {
+        // At our own stdin there is one person: a question whose call was just cancelled may come
+        // in the answer to another one.
+        let elsewhere = known.call.is_some_and(|call| Some(call) != within);
+        if within.is_some() && elsewhere && !cx.model.stdio {
             self.wrong(cx, "a question that another call caused", text);
         }
         let known = &mut cx.model.asks[ask];

@@ -33,6 +33,8 @@ pub(crate) struct Parked {
     questions: Vec<Question>,
     pub(crate) due: u64,
     rounds: u32,
+    /// What it came back with, to be said once more.
+    said: Option<String>,
 }
 
 impl Talk {
@@ -108,6 +110,7 @@ impl Talk {
             questions,
             due,
             rounds: described.rounds + 1,
+            said: None,
         });
     }
 
@@ -128,12 +131,8 @@ impl Talk {
             must_fail = state.is_some();
             parked.due = cx.now.0 + cx.rng.time(3000);
             self.parked.push(parked.clone());
-        } else if cx.hit(Fault::Replays) {
-            let ms = cx.rng.pick(&[0, 100, 60_000]);
-            parked.due = cx.now.0 + cx.rng.time(ms);
-            parked.rounds += ROUNDS_MAX / 2;
-            self.parked.push(parked.clone());
         }
+        let replays = !must_fail && cx.hit(Fault::Replays);
         let mut members = Vec::new();
         if let Some(responses) = self.responses(cx, &parked.questions) {
             members.push(format!(r#""inputResponses":{{{responses}}},"#));
@@ -147,7 +146,18 @@ impl Talk {
         if cx.rng.chance(500) {
             members.reverse();
         }
-        let members = members.concat();
+        let said = parked.said.take().filter(|_| !must_fail);
+        let members = said.unwrap_or_else(|| members.concat());
+        if replays {
+            let ms = cx.rng.pick(&[0, 100, 60_000]);
+            self.parked.push(Parked {
+                due: cx.now.0 + cx.rng.time(ms),
+                rounds: parked.rounds + ROUNDS_MAX / 2,
+                // Word by word the same, or with other answers.
+                said: cx.rng.chance(700).then(|| members.clone()),
+                ..parked.clone()
+            });
+        }
         let params = match cx.rng.chance(500) {
             true => format!("{}{members}", parked.want.params),
             false => format!("{members}{}", parked.want.params),

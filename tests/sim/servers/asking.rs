@@ -13,7 +13,12 @@ impl Process {
     pub(crate) fn ask_about(&mut self, cx: &mut Cx<'_>, id: u64) {
         let call = self.jobs.get(&id).and_then(|job| job.call);
         let raw = self.ask(cx, call);
-        let patience = cx.now.0 + 1000 + cx.rng.time(60_000);
+        let most = if cx.rng.chance(100) {
+            1_500_000
+        } else {
+            60_000
+        };
+        let patience = cx.now.0 + 1000 + cx.rng.time(most);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.waits = Some(raw);
             job.due = patience;

@@ -88,7 +88,11 @@ impl Definition {
             completions: rng.chance(500),
             logging: rng.chance(700),
             instructions: rng.chance(500),
-            eras: rng.pick(&[Eras::Legacy, Eras::Legacy, Eras::Both, Eras::Modern]),
+            eras: match rng.below(6) {
+                0 => Eras::Both,
+                1 => Eras::Modern,
+                _ => Eras::Legacy,
+            },
         }
     }
 

@@ -82,7 +82,7 @@ impl Process {
                 self.jobs.insert(0, job);
             }
             (
-                Stage::New,
+                Stage::New | Stage::Greeted,
                 Said::Request {
                     id: id @ "\"1mcp-discover\"",
                     method: "server/discover",

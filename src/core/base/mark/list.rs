@@ -210,25 +210,29 @@ marks! {
     /// A question that the client's revision has no words for.
     AskInexpressible,
     /// A server without sessions asks a client that has one.
-    RoundBegins = "no server of the simulator is without sessions yet",
+    RoundBegins,
     /// A call is made again, with answers.
-    RoundEnds = "no server of the simulator is without sessions yet",
+    RoundEnds,
     /// A server without sessions asks what it may not, or in no form that is known.
-    RoundRefused = "no server of the simulator is without sessions yet",
+    RoundRefused,
     /// A server without sessions asks too much at once.
-    RoundQuestionsFull = "no server of the simulator is without sessions yet",
+    RoundQuestionsFull = "dozens of questions in one result",
     /// A server without sessions asks the same again whatever it is answered.
-    RoundsLeadNowhere = "no server of the simulator is without sessions yet",
+    RoundsLeadNowhere = "no question of the simulator is asked twice",
     /// The answers are too long together.
+<<<<<<< HEAD
     RoundTooLong = "no server of the simulator is without sessions yet",
     /// No more is kept for calls that may have to be made again.
     RoundsFull = "no server of the simulator is without sessions yet",
+=======
+    RoundTooLong = "16 MiB of answers",
+>>>>>>> main
     /// A client does not answer a server without sessions.
-    RoundRefusedByClient = "no server of the simulator is without sessions yet",
+    RoundRefusedByClient,
     /// A result of a server without sessions is of no known kind.
-    ResultUnreadable = "no server of the simulator is without sessions yet",
+    ResultUnreadable,
     /// A structured content becomes text for a client whose revision knows objects only.
-    StructuredToText = "no server of the simulator is without sessions yet",
+    StructuredToText = "results of the simulator have no structured content",
     /// A question comes on the stream of another call.
     AskElsewhere,
     /// A question has no stream to come on.
@@ -253,44 +257,44 @@ marks! {
     // --- calls that wait for their client between two rounds ---
 
     /// An error that asks for a visit to a URL became questions.
-    ElicitedFirst = "the simulator does not retry yet",
+    ElicitedFirst,
     /// A question waits to be given in the answer to a call.
-    SuspendAsked = "the simulator does not retry yet",
+    SuspendAsked,
     /// A question came for a client that has no call which it could be the answer to.
-    SuspendOutside = "the simulator does not retry yet",
+    SuspendOutside = "a question about nothing at the moment between two rounds",
     /// As many calls, or bytes of them, as may wait for their clients.
     SuspendFull = "256 calls for one seed",
     /// A client has as many questions as it may.
-    SuspendQuestionsFull = "the simulator does not retry yet",
+    SuspendQuestionsFull,
     /// A server takes back what a client is to be asked.
-    SuspendWithdrawn = "the simulator does not retry yet",
+    SuspendWithdrawn,
     /// The same retry came once more.
-    SuspendAgain = "the simulator does not retry yet",
+    SuspendAgain,
     /// A retry came that nobody waits for any more.
-    SuspendStale = "the simulator does not retry yet",
+    SuspendStale,
     /// The same retry came too often.
-    SuspendWaitersFull = "the simulator does not retry yet",
+    SuspendWaitersFull = "one retry many times at once",
     /// A retry declared less than what its call is asked for.
-    SuspendUndeclared = "the simulator does not retry yet",
+    SuspendUndeclared = "a retry that declares less than its call did, drawn once in 300 seeds",
     /// A server answered while its client was away.
-    SuspendOutcomeKept = "the simulator does not retry yet",
+    SuspendOutcomeKept,
     /// The client came for what its server had answered meanwhile.
-    SuspendOutcomeFetched = "the simulator does not retry yet",
+    SuspendOutcomeFetched,
     /// A client hung up while the same retry waits elsewhere.
-    SuspendHandedOver = "the simulator does not retry yet",
+    SuspendHandedOver = "one of two equal retries hangs up",
     /// A client hung up while its call was suspended.
-    SuspendLeft = "the simulator does not retry yet",
+    SuspendLeft,
     /// A client did not come back.
-    SuspendExpires = "the simulator does not retry yet",
+    SuspendExpires = "a server that asks and waits for ten minutes, drawn too rarely",
 
     // --- sessions with servers, subscriptions, logs ---
 
     /// A server asks: the asked client keeps the common child.
     IsolationKeepsChild,
     /// A server asks: the asked call keeps the common child.
-    IsolationLeasesChild = "the simulator does not retry yet",
+    IsolationLeasesChild,
     /// A free session of other capabilities makes room for one that is needed.
-    LeaseReplaced = "the simulator does not retry yet",
+    LeaseReplaced,
     /// A server asks: the common child is to end.
     IsolationRetires,
     /// A session on its way out ended with its last call.
@@ -358,31 +362,31 @@ marks! {
     /// A server answered `initialize` once more.
     HandshakeTwice,
     /// A server did not answer the question for its era in time.
-    ProbeTimesOut = "the servers of the simulator have sessions, for now",
+    ProbeTimesOut,
     /// A server answered that question after it was sent `initialize`.
-    ProbeAnsweredLate = "the servers of the simulator have sessions, for now",
+    ProbeAnsweredLate,
     /// A server died of that question, and is started again at once.
-    ProbeKills = "the servers of the simulator have sessions, for now",
+    ProbeKills,
     /// A server that is known not to answer that question refused `initialize`.
-    ProbeAfterInitialize = "the servers of the simulator have sessions, for now",
+    ProbeAfterInitialize,
     /// A server without sessions wrote a request.
-    ModernAsks = "the servers of the simulator have sessions, for now",
+    ModernAsks,
     /// A change was told on no stream of ours.
-    ChangeUntagged = "the servers of the simulator have sessions, for now",
+    ChangeUntagged,
     /// A server did not acknowledge a stream in time.
-    ListenUnacknowledged = "the servers of the simulator have sessions, for now",
+    ListenUnacknowledged,
     /// A stream ended, and another is opened.
-    ListenReopened = "the servers of the simulator have sessions, for now",
+    ListenReopened,
     /// A stream took the place of another without a gap.
-    ListenReplaced = "the servers of the simulator have sessions, for now",
+    ListenReplaced,
     /// A server knows no streams.
-    ListenUnknown = "the servers of the simulator have sessions, for now",
+    ListenUnknown,
     /// A server that had sessions of single clients turns out to need none.
-    SessionsMerge = "the servers of the simulator have sessions, for now",
+    SessionsMerge = "a server that changes its era between two runs",
     /// Clients listen to as many resources of a server without sessions as they may.
     WatchedFull = "thousands of resources of one server",
     /// A server without sessions will not tell of a resource.
-    WatchRefused = "the servers of the simulator have sessions, for now",
+    WatchRefused,
     /// A server died so often that the pause grows no more.
     BackoffLongest,
     /// A server died once too often.

@@ -179,6 +179,13 @@ pub(super) fn reply(variant: u8, id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#)
 }
 
+/// The result of an answer to a question; an error becomes none.
+pub(super) fn reply_result(variant: u8) -> &'static str {
+    pick(&REPLIES, variant)
+        .strip_prefix("\"result\":")
+        .unwrap_or("{}")
+}
+
 /// What a server says of itself.
 const SERVER: &str = concat!(
     r#""capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"#,
@@ -189,6 +196,8 @@ const SERVER: &str = concat!(
 /// What a server answers by itself to a method; `None` for what the bytes decide.
 pub(super) fn by_itself(method: &str, variant: u8) -> Option<String> {
     Some(match method {
+        // It has sessions, whatever that question means.
+        "server/discover" => "{}".to_owned(),
         "initialize" => format!(r#"{{"protocolVersion":"{}",{SERVER}}}"#, version(variant)),
         "tools/list" => {
             r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}},{"name":"b"}]}"#.to_owned()

@@ -50,6 +50,9 @@ pub(super) struct World {
     pub(super) event: String,
     /// Raw ids of questions that clients got.
     pub(super) questions: Vec<String>,
+    /// States that clients got (raw), and the keys of the questions that came with them.
+    pub(super) states: Vec<String>,
+    pub(super) keys_asked: Vec<String>,
     /// How often an id was used in requests of clients, less the answers to it.
     pub(super) owed: BTreeMap<String, i64>,
     /// Somebody told the hub to leave.
@@ -76,6 +79,8 @@ impl World {
             endpoints: Vec::new(),
             event: "0".to_owned(),
             questions: Vec::new(),
+            states: Vec::new(),
+            keys_asked: Vec::new(),
             owed: BTreeMap::new(),
             stopped_at: None,
             gone: false,
@@ -248,6 +253,7 @@ impl World {
         let envelope = peer::message(text);
         let Some(id) = envelope.id else { return };
         let id = String::from_utf8_lossy(id.of(text)).into_owned();
+        self.note_round(text, envelope.outcome);
         let peer = &self.peers[index];
         match envelope.kind {
             Kind::Request => self.questions.push(id),
@@ -262,6 +268,18 @@ impl World {
                 *owed -= 1;
                 assert!(*owed >= 0, "answered too often");
             }
+        }
+    }
+
+    /// An answer may bring a state and questions.
+    fn note_round(&mut self, text: &[u8], outcome: Option<Span>) {
+        let Some(outcome) = outcome else { return };
+        let raw = |at: Span| String::from_utf8_lossy(at.of(text)).into_owned();
+        let state = span::member(text, outcome, "requestState").map(raw);
+        self.states.extend(state);
+        if let Some(asked) = span::member(text, outcome, "inputRequests") {
+            let keys = span::members(text, asked).map(|(key, _)| raw(key));
+            self.keys_asked.extend(keys);
         }
     }
 

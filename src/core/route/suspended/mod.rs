@@ -144,11 +144,30 @@ impl Hall {
         self.suspended.len()
     }
 
-    /// Whether one more call may be suspended.
-    fn admits_suspended(&self, principal: &str) -> bool {
-        let same = self.suspended.iter();
-        let same = same.filter(|(_, suspended)| suspended.bound.principal == principal);
-        self.suspended.len() < SUSPENDED_MAX && same.count() < SUSPENDED_PER_PRINCIPAL_MAX
+    /// Whether one more call may be suspended. One whose client was told the outcome, and is kept
+    /// only for the case that it did not hear it, makes room.
+    fn admits_suspended(&mut self, principal: &str) -> bool {
+        let (mut same, mut told) = (0, None);
+        for (key, suspended) in self.suspended.iter() {
+            if suspended.bound.principal != principal {
+                continue;
+            }
+            same += 1;
+            if let Stage::Over {
+                round: None, until, ..
+            } = suspended.stage
+                && told.is_none_or(|(first, _)| until < first)
+            {
+                told = Some((until, key));
+            }
+        }
+        if self.suspended.len() < SUSPENDED_MAX && same < SUSPENDED_PER_PRINCIPAL_MAX {
+            return true;
+        }
+        let Some((_, first)) = told else {
+            return false;
+        };
+        self.suspended.remove(first).is_some()
     }
 
     /// Whether that many bytes more may be kept.
