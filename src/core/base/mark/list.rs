@@ -220,13 +220,9 @@ marks! {
     /// A server without sessions asks the same again whatever it is answered.
     RoundsLeadNowhere = "no question of the simulator is asked twice",
     /// The answers are too long together.
-<<<<<<< HEAD
-    RoundTooLong = "no server of the simulator is without sessions yet",
-    /// No more is kept for calls that may have to be made again.
-    RoundsFull = "no server of the simulator is without sessions yet",
-=======
     RoundTooLong = "16 MiB of answers",
->>>>>>> main
+    /// No more is kept for calls that may have to be made again.
+    RoundsFull = "64 MiB of requests",
     /// A client does not answer a server without sessions.
     RoundRefusedByClient,
     /// A result of a server without sessions is of no known kind.
