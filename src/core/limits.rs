@@ -168,6 +168,9 @@ pub const ROUND_QUESTIONS_MAX: usize = 32;
 /// How often a call is made again because its server asked something first (protocol 3.4); then it
 /// gets -32603.
 pub const ROUNDS_MAX: u32 = 10;
+/// Bytes kept in all for calls that may have to be made again: their requests, and what is asked
+/// and answered in between; a call that would need more gets -32603 when its server asks something.
+pub const ROUNDS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Open or unread event streams of one session; one more request is answered 429.
 pub const STREAMS_PER_SESSION_MAX: usize = 300;
 /// Events kept for replay on one stream; older ones are forgotten.

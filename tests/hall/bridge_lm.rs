@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::{ASK_MS_MAX, LINE_BYTES_MAX, REQUEST_MS, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
+use onemcp::limits::{
+    ASK_MS_MAX, BODY_BYTES_MAX, LINE_BYTES_MAX, POOL_IDLE_MS, REQUEST_MS, ROUND_QUESTIONS_MAX,
+    ROUNDS_BYTES_MAX, ROUNDS_MAX,
+};
 
 use crate::client::{Call, Client};
 use crate::schemas::meets;
@@ -710,6 +713,11 @@ fn d17_questions_that_are_none_are_errors_that_name_the_server() {
         asks(r#""k":{"method":"tools/call"}"#, ""),
         asks(r#""k":{"method":"roots/list","method":"roots/list"}"#, ""),
         asks(r#""k":7"#, ""),
+        // Which of the two modes the client declared depends on who reads it.
+        asks(
+            r#""k":{"method":"elicitation/create","params":{"mode":"form","mode":"url"}}"#,
+            "",
+        ),
         asks(&many.join(","), ""),
     ] {
         let call = c.call(&mut w, "s_1mcp_t", "{}");
@@ -833,6 +841,25 @@ fn the_clock_of_a_call_stands_still_while_a_person_is_asked() {
 }
 
 #[test]
+fn a_session_of_one_client_does_not_end_while_that_client_is_asked() {
+    let members = format!(r#"{MODERN},"isolation":"session""#);
+    let mut w = World::http().server_with("s", &members, script()).start();
+    let c = w.client(ALL);
+    c.call(&mut w, "s_1mcp_t", "{}");
+    let s = *w.running("s").last().unwrap();
+    let seen = s.expect(&mut w, "tools/call");
+    seen.result(&mut w, &asks(&format!(r#""k":{FORM}"#), ""));
+    let question = c.expect(&mut w, "elicitation/create");
+    w.advance(2 * POOL_IDLE_MS);
+    assert!(s.alive(&w));
+    c.answers(&mut w, &question, r#"{"action":"decline"}"#);
+    s.expect(&mut w, "tools/call").result(&mut w, DONE);
+    w.advance(2 * POOL_IDLE_MS);
+    assert!(!s.alive(&w));
+    nothing_left(&w);
+}
+
+#[test]
 fn members_of_the_other_era_cannot_be_smuggled_into_a_round() {
     let (mut w, c, s) = with(ALL);
     let params = r#"{"name":"s_1mcp_t","requestState":"mine","task":{}}"#;
@@ -893,4 +920,40 @@ fn a2_two_clients_with_equal_ids_are_asked_at_the_same_time_and_nothing_crosses(
         assert_eq!(call.result(&mut w)["me"], *name);
     }
     nothing_left(&w);
+}
+
+#[test]
+fn x10_so_much_is_kept_for_calls_that_may_be_made_again_and_no_more() {
+    let _reached = must_hit(Mark::RoundsFull);
+    let (mut w, c, s) = with(ALL);
+    let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(BODY_BYTES_MAX - 1024));
+    let count = ROUNDS_BYTES_MAX / BODY_BYTES_MAX + 1;
+    let calls: Vec<(Call, Seen)> = (0..count)
+        .map(|_| {
+            let call = c.call(&mut w, "s_1mcp_t", &long);
+            (call, s.expect(&mut w, "tools/call"))
+        })
+        .collect();
+    let question = asks(&format!(r#""k":{FORM}"#), "");
+    let (last, seen) = calls.last().unwrap();
+    seen.result(&mut w, &question);
+    let (code, text) = last.error(&mut w);
+    assert!(code == -32603 && text.contains("server s"), "{text}");
+    assert!(text.contains("too much"), "{text}");
+    // What is little is kept beside it.
+    let (call, _) = asked(&mut w, c, &format!(r#""k":{FORM}"#), "");
+    let question = c.expect(&mut w, "elicitation/create");
+    c.answers(&mut w, &question, r#"{"action":"decline"}"#);
+    s.expect(&mut w, "tools/call").result(&mut w, DONE);
+    call.result(&mut w);
+    for (call, seen) in calls.iter().take(count - 1) {
+        seen.result(&mut w, DONE);
+        call.result(&mut w);
+    }
+    // All was given back.
+    let call = c.call(&mut w, "s_1mcp_t", &long);
+    let seen = s.expect(&mut w, "tools/call");
+    seen.result(&mut w, &asks(&format!(r#""k":{FORM}"#), ""));
+    c.expect(&mut w, "elicitation/create");
+    call.pending(&mut w);
 }

@@ -299,6 +299,55 @@ fn s1_a_server_that_turns_out_modern_needs_no_sessions_of_single_clients() {
 }
 
 #[test]
+fn s1_a_server_that_turns_out_to_have_sessions_again_asks_each_client_in_its_own() {
+    let script = resources().with("tools", [tool("t")]);
+    let mut w = World::http()
+        .server("s", script)
+        .store(interactive_before())
+        .begin();
+    w.client("{}").list(&mut w, "tools/list");
+    assert_eq!(w.starts("s"), 1);
+    let older = anything()
+        .with("tools", [tool("t")])
+        .manual("server/discover")
+        .manual("resources/subscribe");
+    let mut w = World::http().server("s", older).store(w.store).begin();
+    let (a, b) = (w.client(FORMS), w.client(FORMS));
+    // Before anybody knows what it is now.
+    let calls = [a, b].map(|client| client.call(&mut w, "s_1mcp_t", "{}"));
+    let first = w.running("s")[0];
+    let waits = subscribe(&mut w, a, "x://1");
+    first
+        .expect(&mut w, "server/discover")
+        .error(&mut w, r#"{"code":-32601,"message":"?"}"#);
+    w.rest();
+    let own = w.running("s");
+    assert_eq!(own.len(), 3);
+    for child in &own[1..] {
+        child
+            .expect(&mut w, "server/discover")
+            .error(&mut w, r#"{"code":-32601,"message":"?"}"#);
+    }
+    w.rest();
+    let params = r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#;
+    for ((client, other), (child, call)) in
+        [(a, b), (b, a)].into_iter().zip(own[1..].iter().zip(calls))
+    {
+        let seen = child.expect(&mut w, "tools/call");
+        child.asks(&mut w, "1", "elicitation/create", params);
+        let ask = client.expect(&mut w, "elicitation/create");
+        other.expect_nothing(&mut w);
+        client.answers(&mut w, &ask, r#"{"action":"accept"}"#);
+        seen.result(&mut w, r#"{"content":[]}"#);
+        call.result(&mut w);
+    }
+    own[1]
+        .expect(&mut w, "resources/subscribe")
+        .result(&mut w, "{}");
+    waits.result(&mut w);
+}
+
+#[test]
 fn s1_who_wants_a_process_for_each_client_gets_it_in_either_era() {
     let members = r#""era":"modern","isolation":"session""#;
     let mut w = start(members, resources());

@@ -110,12 +110,11 @@ impl Greeting {
         probe::request(our_version)
     }
 
-    /// Whether all that the server has heard is the question for its era: if it dies now, it may
-    /// have died of that.
+    /// Whether all that the server may have read is the question for its era: if it dies or hangs
+    /// now, it may be because of that. That `initialize` was sent says nothing: both wait for a
+    /// server that takes long to start.
     pub(super) fn only_asked(&self) -> bool {
-        matches!(self.stage, Stage::Asking { .. })
-            && self.era == Era::Auto
-            && self.refused.is_none()
+        self.unanswered && self.era == Era::Auto && self.refused.is_none()
     }
 
     /// It wrote something, be it to its stderr: it runs, and takes no longer to start.

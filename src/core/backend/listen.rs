@@ -286,7 +286,9 @@ impl Listening {
         let Stage::Opening { asked, .. } = std::mem::replace(&mut self.stage, Stage::Rest) else {
             return Do::default();
         };
+        // No more than can be asked for: each is compared with each.
         let named = granted.into_iter().flat_map(|at| elements(text, at));
+        let named = named.take(WATCHED_URIS_MAX);
         let named: Vec<_> = named.filter_map(|at| string(text, at)).collect();
         let granted = asked
             .iter()
@@ -333,11 +335,14 @@ impl Listening {
         if id != *opening {
             return Do::default();
         }
+        // Who came later waits for the next stream, if there is to be one.
+        let unknown = how == End::UnknownMethod;
+        let awaiting = if unknown { &self.wanted } else { asked };
         let answers = match &self.heard {
-            Some(heard) => heard.answers(asked),
-            None => refused(asked),
+            Some(heard) => heard.answers(awaiting),
+            None => refused(awaiting),
         };
-        if how == End::UnknownMethod {
+        if unknown {
             Mark::ListenUnknown.hit();
             self.stage = Stage::Without;
         } else {

@@ -56,14 +56,14 @@ impl Session {
         self.follow_listen(cx, me, order)
     }
 
-    /// A stream that is not wanted any more is cancelled: on a pipe nothing else ends it (B5).
+    /// A stream that is not wanted any more is cancelled: on a pipe nothing else ends it (B5). What
+    /// a server that reads nothing is not told counts as not acknowledged.
     fn follow_listen(&self, cx: &mut Cx<'_>, me: PoolKey, order: Do) -> Option<BackendEvent> {
         if let Some(request) = order.open {
-            self.say(cx.links, &[request.as_slice().into()]);
+            self.reply(cx, &request);
         }
         if let Some(id) = order.close {
-            let message = Listening::cancel(id);
-            self.say(cx.links, &[message.as_str().into()]);
+            self.reply(cx, Listening::cancel(id).as_bytes());
         }
         order.tell.map(|watching| BackendEvent::Watching {
             pool: me,

@@ -42,8 +42,10 @@ pub(super) struct Session {
     pub(super) greeting: Greeting,
     /// The server cannot be asked for its era, as far as is known.
     pub(super) initialize_first: bool,
-    /// The last child died when it was asked: the next one is not.
+    /// The last child died, or said nothing more, when it was asked: the next one is not.
     ask_not: bool,
+    /// The last run that came up had answered the question.
+    pub(super) answered: bool,
     /// One such death is forgiven; a server that just does not come up has to wait.
     forgiven: bool,
     /// What the hall wants to hear of, if the server has no sessions.
@@ -69,6 +71,7 @@ impl Session {
             greeting: Greeting::new(&spec, false),
             initialize_first: spec.initialize_first,
             ask_not: false,
+            answered: false,
             forgiven: false,
             watched: Vec::new(),
             listening: None,
@@ -97,12 +100,9 @@ impl Session {
     /// Something happened to its life.
     pub(super) fn step(&mut self, cx: &mut Cx<'_>, me: PoolKey, event: Event) -> Option<Report> {
         let phase = std::mem::replace(&mut self.phase, Phase::Gone);
-        let lost = matches!(
-            (&phase, &event),
-            (Phase::Handshaking { .. }, Event::Lost(_))
-        );
-        let only_asked = lost && self.greeting.only_asked();
-        self.ask_not |= only_asked;
+        let asked = matches!(phase, Phase::Handshaking { .. }) && self.greeting.only_asked();
+        let asked = asked && !self.answered_before(&event);
+        let only_asked = asked && matches!(event, Event::Lost(_));
         let mut policy = Policy {
             connect_ms: self.spec.connect_ms,
             only_asked: only_asked && !self.forgiven,
@@ -111,6 +111,7 @@ impl Session {
         };
         let (phase, order) = phase.on(cx.now.tick, event, &mut policy);
         self.phase = phase;
+        self.ask_not |= asked && matches!(self.phase, Phase::Closing(_));
         if only_asked && !std::mem::replace(&mut self.forgiven, true) {
             let name = &self.spec.name;
             cx.log(Level::Info, || {
@@ -137,6 +138,11 @@ impl Session {
             }
             Order::Queue => Some(Report::Queue),
         }
+    }
+
+    /// Who has answered the question in the run before dies of something else, the first time.
+    fn answered_before(&mut self, event: &Event) -> bool {
+        matches!(event, Event::Lost(_)) && std::mem::take(&mut self.answered)
     }
 
     /// Something happened to its child.

@@ -187,6 +187,7 @@ impl Session {
             }
             Next::Hello(hello, lists) => {
                 self.initialize_first = hello.initialize_first;
+                self.answered = hello.version.is_modern();
                 if hello.version.is_modern() {
                     self.begin_listening(cx, me, lists);
                 } else {
@@ -236,9 +237,9 @@ impl Session {
         Ok(())
     }
 
-    /// An answer to a request that the hall never sees. A server that floods us with pings and
-    /// reads nothing gets no more of them.
-    fn reply(&self, cx: &mut Cx<'_>, message: &[u8]) {
+    /// An answer to a request that the hall never sees, or a request of our own. A server that
+    /// floods us with pings and reads nothing gets no more of them.
+    pub(super) fn reply(&self, cx: &mut Cx<'_>, message: &[u8]) {
         let unsent = self.child.link().map_or(0, |link| cx.links.unsent(link));
         if unsent < CHILD_OUTBOX_BYTES_MAX {
             self.say(cx.links, &[message.into()]);

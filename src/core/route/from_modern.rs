@@ -232,16 +232,21 @@ impl Hall {
         result: Span,
         (envelope, frame): (&Envelope, &Frame),
     ) {
-        let (Origin::Client { caller, method, .. }, text) = (&call.origin, frame.bytes()) else {
+        let text = frame.bytes();
+        let Origin::Client {
+            caller,
+            method,
+            rounds,
+            ..
+        } = &call.origin
+        else {
             return;
         };
         let facts = desk.clients.facts(caller.client);
         let wrong = match (questions(text, told), facts) {
             (Err(wrong), _) => Some(wrong),
             (Ok(_), None) => return,
-            (Ok(_), _) if !method.may_ask() => {
-                Some("a question, to a request that is answered without any")
-            }
+            (Ok(_), _) if rounds.is_none() => Some(call.unasked()),
             (Ok(asked), Some(facts)) => asked
                 .iter()
                 .find_map(|asked| declared(asked.want, facts).err())
@@ -254,10 +259,7 @@ impl Hall {
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         }
         let mut edits = Edits::default();
-        if let Origin::Client {
-            rounds: Some(rounds),
-            ..
-        } = &call.origin
+        if let Some(rounds) = rounds
             // What is read is looked for, so the answers have to say who asked.
             && (told.state.is_some() || *method == Method::Read)
         {

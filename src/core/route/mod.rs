@@ -24,6 +24,7 @@ pub mod ghosts;
 pub mod held;
 pub mod hello;
 pub mod keeps;
+mod kept;
 pub mod leases;
 pub mod listen;
 pub mod lists;
@@ -73,6 +74,7 @@ use crate::route::changes::Changes;
 use crate::route::directory::Directory;
 use crate::route::forward::Parked;
 use crate::route::held::HeldAsk;
+use crate::route::kept::Kept;
 use crate::route::listen::Listen;
 use crate::route::lists::Waiting;
 use crate::route::pools::Pool;
@@ -183,6 +185,8 @@ pub struct Hall {
     cursor_key: [u8; 32],
     /// What clients without a session carry from round to round.
     seal: Seal,
+    /// What is kept for calls that may have to be made again.
+    kept: Kept,
 }
 
 impl Hall {
@@ -222,6 +226,7 @@ impl Hall {
             deaf: false,
             cursor_key,
             seal: Seal::new(state_key),
+            kept: Kept::default(),
         }
     }
 

@@ -39,13 +39,15 @@ impl Hall {
         request: &mut Request,
     ) -> Option<Box<Rounds>> {
         let asks = request.method.may_ask();
-        let again = asks.then(|| {
-            Box::new(Rounds::new(Letter {
+        let share = self.kept.keep(request.buffer.len()).filter(|_| asks);
+        let again = share.map(|share| {
+            let letter = Letter {
                 buffer: Rc::clone(&request.buffer),
                 envelope: request.envelope,
                 token_at: request.token_at,
                 edits: request.edits.clone(),
-            }))
+            };
+            Box::new(Rounds::new(letter, share))
         });
         let text = &request.buffer;
         let (caller, method) = (&request.caller, request.method);

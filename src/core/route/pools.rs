@@ -273,6 +273,7 @@ impl Hall {
             .get(&key)
             .is_some_and(|pool| pool.retired && pool.in_flight.is_empty())
             && !self.has_tasks(key)
+            && !self.has_rounds(key)
         {
             Mark::RetiredEnds.hit();
             self.stop_pool(desk, key);
@@ -383,7 +384,8 @@ impl Hall {
         for (key, pool) in self.pools.iter().filter(|(_, pool)| single(pool)) {
             let has_work = !pool.in_flight.is_empty()
                 || !pool.subscriptions.is_empty()
-                || self.has_tasks(*key);
+                || self.has_tasks(*key)
+                || self.has_rounds(*key);
             let since = if has_work { now } else { pool.used };
             let until = since.after(POOL_IDLE_MS);
             if until <= now {

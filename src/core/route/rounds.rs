@@ -10,21 +10,27 @@ use ring::digest::{Context, SHA256};
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
 use crate::json::span::{Span, members, string};
-use crate::language::PoolState;
+use crate::language::{PoolKey, PoolState};
 use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
 use crate::route::asks::{AskKey, Asker, Want, want_of};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
+use crate::route::kept::Share;
 use crate::route::outgoing::{Letter, put_description};
 use crate::route::splice::{With, fields};
 use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
 
+/// Why a question is not put, although it might be.
+const TOO_MUCH: &str = "a question, while too much is kept for other calls: try again";
+
 /// A call to a server without sessions, as it can be made again.
 #[derive(Debug)]
 pub struct Rounds {
     letter: Letter,
+    /// For as long as the letter is kept.
+    _share: Share,
     /// How often it was made again.
     count: u32,
     /// What was asked and answered in the last round.
@@ -50,6 +56,8 @@ struct Asking {
     /// The server's state in it (raw), which goes back as it is.
     state: Option<Span>,
     questions: Vec<Question>,
+    /// For as long as all this is kept.
+    shares: Vec<Share>,
 }
 
 #[derive(Debug)]
@@ -78,9 +86,10 @@ pub(crate) struct Asked {
 
 impl Rounds {
     /// A call that is about to be made.
-    pub(crate) const fn new(letter: Letter) -> Self {
+    pub(crate) const fn new(letter: Letter, share: Share) -> Self {
         Self {
             letter,
+            _share: share,
             count: 0,
             before: None,
             stage: Stage::Sent,
@@ -104,6 +113,14 @@ impl Call {
             } => matches!(again.stage, Stage::Asking(_)),
             Origin::Task(about) => matches!(about.step, Step::Rest),
             _ => false,
+        }
+    }
+
+    /// Why a question is not put to the client of a call that cannot be made again.
+    pub(crate) const fn unasked(&self) -> &'static str {
+        match &self.origin {
+            Origin::Client { method, .. } if method.may_ask() => TOO_MUCH,
+            _ => "a question, to a request that is answered without any",
         }
     }
 
@@ -144,6 +161,9 @@ pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static
         let read = fields(text, Some(request), ["method", "params"]);
         let [method, params] = read.map_err(|_| "a member of an input request twice")?;
         let method = method.and_then(|at| string(text, at)).unwrap_or_default();
+        // Whoever reads the other of two modes would ask what its client never declared.
+        let once = fields(text, params, ["mode", "_meta", "elicitationId"]);
+        once.map_err(|_| "a member of an input request twice")?;
         let want = want_of(text, &method, params).ok_or("an input request of an unknown kind")?;
         if asked.len() >= ROUND_QUESTIONS_MAX {
             Mark::RoundQuestionsFull.hit();
@@ -155,6 +175,14 @@ pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static
 }
 
 impl Hall {
+    /// Whether calls are to be made again in this session.
+    pub(crate) fn has_rounds(&self, pool: PoolKey) -> bool {
+        let calls = self.calls.of_pool(pool).into_iter();
+        calls
+            .filter_map(|key| self.calls.get(key))
+            .any(Call::between_rounds)
+    }
+
     /// A server wants to know something before it answers: its client is asked, or the call ends.
     pub(crate) fn begin_round(
         &mut self,
@@ -165,18 +193,22 @@ impl Hall {
     ) {
         let name = self.pool_name(call.pool);
         let asked = questions(buffer, told);
-        let what = match (&asked, call.again()) {
-            (Err(what), _) => what,
-            (Ok(_), None) => "a question, to a request that is answered without any",
-            (Ok(_), Some(again)) if again.count >= ROUNDS_MAX => {
+        let share = self.kept.keep(buffer.len());
+        let unasked = call.unasked();
+        let what = match (&asked, call.again(), share) {
+            (Err(what), ..) => what,
+            (Ok(_), None, _) => unasked,
+            (Ok(_), Some(again), _) if again.count >= ROUNDS_MAX => {
                 "one question after the other, and no end of it"
             }
-            (Ok(_), Some(again)) => {
+            (Ok(_), Some(_), None) => TOO_MUCH,
+            (Ok(_), Some(again), Some(share)) => {
                 again.stage = Stage::Asking(Asking {
                     result: Rc::clone(buffer),
                     requests: told.requests,
                     state: told.state,
                     questions: Vec::new(),
+                    shares: vec![share],
                 });
                 ""
             }
@@ -270,7 +302,10 @@ impl Hall {
             Answer::Given(_, at) => at.range().len(),
             Answer::Awaited(_) => 0,
         };
-        if asking.questions.iter().map(given).sum::<usize>() > LINE_BYTES_MAX / 2 {
+        let share = self.kept.keep(buffer.len());
+        let kept = share.is_some();
+        asking.shares.extend(share);
+        if !kept || asking.questions.iter().map(given).sum::<usize>() > LINE_BYTES_MAX / 2 {
             Mark::RoundTooLong.hit();
             let text = "the answers to the questions of a server are too long to be sent in one";
             let failure = Failure::new(super::errors::INTERNAL, text);

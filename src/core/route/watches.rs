@@ -2,6 +2,7 @@
 //! the one stream that the backend edge keeps open (protocol F13). The counterpart of
 //! `resources/subscribe` and `resources/unsubscribe`, which such servers do not have.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -175,11 +176,11 @@ impl Hall {
         };
         session.unwatched = false;
         let mut uris: Vec<Rc<str>> = session.subscriptions.keys().cloned().collect();
-        let known = uris.len();
+        // As many may wait as may be subscribed to, and this is done for each that comes.
+        let mut awaited = BTreeSet::new();
         for (resource, _) in &session.waiters {
             let uri = &resource.original;
-            let awaited = uris.get(known..).unwrap_or_default();
-            if !session.subscriptions.contains_key(uri) && !awaited.contains(uri) {
+            if !session.subscriptions.contains_key(uri) && awaited.insert(&**uri) {
                 uris.push(Rc::clone(uri));
             }
         }

@@ -260,6 +260,69 @@ fn f3_a_server_that_dies_of_the_question_is_started_again_at_once_and_without() 
     }
 }
 
+/// It takes so long to start that both questions wait for it, reads the first one, and dies.
+#[test]
+fn f3_a_slow_server_that_dies_of_the_question_is_started_again_without() {
+    let _reached = must_hit(Mark::ProbeKills);
+    let mut bench = Bench::new();
+    let (pool, link, sent) = asked(&mut bench, era(Era::Auto));
+    assert!(is_discover(&sent));
+    bench.input(|backends, cx| backends.stderr(cx, pool, b"starting\n"));
+    bench.pass(PROBE_MS);
+    assert!(is_initialize(&bench.sent(link)));
+    bench.exited(pool, 1);
+    bench.eof(link);
+    assert_eq!(bench.state(pool), PoolState::Starting);
+    let link = bench.spawned(pool);
+    assert!(is_initialize(&bench.sent(link)));
+    bench.receive(link, HELLO);
+    assert_eq!(bench.state(pool), PoolState::Ready);
+    assert!(bench.backends.hello(pool).unwrap().initialize_first);
+}
+
+/// It never answers anything once it was asked what it does not know.
+#[test]
+fn f3_a_server_that_hangs_from_the_question_on_is_started_again_without() {
+    let mut bench = Bench::new();
+    let (pool, link, sent) = asked(&mut bench, era(Era::Auto));
+    assert!(is_discover(&sent));
+    bench.pass(PROBE_SILENT_MS);
+    assert!(is_initialize(&bench.sent(link)));
+    bench.pass(CONNECT_STDIO_MS);
+    bench.eof(link);
+    bench.exited(pool, 1);
+    bench.input(|backends, cx| backends.retry_now(cx, pool));
+    let link = bench.spawned(pool);
+    assert!(is_initialize(&bench.sent(link)));
+}
+
+/// It speaks both, and dies of something else once: it must not be taken for an older one for good.
+#[test]
+fn f3_a_server_that_has_answered_the_question_before_does_not_die_of_it_once() {
+    let mut bench = Bench::new();
+    let (pool, mut link, _) = asked(&mut bench, era(Era::Auto));
+    let dies = |bench: &mut Bench, link| {
+        bench.exited(pool, 1);
+        bench.eof(link);
+        bench.input(|backends, cx| backends.retry_now(cx, pool));
+        let link = bench.spawned(pool);
+        let asked = is_discover(&bench.sent(link));
+        (link, asked)
+    };
+    for _ in 0..3 {
+        bench.receive(link, DISCOVERED);
+        for _ in 0..2 {
+            let (next, asked) = dies(&mut bench, link);
+            assert!(asked);
+            link = next;
+        }
+    }
+    // Twice in a row it may be another one now.
+    let (_, asked) = dies(&mut bench, link);
+    assert!(!asked);
+    bench.input(|backends, cx| backends.stop_all(cx));
+}
+
 #[test]
 fn f3_a_server_that_just_does_not_come_up_is_forgiven_once_and_asked_every_other_time() {
     let mut bench = Bench::new();

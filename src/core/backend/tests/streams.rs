@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::mark::{Mark, must_hit};
-use crate::limits::{BACKOFF_MS_MAX, LISTEN_OPEN_MS};
+use crate::limits::{BACKOFF_MS_MAX, CHILD_OUTBOX_BYTES_MAX, LISTEN_OPEN_MS, WATCHED_URIS_MAX};
 use crate::mcp::version::Era;
 
 const DISCOVERED: &str = "{\"jsonrpc\":\"2.0\",\"id\":\"1mcp-discover\",\"result\":{\
@@ -190,6 +190,24 @@ fn f13_a_server_without_the_method_is_left_in_peace() {
 }
 
 #[test]
+fn f13_who_watches_while_the_method_turns_out_to_be_unknown_is_told() {
+    let _reached = must_hit(Mark::ListenUnknown);
+    let mut bench = Bench::new();
+    let (pool, link) = modern(&mut bench);
+    // The first stream is under way, and not for these.
+    watch(&mut bench, pool, &["x://1", "x://2"]);
+    assert_eq!(sent(&mut bench, link), ["open 1mcp-listen-1"]);
+    bench.receive(
+        link,
+        &outcome("1", "\"error\":{\"code\":-32601,\"message\":\"?\"}"),
+    );
+    assert_eq!(
+        bench.told(),
+        ["Watching x://1=false x://2=false missed=false"]
+    );
+}
+
+#[test]
 fn f13_what_is_watched_is_replaced_without_a_gap_and_asked_for_again_after_a_restart() {
     let mut bench = Bench::new();
     let (pool, link) = modern(&mut bench);
@@ -272,6 +290,32 @@ fn f13_both_streams_may_end_while_one_takes_the_place_of_the_other() {
     sent(&mut bench, link);
     bench.pass(2_000);
     assert_eq!(sent(&mut bench, link), ["open 1mcp-listen-4"]);
+}
+
+#[test]
+fn x10_a_server_that_reads_nothing_is_asked_for_no_more_streams() {
+    let mut bench = Bench::new();
+    let (pool, link) = modern(&mut bench);
+    sent(&mut bench, link);
+    let long = vec![b' '; CHILD_OUTBOX_BYTES_MAX - 1];
+    bench.send(pool, &[long.as_slice().into()]).unwrap();
+    for _ in 0..10 {
+        bench.pass(LISTEN_OPEN_MS);
+        bench.pass(2 * BACKOFF_MS_MAX);
+    }
+    assert_eq!(bench.sent(link).len(), CHILD_OUTBOX_BYTES_MAX);
+}
+
+#[test]
+fn x10_an_acknowledgement_names_no_more_than_can_be_asked_for() {
+    let mut bench = Bench::new();
+    let (pool, link) = modern(&mut bench);
+    bench.receive(link, &ack("1", ""));
+    watch(&mut bench, pool, &["x://1", "x://2"]);
+    let many = "\"x://1\",".repeat(WATCHED_URIS_MAX) + "\"x://2\"";
+    bench.receive(link, &ack("2", &many));
+    let told = bench.told();
+    assert_eq!(told, ["Watching x://1=true x://2=false missed=false"]);
 }
 
 #[test]

@@ -221,6 +221,8 @@ marks! {
     RoundsLeadNowhere = "no question of the simulator is asked twice",
     /// The answers are too long together.
     RoundTooLong = "16 MiB of answers",
+    /// No more is kept for calls that may have to be made again.
+    RoundsFull = "64 MiB of requests",
     /// A client does not answer a server without sessions.
     RoundRefusedByClient,
     /// A result of a server without sessions is of no known kind.
