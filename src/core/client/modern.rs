@@ -201,6 +201,14 @@ fn field<'a>(fields: &'a Headers, name: &str) -> Option<&'a str> {
 
 fn agree(fields: &Headers, name: &str, wanted: &str, what: &str) -> Result<(), Refusal> {
     let given = field(fields, name).ok_or_else(|| missing(name))?;
+    // Letters stand for themselves, and nearly always there is nothing else.
+    if given == wanted
+        && wanted
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'=')
+    {
+        return Ok(());
+    }
     match headers::decode(given) {
         Some(given) if given == wanted => Ok(()),
         Some(_) => Err(differs(name, what)),
@@ -224,14 +232,9 @@ fn differs(name: &str, what: &str) -> Refusal {
 
 /// The fields that stand for arguments, names without their prefix and in lower case.
 fn param_fields(fields: &Headers) -> ParamFields {
-    let params = fields.iter().filter_map(|(name, value)| {
-        // Most begin with another letter.
-        if !name.starts_with(['m', 'M']) {
-            return None;
-        }
-        let (prefix, rest) = name.split_at_checked(PARAM_PREFIX.len())?;
-        let ours = prefix.eq_ignore_ascii_case(PARAM_PREFIX);
-        ours.then(|| (rest.to_ascii_lowercase(), value.to_owned()))
+    let params = fields.family(PARAM_PREFIX).map(|(name, value)| {
+        let name = name.get(PARAM_PREFIX.len()..).unwrap_or_default();
+        (name.to_ascii_lowercase(), value.to_owned())
     });
     ParamFields(params.collect())
 }

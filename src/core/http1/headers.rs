@@ -153,6 +153,21 @@ impl Headers {
         self.list(name).any(|one| one.eq_ignore_ascii_case(element))
     }
 
+    /// The fields whose names begin like this (and go on), as they were written.
+    pub fn family(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let prefix = prefix.as_bytes();
+        self.fields
+            .iter()
+            .filter(move |field| {
+                field.name.len() > prefix.len()
+                    && self
+                        .name(field)
+                        .get(..prefix.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            })
+            .map(|field| (self.text(&field.name), self.text(&field.value)))
+    }
+
     /// All fields in order, names as they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
