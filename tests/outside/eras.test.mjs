@@ -178,7 +178,10 @@ for (const from of ERAS) {
         }
       }
 
-      test('every message met the schema of its revision', { skip: kind !== 'http' }, (t) => {
+      // The relay that records stands before an HTTP gateway.
+      if (kind !== 'http') return;
+
+      test('every message met the schema of its revision', (t) => {
         const { count, faults } = checkRecord(relay.record);
         t.diagnostic(`${count} messages`);
         assert.ok(count > 30, 'messages were recorded');
