@@ -41,6 +41,8 @@ pub struct Envelope {
     pub meta: Option<Span>,
     /// It stands there twice.
     pub meta_twice: bool,
+    /// A `resultType` stands in `params` or `result`.
+    pub typed: bool,
 }
 
 /// Why a text is no message.
@@ -162,6 +164,7 @@ struct Routing {
     duplicate: bool,
     meta: Option<Span>,
     meta_twice: bool,
+    typed: bool,
 }
 
 /// What the name of a member says.
@@ -225,6 +228,8 @@ impl Routing {
             if span::string_is(text, key, "_meta") {
                 self.meta_twice |= self.meta.is_some();
                 self.meta.get_or_insert(value);
+            } else if span::string_is(text, key, "resultType") {
+                self.typed = true;
             }
             Ok(())
         })
@@ -273,6 +278,7 @@ impl Routing {
             meta: self.meta,
             // A result beside parameters, of which one may have the other's: looked at closely.
             meta_twice: self.meta_twice || self.params.is_some() && self.result.is_some(),
+            typed: self.typed,
         };
         match (self.method, self.result, self.error) {
             (Some(method), None, None) => {
@@ -338,6 +344,54 @@ mod tests {
         match read(text.as_bytes()) {
             Ok(envelope) => Ok(envelope.kind),
             Err((fault, _)) => Err(fault),
+        }
+    }
+
+    #[test]
+    fn what_a_result_says_of_itself_is_seen_in_the_one_scan() {
+        for (members, meta, twice, typed) in [
+            (
+                r#""result":{"x":{"_meta":1,"resultType":2}}"#,
+                None,
+                false,
+                false,
+            ),
+            (
+                r#""result":{"resultType":"task","_meta":{}}"#,
+                Some("{}"),
+                false,
+                true,
+            ),
+            (
+                r#""result":{"result\u0054ype":1,"\u005fmeta":7}"#,
+                Some("7"),
+                false,
+                true,
+            ),
+            (r#""result":{"_meta":1,"_meta":2}"#, Some("1"), true, false),
+            (
+                r#""params":{"_meta":1},"result":{}"#,
+                Some("1"),
+                true,
+                false,
+            ),
+            (
+                r#""method":"m","params":{"_meta":null}"#,
+                Some("null"),
+                false,
+                false,
+            ),
+            (r#""result":["_meta",1]"#, None, false, false),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,{members}}}"#);
+            let envelope = read(text.as_bytes()).unwrap();
+            let found = envelope.meta.map(|at| at.of(text.as_bytes()));
+            assert_eq!(found, meta.map(str::as_bytes), "{members}");
+            assert_eq!(
+                (envelope.meta_twice, envelope.typed),
+                (twice, typed),
+                "{members}"
+            );
         }
     }
 

@@ -268,7 +268,7 @@ impl Hall {
             );
         } else if self.is_modern(caller.client) {
             let server = self.pool_name(pool);
-            let stamped = self.stamp_result(&server, method, text, result, &mut edits);
+            let stamped = self.stamp_result(&server, method, (text, envelope, result), &mut edits);
             if let Err(failure) = stamped {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }

@@ -234,6 +234,7 @@ pub(super) fn message(text: &[u8]) -> Envelope {
         outcome: None,
         meta: None,
         meta_twice: false,
+        typed: false,
     })
 }
 
