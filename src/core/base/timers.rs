@@ -32,6 +32,13 @@ impl<K: Copy + Ord> Timers<K> {
         self.order.insert((at, owner));
     }
 
+    /// Sets the owner's alarm unless it has one before that.
+    pub fn set_by(&mut self, owner: K, at: Tick) {
+        if self.get(owner).is_none_or(|set| set > at) {
+            self.set(owner, at);
+        }
+    }
+
     /// Takes the owner's alarm away, if it has one.
     pub fn clear(&mut self, owner: K) {
         if let Some(old) = self.at.remove(&owner) {
@@ -151,6 +158,15 @@ mod tests {
         assert_eq!(timers.pop_due(Tick(2)), None);
         assert_eq!(timers.pop_due(Tick(3)), Some('a'));
         assert!(timers.is_empty() && timers.next().is_none());
+    }
+
+    #[test]
+    fn an_alarm_that_comes_in_time_is_left_alone() {
+        let mut timers = Timers::default();
+        for (at, set) in [(10, 10), (20, 10), (10, 10), (4, 4)] {
+            timers.set_by('a', Tick(at));
+            assert_eq!((timers.get('a'), timers.len()), (Some(Tick(set)), 1));
+        }
     }
 
     #[test]

@@ -44,10 +44,8 @@ impl Clients {
     /// The alarm is left alone if it is set: both waits have one length each, so it rings in time
     /// or too early, and busy times do not touch the alarms with every request.
     fn arm_waits(&mut self, cx: &mut Cx<'_>) {
-        if let Some(at) = self.next_wait()
-            && cx.timers.get(Alarm::Holds).is_none_or(|armed| at < armed)
-        {
-            cx.timers.set(Alarm::Holds, at);
+        if let Some(at) = self.next_wait() {
+            cx.timers.set_by(Alarm::Holds, at);
         }
     }
 

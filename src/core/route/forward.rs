@@ -215,14 +215,7 @@ impl Hall {
         match self.calls.insert(now, call) {
             Ok(key) => {
                 let deadline = now.after(request_ms);
-                if desk
-                    .cx
-                    .timers
-                    .get(Alarm::Calls)
-                    .is_none_or(|at| at > deadline)
-                {
-                    desk.cx.timers.set(Alarm::Calls, deadline);
-                }
+                desk.cx.timers.set_by(Alarm::Calls, deadline);
                 Some(key)
             }
             Err(call) => {

@@ -313,14 +313,7 @@ impl Hall {
 
     /// Makes sure that [`Hall::waiting_alarm`] is called at that moment or before.
     pub(crate) fn wake_at(&self, desk: &mut Desk<'_, '_>, at: Tick) {
-        if desk
-            .cx
-            .timers
-            .get(Alarm::Waiting)
-            .is_none_or(|set| set > at)
-        {
-            desk.cx.timers.set(Alarm::Waiting, at);
-        }
+        desk.cx.timers.set_by(Alarm::Waiting, at);
     }
 
     /// If nobody waits any more, nothing is to wake us. (A stdio gateway that has not started its

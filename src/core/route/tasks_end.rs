@@ -23,14 +23,7 @@ impl Hall {
             self.forget_task(desk, key);
             return Err(full);
         }
-        if desk
-            .cx
-            .timers
-            .get(Alarm::Tasks)
-            .is_none_or(|at| at > expires)
-        {
-            desk.cx.timers.set(Alarm::Tasks, expires);
-        }
+        desk.cx.timers.set_by(Alarm::Tasks, expires);
         Ok(key)
     }
 
