@@ -105,7 +105,13 @@ impl Hall {
     ) -> Result<Option<Manner>, Failure> {
         let support = self.directory.task_support(target.server, &target.original);
         let modern = self.is_modern(client);
-        if support.is_none() && !asked && !modern {
+        // Who has no session is given a task where it can take one, asked for or not.
+        let takes = modern
+            && desk
+                .clients
+                .facts(client)
+                .is_some_and(|facts| facts.capabilities.tasks);
+        if support.is_none() && !asked && !takes {
             return Ok(None);
         }
         let (Some(facts), Some(server)) = (desk.clients.facts(client), self.server(target.server))
@@ -113,7 +119,7 @@ impl Hall {
             return Ok(None);
         };
         let offered = self.capabilities_of(desk, server, Some(client));
-        if modern && offered.tasks_extension && facts.capabilities.tasks {
+        if takes && offered.tasks_extension {
             let room = self.tasks.room(Whose::Stateless);
             return Ok(room.ok().map(|()| Manner::Offer));
         }
@@ -124,9 +130,7 @@ impl Hall {
             _ if facts.version == Version::V2025_11_25 && asked => {
                 (Manner::Pass, Whose::Session(client))
             }
-            Some(_) if facts.version.is_modern() && facts.capabilities.tasks => {
-                (Manner::Show, Whose::Stateless)
-            }
+            Some(_) if takes => (Manner::Show, Whose::Stateless),
             Some(Support::Required) => (
                 Manner::Drive,
                 Whose::Driven(client, crate::language::At::MAIN),
