@@ -45,6 +45,17 @@ pub(crate) enum Want {
     Url,
 }
 
+impl Want {
+    /// The method by which it is asked for.
+    pub(crate) const fn method(self) -> &'static str {
+        match self {
+            Self::Roots => "roots/list",
+            Self::Sampling { .. } => "sampling/createMessage",
+            Self::Form | Self::Url => "elicitation/create",
+        }
+    }
+}
+
 /// Who waits for the answer to a question.
 #[derive(Clone, Debug)]
 pub(crate) enum Asker {

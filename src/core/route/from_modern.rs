@@ -16,7 +16,7 @@ use crate::route::calls::{Call, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND};
 use crate::route::outcome::{answer, error_code};
 use crate::route::rounds::questions;
-use crate::route::seal::{ANYBODY, Bound, State, digest};
+use crate::route::seal::{Bound, State};
 use crate::route::splice::Edits;
 use crate::route::stamp::{COMPLETE, Stamp};
 use crate::route::tasks::Manner;
@@ -121,9 +121,7 @@ impl Told {
 
     /// For a client with a session: nothing of the other era is left.
     pub(crate) fn for_session(&self, method: Method, text: &[u8], at: Span, edits: &mut Edits) {
-        for cut in self.cuts.iter() {
-            edits.cut(*cut);
-        }
+        edits.cut_all(&self.cuts);
         edits.cut_hop_local(text, self.meta);
         if let Some(odd) = self.odd.filter(|_| method == Method::Tool) {
             self.say_in_words(text, (at, odd), edits);
@@ -264,11 +262,7 @@ impl Hall {
             && (told.state.is_some() || *method == Method::Read)
         {
             let asked = rounds.letter();
-            let of = Bound {
-                principal: ANYBODY,
-                method: *method,
-                digest: digest(&asked.buffer, asked.envelope.params),
-            };
+            let of = Bound::of(*method, &asked.buffer, asked.envelope.params);
             let state = State::Nested {
                 server: self.pool_name(call.pool).to_string(),
                 state: told.state.map(|at| at.of(text).to_vec()),

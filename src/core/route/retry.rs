@@ -10,7 +10,7 @@ use crate::route::calls::Method;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::router::{Incoming, TASK};
-use crate::route::seal::{ANYBODY, Bound, INPUT_RESPONSES, REQUEST_STATE, State, digest, stale};
+use crate::route::seal::{Bound, INPUT_RESPONSES, REQUEST_STATE, State, stale};
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -46,11 +46,7 @@ impl Hall {
     /// The same for a server that may answer with a `requestState` whatever its client declares.
     pub(crate) fn bind_always(&mut self, of: &Incoming<'_>, method: Method) {
         if let Some(client) = self.clients.get_mut(&of.client) {
-            client.bound = Some(Box::new(Bound {
-                principal: ANYBODY,
-                method,
-                digest: digest(of.text(), of.envelope.params),
-            }));
+            client.bound = Some(Box::new(Bound::of(method, of.text(), of.envelope.params)));
         }
     }
 
@@ -124,11 +120,7 @@ impl Hall {
             return Ok(None);
         };
         let text = &request.buffer;
-        let of = Bound {
-            principal: ANYBODY,
-            method: request.method,
-            digest: digest(text, request.envelope.params),
-        };
+        let of = Bound::of(request.method, text, request.envelope.params);
         let state = string(text, state).ok_or_else(stale)?;
         self.seal.open(of, desk.cx.now.tick, &state).map(Some)
     }
@@ -143,12 +135,8 @@ impl Request {
 
 /// Cuts members out of the parameters of a request, with their commas.
 pub(crate) fn cut_params(text: &[u8], params: Option<Span>, names: &[&str], edits: &mut Edits) {
-    let goes = |key| names.iter().any(|name| string_is(text, key, name));
-    for cut in params
-        .map(|at| runs(text, at, &mut |key, _| goes(key)))
-        .unwrap_or_default()
-        .iter()
-    {
-        edits.cut(*cut);
+    let mut goes = |key, _| names.iter().any(|name| string_is(text, key, name));
+    if let Some(params) = params {
+        edits.cut_all(&runs(text, params, &mut goes));
     }
 }

@@ -20,17 +20,6 @@ use crate::route::splice::{Edits, fields};
 use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall, downgrade};
 
-impl Want {
-    /// The method by which a client with a session is asked.
-    const fn method(self) -> &'static str {
-        match self {
-            Self::Roots => "roots/list",
-            Self::Sampling { .. } => "sampling/createMessage",
-            Self::Form | Self::Url => "elicitation/create",
-        }
-    }
-}
-
 impl Hall {
     /// Puts a question to the client whose call waits for it, on the stream `at` of that call.
     pub(crate) fn ask_for_round(

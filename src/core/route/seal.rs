@@ -57,6 +57,15 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
+    /// What a state for a request with these parameters is bound to.
+    pub(crate) fn of(method: Method, text: &[u8], params: Option<Span>) -> Self {
+        Self {
+            principal: ANYBODY,
+            method,
+            digest: digest(text, params),
+        }
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let method = match self.method {
             Method::Tool | Method::Task(_) => 0,

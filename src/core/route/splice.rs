@@ -6,7 +6,8 @@ use std::rc::Rc;
 use crate::base::few::Few;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
-use crate::json::span::{Span, members, members_beside, string, string_is};
+use crate::json::cuts::runs;
+use crate::json::span::{Span, members_beside, string_is};
 use crate::mcp::meta::survey;
 
 /// Bytes to stand in the place of a value.
@@ -186,28 +187,13 @@ pub fn fields_beside<const N: usize>(
 /// The span of a whole member, its comma included, so that cutting it leaves a valid object.
 #[must_use]
 pub fn member_with_comma(text: &[u8], object: Span, name: &str) -> Option<Span> {
-    let mut before: Option<Span> = None;
-    let mut rest = members(text, object).peekable();
-    while let Some((key, value)) = rest.next() {
-        if string(text, key).is_some_and(|key| key == name) {
-            return Some(match (before, rest.peek()) {
-                (_, Some((next, _))) => Span {
-                    start: key.start,
-                    end: next.start,
-                },
-                (Some(before), None) => Span {
-                    start: before.end,
-                    end: value.end,
-                },
-                (None, None) => Span {
-                    start: key.start,
-                    end: value.end,
-                },
-            });
-        }
-        before = Some(value);
-    }
-    None
+    let mut found = false;
+    let first = runs(text, object, &mut |key, _| {
+        let is_it = !found && string_is(text, key, name);
+        found |= is_it;
+        is_it
+    });
+    first.first().copied()
 }
 
 #[cfg(test)]

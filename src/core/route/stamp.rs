@@ -71,7 +71,7 @@ impl Stamp {
         if first != Some(&b'"') {
             return false;
         }
-        edits.replace(after_brace(result), Rc::clone(&self.usual));
+        edits.insert(result.start + 1, Rc::clone(&self.usual));
         true
     }
 
@@ -106,11 +106,6 @@ impl Stamp {
                 edits.replace(value, b"\"private\"".to_vec());
             }
         }
-        let front = after_brace(result);
-        if !empty && !typed && !meta && !cached {
-            edits.replace(front, Rc::clone(&self.usual));
-            return Ok(());
-        }
         let meta_member = format!("\"_meta\":{{{}}}", self.info);
         let missing = [
             (typed, COMPLETE),
@@ -124,7 +119,8 @@ impl Stamp {
             .collect();
         if !missing.is_empty() {
             let comma = if empty { "" } else { "," };
-            edits.replace(front, format!("{}{comma}", missing.join(",")).into_bytes());
+            let missing = format!("{}{comma}", missing.join(","));
+            edits.insert(result.start + 1, missing.into_bytes());
         }
         Ok(())
     }
@@ -160,14 +156,6 @@ impl Stamp {
     }
 }
 
-/// The place behind the brace that opens an object.
-fn after_brace(object: Span) -> Span {
-    Span {
-        start: object.start + 1,
-        end: object.start + 1,
-    }
-}
-
 /// Puts a member into a `_meta`, in the place of those that concern only the hop it comes from.
 fn put_into_meta(text: &[u8], meta: Span, member: &str, edits: &mut Edits) {
     if !meta.of(text).starts_with(b"{") {
@@ -179,7 +167,7 @@ fn put_into_meta(text: &[u8], meta: Span, member: &str, edits: &mut Edits) {
     } else {
         ""
     };
-    edits.replace(after_brace(meta), format!("{member}{comma}").into_bytes());
+    edits.insert(meta.start + 1, format!("{member}{comma}").into_bytes());
     edits.cut_hop_local(text, Some(meta));
 }
 
@@ -195,7 +183,7 @@ pub(crate) fn put_into_params(text: &[u8], params: Span, member: &str, edits: &m
     if !put {
         let comma = if empty { "" } else { "," };
         let meta = format!("\"_meta\":{{{member}}}{comma}");
-        edits.replace(after_brace(params), meta.into_bytes());
+        edits.insert(params.start + 1, meta.into_bytes());
     }
 }
 

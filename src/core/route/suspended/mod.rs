@@ -31,7 +31,7 @@ use crate::language::{At, ClientFacts, ClientKey, PoolKey};
 use crate::limits::{SUSPENDED_BYTES_MAX, SUSPENDED_MAX, SUSPENDED_PER_PRINCIPAL_MAX};
 use crate::now::Tick;
 use crate::route::asks::Want;
-use crate::route::calls::CallKey;
+use crate::route::calls::{CallKey, Caller};
 use crate::route::seal::Bound;
 use crate::route::suspended::outcome::Outcome;
 use crate::route::{Desk, Hall};
@@ -53,6 +53,17 @@ struct Waiter {
     client: ClientKey,
     at: At,
     id: JsonId,
+}
+
+impl Waiter {
+    /// Whoever made this request.
+    fn of(caller: &Caller) -> Self {
+        Self {
+            client: caller.client,
+            at: caller.at,
+            id: caller.id.clone(),
+        }
+    }
 }
 
 /// One question of a server, not answered yet.

@@ -111,11 +111,7 @@ impl Hall {
         }
         let call = self.calls.get_mut(call_key)?;
         let caller = call.caller()?;
-        let waiter = Waiter {
-            client,
-            at: caller.at,
-            id: caller.id.clone(),
-        };
+        let waiter = Waiter::of(caller);
         let key = self.suspended.insert(Suspended {
             call: call_key,
             pool,
@@ -270,11 +266,7 @@ const fn asks(origin: &Origin) -> bool {
 /// out.
 fn request(ask: &HeldAsk) -> Result<String, &'static str> {
     let text = ask.buffer.as_slice();
-    let method = match ask.want {
-        Want::Roots => "roots/list",
-        Want::Sampling { .. } => "sampling/createMessage",
-        Want::Form | Want::Url => "elicitation/create",
-    };
+    let method = ask.want.method();
     let params = ask
         .envelope
         .params
@@ -304,18 +296,15 @@ fn adapted(text: &[u8], params: Span, form: bool) -> Vec<u8> {
             let mut goes = |key, _| {
                 string_begins(text, key, HOP_LOCAL) || string_is(text, key, "progressToken")
             };
-            for cut in runs(text, value, &mut goes).iter() {
-                edits.cut(*cut);
-            }
+            edits.cut_all(&runs(text, value, &mut goes));
         }
     }
     if form && !mode {
-        let front = Span {
-            start: params.start + 1,
-            end: params.start + 1,
-        };
         let comma = if others { "," } else { "" };
-        edits.replace(front, format!("\"mode\":\"form\"{comma}").into_bytes());
+        edits.insert(
+            params.start + 1,
+            format!("\"mode\":\"form\"{comma}").into_bytes(),
+        );
     }
     cut_params(text, Some(params), &GONE, &mut edits);
     edits.joined(text, params)

@@ -42,8 +42,7 @@ impl Hall {
             return desk.fail(client, at, &caller.id, &failure);
         }
         let answers = digest_of(responses.map(|at| at.of(text)).unwrap_or_default());
-        let id = caller.id.clone();
-        let waiter = Waiter { client, at, id };
+        let waiter = Waiter::of(&caller);
         match self.comes(desk, key, round, answers) {
             Some(Comes::First) => {
                 let spent = Spent {
@@ -104,9 +103,7 @@ impl Hall {
             Mark::SuspendOutcomeFetched.hit();
             *round = None;
             *until = now.after(RETRY_AGAIN_MS);
-            let id = caller.id;
-            let (client, at) = (caller.client, caller.at);
-            return self.join(desk, key, Waiter { client, at, id });
+            return self.join(desk, key, Waiter::of(&caller));
         }
         suspended.stage = Stage::Running;
         let call = suspended.call;
