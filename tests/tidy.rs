@@ -20,7 +20,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hub", &["*"]),
     ("client", &["base", "http1", "json", "mcp", "web"]),
     ("route", &["base", "config", "json", "mcp"]),
-    ("backend", &["base", "json", "mcp"]),
+    ("backend", &["base", "fetch", "http1", "json", "mcp"]),
+    ("fetch", &["base", "http1"]),
     ("web", &["base", "config", "http1", "json"]),
     ("instance", &["base", "json"]),
     ("config", &["base", "json", "mcp"]),
@@ -34,7 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "cx",
         &["base", "effect", "entropy", "language", "links", "now"],
     ),
-    ("effect", &["language", "links"]),
+    ("effect", &["base", "language", "links"]),
     ("entropy", &[]),
     ("input", &["config", "language", "links"]),
     (
@@ -44,13 +45,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("links", &["base", "language"]),
     ("now", &[]),
-    ("settings", &["effect", "limits"]),
+    ("settings", &["effect", "http1", "limits"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[
     "cx", "effect", "entropy", "input", "language", "limits", "links", "now", "settings",
 ];
-const ON_THE_FLOOR: &[&str] = &["client", "route", "backend", "web", "config", "instance"];
+const ON_THE_FLOOR: &[&str] = &[
+    "client", "route", "backend", "fetch", "web", "config", "instance",
+];
 
 /// What the core never touches, as beginnings of paths or as names anywhere in one.
 const FORBIDDEN_PATHS: &[&str] = &["std::env", "std::fs", "std::process", "std::thread"];

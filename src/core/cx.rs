@@ -22,6 +22,8 @@ pub enum Alarm {
     Instance(LinkKey),
     /// `backend`: handshake, backoff and stop stages of one backend session.
     Pool(PoolKey),
+    /// `fetch`: deadlines of exchanges and connections of our own.
+    Fetch,
     /// `route`: deadlines of calls.
     Calls,
     /// `route`: lists and `initialize` answers that wait for starting servers.

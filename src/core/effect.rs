@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
+use crate::base::origin::Host;
+use crate::base::secret::Secret;
 use crate::language::PoolKey;
-use crate::links::LinkKey;
+use crate::links::{DialKey, LinkKey};
 
 /// Severity of a log line, as in `--log-level`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +36,22 @@ pub struct SpawnSpec {
     pub env: Vec<(OsString, OsString)>,
 }
 
+/// A connection to open: look the name up, connect, get through the proxy, shake hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialSpec {
+    /// Who is connected to: the server, or the proxy on the way to it.
+    pub host: Host,
+    /// At which port.
+    pub port: u16,
+    /// Sent first, in the clear: a whole `CONNECT` head. Nothing else is sent before its answer
+    /// agrees (`http1::tunnel`).
+    pub tunnel: Option<Secret>,
+    /// Then TLS, with the certificate of this host; `None` = in the clear.
+    pub tls: Option<Host>,
+    /// All of it together takes no longer.
+    pub open_ms_max: u64,
+}
+
 /// How hard a child is asked to end. Goes to its whole process group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopSignal {
@@ -59,6 +77,19 @@ pub enum Effect {
         pool: PoolKey,
         /// Which signal.
         signal: StopSignal,
+    },
+    /// Open a connection; answered by `Input::Opened` or `Input::OpenFailed`.
+    Open {
+        /// Which.
+        dial: DialKey,
+        /// Where to.
+        spec: Box<DialSpec>,
+    },
+    /// Nobody waits for this connection any more; neither answer comes, unless it was under way
+    /// already. Nothing happens if it was answered before.
+    GiveUpOpen {
+        /// Which.
+        dial: DialKey,
     },
     /// Close the link now, unsent bytes and all. The core has forgotten it.
     Close {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::Config;
 use crate::language::PoolKey;
-use crate::links::LinkKey;
+use crate::links::{DialKey, LinkKey};
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,37 @@ impl std::fmt::Display for ExitStatus {
             Self::Signal(signal) => write!(f, "signal {signal}"),
         }
     }
+}
+
+/// Why a connection could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFailure {
+    /// What kind of failure.
+    pub fault: OpenFault,
+    /// One sentence that names the host and says what to do, fit for an error and for `/health`;
+    /// without secrets.
+    pub why: String,
+}
+
+/// Whose fault it is that a connection did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFault {
+    /// The name has no address, or the resolver did not answer.
+    Lookup,
+    /// Nobody listens there.
+    Refused,
+    /// No way leads there, or it was lost on the way.
+    Unreachable,
+    /// It took too long.
+    TimedOut,
+    /// The proxy does not let us through.
+    Proxy,
+    /// The certificate is expired, of another name, or signed by nobody whom we trust.
+    Certificate,
+    /// The peer does not speak TLS as we do.
+    Tls,
+    /// We have no descriptor or thread left.
+    Exhausted,
 }
 
 /// One thing that happened.
@@ -60,6 +91,21 @@ pub enum Input<'a> {
     Broken {
         /// Which link.
         link: LinkKey,
+    },
+    /// A connection that was ordered is open; over TLS: the handshake is done. Its `Eof` is an
+    /// orderly end (over TLS: the peer said so), its `Broken` is anything else.
+    Opened {
+        /// Which order is answered.
+        dial: DialKey,
+        /// Its key.
+        link: LinkKey,
+    },
+    /// A connection that was ordered could not be opened.
+    OpenFailed {
+        /// Which order is answered.
+        dial: DialKey,
+        /// Why.
+        failure: OpenFailure,
     },
     /// A child runs.
     Spawned {

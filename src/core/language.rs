@@ -4,6 +4,8 @@
 use std::rc::Rc;
 
 use crate::base::outbox::Part;
+use crate::base::secret::Secret;
+use crate::base::url::Url;
 use crate::cx::Cx;
 use crate::effect::SpawnSpec;
 use crate::json::envelope::{Envelope, JsonId};
@@ -159,12 +161,14 @@ pub enum BackendEvent {
         /// The message.
         envelope: Envelope,
     },
-    /// A response was longer than `LINE_BYTES_MAX` and is lost.
-    TooLong {
+    /// A request of ours gets no answer; the session goes on.
+    CallLost {
         /// Which session.
         pool: PoolKey,
-        /// Our id, if it could still be read.
+        /// Our id, if it is known.
         id: Option<u64>,
+        /// Why.
+        loss: CallLoss,
     },
     /// The child ended or never came up. What was in flight there is lost. It will be tried again
     /// (then `Ready` comes), unless the state is `Failed`.
@@ -190,6 +194,16 @@ pub enum BackendEvent {
     },
 }
 
+/// Why a request has no answer though its session goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallLoss {
+    /// The answer was longer than `LINE_BYTES_MAX`.
+    TooLong,
+    /// What happened to the exchange that carried it: one sentence, fit to stand behind
+    /// "server NAME: ".
+    Exchange(String),
+}
+
 /// What a server said of itself in its handshake.
 #[derive(Clone, Debug)]
 pub struct Hello {
@@ -208,13 +222,42 @@ pub struct Hello {
     pub initialize_first: bool,
 }
 
+/// Which transport a remote server is tried with first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteKind {
+    /// Streamable HTTP; a server that refuses it may still speak the other one (protocol F2).
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// A server that somebody else runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSpec {
+    /// How it is spoken to.
+    pub kind: RemoteKind,
+    /// Where.
+    pub url: Rc<Url>,
+    /// What is sent along with every request to this origin, and to no other.
+    pub headers: Rc<[(Box<str>, Secret)]>,
+}
+
+/// What carries the messages of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A child's stdin and stdout.
+    Child(SpawnSpec),
+    /// HTTP.
+    Remote(RemoteSpec),
+}
+
 /// How one backend session is to be run.
 #[derive(Clone, Debug)]
 pub struct PoolSpec {
     /// The server's name in the configuration, for logs and errors.
     pub name: Rc<str>,
-    /// The process.
-    pub spawn: SpawnSpec,
+    /// What carries its messages.
+    pub carrier: Carrier,
     /// What we declare to it.
     pub declare: ClientCapabilities,
     /// Which dialect is spoken.
@@ -308,6 +351,21 @@ pub trait BackendEdge {
     /// The session is not ready, or does not read.
     fn send(&mut self, cx: &mut Cx<'_>, pool: PoolKey, message: &[Part<'_>])
     -> Result<(), Refused>;
+    /// Sends a `tools/call` whose arguments are repeated in fields (D20, `x-mcp-header`): names in
+    /// lower case without `Mcp-Param-`, values not encoded yet. Only where
+    /// [`BackendEdge::wants_fields`].
+    ///
+    /// # Errors
+    /// As [`BackendEdge::send`].
+    fn send_with_fields(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+        fields: &[(String, String)],
+    ) -> Result<(), Refused>;
+    /// Whether the session speaks the revision without sessions over HTTP.
+    fn wants_fields(&self, pool: PoolKey) -> bool;
     /// Of these resources, and of no others, a server without sessions is to tell us; the answer
     /// is [`BackendEvent::Watching`]. Remembered for as long as the session lasts.
     fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>);

@@ -25,6 +25,7 @@ pub mod config;
 pub mod cx;
 pub mod effect;
 pub mod entropy;
+pub mod fetch;
 pub mod http1;
 pub mod hub;
 pub mod input;

@@ -12,6 +12,9 @@ crate::slab_keys! {
     /// One byte stream that the shell holds open: a socket, our own stdin and stdout as a pair, or
     /// a child's stdin and stdout as a pair. Minted by the shell.
     LinkKey;
+    /// One connection that we open ourselves, from the order on until it is closed. Minted by the
+    /// core.
+    DialKey;
 }
 
 /// Which machine reads a link.
@@ -25,6 +28,8 @@ pub enum Owner {
     Instance,
     /// A child's stdout and stdin: `backend`.
     Child(PoolKey),
+    /// A connection that we opened: `fetch`.
+    Dialed(DialKey),
 }
 
 /// How a link ends once its outbox is empty.

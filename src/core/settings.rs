@@ -1,6 +1,9 @@
 //! What the command line decided, as the core needs it. Plain values; `cli` fills them in.
 
+use std::rc::Rc;
+
 use crate::effect::Level;
+use crate::http1::proxy::Proxies;
 
 /// Settings of one `serve`.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ pub struct Settings {
     pub instance: Instance,
     /// Our own stdin is a regular file: requests already read get `list_wait_ms` after its end.
     pub stdin_is_file: bool,
+    /// Proxies on the way to remote servers.
+    pub proxies: Rc<Proxies>,
 }
 
 impl Default for Settings {
@@ -65,6 +70,7 @@ impl Default for Settings {
             log_level: Level::Info,
             instance: Instance::default(),
             stdin_is_file: false,
+            proxies: Rc::default(),
         }
     }
 }

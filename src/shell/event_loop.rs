@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
-use onemcp::effect::{Effect, Effects, Level, SpawnSpec};
+use onemcp::effect::{Effects, Level, SpawnSpec};
 use onemcp::input::Input;
 use onemcp::language::PoolKey;
 use onemcp::limits::{EXIT_LOG_MS_MAX, EXIT_STATE_MS_MAX, READ_BYTES_PER_TURN_MAX};
@@ -85,16 +85,16 @@ pub(crate) struct EventLoop<C> {
     watch: Option<Watch>,
     watch_event: bool,
     configuration: Configuration,
-    state: StateDir,
+    pub(super) state: StateDir,
     /// State was written since we last asked how that went.
-    state_asked: bool,
-    spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
+    pub(super) state_asked: bool,
+    pub(super) spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
     /// Before this moment no child is started.
     spawn_from: Tick,
     /// Whoever looks at the core between turns wants to do so then, though nothing may happen.
     pub(super) look_at: Option<Tick>,
     stopping: bool,
-    exit: Option<u8>,
+    pub(super) exit: Option<u8>,
 }
 
 /// What a loop is made of.
@@ -385,49 +385,6 @@ impl<C: Core> EventLoop<C> {
         let now = self.clock.now();
         self.core.handle(now, input, &mut self.effects);
         self.obey();
-    }
-
-    /// Does what the core ordered, until nothing is left.
-    pub(super) fn obey(&mut self) {
-        while let Some(effect) = self.effects.pop() {
-            match effect {
-                Effect::Spawn { pool, spec } => self.spawns.push_back((pool, spec)),
-                Effect::Signal { pool, signal } => self.children.signal(pool, signal),
-                Effect::Close { link } => {
-                    self.close_link(link);
-                }
-                Effect::PauseRead { link, paused } => self.pause(link, paused),
-                Effect::LoadState { name } => {
-                    let bytes = self.state.load(&name);
-                    let now = self.clock.now();
-                    let answer = Input::StateLoaded { name, bytes };
-                    self.core.handle(now, answer, &mut self.effects);
-                }
-                Effect::StoreState { name, bytes } => {
-                    self.state.store(name, bytes);
-                    self.state_asked = true;
-                }
-                Effect::Log { level, line } => self.log.line(level, &line),
-                Effect::Exit { code } => self.exit = Some(code),
-            }
-        }
-    }
-
-    fn pause(&mut self, key: LinkKey, paused: bool) {
-        let Some(link) = self.links.get_mut(key) else {
-            return;
-        };
-        match (link.reading, paused) {
-            (Reading::Waiting, true) => link.reading = Reading::Paused(false),
-            (Reading::Queued, true) => link.reading = Reading::Paused(true),
-            (Reading::Paused(false), false) => link.reading = Reading::Waiting,
-            (Reading::Paused(true), false) => {
-                link.reading = Reading::Queued;
-                self.ready.push_back(Ready::Link(key));
-            }
-            (Reading::Paused(_) | Reading::Ended, true)
-            | (Reading::Waiting | Reading::Queued | Reading::Ended, false) => {}
-        }
     }
 
     /// Closes a link; `false` if it was closed before. Its key is never valid again, so an event

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use onemcp::base::slab::Key;
+use onemcp::effect::Effect;
 use onemcp::effect::StopSignal;
 use onemcp::links::{Links, Owner};
 use onemcp::now::Now;
@@ -74,6 +75,8 @@ fn brief(input: &Input<'_>) -> String {
         Input::Bytes { link, bytes } => format!("bytes {} #{}", place(link), bytes.len()),
         Input::Eof { link } => format!("eof {}", place(link)),
         Input::Broken { link } => format!("broken {}", place(link)),
+        Input::Opened { link, .. } => format!("opened {}", place(link)),
+        Input::OpenFailed { failure, .. } => format!("unopened {}", failure.why),
         Input::Spawned { link, .. } => format!("spawned {}", place(link)),
         Input::SpawnFailed { why, .. } => format!("failed {why}"),
         Input::Stderr { bytes, .. } => format!("stderr {}", bytes.escape_ascii()),

@@ -18,6 +18,7 @@ pub(crate) mod instance;
 mod link;
 mod listener;
 mod log;
+mod obey;
 mod own_stdio;
 mod reading;
 mod signals;

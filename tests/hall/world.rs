@@ -239,6 +239,7 @@ impl World {
                     }
                 }
             }
+            Effect::Open { .. } | Effect::GiveUpOpen { .. } => {}
             Effect::Close { link } => self.peer(link).closed = true,
             Effect::PauseRead { link, paused } => {
                 self.paused.insert(link, paused);

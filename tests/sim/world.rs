@@ -237,6 +237,7 @@ impl World {
                     self.with_process(at, |process, cx| process.signal(cx, signal));
                 }
             }
+            Effect::Open { .. } | Effect::GiveUpOpen { .. } => {}
             Effect::Close { link } => match self.net.find(link) {
                 Some(id) => {
                     self.model.trace(|| format!("hub closes {id}"));

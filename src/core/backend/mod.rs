@@ -39,12 +39,12 @@ use crate::base::outbox::Part;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
-use crate::input::ExitStatus;
+use crate::input::{ExitStatus, OpenFailure};
 use crate::language::{
     BackendEdge, BackendEvent, Hello, PoolFacts, PoolKey, PoolSpec, PoolState, Refused,
 };
 use crate::limits::STARTING_MAX;
-use crate::links::{LinkKey, Owner};
+use crate::links::{DialKey, LinkKey, Owner};
 use crate::now::Now;
 use crate::settings::Settings;
 
@@ -226,6 +226,34 @@ impl Backends {
         cx.links.forget(link);
     }
 
+    // --- what happens on connections of our own ---
+
+    /// `Input::Opened`.
+    pub fn opened(&mut self, cx: &mut Cx<'_>, dial: DialKey, link: LinkKey) {
+        cx.links.open(link, Owner::Dialed(dial));
+        cx.close(link);
+    }
+
+    /// `Input::OpenFailed`.
+    pub fn open_failed(&mut self, _cx: &mut Cx<'_>, _dial: DialKey, _failure: OpenFailure) {}
+
+    /// `Input::Bytes` of a link that we opened.
+    pub fn dialed_receive(&mut self, _cx: &mut Cx<'_>, _dial: DialKey, _bytes: &[u8]) {}
+
+    /// `Input::Eof` of a link that we opened.
+    pub fn dialed_eof(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
+
+    /// `Input::Broken` of a link that we opened. To be called before the link is forgotten.
+    pub fn dialed_broken(&mut self, cx: &mut Cx<'_>, link: LinkKey, _dial: DialKey) {
+        cx.links.forget(link);
+    }
+
+    /// The kernel took bytes of a link that we opened.
+    pub fn dialed_wrote(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
+
+    /// `Alarm::Fetch` rang.
+    pub fn fetch_alarm(&mut self, _cx: &mut Cx<'_>) {}
+
     /// `Alarm::Pool` rang.
     pub fn alarm(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
         if let Some(session) = self.sessions.get_mut(pool) {
@@ -358,6 +386,20 @@ impl BackendEdge for Backends {
         message: &[Part<'_>],
     ) -> Result<(), Refused> {
         Self::send(self, cx, pool, message)
+    }
+
+    fn send_with_fields(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+        _fields: &[(String, String)],
+    ) -> Result<(), Refused> {
+        Self::send(self, cx, pool, message)
+    }
+
+    fn wants_fields(&self, _pool: PoolKey) -> bool {
+        false
     }
 
     fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {

@@ -14,7 +14,7 @@ use crate::backend::words::{quoted, span};
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Level};
 use crate::input::ExitStatus;
-use crate::language::{Hello, PoolKey, PoolSpec};
+use crate::language::{Carrier, Hello, PoolKey, PoolSpec};
 use crate::now::Tick;
 
 /// What the table of sessions has to do after a step.
@@ -247,10 +247,12 @@ impl Session {
         self.listening = None;
         let (child, _, _) = self.child.on(cx.now.tick, ChildEvent::Spawn);
         self.child = child;
-        cx.effects.push(Effect::Spawn {
-            pool: me,
-            spec: Box::new(self.spec.spawn.clone()),
-        });
+        if let Carrier::Child(spawn) = &self.spec.carrier {
+            cx.effects.push(Effect::Spawn {
+                pool: me,
+                spec: Box::new(spawn.clone()),
+            });
+        }
     }
 
     fn ready(&self, cx: &mut Cx<'_>) -> Report {

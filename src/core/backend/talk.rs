@@ -16,7 +16,7 @@ use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, JsonId, Kind, our_number};
 use crate::json::write;
-use crate::language::{BackendEvent, PoolKey, Refused};
+use crate::language::{BackendEvent, CallLoss, PoolKey, Refused};
 use crate::limits::CHILD_OUTBOX_BYTES_MAX;
 use crate::links::Links;
 use crate::now::Tick;
@@ -88,7 +88,11 @@ impl Session {
                 }
                 (Ear::Hall | Ear::Late, Said::TooLong(id)) => {
                     self.note_too_long(cx);
-                    Read::Event(BackendEvent::TooLong { pool: me, id })
+                    Read::Event(BackendEvent::CallLost {
+                        pool: me,
+                        id,
+                        loss: CallLoss::TooLong,
+                    })
                 }
                 (Ear::Handshake, Said::TooLong(_)) => {
                     self.note_too_long(cx);

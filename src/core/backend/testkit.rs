@@ -6,7 +6,7 @@ use crate::base::timers::Timers;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects, Level, SpawnSpec};
 use crate::entropy::Entropy;
-use crate::language::PoolSpec;
+use crate::language::{Carrier, PoolSpec};
 use crate::limits::{BACKOFF_MS_MIN, CONNECT_STDIO_MS};
 use crate::links::Links;
 use crate::mcp::capabilities::ClientCapabilities;
@@ -17,10 +17,10 @@ use crate::now::{Now, Tick};
 pub(super) fn spec() -> PoolSpec {
     PoolSpec {
         name: "files".into(),
-        spawn: SpawnSpec {
+        carrier: Carrier::Child(SpawnSpec {
             program: OsString::from("server-files"),
             ..SpawnSpec::default()
-        },
+        }),
         declare: ClientCapabilities::default(),
         era: Era::Legacy,
         initialize_first: false,

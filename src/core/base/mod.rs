@@ -13,6 +13,7 @@ pub mod gather;
 pub mod mark;
 pub mod origin;
 pub mod outbox;
+pub mod secret;
 pub mod short;
 pub mod slab;
 pub mod timers;

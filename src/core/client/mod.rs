@@ -184,6 +184,7 @@ impl Clients {
             Alarm::KeepAlive => self.http.keep_alive(cx),
             Alarm::Session(client) => self.session_alarm(cx, client),
             Alarm::Pool(_)
+            | Alarm::Fetch
             | Alarm::Instance(_)
             | Alarm::Calls
             | Alarm::Waiting

@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::base::url::Url;
 use crate::effect::SpawnSpec;
+pub use crate::language::RemoteKind;
+use crate::language::RemoteSpec;
 use crate::mcp::version::Era;
 
 /// What `mcp.json` says.
@@ -123,15 +126,6 @@ pub struct Remote {
     pub headers: Vec<(String, String)>,
 }
 
-/// The transports of a remote server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoteKind {
-    /// Streamable HTTP.
-    Http,
-    /// HTTP+SSE of 2024-11-05.
-    Sse,
-}
-
 /// What is put before each tool and prompt name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Prefix {
@@ -172,6 +166,21 @@ impl Default for Restart {
             max: 0,
             delay_ms: crate::limits::BACKOFF_MS_MIN,
         }
+    }
+}
+
+impl Remote {
+    /// What a session with it needs; `None` if the URL leads nowhere.
+    #[must_use]
+    pub fn spec(&self) -> Option<RemoteSpec> {
+        let headers = self.headers.iter();
+        Some(RemoteSpec {
+            kind: self.kind,
+            url: Rc::new(Url::parse(&self.url).ok()?),
+            headers: headers
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
+        })
     }
 }
 

@@ -96,6 +96,7 @@ impl Hub {
             Input::Instance { link } => self.instances.opened(&mut cx, link),
             Input::Bytes { link, bytes } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.receive(&mut cx, link, bytes),
+                Some(Owner::Dialed(dial)) => self.backends.dialed_receive(&mut cx, dial, bytes),
                 Some(Owner::Http | Owner::Stdio) => self.clients.receive(&mut cx, link, bytes),
                 Some(Owner::Instance) => {
                     let question = self.instances.receive(link, bytes);
@@ -105,6 +106,7 @@ impl Hub {
             },
             Input::Eof { link } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.eof(&mut cx, link),
+                Some(Owner::Dialed(dial)) => self.backends.dialed_eof(&mut cx, dial),
                 Some(Owner::Http | Owner::Stdio) => self.clients.eof(&mut cx, link),
                 Some(Owner::Instance) => {
                     let question = self.instances.eof(&mut cx, link);
@@ -114,6 +116,7 @@ impl Hub {
             },
             Input::Broken { link } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.broken(&mut cx, link),
+                Some(Owner::Dialed(dial)) => self.backends.dialed_broken(&mut cx, link, dial),
                 Some(Owner::Stdio) => {
                     self.clients.broken(&mut cx, link);
                     self.stop(now, out);
@@ -122,6 +125,10 @@ impl Hub {
                 Some(Owner::Instance) => self.instances.broken(&mut cx, link),
                 None => {}
             },
+            Input::Opened { dial, link } => self.backends.opened(&mut cx, dial, link),
+            Input::OpenFailed { dial, failure } => {
+                self.backends.open_failed(&mut cx, dial, failure);
+            }
             Input::Spawned { pool, link, pid } => self.backends.spawned(&mut cx, pool, link, pid),
             Input::SpawnFailed { pool, why } => self.backends.spawn_failed(&mut cx, pool, why),
             Input::Stderr { pool, bytes } => self.backends.stderr(&mut cx, pool, bytes),
@@ -149,6 +156,7 @@ impl Hub {
                     self.clients.alarm(&mut cx, alarm);
                 }
                 Alarm::Instance(link) => self.instances.alarm(&mut cx, link),
+                Alarm::Fetch => self.backends.fetch_alarm(&mut cx),
                 Alarm::Pool(pool) => self.backends.alarm(&mut cx, pool),
                 Alarm::Calls => self.hall.calls_alarm(desk!(self, cx)),
                 Alarm::Waiting => self.hall.waiting_alarm(desk!(self, cx)),
@@ -257,7 +265,9 @@ impl Hub {
                 self.hall
                     .server_notification(desk!(self, cx), pool, &envelope, frame);
             }
-            BackendEvent::TooLong { pool, id } => self.hall.too_long(desk!(self, cx), pool, id),
+            BackendEvent::CallLost { pool, id, loss } => {
+                self.hall.call_lost(desk!(self, cx), pool, id, &loss);
+            }
             BackendEvent::Down { pool } => self.hall.pool_down(desk!(self, cx), pool),
             BackendEvent::Watching { pool, uris, missed } => {
                 self.hall.watching(desk!(self, cx), pool, &uris, missed);
@@ -302,6 +312,10 @@ impl Hub {
                 self.settle(now, out);
             }
             Some(Owner::Instance) => self.instances.wrote(&mut cx!(self, now, out), link),
+            Some(Owner::Dialed(dial)) => {
+                self.backends.dialed_wrote(&mut cx!(self, now, out), dial);
+                self.settle(now, out);
+            }
             Some(Owner::Child(_)) | None => {}
         }
         shut

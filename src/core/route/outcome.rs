@@ -8,7 +8,7 @@ use crate::cx::Alarm;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::{Span, elements, member, path, string};
 use crate::json::write;
-use crate::language::{ClientKey, PoolKey, PoolState};
+use crate::language::{CallLoss, ClientKey, PoolKey, PoolState};
 use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource, from_wire};
 use crate::route::complete::NO_VALUES;
 use crate::route::errors::{
@@ -279,18 +279,29 @@ impl Hall {
         answer(desk, caller, edits, envelope, frame);
     }
 
-    /// The answer was longer than a line may be.
-    pub fn too_long(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, id: Option<u64>) {
+    /// A call gets no answer though its session goes on.
+    pub fn call_lost(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        pool: PoolKey,
+        id: Option<u64>,
+        loss: &CallLoss,
+    ) {
         let Some(key) = self.answerable(pool, id) else {
             if let Some(key) = id.and_then(from_wire) {
                 self.lay(desk, pool, key);
             }
             return;
         };
-        Mark::AnswerTooLong.hit();
         let name = self.pool_name(pool);
-        let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
-        let text = format!("server {name} answered with more than {limit} MiB in one message");
+        let text = match loss {
+            CallLoss::TooLong => {
+                Mark::AnswerTooLong.hit();
+                let limit = crate::limits::LINE_BYTES_MAX / 1024 / 1024;
+                format!("server {name} answered with more than {limit} MiB in one message")
+            }
+            CallLoss::Exchange(why) => format!("server {name}: {why}"),
+        };
         let failure = Failure::about(&name, text);
         if let Some(call) = self.end_call(desk, key) {
             self.lose(desk, call, &failure);

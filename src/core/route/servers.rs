@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::base::mark::Mark;
 use crate::config::{self, Isolation, Prefix, Transport};
 use crate::effect::{Effect, Level};
-use crate::language::{ClientKey, PoolKey, PoolSpec, PoolState};
+use crate::language::{Carrier, ClientKey, PoolKey, PoolSpec, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
@@ -144,15 +144,16 @@ impl Server {
         }
     }
 
-    /// How to run one of its sessions; `None` for what is no child.
+    /// How to run one of its sessions; `None` for a URL that leads nowhere.
     #[must_use]
     pub(crate) fn pool_spec(&self, declare: ClientCapabilities) -> Option<PoolSpec> {
-        let Transport::Stdio(spawn) = &self.entry.transport else {
-            return None;
+        let carrier = match &self.entry.transport {
+            Transport::Stdio(spawn) => Carrier::Child(spawn.clone()),
+            Transport::Remote(remote) => Carrier::Remote(remote.spec()?),
         };
         Some(PoolSpec {
             name: Rc::clone(&self.entry.name),
-            spawn: spawn.clone(),
+            carrier,
             declare,
             era: self.entry.era,
             initialize_first: self

@@ -107,7 +107,7 @@ impl Storm {
             | BackendEvent::Request { pool, .. }
             | BackendEvent::Notification { pool, .. }
             | BackendEvent::Watching { pool, .. }
-            | BackendEvent::TooLong { pool, .. } => {
+            | BackendEvent::CallLost { pool, .. } => {
                 assert_eq!(self.told.get(pool), Some(&Told::Ready));
             }
         }

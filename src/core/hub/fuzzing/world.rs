@@ -147,6 +147,7 @@ impl World {
                     self.end_process(pool);
                 }
             }
+            Effect::Open { .. } | Effect::GiveUpOpen { .. } => {}
             Effect::Close { link } => {
                 let open = self.find(link);
                 assert!(open.is_some(), "{link:?} is closed twice");
