@@ -89,7 +89,8 @@ impl<W: Copy> Fetcher<W> {
     pub fn ask(&mut self, cx: &mut Cx<'_>, whose: W, order: Order) -> FetchKey {
         let site = self.sites.enter(order.url.origin());
         let bytes = order.body.len();
-        let head = order::head(&order, self.proxies.on_the_way_to(order.url.origin()));
+        let proxy = self.proxies.on_the_way_to(order.url.origin());
+        let head = order::head(&order, bytes, proxy);
         let exchange = Exchange::new(whose, order, site, cx.now.tick);
         let key = self.exchanges.insert(exchange);
         let held = self.sites.hold(site, bytes);
