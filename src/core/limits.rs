@@ -146,6 +146,9 @@ pub const ATTEMPT_MS_MIN: u64 = 250;
 pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
+/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
+/// session is over. Servers say it at once; what waits is somebody else's stream.
+pub const ENDPOINT_MS_MAX: u64 = 10_000;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 
