@@ -136,7 +136,11 @@ impl World {
         };
         let body = answered(&message["id"], &answer);
         let site = self.site_of(link);
-        let session = if site.mints { site.mint() } else { String::new() };
+        let session = if site.mints {
+            site.mint()
+        } else {
+            String::new()
+        };
         let fields = [("Mcp-Session-Id", session.as_str())];
         let fields = if site.mints { &fields[..] } else { &[] };
         if !self.site_of(link).streaming {
