@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fetch", &["base", "http1"]),
     ("web", &["base", "config", "http1", "json"]),
     ("instance", &["base", "json"]),
-    ("config", &["base", "json", "mcp"]),
+    ("config", &["base", "http1", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.
     ("mcp", &["base", "json", "limits"]),
     ("http1", &["base", "limits", "now"]),

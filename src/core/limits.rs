@@ -332,6 +332,8 @@ pub const INSTANCES_ASKED_MAX: usize = 64;
 pub const STDERR_LINES_BRIEF: usize = 5;
 /// Tools of one server that `mcp tools` and its like are told of; the rest is only counted.
 pub const TOOLS_SHOWN_MAX: usize = 2_000;
+/// Names in one line of the log; how many there are in all is told beside them.
+pub const NAMES_LOGGED_MAX: usize = 16;
 /// Length of a tool's name and of its description there; the rest is cut.
 pub const TOOL_TEXT_BYTES_MAX: usize = 1_000;
 

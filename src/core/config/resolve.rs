@@ -195,9 +195,8 @@ fn remote(
     });
     let headers = headers::resolve(entry.headers.iter().flatten(), |name, value| {
         let value = lookup.text(value);
-        match headers::check(name, &value) {
-            Err(bad) => lookup.refuse(format!("header {name:?} cannot be sent: {bad}")),
-            Ok(()) => {}
+        if let Err(bad) = headers::check(name, &value) {
+            lookup.refuse(format!("header {name:?} cannot be sent: {bad}"));
         }
         value
     });

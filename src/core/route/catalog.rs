@@ -101,13 +101,15 @@ impl Entry {
 
     /// Of a tool: its arguments that have header fields of their own. Nearly all have none, which
     /// is seen without reading their schemas.
+    ///
+    /// `None` if it says so in a way that clients on HTTP must not accept (F10).
     #[must_use]
-    pub fn annotated(&self) -> Vec<Annotated> {
-        if !self.mentions(headers::ANNOTATION) {
-            return Vec::new();
+    pub fn annotated(&self) -> Option<Vec<Annotated>> {
+        let schema = || member(&self.page, self.whole, "inputSchema");
+        match self.mentions(headers::ANNOTATION).then(schema).flatten() {
+            Some(schema) => headers::annotated(&self.page, schema),
+            None => Some(Vec::new()),
         }
-        let schema = member(&self.page, self.whole, "inputSchema");
-        schema.map_or_else(Vec::new, |schema| headers::annotated(&self.page, schema))
     }
 }
 
@@ -146,6 +148,12 @@ pub struct List {
     absent: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
+    /// Tools that say wrongly which header fields they want are dropped.
+    pub strict: bool,
+    /// They were dropped last time.
+    unfit: Vec<Rc<str>>,
+    /// Nobody was told of these yet.
+    unfit_changed: bool,
     /// For clients with a session and for those without.
     rendered: [Option<(u64, Rc<Rendered>)>; 2],
 }
@@ -229,6 +237,25 @@ impl List {
         self.known = from.known;
         self.remembered = from.known;
         self.rendered = [None, None];
+    }
+
+    /// The tools that were dropped since they say wrongly which header fields they want (F10),
+    /// unless they are those of last time.
+    pub fn unfit_news(&mut self) -> Option<&[Rc<str>]> {
+        std::mem::take(&mut self.unfit_changed).then_some(&self.unfit)
+    }
+
+    fn drop_unfit(&mut self, tools: &mut Vec<Entry>) {
+        let mut unfit = Vec::new();
+        tools.retain(|tool| {
+            let fits = tool.annotated().is_some();
+            if !fits {
+                unfit.push(Rc::clone(&tool.key));
+            }
+            fits
+        });
+        self.unfit_changed = !unfit.is_empty() && unfit != self.unfit;
+        self.unfit = unfit;
     }
 
     /// The server has no such list: whether clients have to be told.
@@ -321,6 +348,9 @@ impl List {
         }
         let mut next = std::mem::take(&mut self.next);
         self.skipped += drop_repetitions(&mut next);
+        if self.strict {
+            self.drop_unfit(&mut next);
+        }
         let same = next.len() == self.entries.len()
             && next
                 .iter()
@@ -579,6 +609,23 @@ mod tests {
         );
         assert_eq!((keys(&list), list.skipped), (vec!["a", "b"], 1));
         assert_eq!(list.entries()[0].bytes(), br#"{"name":"a","n":1}"#);
+    }
+
+    #[test]
+    fn f10_tools_that_annotate_wrongly_are_dropped_where_that_matters_and_told_once() {
+        let text = r#"{"tools":[{"name":"good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}},
+            {"name":"bad","inputSchema":{"properties":{"a":{"type":"object","x-mcp-header":"A"}}}},
+            {"name":"plain","description":"x-mcp-header"}]}"#;
+        let mut list = List::default();
+        page(&mut list, text);
+        assert_eq!(keys(&list), ["good", "bad", "plain"]);
+        assert_eq!(list.unfit_news(), None);
+        list.strict = true;
+        assert_eq!(page(&mut list, text), Page::Whole { changed: true });
+        assert_eq!(keys(&list), ["good", "plain"]);
+        assert_eq!(list.unfit_news(), Some(&[Rc::from("bad")][..]));
+        assert_eq!(page(&mut list, text), Page::Whole { changed: false });
+        assert_eq!(list.unfit_news(), None);
     }
 
     #[test]

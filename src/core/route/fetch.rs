@@ -16,6 +16,7 @@ use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
 use crate::route::keeps::Keeps;
 use crate::route::outcome::error_code;
+use crate::route::param_fields::unfit_warning;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -134,11 +135,13 @@ impl Hall {
         if modern && !complete(frame.bytes(), result) {
             return self.list_failed(desk, pool, kind, true);
         }
+        let name = self.pool_name(pool);
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let (owner, leased) = (session.owner, session.leased);
         let list = session.catalog.list_mut(kind);
+        list.strict = kind == Kind::Tools && desk.backends.wants_fields(pool);
         if modern {
             list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
         }
@@ -151,6 +154,10 @@ impl Hall {
             Page::Whole { changed } => {
                 let again = list.end();
                 let skipped = std::mem::take(&mut list.skipped);
+                if let Some(unfit) = list.unfit_news() {
+                    let name = &name;
+                    desk.cx.log(Level::Warn, || unfit_warning(name, unfit));
+                }
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
                     self.names_stale = true;
@@ -159,7 +166,6 @@ impl Hall {
                     }
                 }
                 if skipped > 0 {
-                    let name = self.pool_name(pool);
                     desk.cx.log(Level::Warn, || {
                         let method = kind.method();
                         format!(
@@ -170,6 +176,8 @@ impl Hall {
                 }
                 if again {
                     self.fetch(desk, pool, kind);
+                } else if kind == Kind::Tools {
+                    self.repeat_for_fields(desk, pool);
                 }
                 self.lists_settled(desk, pool);
             }
@@ -195,6 +203,9 @@ impl Hall {
             Mark::ListRetried.hit();
             let at = list.retry(desk.cx.now.tick);
             self.changes.pause(desk.cx, at, pool, kind);
+        }
+        if kind == Kind::Tools {
+            self.repeat_for_fields(desk, pool);
         }
         desk.cx.log(Level::Warn, || {
             format!("server={name} did not answer {}", kind.method())

@@ -33,6 +33,7 @@ pub mod memory;
 mod modern_outcome;
 pub mod outcome;
 mod outgoing;
+mod param_fields;
 pub mod pools;
 pub mod reload;
 pub mod resources;

@@ -420,6 +420,13 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
+    // --- servers on HTTP ---
+
+    /// A server refused the header fields of a call: its tools are listed anew.
+    CallAwaitsList = "looked for by stories with a server on HTTP",
+    /// Tools that say wrongly which header fields they want.
+    ToolsUnfit = "looked for by stories with a server on HTTP",
+
     // --- tasks ---
 
     /// There are as many tasks as there may be.
