@@ -45,7 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("links", &["base", "language"]),
     ("now", &[]),
-    ("settings", &["effect", "http1", "limits"]),
+    ("settings", &["base", "effect", "http1", "limits"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[

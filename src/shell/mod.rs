@@ -36,6 +36,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use mio::{Poll, Registry};
 use onemcp::config::Config;
@@ -122,6 +123,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
             options.config_dir.display()
         ));
     }
+    let own = own_name(&seed()?);
+    let parents = configuration.introduce(&own, &options.config_dir);
+    options.settings.parents = Rc::new(parents);
     let poll = Poll::new().map_err(failed("cannot wait for events"))?;
     let registry = poll.registry();
     // Watched first and read afterwards, so that no change falls between.
@@ -281,6 +285,12 @@ fn seed() -> Result<[u8; 32], String> {
         .fill(&mut seed)
         .map_err(|_| "the system gives no random bytes".to_owned())?;
     Ok(seed)
+}
+
+/// 16 hexadecimal digits that no other process has.
+fn own_name(seed: &[u8; 32]) -> String {
+    let digits = seed.iter().take(8).map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 /// One line on stderr; a stderr that nobody reads is no reason to fail.

@@ -14,6 +14,7 @@ mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod headers;
+mod itself;
 pub mod jsonc;
 pub mod mask;
 mod model;
@@ -29,6 +30,7 @@ mod tools;
 pub use demo::demo_config;
 pub use environment::Environment;
 pub use headers::check as check_header;
+pub use itself::{Itself, LEADS_HERE};
 pub use model::{
     Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
 };
