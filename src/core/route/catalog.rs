@@ -254,6 +254,9 @@ impl List {
             }
             fits
         });
+        if !unfit.is_empty() {
+            Mark::ToolsUnfit.hit();
+        }
         self.unfit_changed = !unfit.is_empty() && unfit != self.unfit;
         self.unfit = unfit;
     }
@@ -613,6 +616,7 @@ mod tests {
 
     #[test]
     fn f10_tools_that_annotate_wrongly_are_dropped_where_that_matters_and_told_once() {
+        let _reached = must_hit(Mark::ToolsUnfit);
         let text = r#"{"tools":[{"name":"good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}},
             {"name":"bad","inputSchema":{"properties":{"a":{"type":"object","x-mcp-header":"A"}}}},
             {"name":"plain","description":"x-mcp-header"}]}"#;

@@ -6,7 +6,6 @@
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
-use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::member;
@@ -72,7 +71,6 @@ impl Hall {
         if code != Some(i64::from(HEADER_MISMATCH)) || !lists || !call.awaits_list() {
             return Some(call);
         }
-        Mark::CallAwaitsList.hit();
         let pool = call.pool;
         self.put_back(desk, call);
         self.fetch(desk, pool, Kind::Tools);
@@ -99,7 +97,6 @@ impl Hall {
 
 /// What is told of tools that say wrongly which fields they want.
 pub(crate) fn unfit_warning(server: &str, tools: &[Rc<str>]) -> String {
-    Mark::ToolsUnfit.hit();
     let shown = tools.iter().take(NAMES_LOGGED_MAX);
     let shown: Vec<String> = shown.map(|tool| format!("{tool:?}")).collect();
     format!(
