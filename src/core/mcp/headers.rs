@@ -379,7 +379,7 @@ mod tests {
                 path: path.iter().map(|name| (*name).to_owned()).collect(),
             };
             let at = Some(Span::whole(text.as_bytes()));
-            let all = fields(text.as_bytes(), at, &[one.clone()]);
+            let all = fields(text.as_bytes(), at, std::slice::from_ref(&one));
             // What we write our own check accepts.
             let compared = compare(text.as_bytes(), at, &[one], &all);
             assert_eq!(compared.is_ok(), !matches!(path, ["h" | "o"]), "{path:?}");

@@ -2,7 +2,6 @@
 //! Knows nothing of other servers; the names under which entries are offered are `directory`'s.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -15,6 +14,7 @@ use crate::mcp::headers::{self, Annotated};
 use crate::mcp::tasks::{self, Support};
 use crate::now::Tick;
 use crate::route::keeps::Keeps;
+use crate::route::rendered::Rendered;
 use crate::route::splice::fields;
 
 /// One of the four lists of MCP.
@@ -423,55 +423,6 @@ fn drop_repetitions(entries: &mut Vec<Entry>) -> usize {
     let mut seen = BTreeSet::new();
     entries.retain(|entry| seen.insert(Rc::clone(&entry.key)));
     before - entries.len()
-}
-
-/// Entries joined by commas, ready to be put between brackets.
-#[derive(Debug, Default)]
-pub struct Rendered {
-    /// The bytes.
-    pub bytes: Rc<Vec<u8>>,
-    ends: Vec<usize>,
-}
-
-impl Rendered {
-    fn push(&mut self, entry: &Entry, render: impl Fn(&Entry, &mut Vec<u8>) -> bool) {
-        let Some(bytes) = Rc::get_mut(&mut self.bytes) else {
-            return;
-        };
-        let before = bytes.len();
-        if before > 0 {
-            bytes.push(b',');
-        }
-        if render(entry, bytes) {
-            self.ends.push(bytes.len());
-        } else {
-            bytes.truncate(before);
-        }
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Where the entries `from..to` stand in `bytes`, commas between them.
-    #[must_use]
-    pub fn range(&self, from: usize, to: usize) -> Range<usize> {
-        let to = to.min(self.ends.len());
-        if from >= to {
-            return 0..0;
-        }
-        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
-        let start = if from == 0 { 0 } else { end(from - 1) + 1 };
-        start..end(to - 1)
-    }
 }
 
 /// The four lists of one session.

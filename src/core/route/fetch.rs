@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::string;
 use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
-use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::catalog::{Begin, Kind, List, Page};
 use crate::route::errors::METHOD_NOT_FOUND;
 use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
@@ -25,6 +26,22 @@ const fn offers(capabilities: ServerCapabilities, kind: Kind) -> bool {
         Kind::Tools => capabilities.tools,
         Kind::Prompts => capabilities.prompts,
         Kind::Resources | Kind::Templates => capabilities.resources,
+    }
+}
+
+/// Says how many entries of a list nobody gets, and why.
+fn warn_of_left_out(cx: &mut Cx<'_>, server: &str, kind: Kind, list: &mut List) {
+    let (skipped, method) = (std::mem::take(&mut list.skipped), kind.method());
+    if skipped > 0 {
+        cx.log(Level::Warn, || {
+            format!(
+                "server={server} {skipped} entries of {method} left out: no name, or one that \
+                 another has"
+            )
+        });
+    }
+    if let Some(unfit) = list.unfit_news() {
+        cx.log(Level::Warn, || unfit_warning(server, unfit));
     }
 }
 
@@ -153,26 +170,13 @@ impl Hall {
             }
             Page::Whole { changed } => {
                 let again = list.end();
-                let skipped = std::mem::take(&mut list.skipped);
-                if let Some(unfit) = list.unfit_news() {
-                    let name = &name;
-                    desk.cx.log(Level::Warn, || unfit_warning(name, unfit));
-                }
+                warn_of_left_out(desk.cx, &name, kind, list);
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
                     self.names_stale = true;
                     if !leased {
                         self.changes.note(desk.cx, owner, kind);
                     }
-                }
-                if skipped > 0 {
-                    desk.cx.log(Level::Warn, || {
-                        let method = kind.method();
-                        format!(
-                            "server={name} {skipped} entries of {method} left out: no name, or one \
-                             that another has"
-                        )
-                    });
                 }
                 if again {
                     self.fetch(desk, pool, kind);

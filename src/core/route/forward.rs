@@ -153,9 +153,7 @@ impl Hall {
             search,
             tool,
         } = request;
-        let request_ms = self
-            .server(server)
-            .map_or(0, |server| server.entry.request_ms);
+        let request_ms = self.server(server).map_or(0, |of| of.entry.request_ms);
         let client = caller.client;
         self.raise_level(desk, client, pool);
         let origin = Origin::Client {

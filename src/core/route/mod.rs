@@ -36,6 +36,7 @@ mod outgoing;
 mod param_fields;
 pub mod pools;
 pub mod reload;
+pub mod rendered;
 pub mod resources;
 mod retry;
 mod round_asks;

@@ -9,16 +9,17 @@ use ring::digest::{Context, SHA256};
 
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
-use crate::json::span::{Span, members, string};
+use crate::json::span::Span;
 use crate::language::{PoolKey, PoolState};
-use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
-use crate::route::asks::{AskKey, Asker, Want, want_of};
+use crate::limits::{LINE_BYTES_MAX, ROUNDS_MAX};
+use crate::route::asks::{AskKey, Asker, Want};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
 use crate::route::kept::Share;
 use crate::route::outgoing::{Letter, put_description};
 use crate::route::param_fields::Arguments;
+use crate::route::round_asks::{Asked, questions};
 use crate::route::splice::{With, fields};
 use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
@@ -76,17 +77,6 @@ struct Question {
 enum Answer {
     Awaited(AskKey),
     Given(Rc<Vec<u8>>, Span),
-}
-
-/// A question as it stands in a result.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    /// Its key (raw).
-    pub(crate) key: Span,
-    /// What is wanted.
-    pub(crate) want: Want,
-    /// Its parameters, if it has any.
-    pub(crate) params: Option<Span>,
 }
 
 impl Rounds {
@@ -168,41 +158,6 @@ impl Call {
             _ => false,
         }
     }
-}
-
-/// The questions of a result, in their order.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static str> {
-    if told.state.is_some_and(|at| !at.of(text).starts_with(b"\"")) {
-        return Err("a requestState that is no string");
-    }
-    let Some(requests) = told.requests else {
-        return match told.state {
-            Some(_) => Ok(Vec::new()),
-            None => Err("neither inputRequests nor requestState"),
-        };
-    };
-    if !requests.of(text).starts_with(b"{") {
-        return Err("inputRequests that are no object");
-    }
-    let mut asked = Vec::new();
-    for (key, request) in members(text, requests) {
-        let read = fields(text, Some(request), ["method", "params"]);
-        let [method, params] = read.map_err(|_| "a member of an input request twice")?;
-        let method = method.and_then(|at| string(text, at)).unwrap_or_default();
-        // Whoever reads the other of two modes would ask what its client never declared.
-        let once = fields(text, params, ["mode", "_meta", "elicitationId"]);
-        once.map_err(|_| "a member of an input request twice")?;
-        let want = want_of(text, &method, params).ok_or("an input request of an unknown kind")?;
-        if asked.len() >= ROUND_QUESTIONS_MAX {
-            Mark::RoundQuestionsFull.hit();
-            return Err("too many input requests");
-        }
-        asked.push(Asked { key, want, params });
-    }
-    Ok(asked)
 }
 
 impl Hall {
