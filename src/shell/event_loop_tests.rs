@@ -3,11 +3,14 @@
 use super::*;
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use onemcp::base::origin::Host;
 use onemcp::base::slab::Key;
+use onemcp::effect::DialSpec;
 use onemcp::effect::Effect;
 use onemcp::effect::StopSignal;
 use onemcp::links::{Links, Owner};
@@ -17,6 +20,7 @@ use crate::shell::child::tests::spec;
 use crate::shell::disk::tests::TempDir;
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
+use crate::shell::lookup;
 use crate::shell::own_stdio::{Direction, Standard};
 
 const POOL: PoolKey = PoolKey(Key {
@@ -42,6 +46,7 @@ impl Core for ScriptedCore {
             Input::Stdio { link } => self.links.open(link, Owner::Stdio),
             Input::Instance { link } => self.links.open(link, Owner::Instance),
             Input::Spawned { pool, link, .. } => self.links.open(link, Owner::Child(pool)),
+            Input::Opened { dial, link } => self.links.open(link, Owner::Dialed(dial)),
             Input::Broken { link } => self.links.forget(link),
             Input::Tick => *self.deadline.borrow_mut() = None,
             _ => {}
@@ -122,6 +127,7 @@ impl Harness {
             core,
             clock: Clock::new(),
             children: Children::new(guard, None),
+            dials: Dials::new(Arc::new(lookup::by_system)),
             listeners,
             instance: None,
             log: Log::on_descriptor(sink.as_fd(), Level::Error, false),
@@ -305,6 +311,101 @@ fn a_reset_connection_is_broken_once() {
     drop(client);
     assert_eq!(harness.until("broken 0"), ["broken 0"]);
     assert!(harness.looped.links.is_empty());
+}
+
+/// Opens a connection to this port, sends a request, and closes at the end of the answer.
+fn asking(port: u16) -> Harness {
+    let dial = DialKey(Key {
+        index: 3,
+        generation: 1,
+    });
+    Harness::new(move |input, links, out| match input {
+        Input::Config(_) => out.push(Effect::Open {
+            dial,
+            spec: Box::new(DialSpec {
+                host: Host::V4(Ipv4Addr::LOCALHOST),
+                port,
+                tunnel: None,
+                tls: None,
+                open_ms_max: 10_000,
+            }),
+        }),
+        Input::Opened { link, .. } => links.send(*link, &["request".into()]),
+        Input::Eof { link } => {
+            links.forget(*link);
+            out.push(Effect::Close { link: *link });
+        }
+        _ => {}
+    })
+}
+
+#[test]
+fn a_connection_that_was_ordered_is_opened_written_read_and_closed() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut harness = asking(server.local_addr().unwrap().port());
+    let serve = std::thread::spawn(move || {
+        let (mut socket, _) = server.accept().unwrap();
+        let mut request = [0; 7];
+        socket.read_exact(&mut request).unwrap();
+        socket.write_all(&request).unwrap();
+    });
+    harness.looped.configure(Box::default());
+    let seen = harness.until("eof 0");
+    assert_eq!(seen, ["config", "opened 0", "bytes 0 request", "eof 0"]);
+    serve.join().unwrap();
+    assert!(harness.looped.links.is_empty());
+    assert_eq!(harness.looped.timeout(), None);
+}
+
+#[test]
+fn a_connection_that_is_refused_is_one_input() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    drop(server);
+    let mut harness = asking(port);
+    harness.looped.configure(Box::default());
+    harness.until(&format!(
+        "unopened connection refused: nothing listens on 127.0.0.1:{port}"
+    ));
+    assert_eq!(harness.looped.timeout(), None);
+}
+
+#[test]
+fn a_server_that_takes_no_more_of_a_request_is_read_to_the_end_of_its_answer() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let dial = DialKey(Key {
+        index: 0,
+        generation: 0,
+    });
+    let mut harness = Harness::new(move |input, links, out| match input {
+        Input::Config(_) => out.push(Effect::Open {
+            dial,
+            spec: Box::new(DialSpec {
+                host: Host::V4(Ipv4Addr::LOCALHOST),
+                port,
+                tunnel: None,
+                tls: None,
+                open_ms_max: 10_000,
+            }),
+        }),
+        Input::Opened { link, .. } => {
+            let request = Rc::new(vec![b'x'; 20_000_000]);
+            let all = onemcp::base::outbox::Part::Share(&request, 0..request.len());
+            links.send(*link, &[all]);
+        }
+        _ => {}
+    });
+    let serve = std::thread::spawn(move || {
+        let (mut socket, _) = server.accept().unwrap();
+        socket.read_exact(&mut [0; 100]).unwrap();
+        // Closing with unread bytes resets.
+        socket.write_all(b"too long").unwrap();
+    });
+    harness.looped.configure(Box::default());
+    let seen = harness.until("broken 0");
+    assert_eq!(seen, ["config", "opened 0", "bytes 0 too long", "broken 0"]);
+    serve.join().unwrap();
 }
 
 fn with_child(program: &'static str, args: &'static [&'static str]) -> Harness {

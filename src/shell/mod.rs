@@ -9,6 +9,8 @@ mod child;
 mod children;
 pub(crate) mod clock;
 mod configuration;
+mod dial;
+mod dialing;
 pub(crate) mod disk;
 mod driven;
 mod event_loop;
@@ -18,12 +20,14 @@ pub(crate) mod instance;
 mod link;
 mod listener;
 mod log;
+mod lookup;
 mod obey;
 mod own_stdio;
 mod reading;
 mod signals;
 mod state;
 mod sys;
+mod unopened;
 mod wait;
 mod watch;
 mod watch_paths;
@@ -36,6 +40,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mio::{Poll, Registry};
 use onemcp::config::Config;
@@ -48,6 +53,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use children::Children;
 use clock::Clock;
 use configuration::{Configuration, Loaded};
+use dial::Dials;
 use event_loop::{EventLoop, Parts, fixed, fixed_token};
 use guard_link::GuardCommand;
 use instance::InstanceSocket;
@@ -158,6 +164,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
+        dials: Dials::new(Arc::new(lookup::by_system)),
         listeners,
         instance,
         log,
