@@ -156,9 +156,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         log.line(Level::Debug, line);
     }
     let config = first_config(loaded, &configuration, &mut log);
-    if let Some(address) = listeners.first().and_then(Listener::address) {
-        announce(&mut log, &listener::url(address), &config);
-    }
+    announce(&mut log, &listeners, &config);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -269,7 +267,11 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.
-fn announce(log: &mut Log, url: &str, config: &Config) {
+fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
+    let Some(address) = listeners.first().and_then(Listener::address) else {
+        return;
+    };
+    let url = listener::url(address);
     let servers = config.servers.iter().filter(|server| !server.disabled);
     let line = match servers.count() {
         1 => format!("listening on {url} (1 server)"),
