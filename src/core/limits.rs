@@ -1,6 +1,10 @@
 //! Every bound of the program, with its unit, its reason and what the peer gets when it is hit.
 //! Sums that must hold are asserted at the end, at compile time.
 
+mod opening;
+
+pub use opening::*;
+
 // --- buffers -----------------------------------------------------------------------------------
 
 /// Bytes that the shell reads from one link in one turn. A client on loopback would otherwise hold
@@ -147,28 +151,6 @@ pub const IDLE_CONNECTION_MARGIN_MS: u64 = 1_000;
 pub const ADDRESSES_MAX: usize = 16;
 /// How long one address may take to connect until the next is tried beside it (RFC 8305).
 pub const ATTEMPT_MS_MIN: u64 = 250;
-/// How long the resolver may take for one name; then that name has no address.
-pub const LOOKUP_MS_MAX: u64 = 5_000;
-/// Names that the resolver is asked for at once, each on a thread; further ones wait.
-pub const LOOKUPS_MAX: usize = 16;
-/// Threads that the resolver still holds although they were given up; while there are so many, no
-/// other is started.
-pub const LOOKUPS_HUNG_MAX: usize = 16;
-/// Names that wait for the resolver; one more fails.
-pub const LOOKUPS_WAITING_MAX: usize = 1024;
-/// Names that hung and are remembered for it; of more the oldest is forgotten.
-pub const LOOKUPS_SUSPECT_MAX: usize = 64;
-/// Connections that are being opened; one more fails.
-pub const DIALS_MAX: usize = 4096;
-/// A connection that we opened and on which nothing was said for this long is asked whether the
-/// peer is still there: servers may keep a stream silent for days, dead peers do too.
-pub const PROBE_IDLE_S: u32 = 30;
-/// From one such question to the next.
-pub const PROBE_EVERY_S: u32 = 10;
-/// Questions without an answer that end the connection.
-pub const PROBES_MAX: u32 = 3;
-/// What we sent and the peer's machine has not acknowledged for this long ends the connection.
-pub const UNACKNOWLEDGED_MS_MAX: u32 = 60_000;
 /// How long a server can ask to be left alone (`Retry-After`); more is taken for this.
 pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
@@ -490,7 +472,6 @@ const _: () = assert!(URL_BYTES_MAX <= TARGET_BYTES_MAX);
 const _: () = assert!(IDLE_CONNECTIONS_PER_ORIGIN_MAX <= IDLE_CONNECTIONS_MAX);
 const _: () = assert!(IDLE_CONNECTION_MARGIN_MS < IDLE_CONNECTION_MS);
 const _: () = assert!(OPEN_MS_MAX < CONNECT_REMOTE_MS);
-const _: () = assert!(LOOKUP_MS_MAX < OPEN_MS_MAX);
 const _: () = assert!(ADDRESSES_MAX as u64 * ATTEMPT_MS_MIN < OPEN_MS_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
