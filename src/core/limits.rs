@@ -6,6 +6,9 @@ mod files;
 
 pub use fetch::*;
 pub use files::*;
+mod opening;
+
+pub use opening::*;
 
 // --- buffers -----------------------------------------------------------------------------------
 
