@@ -420,6 +420,11 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
+    // --- servers over HTTP ---
+
+    /// Tools that say wrongly which header fields they want.
+    ToolsUnfit = "remote servers are looked for by stories of their own",
+
     // --- servers over HTTP+SSE ---
 
     /// A stream of 2024-11-05 did not say where to send messages.
