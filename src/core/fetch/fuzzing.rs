@@ -41,11 +41,13 @@ struct Run {
 
 /// Fuzzes whole exchanges. Each line is an operation: a letter and what it needs.
 ///
-/// `p URL` `g URL` ask (POST; GET for a stream) · `o` a connection opens, `r` one does not · `w` the
-/// kernel takes what was sent · `f TEXT` a server says that (`|` is a line end) · `e` it closes, `b`
-/// it breaks · `x` the oldest exchange is given up · `s` it is a stream, `z` and `Z` it is paused
-/// and resumed, `t` its body is taken · `m N` that many tenths of a second pass · `l N` what follows
-/// is about that connection · `q` we leave.
+/// - `p URL`, `g URL`: ask (POST; GET for a stream);
+/// - `o`: a connection opens; `r`: one does not; `w`: the kernel takes what was sent;
+/// - `f TEXT`: a server says that (`|` is a line end); `e`: it closes; `b`: it breaks;
+/// - `x`: the oldest exchange is given up; `s`: it is a stream; `z`, `Z`: it is paused and resumed;
+///   `t`: its body is taken;
+/// - `m N`: so many tenths of a second pass; `l N`: what follows is about that connection;
+/// - `q`: we leave.
 pub fn fetch(data: &[u8]) {
     let mut run = Run {
         world: World::new(Proxies {
