@@ -7,7 +7,8 @@ use crate::backend::facts::Facts;
 use crate::backend::lifecycle::{Event, Phase};
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::session::{Report, Session};
-use crate::language::{BackendEvent, Carrier, Hello, PoolSpec};
+use crate::cx::Cx;
+use crate::language::{BackendEvent, Carrier, Hello, PoolKey, PoolSpec};
 
 /// See the module.
 pub(super) enum Either {
@@ -98,10 +99,10 @@ impl Either {
     }
 
     /// Sets the alarm to the earliest of its reasons.
-    pub(super) fn set_alarm(&self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn set_alarm(&self, cx: &mut Cx<'_>, me: PoolKey) {
         match self {
-            Self::Child(session) => session.set_alarm(hands.cx, hands.me),
-            Self::Remote(session) => session.set_alarm(hands),
+            Self::Child(session) => session.set_alarm(cx, me),
+            Self::Remote(session) => session.set_alarm(cx, me),
         }
     }
 

@@ -10,9 +10,7 @@ use crate::fetch::FetchKey;
 use crate::json::envelope::{self, Envelope, Kind, our_number};
 use crate::json::span::member;
 use crate::language::{BackendEvent, CallLoss, Refused};
-use crate::limits::{
-    CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_KEPT_BYTES_MAX, REMOTE_TELLS_MAX,
-};
+use crate::limits::{CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_KEPT_BYTES_MAX, REMOTE_TELLS_MAX};
 use crate::now::Tick;
 
 /// Where a call is.
@@ -49,7 +47,7 @@ pub(super) struct Call {
 
 impl Remote {
     /// Takes one message of the hall.
-    pub(super) fn send(
+    pub(in crate::backend) fn send(
         &mut self,
         hands: &mut Hands<'_, '_>,
         parts: &[Part<'_>],
@@ -58,7 +56,11 @@ impl Remote {
         if !self.is_ready() {
             return Err(Refused::NotReady);
         }
-        let body: Vec<u8> = parts.iter().flat_map(|part| part.bytes()).copied().collect();
+        let body: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| part.bytes())
+            .copied()
+            .collect();
         // What the hall sends is whole; nothing else could be sent.
         let Ok(envelope) = envelope::read(&body) else {
             return Err(Refused::NotReady);
@@ -90,7 +92,8 @@ impl Remote {
         if self.is_modern() {
             let order = self.post_modern(body, envelope, fields);
             let key = self.exchange(hands, Role::Call(id), order);
-            self.calls.insert(id, Call::new(Place::Asked(key), None, false));
+            self.calls
+                .insert(id, Call::new(Place::Asked(key), None, false));
             return Ok(());
         }
         let ours = asked_by_itself(&body, envelope);
@@ -109,7 +112,8 @@ impl Remote {
         self.kept_bytes += kept.as_ref().map_or(0, Vec::len);
         let order = self.post(body);
         let key = self.exchange(hands, Role::Call(id), order);
-        self.calls.insert(id, Call::new(Place::Asked(key), kept, ours));
+        self.calls
+            .insert(id, Call::new(Place::Asked(key), kept, ours));
         Ok(())
     }
 
@@ -153,11 +157,7 @@ impl Remote {
 
     /// A message to a legacy server that is answered by a status only. A modern one is told
     /// nothing.
-    pub(super) fn word(
-        &mut self,
-        hands: &mut Hands<'_, '_>,
-        body: Vec<u8>,
-    ) -> Result<(), Refused> {
+    pub(super) fn word(&mut self, hands: &mut Hands<'_, '_>, body: Vec<u8>) -> Result<(), Refused> {
         if self.is_modern() {
             return Ok(());
         }
@@ -246,8 +246,7 @@ impl Remote {
     pub(super) fn calls_alarm(&mut self, hands: &mut Hands<'_, '_>) {
         let now = hands.cx.now.tick;
         let over = |call: &Call| call.cancelled.is_some_and(|at| at <= now);
-        let resumed =
-            |call: &Call| matches!(call.place, Place::Pausing { until } if until <= now);
+        let resumed = |call: &Call| matches!(call.place, Place::Pausing { until } if until <= now);
         let ids = |which: &dyn Fn(&Call) -> bool| -> Vec<u64> {
             let calls = self.calls.iter().filter(|(_, call)| which(call));
             calls.map(|(id, _)| *id).collect()

@@ -166,7 +166,7 @@ impl Remote {
         if self.ears.worked && self.is_of_session(exchange, body, false, false) {
             let why = self.words(exchange, body);
             self.ears.stage = Stage::Closed;
-            return self.session_lost(hands, None, exchange.talk, why);
+            return self.session_lost(hands, None, exchange.talk, &why);
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
             self.note_pause(hands, exchange);

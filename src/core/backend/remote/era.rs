@@ -10,7 +10,6 @@ use crate::effect::Level;
 use crate::fetch::{FailureKind, FetchFailure};
 use crate::json::envelope::{self, Envelope, Kind};
 use crate::language::{Hello, RemoteKind};
-use crate::mcp::version::Version;
 use crate::now::Tick;
 
 impl Remote {
@@ -209,16 +208,18 @@ impl Remote {
                 let id = None;
                 let said = Envelope { id, ..said };
                 let now = hands.cx.now.tick;
-                let next =
-                    self.greeting
-                        .hear(now, (body, &said), &self.spec, &self.our_version);
+                let next = self
+                    .greeting
+                    .hear(now, (body, &said), &self.spec, &self.our_version);
                 match next {
                     Next::Refused(_) if other => self.fall_back(hands, Some(why)),
                     next => self.follow_greeting(hands, next),
                 }
             }
             (Step::Initialize, None) if other && self.greeting.can_ask() => {
-                let next = self.greeting.ask_after_all(why, hands.cx.now.tick, &self.our_version);
+                let next = self
+                    .greeting
+                    .ask_after_all(why, hands.cx.now.tick, &self.our_version);
                 self.follow_greeting(hands, next);
             }
             (Step::Initialize, None) if other => self.fall_back(hands, Some(why)),
@@ -229,9 +230,8 @@ impl Remote {
     /// Whether the server may speak HTTP+SSE of 2024-11-05 (F2): it is configured, or it refused
     /// everything else, for which `refused` is the reason. To be built in `sse`.
     fn fall_back(&mut self, hands: &mut Hands<'_, '_>, refused: Option<String>) {
-        let why = refused.unwrap_or_else(|| {
-            "\"type\": \"sse\" is not supported yet by this version".to_owned()
-        });
+        let why = refused
+            .unwrap_or_else(|| "\"type\": \"sse\" is not supported yet by this version".to_owned());
         self.refuse(hands, why);
     }
 
@@ -243,11 +243,6 @@ impl Remote {
         // back either.
         let good = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
         self.talk.id = id.filter(good).map(Into::into);
-    }
-
-    /// The revision that is spoken.
-    pub(super) fn version(&self) -> Option<Version> {
-        self.hello.as_ref().map(|hello| hello.version)
     }
 }
 

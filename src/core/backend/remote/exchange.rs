@@ -7,7 +7,7 @@ use crate::fetch::FetchFailure;
 use crate::http1::response_head::ResponseHead;
 use crate::http1::sse_reader::Reader;
 use crate::json::newline::{Line, Lines};
-use crate::limits::LINE_BYTES_MAX;
+use crate::limits::{LINE_BYTES_MAX, QUOTE_BYTES_MAX};
 
 /// What a message of the handshake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(super) struct Exchange {
     pub(super) in_line: bool,
     /// What it was for has come.
     pub(super) answered: bool,
+    /// Its body was read, whatever it was.
+    read: bool,
 }
 
 impl Exchange {
@@ -95,6 +97,7 @@ impl Exchange {
             ended: None,
             in_line: false,
             answered: false,
+            read: false,
         }
     }
 
@@ -106,6 +109,11 @@ impl Exchange {
     /// Whether the server did what it was asked, as far as HTTP is concerned.
     pub(super) fn succeeded(&self) -> bool {
         matches!(self.status(), 200..=299)
+    }
+
+    /// Whether the response is read as it comes.
+    pub(super) fn head_is_stream(&self) -> bool {
+        !matches!(self.reading, Reading::Whole)
     }
 
     /// The response has begun; whether its body is read as it comes. Whatever has no type is taken
@@ -121,7 +129,7 @@ impl Exchange {
             Reading::Whole
         };
         self.head = Some(head);
-        !matches!(self.reading, Reading::Whole)
+        self.head_is_stream()
     }
 
     /// Whether the body is one that can hold messages.
@@ -179,11 +187,23 @@ impl Exchange {
         let (good, holds) = (self.succeeded(), self.holds_messages());
         match &mut self.ended {
             None => Found::Nothing,
-            Some(Ended::Whole(body)) if good && holds && !body.trim_ascii().is_empty() => {
+            Some(Ended::Whole(body))
+                if good && holds && !self.read && !body.trim_ascii().is_empty() =>
+            {
+                self.read = true;
                 frame.adopt(std::mem::take(body));
                 Found::Message
             }
             Some(_) => self.ended.take().map_or(Found::Nothing, Found::Over),
+        }
+    }
+
+    /// What was read of the body was not what was asked for; some of it is kept for the sentence
+    /// that says so.
+    pub(super) fn read_in_vain(&mut self, text: &[u8]) {
+        if let (Reading::Whole, Some(Ended::Whole(body))) = (&self.reading, &mut self.ended) {
+            let some = text.len().min(4 * QUOTE_BYTES_MAX);
+            *body = text.get(..some).unwrap_or_default().to_vec();
         }
     }
 

@@ -1,6 +1,7 @@
 //! What comes on the exchanges of a session: taken in when it comes, read one message at a time
 //! when the hall has a frame for it. Which exchange a message came on decides what it may be.
 
+use crate::backend::batch::Batch;
 use crate::backend::remote::call::Place;
 use crate::backend::remote::exchange::{Ended, Found, Role, Step};
 use crate::backend::remote::{Hands, Remote};
@@ -19,7 +20,13 @@ use crate::limits::QUOTE_BYTES_MAX;
 
 impl Remote {
     /// News of an exchange. [`Remote::read`] has to be called afterwards.
-    pub(super) fn news(&mut self, hands: &mut Hands<'_, '_>, key: FetchKey, news: News) {
+    pub(in crate::backend) fn news(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        key: FetchKey,
+        news: News,
+    ) {
+        self.wall = hands.cx.now.wall;
         match news {
             News::Head(head) => return self.begun(hands, key, head),
             News::Data => self.came(hands, key),
@@ -47,7 +54,7 @@ impl Remote {
             return;
         };
         if exchange.begin(head) {
-            hands.fetch.stream(hands.cx, key);
+            hands.fetch.stream(key);
         }
         let (role, good) = (exchange.role, exchange.succeeded());
         match role {
@@ -77,7 +84,11 @@ impl Remote {
     }
 
     /// Reads on until there is something to tell.
-    pub(super) fn read(&mut self, hands: &mut Hands<'_, '_>, frame: &mut Frame) -> Read {
+    pub(in crate::backend) fn read(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        frame: &mut Frame,
+    ) -> Read {
         loop {
             if let Some(report) = self.report.take() {
                 return Read::Report(report);
@@ -94,7 +105,7 @@ impl Remote {
             };
             let Some(exchange) = self.exchanges.get_mut(&key) else {
                 self.unread.pop_front();
-                self.batch = crate::backend::batch::Batch::default();
+                self.batch = Batch::default();
                 continue;
             };
             if self.batch.next(frame) {
@@ -182,6 +193,9 @@ impl Remote {
                 Read::Nothing
             }
             Err((fault, _)) => {
+                if let Some(exchange) = self.exchanges.get_mut(&key) {
+                    exchange.read_in_vain(frame.bytes());
+                }
                 let name = &self.spec.name;
                 hands.cx.log(Level::Debug, || {
                     let text = quoted(&plain(frame.bytes(), QUOTE_BYTES_MAX));
@@ -236,19 +250,19 @@ impl Remote {
     }
 
     /// A server that speaks before the handshake is done.
-    fn hear_early(
-        &mut self,
-        hands: &mut Hands<'_, '_>,
-        text: &[u8],
-        envelope: &Envelope,
-    ) -> Read {
+    fn hear_early(&mut self, hands: &mut Hands<'_, '_>, text: &[u8], envelope: &Envelope) -> Read {
         if envelope.kind == Kind::Request {
             Mark::HandshakeAsks.hit();
             let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
             let answer = if is_ping(text, envelope) {
                 write::result(raw, b"{}")
             } else {
-                write::error(Some(raw), -32601, "Method not found before initialize", None)
+                write::error(
+                    Some(raw),
+                    -32601,
+                    "Method not found before initialize",
+                    None,
+                )
             };
             let _ = self.word(hands, answer);
         }
@@ -267,6 +281,9 @@ impl Remote {
         let named = envelope.id.and_then(|id| our_number(id.of(text)));
         let known = named.filter(|id| self.calls.contains_key(id));
         let Some(id) = known else {
+            if let Some(exchange) = self.exchanges.get_mut(&key) {
+                exchange.read_in_vain(text);
+            }
             return self.strange(hands, role, text, &envelope);
         };
         if role != Role::Call(id) {
@@ -301,10 +318,14 @@ impl Remote {
     ) -> Read {
         if let (Role::Call(id), None, Kind::Error) = (role, envelope.id, envelope.kind) {
             let why = self.said(text);
-            self.lose(hands, id, format!("answered with an error about no request: {why}"));
+            self.lose(
+                hands,
+                id,
+                format!("answered with an error about no request: {why}"),
+            );
             return Read::Nothing;
         }
-        Mark::AnswerUnasked.hit();
+        Mark::AnswerOfNothing.hit();
         let name = &self.spec.name;
         if !std::mem::replace(&mut self.strange_told, true) {
             hands.cx.log(Level::Warn, || {

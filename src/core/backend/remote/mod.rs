@@ -48,7 +48,7 @@ use crate::effect::Level;
 use crate::fetch::{FetchKey, Fetcher};
 use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, RemoteSpec};
 use crate::mcp::version::Version;
-use crate::now::Tick;
+use crate::now::{Tick, UnixSeconds};
 
 /// What a remote session works with.
 pub(super) struct Hands<'a, 'b> {
@@ -116,6 +116,8 @@ pub(super) struct Remote {
     /// How long the last exchange may take before the session is over.
     leaving_until: Option<Tick>,
     report: Option<Report>,
+    /// For dates in what the server says.
+    wall: UnixSeconds,
     /// It was logged that the server says what nobody asked for.
     strange_told: bool,
 }
@@ -149,6 +151,7 @@ impl Remote {
             resend: false,
             leaving_until: None,
             report: None,
+            wall: UnixSeconds::default(),
             strange_told: false,
             spec,
         }
@@ -297,10 +300,10 @@ impl Remote {
     }
 
     /// Sets the alarm to the earliest of its reasons.
-    pub(super) fn set_alarm(&self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn set_alarm(&self, cx: &mut Cx<'_>, me: PoolKey) {
         match self.deadlines().into_iter().flatten().min() {
-            Some(at) => hands.cx.timers.set(Alarm::Pool(hands.me), at),
-            None => hands.cx.timers.clear(Alarm::Pool(hands.me)),
+            Some(at) => cx.timers.set(Alarm::Pool(me), at),
+            None => cx.timers.clear(Alarm::Pool(me)),
         }
     }
 

@@ -24,7 +24,7 @@ impl Remote {
     }
 
     /// Other resources are listened to from now on.
-    pub(super) fn watch(&mut self, hands: &mut Hands<'_, '_>, uris: Vec<Rc<str>>) {
+    pub(in crate::backend) fn watch(&mut self, hands: &mut Hands<'_, '_>, uris: Vec<Rc<str>>) {
         self.watched = uris;
         let ready = self.is_ready();
         if let Some(listening) = self.listening.as_mut().filter(|_| ready) {
@@ -121,9 +121,9 @@ impl Remote {
         hands: &mut Hands<'_, '_>,
         id: StreamId,
         exchange: &Exchange,
-        ended: Ended,
+        ended: &Ended,
     ) {
-        let how = match &ended {
+        let how = match ended {
             Ended::Failed(failure) if matches!(failure.kind, FailureKind::Open(_)) => {
                 return self.lost(hands, failure.why.clone());
             }

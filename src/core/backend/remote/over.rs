@@ -28,10 +28,10 @@ impl Remote {
         };
         match exchange.role {
             Role::Hello(step) => self.hello_over(hands, step, &exchange, ended),
-            Role::Call(id) => return self.call_over(hands, (key, id), exchange, ended, frame),
+            Role::Call(id) => return self.call_over(hands, (key, id), &exchange, ended, frame),
             Role::Tell => self.word_over(hands, &exchange, ended),
             Role::Ears => self.ears_over(hands, &exchange, ended),
-            Role::Changes(id) => self.changes_over(hands, id, &exchange, ended),
+            Role::Changes(id) => self.changes_over(hands, id, &exchange, &ended),
             Role::Goodbye => {
                 self.leaving_until = None;
                 self.step(hands, Event::Closed(None));
@@ -49,14 +49,14 @@ impl Remote {
         };
         // Nothing is told of a failure by a frame.
         let mut frame = Frame::default();
-        let _ = self.over(hands, key, Ended::Failed(failure), &mut frame);
+        drop(self.over(hands, key, Ended::Failed(failure), &mut frame));
     }
 
     fn call_over(
         &mut self,
         hands: &mut Hands<'_, '_>,
         (key, id): (FetchKey, u64),
-        exchange: Exchange,
+        exchange: &Exchange,
         ended: Ended,
         frame: &mut Frame,
     ) -> Read {
@@ -75,17 +75,17 @@ impl Remote {
                         loss: CallLoss::TooLong,
                     });
                 }
-                _ => self.broke_off(hands, id, &exchange, failure.why),
+                _ => self.broke_off(hands, id, exchange, failure.why),
             },
             Ended::Whole(_) if exchange.succeeded() && exchange.head_is_stream() => {
                 let why = "ended its answer without the response".to_owned();
-                self.broke_off(hands, id, &exchange, why);
+                self.broke_off(hands, id, exchange, why);
             }
             Ended::Whole(body) if exchange.succeeded() => {
-                let why = self.words(&exchange, &body);
+                let why = self.words(exchange, &body);
                 self.lose(hands, id, why);
             }
-            Ended::Whole(body) => return self.call_refused(hands, id, &exchange, body, frame),
+            Ended::Whole(body) => return self.call_refused(hands, id, exchange, body, frame),
         }
         Read::Nothing
     }
@@ -101,18 +101,19 @@ impl Remote {
     ) -> Read {
         let said = envelope::read(&body).ok();
         let said = said.filter(|said| matches!(said.kind, Kind::Error | Kind::Result));
-        let fits = said.filter(|said| {
-            said.id.and_then(|at| our_number(at.of(&body))) == Some(id)
-        });
+        let fits = said.filter(|said| said.id.and_then(|at| our_number(at.of(&body))) == Some(id));
         let code = fits.and_then(|said| member(&body, said.outcome?, "code"));
         let unknown = code.is_some_and(|code| code.of(&body) == b"-32601");
-        let resumes = self.calls.get(&id).is_some_and(|call| call.last_id.is_some());
+        let resumes = self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.last_id.is_some());
         if self.is_of_session(exchange, &body, fits.is_some(), unknown) {
             let why = self.words(exchange, &body);
             if resumes {
                 self.lose(hands, id, why.clone());
             }
-            self.session_lost(hands, Some(id), exchange.talk, why);
+            self.session_lost(hands, Some(id), exchange.talk, &why);
             return Read::Nothing;
         }
         if let Some(envelope) = fits {
@@ -141,7 +142,7 @@ impl Remote {
             Ended::Whole(body) => {
                 let why = self.words(exchange, &body);
                 if self.is_of_session(exchange, &body, false, false) {
-                    return self.session_lost(hands, None, exchange.talk, why);
+                    return self.session_lost(hands, None, exchange.talk, &why);
                 }
                 why
             }

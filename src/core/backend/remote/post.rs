@@ -56,7 +56,11 @@ impl Remote {
     fn talk_fields(&self, fields: &mut Fields) {
         if let Some(id) = &self.talk.id {
             // As secret as a password: whoever has it can speak in our name.
-            add(fields, "Mcp-Session-Id", crate::base::secret::Secret::from(&**id));
+            add(
+                fields,
+                "Mcp-Session-Id",
+                crate::base::secret::Secret::from(&**id),
+            );
         }
         if let Some(version) = self.talk.version {
             add(fields, "MCP-Protocol-Version", version.name());

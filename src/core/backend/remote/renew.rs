@@ -39,7 +39,7 @@ impl Remote {
         hands: &mut Hands<'_, '_>,
         id: Option<u64>,
         talk: u32,
-        why: String,
+        why: &str,
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
         if current && !self.talk.proved {

@@ -90,7 +90,6 @@ impl Remote {
 
     /// Remembers that; whether the server said so.
     pub(super) fn note_pause(&mut self, hands: &Hands<'_, '_>, exchange: &Exchange) -> bool {
-        self.wall = hands.cx.now.wall;
         if !matches!(exchange.status(), 429 | 503) {
             return false;
         }
