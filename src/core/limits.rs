@@ -35,6 +35,11 @@ pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Depth of arrays and objects in one message; a deeper one is refused with -32700. serde_json's
 /// own limit does not reach into raw values, so the scan holds it.
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Descriptions that clients without sessions send again and again (`_meta`), of which we remember
+/// what they say: as many as there are different programs. One more takes the oldest one's place.
+pub const FAMILIAR_METAS_MAX: usize = 8;
+/// Length of such a description, in bytes. A longer one is read anew each time.
+pub const FAMILIAR_META_BYTES_MAX: usize = 1024;
 /// Length of a request id or progress token; a longer one is refused with -32600. They are kept
 /// for as long as the call runs.
 pub const ID_BYTES_MAX: usize = 1024;
@@ -189,6 +194,18 @@ pub const RESUMES_MAX: u32 = 5;
 /// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
 /// said may be meant for one kind of request.
 pub const PAUSE_MS_MAX: u64 = 60_000;
+/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
+/// session is over. Servers say it at once; what waits is somebody else's stream.
+pub const ENDPOINT_MS_MAX: u64 = 10_000;
+/// How long after the end of an event stream it is asked for again, if the server does not say.
+pub const RESUME_MS: u64 = 1_000;
+/// The same if the server says less: one that ends every stream at once would be asked without
+/// pause.
+pub const RESUME_MS_MIN: u64 = 100;
+/// The same if the server says more, and the longest pause between two tries.
+pub const RESUME_MS_MAX: u64 = 60_000;
+/// Tries in a row to get a stream back; then its call has failed.
+pub const RESUMES_FAILED_MAX: u32 = 5;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 
@@ -511,6 +528,7 @@ const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
 const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(RESUME_MS_MIN < RESUME_MS && RESUME_MS < RESUME_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
 const _: () = assert!(SUSPENDED_PER_PRINCIPAL_MAX <= SUSPENDED_MAX);

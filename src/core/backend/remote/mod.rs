@@ -26,6 +26,12 @@ mod over;
 mod post;
 mod renew;
 mod resume;
+#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
+mod sse;
+#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
+mod sse_post;
+#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
+mod sse_resume;
 #[cfg(test)]
 mod tests;
 mod words;
