@@ -45,7 +45,7 @@ impl World {
             let unsent: usize = self.hub.pending(key).map(<[u8]>::len).sum();
             let most = match conn.peer {
                 Peer::Client(_) => CLIENT_OUTBOX_BYTES_MAX,
-                Peer::Process(_) => CHILD_OUTBOX_BYTES_MAX,
+                Peer::Process(_) | Peer::Site(_) => CHILD_OUTBOX_BYTES_MAX,
             };
             if unsent > most + LINE_BYTES_MAX {
                 over.push(format!("{unsent} bytes wait for {:?}", conn.peer));

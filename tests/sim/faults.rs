@@ -103,6 +103,9 @@ faults! {
     ListenEnds = 60,
     Untagged = 100,
     Asks = 30,
+    // Servers that somebody else runs.
+    OpenFails = 100,
+    OpenHangs = 50,
     // The world.
     TimeJumps = 20,
     WallJumps = 20,

@@ -20,6 +20,7 @@ mod marks;
 mod model;
 mod net;
 mod plan;
+mod remotes;
 mod rng;
 mod run;
 mod servers;

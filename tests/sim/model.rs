@@ -10,6 +10,7 @@ use onemcp::now::Tick;
 use crate::clients::talk::Caps;
 use crate::faults::Faults;
 use crate::net::Net;
+use crate::remotes::place;
 use crate::rng::Rng;
 
 /// Place of a call in the model.
@@ -161,6 +162,8 @@ pub(crate) struct Stats {
     pub(crate) parks: u64,
     pub(crate) retries: u64,
     pub(crate) logs: u64,
+    /// Streams of remote servers that were asked for again.
+    pub(crate) remote_resumed: u64,
     pub(crate) virtual_ms: u64,
 }
 
@@ -268,6 +271,12 @@ impl Model {
 
     /// Nothing of other clients may be in what a client reads.
     pub(crate) fn overheard(&mut self, client: usize, text: &[u8]) {
+        for secret in [place::SECRET, place::SESSION] {
+            if text.windows(secret.len()).any(|at| at == secret.as_bytes()) {
+                let shown = String::from_utf8_lossy(text).into_owned();
+                self.violation(format!("client {client} learns a secret: {shown}"));
+            }
+        }
         let mut rest = text;
         while let Some(at) = rest.windows(2).position(|two| two == b"~m") {
             let marker = rest.get(at..at + 13).unwrap_or_default();

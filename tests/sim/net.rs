@@ -12,6 +12,8 @@ use onemcp::links::LinkKey;
 pub(crate) enum Peer {
     Client(usize),
     Process(usize),
+    /// A server that somebody else runs.
+    Site(usize),
 }
 
 /// How one direction goes on.

@@ -2,15 +2,18 @@
 
 use std::rc::Rc;
 
-use onemcp::config::{Config, Isolation, Prefix, Restart, Server, Transport};
+use onemcp::base::url::Url;
+use onemcp::config::{Config, Isolation, Prefix, Remote, Restart, Server, Transport};
 use onemcp::effect::SpawnSpec;
+use onemcp::language::RemoteKind;
 use onemcp::mcp::version::Era;
 
+use crate::remotes::place;
 use crate::rng::Rng;
 use crate::servers::definition::{Definition, Eras};
 
 /// Server names; the last one needs care with prefixes.
-const NAMES: [&str; 6] = ["s0", "s1", "s2", "s3", "a-b", "s0_x"];
+pub(crate) const NAMES: [&str; 6] = ["s0", "s1", "s2", "s3", "a-b", "s0_x"];
 
 /// One entry.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Entry {
     disabled_tools: Vec<String>,
     restart: Restart,
     fault: bool,
+    /// Somebody else runs it.
+    pub(crate) remote: Option<RemoteKind>,
 }
 
 /// All entries.
@@ -75,16 +80,12 @@ impl Entry {
                 delay_ms: rng.pick(&[0, 1000, 5000, 30_000]),
             },
             fault: rng.chance(20),
+            remote: rng.chance(400).then_some(RemoteKind::Http),
         }
     }
 
     fn server(&self) -> Server {
-        let spawn = SpawnSpec {
-            program: "sim".into(),
-            args: vec![self.name.into(), self.variant.to_string().into()],
-            ..SpawnSpec::default()
-        };
-        let mut server = Server::new(self.name, Transport::Stdio(spawn));
+        let mut server = Server::new(self.name, self.transport());
         server.disabled = self.disabled;
         if let Some(prefix) = self.prefix {
             server.prefix = Prefix::Text(prefix.to_owned());
@@ -103,8 +104,26 @@ impl Entry {
             .name
             .bytes()
             .fold(7, |sum, byte| sum * 31 + u64::from(byte));
-        server.process_hash = format!("{name:016x}{:048x}", self.variant);
+        let far = u64::from(self.remote.is_some());
+        server.process_hash = format!("{name:016x}{far:016x}{:032x}", self.variant);
         server
+    }
+
+    fn transport(&self) -> Transport {
+        let Some(kind) = self.remote else {
+            return Transport::Stdio(SpawnSpec {
+                program: "sim".into(),
+                args: vec![self.name.into(), self.variant.to_string().into()],
+                ..SpawnSpec::default()
+            });
+        };
+        let url = place::url(self.name, self.variant);
+        let secret = place::secret(self.name, self.variant);
+        Transport::Remote(Remote {
+            kind,
+            url: Some(Rc::new(Url::parse(&url).unwrap())),
+            headers: [(place::FIELD.into(), secret.as_str().into())].into(),
+        })
     }
 
     /// Whether the entry names the era of its server, or none.

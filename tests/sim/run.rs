@@ -195,6 +195,7 @@ impl World {
         for at in 0..self.processes.len() {
             self.with_process(at, crate::servers::process::Process::calm);
         }
+        self.calm_sites();
         for at in 0..self.clients.len() {
             self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.calm(cx),
@@ -329,7 +330,7 @@ impl World {
             let children = self
                 .processes
                 .iter()
-                .filter(|process| process.alive)
+                .filter(|process| process.alive && process.far.is_none())
                 .count();
             let left = (counts.sessions, counts.calls + counts.suspended);
             let forgotten = (counts.exchanges, counts.remembered) == (0, 0);
@@ -339,9 +340,12 @@ impl World {
                 !entry.can_speak(&definition)
             };
             let mute = self.plan.entries.iter().filter(mute).count();
-            if left != (0, 0) || counts.alarms > mute || !forgotten || counts.links != children {
+            let streams = self.lasting_streams();
+            let alarms = mute + usize::from(streams > 0);
+            let kept = children + streams;
+            if left != (0, 0) || counts.alarms > alarms || !forgotten || counts.links != kept {
                 let ours = |conn: &&crate::net::Conn| {
-                    conn.key.is_some() && matches!(conn.peer, Peer::Client(_))
+                    conn.key.is_some() && !matches!(conn.peer, Peer::Process(_))
                 };
                 let links: Vec<_> = self.net.conns.iter().filter(ours).collect();
                 self.model.violation(format!(
@@ -357,11 +361,17 @@ impl World {
         let alive = self
             .processes
             .iter()
-            .filter(|process| process.alive)
+            .filter(|process| process.alive && process.far.is_none())
             .count();
         if self.model.violations.is_empty() && alive > 0 {
             self.model
                 .violation(format!("{alive} children outlive the hub"));
+        }
+        // Who is left asks nobody any more.
+        for at in 0..self.processes.len() {
+            if self.processes[at].far.is_some() {
+                self.end_process(at);
+            }
         }
         let open = self.model.asks.iter().filter(|ask| !ask.over).count();
         if self.model.violations.is_empty() && open > 0 {

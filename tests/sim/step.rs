@@ -26,6 +26,8 @@ enum Choice {
     Exited(usize),
     Stderr(usize),
     Spawn(usize),
+    Dial(usize),
+    Site(ConnId),
     Client(usize),
     Tick,
 }
@@ -71,6 +73,8 @@ impl World {
                 });
             }
             Choice::Spawn(at) => self.spawn(at),
+            Choice::Dial(at) => self.answer_dial(at),
+            Choice::Site(id) => self.site_acts(id),
             Choice::Client(at) => self.with_client(at, |client, cx, names| match client {
                 Client::Web(web) => web.act(cx, names),
                 Client::Stateless(one) => one.act(cx, names),
@@ -102,6 +106,16 @@ impl World {
         for (at, spawning) in self.spawning.iter().enumerate() {
             if spawning.due <= now {
                 all.push(Choice::Spawn(at));
+            }
+        }
+        for (at, dialing) in self.remotes.dialing.iter().enumerate() {
+            if dialing.due <= now {
+                all.push(Choice::Dial(at));
+            }
+        }
+        for (id, line) in &self.remotes.lines {
+            if line.next_due() <= now {
+                all.push(Choice::Site(*id));
             }
         }
         for (at, client) in self.clients.iter().enumerate() {
@@ -143,6 +157,7 @@ impl World {
     fn peer_listens(&self, peer: Peer) -> bool {
         match peer {
             Peer::Process(at) => self.processes[at].reads(),
+            Peer::Site(_) => true,
             Peer::Client(at) => match &self.clients[at] {
                 Client::Web(web) => web.reads(),
                 Client::Stateless(one) => one.reads(),
@@ -163,7 +178,13 @@ impl World {
         let processes = self.processes.iter().filter_map(Process::next_due);
         let clients = self.clients.iter().filter_map(Client::next_due);
         let spawning = self.spawning.iter().map(|one| one.due);
-        let next = processes.chain(clients).chain(spawning).chain(hub).min();
+        let far = self.remotes.next_due();
+        let next = processes
+            .chain(clients)
+            .chain(spawning)
+            .chain(hub)
+            .chain(far)
+            .min();
         let Some(mut next) = next.filter(|next| *next <= until) else {
             if until < u64::MAX {
                 self.now.tick = Tick(until.max(now));
@@ -246,7 +267,7 @@ impl World {
             }
             self.handle(Input::Broken { link });
         } else {
-            if self.stdio && !child {
+            if self.stdio && matches!(conn.peer, Peer::Client(_)) {
                 // Nothing more will be asked: what was is answered, then the hub leaves. Who has
                 // not said `initialized` is a script, and its answers are worth a longer wait.
                 let client = self.clients.first();
@@ -281,6 +302,7 @@ impl World {
         }
         match conn.peer {
             Peer::Process(at) => self.with_process(at, |process, cx| process.hear(cx, &bytes)),
+            Peer::Site(_) => self.site_hears(id, &bytes),
             Peer::Client(at) => self.with_client(at, |client, cx, _| match client {
                 Client::Web(web) => web.hear(cx, id, &bytes),
                 Client::Stateless(one) => one.hear(cx, id, &bytes),
@@ -299,6 +321,7 @@ impl World {
         let end = conn.outbound_end;
         match conn.peer {
             Peer::Process(at) => self.with_process(at, Process::stdin_ended),
+            Peer::Site(_) => self.site_line_ended(id),
             Peer::Client(at) => self.with_client(at, |client, cx: &mut Cx<'_>, _| match client {
                 Client::Web(web) => {
                     web.line_ended(cx, id, end);

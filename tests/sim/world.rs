@@ -18,6 +18,7 @@ use crate::faults::{Fault, Faults};
 use crate::model::{Cx, Model};
 use crate::net::{ConnId, End, Net, Peer};
 use crate::plan::Plan;
+use crate::remotes::{Remotes, place};
 use crate::rng::Rng;
 use crate::servers::process::Process;
 
@@ -69,6 +70,7 @@ pub(crate) struct World {
     pub(crate) processes: Vec<Process>,
     pub(crate) clients: Vec<Client>,
     pub(crate) spawning: Vec<Spawning>,
+    pub(crate) remotes: Remotes,
     pub(crate) plan: Plan,
     pub(crate) names: Rc<[String]>,
     /// The state directory.
@@ -125,6 +127,7 @@ impl World {
             processes: Vec::new(),
             clients: Vec::new(),
             spawning: Vec::new(),
+            remotes: Remotes::new(seed),
             names: plan.names(),
             plan,
             state: BTreeMap::new(),
@@ -212,6 +215,9 @@ impl World {
             Effect::Log { level, line } => {
                 self.model.stats.logs += 1;
                 self.model.trace(|| format!("hub {level:?} {line}"));
+                if line.contains(place::SECRET) || line.contains(place::SESSION) {
+                    self.model.violation(format!("a secret is logged: {line}"));
+                }
                 if line.contains('\n') {
                     self.model
                         .violation(format!("a log line of two lines: {line:?}"));
@@ -237,7 +243,8 @@ impl World {
                     self.with_process(at, |process, cx| process.signal(cx, signal));
                 }
             }
-            Effect::Open { .. } | Effect::GiveUpOpen { .. } => {}
+            Effect::Open { dial, spec } => self.dial(dial, &spec),
+            Effect::GiveUpOpen { dial } => self.give_up_dial(dial),
             Effect::Close { link } => match self.net.find(link) {
                 Some(id) => {
                     self.model.trace(|| format!("hub closes {id}"));
@@ -310,7 +317,7 @@ impl World {
         if was_empty && !conn.outbound.is_empty() {
             conn.unread_since = Some(self.now.tick.0);
         }
-        if refused && taken > 0 && matches!(conn.peer, Peer::Client(_)) {
+        if refused && taken > 0 && !matches!(conn.peer, Peer::Process(_)) {
             // The kernel tells that nobody is there.
             conn.reset();
         }
@@ -339,7 +346,11 @@ impl World {
             net: &mut self.net,
             model: &mut self.model,
         };
-        act(&mut self.processes[at], cx)
+        let done = act(&mut self.processes[at], cx);
+        if self.processes[at].far.is_some() {
+            self.speak(at);
+        }
+        done
     }
 
     /// Lets a client do something.

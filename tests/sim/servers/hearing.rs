@@ -35,19 +35,24 @@ impl Process {
             if !self.alive {
                 return;
             }
-            let (id, server) = (self.id, &self.server);
-            cx.model
-                .trace(|| format!("process {id} {server} < {}", String::from_utf8_lossy(&line)));
             if line.contains(&b'\r') {
                 self.wrong(cx, "a line end inside a line", &line);
             }
-            let heard = Message::read(&line).map(|message| match message.said() {
-                Some(said) => self.take(cx, &said, &line),
-                None => self.wrong(cx, "members do not fit", &line),
-            });
-            if let Err(why) = heard {
-                self.wrong(cx, &why, &line);
-            }
+            self.hear_message(cx, &line);
+        }
+    }
+
+    /// One message, however it came.
+    pub(crate) fn hear_message(&mut self, cx: &mut Cx<'_>, text: &[u8]) {
+        let (id, server) = (self.id, &self.server);
+        cx.model
+            .trace(|| format!("process {id} {server} < {}", String::from_utf8_lossy(text)));
+        let heard = Message::read(text).map(|message| match message.said() {
+            Some(said) => self.take(cx, &said, text),
+            None => self.wrong(cx, "members do not fit", text),
+        });
+        if let Err(why) = heard {
+            self.wrong(cx, &why, text);
         }
     }
 
@@ -240,6 +245,8 @@ impl Process {
                 }
                 let id = raw.parse::<u64>().ok();
                 match id.filter(|id| self.seen.contains(id)) {
+                    // Over HTTP the word can overtake the request, or the request got lost.
+                    None if self.far.is_some() => {}
                     None => self.wrong(cx, "a cancelled request that never was", line),
                     Some(id) if !cx.hit(Fault::CancelIgnored) => {
                         if self.jobs.remove(&id).is_some() {

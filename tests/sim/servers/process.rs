@@ -112,6 +112,23 @@ pub(crate) struct Process {
     pub(crate) next_alone: u64,
     /// Tools beyond the definition, after list changes.
     pub(crate) more_tools: u64,
+    /// It is spoken to over HTTP.
+    pub(crate) far: Option<Far>,
+}
+
+/// How a server that somebody else runs is heard.
+#[derive(Debug, Default)]
+pub(crate) struct Far {
+    /// Of which site.
+    pub(crate) site: usize,
+    /// It serves one request and is gone.
+    pub(crate) solo: bool,
+    /// By what it is known, once it is.
+    pub(crate) session: Option<String>,
+    /// The request that it talks about now.
+    pub(crate) about: Option<u64>,
+    /// What it said, and about which request, until that is written.
+    pub(crate) out: Vec<(Option<u64>, String)>,
 }
 
 /// Who a new child is.
@@ -176,6 +193,7 @@ impl Process {
             late: VecDeque::new(),
             next_alone,
             more_tools: 0,
+            far: None,
         }
     }
 
@@ -184,8 +202,17 @@ impl Process {
         self.alive && !self.deaf
     }
 
+    /// Whether what is heard of it may go on for ever: it tells changes.
+    pub(crate) fn lasts(&self) -> bool {
+        self.alive && (!self.modern || !self.streams.is_empty())
+    }
+
     /// Writes one line to its stdout, or as many bytes of it as it lives to write.
     pub(crate) fn say(&mut self, cx: &mut Cx<'_>, line: &str) {
+        if let Some(far) = &mut self.far {
+            far.out.push((far.about, line.to_owned()));
+            return;
+        }
         let mut text = String::new();
         if cx.hit(Fault::Garbage) {
             text.push_str(cx.rng.pick(&[
@@ -247,7 +274,7 @@ impl Process {
         cx.model
             .trace(|| format!("process {id} {server} dies: {status}"));
         self.alive = false;
-        self.exit = Some(status);
+        self.exit = self.far.is_none().then_some(status);
         self.jobs.clear();
         self.late.clear();
         for ask in std::mem::take(&mut self.asks).into_values() {

@@ -115,13 +115,22 @@ impl Process {
                 self.say(cx, &line);
             }
         } else if let Some(id) = self.ready_job(cx) {
+            self.talk_about(Some(id));
             self.step(cx, id);
+            self.talk_about(None);
         } else if self.stage == Stage::Serving && self.next_alone <= now {
             self.next_alone = now + 1 + cx.rng.time(8000);
             if self.modern {
                 self.alone_modern(cx);
             }
             self.alone(cx);
+        }
+    }
+
+    /// Whatever it says from now on belongs to this request.
+    pub(crate) fn talk_about(&mut self, id: Option<u64>) {
+        if let Some(far) = &mut self.far {
+            far.about = id;
         }
     }
 
