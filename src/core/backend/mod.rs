@@ -16,6 +16,7 @@ mod lifecycle;
 mod listen;
 mod modern;
 mod probe;
+mod remote;
 mod session;
 mod stderr;
 mod stdio;

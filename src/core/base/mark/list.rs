@@ -420,6 +420,19 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
+    // --- servers over HTTP+SSE ---
+
+    /// A stream of 2024-11-05 did not say where to send messages.
+    EndpointNeverNamed = "remote servers are looked for by stories of their own",
+    /// It named a place of another origin.
+    EndpointElsewhere = "remote servers are looked for by stories of their own",
+    /// It named another place later.
+    EndpointMoved = "remote servers are looked for by stories of their own",
+    /// A message was sent to a session that its server does not know any more.
+    PostSessionGone = "remote servers are looked for by stories of their own",
+    /// A stream broke off and could not be had again.
+    ResumeGivenUp = "remote servers are looked for by stories of their own",
+
     // --- tasks ---
 
     /// There are as many tasks as there may be.
