@@ -5,8 +5,8 @@
 use onemcp::http1::proxy::{Proxies, Proxy};
 use onemcp::input::OpenFault;
 use onemcp::limits::{
-    LINE_BYTES_MAX, OPEN_MS_MAX, REQUEST_MS, RESPONSE_BODY_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX,
-    RESPONSE_HEAD_MS_MAX, RESPONSE_IDLE_MS_MAX,
+    CONNECT_REMOTE_MS, LINE_BYTES_MAX, OPEN_MS_MAX, REQUEST_MS, RESPONSE_BODY_BYTES_MAX,
+    RESPONSE_HEAD_BYTES_MAX, RESPONSE_HEAD_MS_MAX, RESPONSE_IDLE_MS_MAX,
 };
 
 use crate::client::{Call, Client};
@@ -244,7 +244,7 @@ fn tls_is_not_spoken() {
 fn dns_or_the_network_never_answers() {
     row(
         &["no connection to r.test"],
-        OPEN_MS_MAX + 1_000,
+        CONNECT_REMOTE_MS + 1_000,
         |w, site| {
             site.hangs(w);
             site.cuts(w, End::Reset);
@@ -275,12 +275,12 @@ fn no_descriptor_is_left() {
 
 #[test]
 fn reset_before_the_response() {
-    row(&["r.test"], 1_000, |w, site| calls(w, site, Act::reset()));
+    row(&["server r"], 1_000, |w, site| calls(w, site, Act::reset()));
 }
 
 #[test]
 fn closed_before_the_response() {
-    row(&["r.test"], 1_000, |w, site| {
+    row(&["server r"], 1_000, |w, site| {
         calls(w, site, Act::Says(Vec::new(), End::Eof));
     });
 }
@@ -318,7 +318,7 @@ fn the_body_stops_without_an_end() {
 #[test]
 fn reset_in_the_stream() {
     for end in [End::Reset, End::Eof] {
-        row(&["r.test"], 1_000, |w, site| {
+        row(&["server r"], 1_000, |w, site| {
             let mut bytes = stream_head(&[]);
             bytes.extend(chunk(": nothing yet\n\n"));
             calls(w, site, Act::Says(bytes, end));
@@ -328,7 +328,7 @@ fn reset_in_the_stream() {
 
 #[test]
 fn reset_within_an_event() {
-    row(&["r.test"], 1_000, |w, site| {
+    row(&["server r"], 1_000, |w, site| {
         let mut bytes = stream_head(&[]);
         bytes.extend(chunk("data: {\"jsonrpc\":\"2.0\","));
         calls(w, site, Act::Says(bytes, End::Reset));
@@ -337,10 +337,10 @@ fn reset_within_an_event() {
 
 #[test]
 fn a_stream_that_ends_in_order_without_an_answer() {
-    row(&["r.test"], 1_000, |w, site| {
+    row(&["server r"], 1_000, |w, site| {
         let mut bytes = stream_head(&[]);
         bytes.extend(chunk(""));
-        calls(w, site, Act::says(bytes));
+        calls(w, site, Act::Whole(bytes));
     });
 }
 
@@ -360,10 +360,10 @@ fn a_wrong_content_type() {
 
 #[test]
 fn no_content_at_all() {
-    row(&["r.test"], 1_000, |w, site| {
+    row(&["server r"], 1_000, |w, site| {
         calls(w, site, Act::status(200, &[], ""));
     });
-    row(&["r.test"], 1_000, |w, site| {
+    row(&["server r"], 1_000, |w, site| {
         calls(w, site, Act::status(202, &[], ""));
     });
 }
@@ -378,15 +378,15 @@ fn ok_with_garbage() {
         "\u{0}",
         "{\"jsonrpc\":\"2.0\"}",
     ] {
-        row(&["r.test"], 1_000, |w, site| {
+        row(&["server r"], 1_000, |w, site| {
             calls(w, site, Act::status(200, &[], body));
         });
     }
-    row(&["r.test"], REQUEST_MS, |w, site| {
+    row(&["server r"], REQUEST_MS, |w, site| {
         let mut bytes = stream_head(&[]);
         bytes.extend(chunk(&event(None, "garbage")));
         bytes.extend(chunk(""));
-        calls(w, site, Act::says(bytes));
+        calls(w, site, Act::Whole(bytes));
     });
 }
 
@@ -397,7 +397,7 @@ fn no_http_at_all() {
         "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}(",
         "{}\n\n\n\n",
     ] {
-        row(&["r.test"], RESPONSE_HEAD_MS_MAX + 1_000, |w, site| {
+        row(&["server r"], RESPONSE_HEAD_MS_MAX + 1_000, |w, site| {
             calls(w, site, Act::says(garbage));
         });
     }
@@ -414,7 +414,7 @@ fn a_status_that_says_no() {
 
 #[test]
 fn oversized_by_its_length() {
-    row(&["too long"], 1_000, |w, site| {
+    row(&["more than 32 MiB"], 1_000, |w, site| {
         let length = RESPONSE_BODY_BYTES_MAX + 1;
         let head =
             format!("{HEAD}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
@@ -424,7 +424,7 @@ fn oversized_by_its_length() {
 
 #[test]
 fn oversized_by_its_chunks() {
-    row(&["too long"], 1_000, |w, site| {
+    row(&["more than 32 MiB"], 1_000, |w, site| {
         let mut bytes =
             format!("{HEAD}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
                 .into_bytes();
@@ -438,7 +438,7 @@ fn oversized_by_its_chunks() {
 
 #[test]
 fn oversized_as_an_event() {
-    row(&["too long"], REQUEST_MS, |w, site| {
+    row(&["more than 32 MiB"], REQUEST_MS, |w, site| {
         let mut bytes = stream_head(&[]);
         bytes.extend(chunk("data: \""));
         let piece = chunk(&"x".repeat(1 << 20));
@@ -460,14 +460,14 @@ fn a_slow_head() {
 
 #[test]
 fn a_head_without_end() {
-    row(&["r.test"], 2_000, |w, site| {
+    row(&["server r"], 2_000, |w, site| {
         let mut head = HEAD.to_owned();
         while head.len() <= RESPONSE_HEAD_BYTES_MAX {
             head.push_str("X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n");
         }
         calls(w, site, Act::says(head));
     });
-    row(&["r.test"], RESPONSE_HEAD_MS_MAX + 2_000, |w, site| {
+    row(&["server r"], RESPONSE_HEAD_MS_MAX + 2_000, |w, site| {
         calls(w, site, Act::drips(HEAD, "X-A: a\r\n", 500));
     });
 }
@@ -622,7 +622,7 @@ fn started_again_in_another_era() {
 
 #[test]
 fn answers_that_nobody_asked_for() {
-    row(&["r.test"], REQUEST_MS, |w, site| {
+    row(&["server r"], REQUEST_MS, |w, site| {
         let body = r#"{"jsonrpc":"2.0","id":999999,"result":{}}"#;
         calls(w, site, Act::status(200, &[], body));
     });
@@ -779,7 +779,8 @@ fn from_the_start(words: &[&str], fault: impl Fn(&mut World, Site)) {
                 fault(w, site);
             });
         w.advance(CALL_MS_MAX);
-        let why = w.survey().servers[0].why.clone().unwrap_or_default();
+        let server = w.survey().servers.remove(0);
+        let why = server.why.or(server.last_error).unwrap_or_default();
         println!("{era} | from the start | {why}");
         for word in words {
             assert!(why.contains(word), "{era}: no {word:?} in {why:?}");
@@ -811,13 +812,13 @@ fn from_the_start_no_server() {
             &["text/html"][..],
             Act::status(200, &[("Content-Type", "text/html")], "<html>"),
         ),
-        (&["r.test"], Act::status(200, &[], "garbage")),
+        (&["garbage"], Act::status(200, &[], "garbage")),
         (&["500"], Act::status(500, &[], "")),
         (&["404"], Act::status(404, &[], "")),
         (&["401"], Act::status(401, &[], "")),
         (&["429"], Act::status(429, &[("Retry-After", "7")], "")),
         (&["redirect"], Act::status(307, &[("Location", "/mcp")], "")),
-        (&["r.test"], Act::reset()),
+        (&["the connection was lost"], Act::reset()),
         (&["r.test"], Act::says("SSH-2.0-x\r\n")),
         (&[], Act::silence()),
     ] {

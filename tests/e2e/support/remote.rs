@@ -238,6 +238,16 @@ impl Remote {
         self.shared.lock().requests.clone()
     }
 
+    /// Waits until it is asked for something, or a moment has passed.
+    pub(crate) fn hears(&self) {
+        let state = self.shared.lock();
+        let before = state.requests.len();
+        let moment = Duration::from_millis(50);
+        let quiet = |state: &mut State| state.requests.len() == before;
+        let waited = self.shared.changed.wait_timeout_while(state, moment, quiet);
+        drop(waited.unwrap());
+    }
+
     /// Waits until it has got a request with this method.
     #[track_caller]
     pub(crate) fn got(&self, method: &str) {
@@ -246,7 +256,10 @@ impl Remote {
             let mut requests = state.requests.iter();
             !requests.any(|one| one.message["method"] == method || one.head.starts_with(method))
         };
-        let waited = self.shared.changed.wait_timeout_while(state, PATIENCE, none);
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, PATIENCE, none);
         assert!(!waited.unwrap().1.timed_out(), "{method} never came");
     }
 }
@@ -349,7 +362,11 @@ impl Connection {
             bytes_now = bytes;
             let state = self.shared.lock();
             let same = |state: &mut State| state.turn == turn;
-            let (state, waited) = self.shared.changed.wait_timeout_while(state, pause, same).unwrap();
+            let (state, waited) = self
+                .shared
+                .changed
+                .wait_timeout_while(state, pause, same)
+                .unwrap();
             drop(state);
             if !waited.timed_out() {
                 return;

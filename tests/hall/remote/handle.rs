@@ -266,6 +266,7 @@ impl Site {
     pub(crate) fn restarts(self, world: &mut World, script: Script) {
         self.forgets_sessions(world);
         self.state(world).script = script;
+        self.state(world).was_another = true;
         self.cuts(world, End::Reset);
     }
 }

@@ -236,6 +236,7 @@ impl World {
         );
         match fault {
             Some(Act::Says(bytes, end)) => return self.says(link, &bytes, end),
+            Some(Act::Whole(bytes)) => return self.responds(link, &bytes),
             Some(Act::Drips {
                 first,
                 bytes,

@@ -36,6 +36,8 @@ pub(crate) enum Of {
 pub(crate) enum Act {
     /// Says these bytes, as they are; nothing at all is silence.
     Says(Vec<u8>, End),
+    /// Says this whole response.
+    Whole(Vec<u8>),
     /// Says something, and then something again and again.
     Drips {
         first: Vec<u8>,
@@ -73,7 +75,7 @@ impl Act {
 
     /// A whole response.
     pub(crate) fn status(status: u16, fields: &[(&str, &str)], body: &str) -> Self {
-        Self::Says(super::response(status, fields, body), End::Open)
+        Self::Whole(super::response(status, fields, body))
     }
 }
 
@@ -127,6 +129,8 @@ pub(crate) struct SiteState {
     pub(crate) lost_as: Lost,
     /// It is no server, but leads to all others.
     pub(crate) is_proxy: bool,
+    /// It was started again with another script.
+    pub(crate) was_another: bool,
 
     // --- faults ---
     pub(crate) unreachable: Option<OpenFailure>,
@@ -165,6 +169,7 @@ pub(crate) fn far(script: Script) -> SiteState {
         obliging: false,
         lost_as: Lost::NotFound,
         is_proxy: false,
+        was_another: false,
         unreachable: None,
         hangs: false,
         faults: Vec::new(),
