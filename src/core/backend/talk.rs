@@ -219,6 +219,7 @@ impl Session {
                 }
                 Read::Event(BackendEvent::Request {
                     pool: me,
+                    about: None,
                     id: JsonId::new(raw),
                     envelope,
                 })
@@ -274,7 +275,11 @@ impl Session {
 /// What needs no answer: also told while the server goes down.
 pub(super) fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
     match (envelope.kind, envelope.id) {
-        (Kind::Notification, _) => Read::Event(BackendEvent::Notification { pool: me, envelope }),
+        (Kind::Notification, _) => Read::Event(BackendEvent::Notification {
+            pool: me,
+            about: None,
+            envelope,
+        }),
         // An answer of the handshake: whatever it says, it comes too late.
         (Kind::Result | Kind::Error, Some(id))
             if id.of(text) == INITIALIZE_ID || id.of(text) == DISCOVER_ID =>

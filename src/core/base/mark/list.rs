@@ -189,6 +189,8 @@ marks! {
     AskOfNobody,
     /// A question with calls of one client in flight.
     AskAttributed,
+    /// A question that came on the stream of one call.
+    AskOnStream = "remote servers are looked for by stories of their own",
     /// A question with calls of several clients in flight.
     AskHeld,
     /// As many questions as may are held in one session.
