@@ -236,6 +236,54 @@ fn f7_a_question_on_the_stream_of_a_call_is_for_whoever_called() {
 }
 
 #[test]
+fn s3_a_log_line_on_the_stream_of_a_call_is_for_whoever_called() {
+    let mut w = with(legacy());
+    let (a, b) = (w.client("{}"), w.client("{}"));
+    let (first, at_first) = calling(&mut w, a);
+    let (second, at_second) = calling(&mut w, b);
+    for (seen, who) in [(&at_first, "a"), (&at_second, "b")] {
+        seen.begins(&mut w);
+        let params = json!({"level": "info", "data": who}).to_string();
+        seen.notes(&mut w, "notifications/message", &params);
+    }
+    for (client, who) in [(a, "a"), (b, "b")] {
+        let told = client.expect(&mut w, "notifications/message");
+        assert_eq!(told["params"]["data"], who);
+    }
+    // On the stream of nobody in particular it could be for either.
+    let line =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
+    w.site("r").streams(&mut w);
+    w.site("r").says(&mut w, line);
+    for (client, call, seen) in [(a, first, at_first), (b, second, at_second)] {
+        client.expect_nothing(&mut w);
+        seen.result(&mut w, DONE);
+        call.result(&mut w);
+    }
+}
+
+#[test]
+fn an_error_of_the_server_is_the_answer_to_the_call() {
+    for site in [legacy(), modern()] {
+        let mut w = with(site);
+        let a = w.client("{}");
+        let error = r#"{"code":-5,"message":"sold out","data":[1.0]}"#;
+        let (call, seen) = calling(&mut w, a);
+        seen.error(&mut w, error);
+        assert_eq!(call.error(&mut w), (-5, "sold out".to_owned()));
+        let (call, seen) = calling(&mut w, a);
+        seen.begins(&mut w);
+        seen.error(&mut w, error);
+        assert_eq!(call.error(&mut w), (-5, "sold out".to_owned()));
+        // With a status of its own.
+        let (call, seen) = calling(&mut w, a);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, seen.id());
+        seen.status(&mut w, 400, &[], &body);
+        assert_eq!(call.error(&mut w), (-5, "sold out".to_owned()));
+    }
+}
+
+#[test]
 fn f7_a_ping_is_answered_and_what_nobody_can_answer_is_refused() {
     let mut w = with(legacy());
     let site = w.site("r");
@@ -373,7 +421,7 @@ fn f6_a_stream_that_breaks_after_an_event_with_an_id_is_resumed_there() {
 #[test]
 fn f6_a_stream_that_breaks_without_an_id_loses_its_call() {
     for site in [legacy(), modern()] {
-        for end in [End::Eof, End::Reset] {
+        for end in [End::Open, End::Eof, End::Reset] {
             let mut w = with(SiteState {
                 script: site.script.clone(),
                 ..far(anything())
@@ -381,8 +429,11 @@ fn f6_a_stream_that_breaks_without_an_id_loses_its_call() {
             let a = w.client("{}");
             let (call, seen) = calling(&mut w, a);
             seen.begins(&mut w);
-            w.says(seen.link, b"", end);
-            w.settle();
+            match end {
+                End::Open => seen.ends(&mut w),
+                End::Eof => seen.closes(&mut w),
+                End::Reset => seen.resets(&mut w),
+            }
             w.advance(5_000);
             let (_, message) = call.error(&mut w);
             assert!(message.contains("server r"), "{message}");

@@ -29,6 +29,5 @@ mod wire;
 
 pub(crate) use handle::{Asked, Site};
 pub(crate) use net::Net;
-pub(crate) use request::Request;
 pub(crate) use site::{Act, End, Lost, Of, SiteState, far, proxy};
 pub(crate) use wire::{chunk, event, response, stream_head};

@@ -7,7 +7,7 @@ use onemcp::input::{Input, OpenFailure, OpenFault};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::{DialKey, LinkKey};
 
-use super::handle::{Asked, Site};
+use super::handle::Asked;
 use super::request::{Reader, Request};
 use super::site::{Act, End, SiteState, Style};
 use crate::world::World;
@@ -265,7 +265,6 @@ impl World {
     pub(crate) fn leaves_to_test(&mut self, link: LinkKey, request: Request) {
         let site = self.net.conns[&link].site;
         let asked = Asked {
-            site: Site(site),
             link,
             value: request.message(),
             request,
