@@ -1,6 +1,10 @@
 //! Every bound of the program, with its unit, its reason and what the peer gets when it is hit.
 //! Sums that must hold are asserted at the end, at compile time.
 
+mod opening;
+
+pub use opening::*;
+
 // --- buffers -----------------------------------------------------------------------------------
 
 /// Bytes that the shell reads from one link in one turn. A client on loopback would otherwise hold
