@@ -105,6 +105,13 @@ pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// Gateways above us that are passed on in one field; of more the one that was silent for longest
+/// is forgotten: who passes a request on at this moment is never among those.
+pub const PARENTS_MAX: usize = 64;
+/// Length of one of their names; longer ones are ignored.
+pub const PARENT_NAME_BYTES_MAX: usize = 32;
+/// A gateway that asked nothing for so long is not above us any more.
+pub const PARENT_MS: u64 = 5 * 60 * 1000;
 /// How long an answer may be awaited before an event stream is opened for it, so that no proxy
 /// on the way times out (contract 5).
 pub const STREAM_HOLD_MS: u64 = 5_000;
@@ -396,6 +403,8 @@ pub const INSTANCES_ASKED_MAX: usize = 64;
 pub const STDERR_LINES_BRIEF: usize = 5;
 /// Tools of one server that `mcp tools` and its like are told of; the rest is only counted.
 pub const TOOLS_SHOWN_MAX: usize = 2_000;
+/// Names in one line of the log; how many there are in all is told beside them.
+pub const NAMES_LOGGED_MAX: usize = 16;
 /// Length of a tool's name and of its description there; the rest is cut.
 pub const TOOL_TEXT_BYTES_MAX: usize = 1_000;
 

@@ -450,6 +450,8 @@ marks! {
     EarsMissed = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
+    /// Tools that say wrongly which header fields they want.
+    ToolsUnfit = "remote servers are looked for by stories of their own",
 
     // --- servers over HTTP+SSE ---
 
