@@ -1,6 +1,7 @@
 //! Remote servers as the hall sees them: both eras and the transport before, called by clients of
 //! both eras, beside a child (protocol F2 to F13).
 
+use onemcp::base::mark::{Mark, must_hit};
 use onemcp::input::Input;
 use serde_json::{Value, json};
 
@@ -214,6 +215,7 @@ fn f12_a_cancelled_call_is_cancelled_there_in_the_way_of_its_era() {
 
 #[test]
 fn f7_a_question_on_the_stream_of_a_call_is_for_whoever_called() {
+    let _reached = must_hit(Mark::AskOnStream);
     let mut w = with(legacy());
     let (a, b) = (w.client(ALL), w.client(ALL));
     let (first, at_first) = calling(&mut w, a);

@@ -696,7 +696,7 @@ fn a_stream_that_is_silent_for_minutes() {
 #[test]
 fn a_silent_stream_ends_with_the_time_of_the_call() {
     row(&[], REQUEST_MS, |w, site| {
-        calls(w, site, Act::says(stream_head(&[])))
+        calls(w, site, Act::says(stream_head(&[])));
     });
 }
 

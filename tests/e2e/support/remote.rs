@@ -135,6 +135,7 @@ impl Remote {
         remote
     }
 
+    #[expect(dead_code, reason = "TLS is tested when it is there")]
     /// From now on something else is between its sockets and it; all connections are closed.
     pub(crate) fn wrap(
         &self,
@@ -248,6 +249,7 @@ impl Remote {
         drop(waited.unwrap());
     }
 
+    #[expect(dead_code, reason = "TLS is tested when it is there")]
     /// Waits until it has got a request with this method.
     #[track_caller]
     pub(crate) fn got(&self, method: &str) {
