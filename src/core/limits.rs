@@ -7,6 +7,13 @@ mod opening;
 
 pub use fetch::*;
 pub use files::*;
+mod remote;
+
+pub use fetch::*;
+pub use files::*;
+pub use remote::*;
+mod opening;
+
 pub use opening::*;
 
 // --- buffers -----------------------------------------------------------------------------------

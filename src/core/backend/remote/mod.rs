@@ -30,7 +30,6 @@ mod resume;
 mod sse;
 #[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse_post;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse_resume;
 #[cfg(test)]
 mod tests;
