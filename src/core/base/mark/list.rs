@@ -446,9 +446,6 @@ marks! {
     CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
-
-    // --- servers over HTTP+SSE ---
-
     /// A stream of 2024-11-05 did not say where to send messages.
     EndpointNeverNamed = "remote servers are looked for by stories of their own",
     /// It named a place of another origin.
