@@ -109,9 +109,22 @@ impl Remote {
                     exchange.answered = true;
                 }
                 self.follow_listen(hands, order);
+                if envelope.kind == Kind::Notification {
+                    self.leave_unheard(hands, key, role);
+                }
                 Read::Nothing
             }
             Heard::Nothing => Read::Nothing,
+        }
+    }
+
+    /// A server that takes back a stream may leave its exchange open, and ours with every stream
+    /// that takes the place of one.
+    fn leave_unheard(&mut self, hands: &mut Hands<'_, '_>, key: FetchKey, role: Role) {
+        let listening = self.listening.as_ref();
+        let hears = |id| listening.is_some_and(|listening| listening.hears(id));
+        if matches!(role, Role::Changes(id) if !hears(id)) {
+            self.give_up(hands, key);
         }
     }
 

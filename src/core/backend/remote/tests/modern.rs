@@ -107,6 +107,22 @@ fn f13_a_stream_of_changes_that_ends_is_opened_again_and_lists_count_as_changed(
     bench.one("subscriptions/listen");
 }
 
+/// Seed 34 of the simulator.
+#[test]
+fn f13_a_stream_of_changes_that_is_taken_back_is_closed() {
+    let mut bench = Bench::new();
+    let (_, listen) = bench.modern();
+    bench.stream(&listen, &[]);
+    bench.chunk(&listen, &acknowledged("1mcp-listen-1"));
+    bench.told();
+    let cancelled = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+                     \"params\":{\"requestId\":\"1mcp-listen-1\"}}";
+    bench.chunk(&listen, &format!("data: {cancelled}\n\n"));
+    assert_eq!(bench.told(), [format!("close {}", listen.link.0.index)]);
+    bench.pass(2_500);
+    bench.one("subscriptions/listen");
+}
+
 #[test]
 fn f13_a_server_without_a_stream_of_changes_is_not_asked_again() {
     for (status, body) in [
