@@ -59,18 +59,12 @@ impl World {
             .retain(|one| one.dial != dial || crossed && one.due <= now);
     }
 
-    /// From now on every site works.
-    pub(crate) fn calm_sites(&mut self) {
-        let now = self.now.tick.0;
-        for one in &mut self.remotes.dialing {
-            one.due = one.due.min(now);
-        }
-    }
-
     /// A connection is there, or not.
     pub(crate) fn answer_dial(&mut self, at: usize) {
         let Dialing { dial, site, .. } = self.remotes.dialing.swap_remove(at);
-        if self.hit(Fault::OpenFails) {
+        let away = self.remotes.away_until.get(&site);
+        let away = away.is_some_and(|until| *until > self.now.tick.0);
+        if away || self.hit(Fault::OpenFails) {
             let fault = self.rng.pick(&FAULTS);
             let why = format!("cannot connect to {}: {fault:?}", place::host(site));
             let failure = OpenFailure { fault, why };
@@ -96,6 +90,9 @@ impl World {
 
     /// A server closes a connection.
     pub(crate) fn hang_up(&mut self, id: ConnId, reset: bool) {
+        if !self.remotes.lines.contains_key(&id) {
+            return;
+        }
         self.model
             .trace(|| format!("site closes conn {id} (reset: {reset})"));
         self.net.abandon(id, reset);

@@ -3,6 +3,7 @@
 //! a server without sessions.
 
 mod dial;
+mod misbehave;
 pub(crate) mod place;
 mod reply;
 #[expect(
@@ -31,7 +32,6 @@ pub(crate) struct Dialing {
 
 /// What a server does to a connection later.
 #[derive(Debug)]
-#[expect(dead_code, reason = "no server puts anything off yet")]
 enum Late {
     Bytes(Vec<u8>),
     Close { reset: bool },
@@ -45,6 +45,8 @@ pub(crate) struct Line {
     stream: Option<usize>,
     /// Requests are not answered any more, or not read.
     deaf: bool,
+    /// It is cut after so many more bytes.
+    cut_after: Option<usize>,
     late: VecDeque<(u64, Late)>,
 }
 
@@ -91,6 +93,8 @@ pub(crate) struct Remotes {
     open: BTreeMap<(usize, Option<u64>), usize>,
     sessions: BTreeMap<String, usize>,
     minted: usize,
+    /// Sites that nobody can connect to until then.
+    away_until: BTreeMap<usize, u64>,
 }
 
 impl Line {
@@ -111,6 +115,7 @@ impl Remotes {
             open: BTreeMap::new(),
             sessions: BTreeMap::new(),
             minted: 0,
+            away_until: BTreeMap::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What servers say, as HTTP.
 
+use crate::faults::Fault;
 use crate::net::{ConnId, Peer};
 use crate::remotes::{Habits, Stream};
 use crate::wire::json::{Message, Said};
@@ -22,7 +23,7 @@ impl World {
         } else {
             text.push_str(&format!("content-length: {length}\r\n\r\n{body}"));
         }
-        self.net.send(id, text.as_bytes());
+        self.site_sends(id, text.as_bytes());
         self.response_over(id);
     }
 
@@ -89,6 +90,9 @@ impl World {
         if ends {
             self.remotes.open.remove(&key);
         }
+        if ends && !solo && self.hit(Fault::SiteElsewhere) && self.say_elsewhere(key, text) {
+            return;
+        }
         let stream = &mut self.remotes.streams[number];
         stream.over |= ends;
         stream.events.push(text.to_owned());
@@ -106,9 +110,28 @@ impl World {
                 }
             }
         }
+        let numbered = self.remotes.streams[number].numbered;
+        if !ends && numbered && key.1.is_some() && self.hit(Fault::SiteBreaksOff) {
+            self.break_off(number);
+        }
         if ends && (solo || about == Some(0) && fails) {
             self.end_process(at);
         }
+    }
+
+    /// Says an answer where it does not belong, and nothing where it does.
+    fn say_elsewhere(&mut self, own: (usize, Option<u64>), text: &str) -> bool {
+        let others = self.remotes.open.iter();
+        let mut others = others.filter(|(key, _)| key.0 == own.0);
+        let Some(other) = others.next().map(|(_, number)| *number) else {
+            return false;
+        };
+        let stream = &mut self.remotes.streams[other];
+        stream.events.push(text.to_owned());
+        let place = stream.events.len();
+        self.begin_stream(other);
+        self.event(other, place);
+        true
     }
 
     fn site_of(&self, at: usize) -> usize {
@@ -135,7 +158,7 @@ impl World {
         let fields = self.head_of(number, "text/event-stream");
         let last = self.last_word(conn);
         let head = format!("HTTP/1.1 200 OK\r\n{fields}{last}Transfer-Encoding: chunked\r\n\r\n");
-        self.net.send(conn, head.as_bytes());
+        self.site_sends(conn, head.as_bytes());
         self.remotes.streams[number].began = true;
         if self.remotes.streams[number].numbered && self.rng.chance(500) {
             // So that it can be had again before anything was said.
@@ -162,13 +185,25 @@ impl World {
             .trace(|| format!("site -> conn {conn} {}", text.replace('\n', "|")));
         let length = text.len();
         let chunk = format!("{length:x}\r\n{text}\r\n");
-        self.net.send(conn, chunk.as_bytes());
+        self.site_sends(conn, chunk.as_bytes());
+    }
+
+    /// A stream ends before its answer: the client may ask for the rest.
+    fn break_off(&mut self, number: usize) {
+        let Some(conn) = self.remotes.streams[number].conn else {
+            return;
+        };
+        if self.rng.chance(500) {
+            let ms = self.rng.time(5000);
+            self.chunk(conn, &format!("retry: {ms}\n\n"));
+        }
+        self.end_stream(number);
     }
 
     /// A stream of events ends in order.
     pub(crate) fn end_stream(&mut self, number: usize) {
         if let Some(conn) = self.remotes.streams[number].conn.take() {
-            self.net.send(conn, b"0\r\n\r\n");
+            self.site_sends(conn, b"0\r\n\r\n");
             self.response_over(conn);
         }
     }

@@ -50,6 +50,10 @@ impl World {
         let Some(variant) = self.check_head(site, request) else {
             return;
         };
+        self.draw_faults(id, request);
+        if self.misbehaves(id, site, request) {
+            return;
+        }
         match request.method.as_str() {
             "POST" => self.serve_post(id, (site, variant), request),
             "GET" => self.serve_get(id, (site, variant), request),
