@@ -36,7 +36,7 @@ impl Dialer {
         resolve: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            dials: Dials::new(Arc::new(resolve)),
+            dials: Dials::new(Arc::new(resolve), Tls::default()),
             poll: Poll::new().unwrap(),
             events: Events::with_capacity(64),
             now: Tick(0),
