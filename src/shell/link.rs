@@ -274,6 +274,7 @@ impl Link {
     /// Whether something that was written waits here for the kernel, as only TLS makes it.
     pub(crate) fn holds(&self) -> bool {
         matches!(&self.stream, Stream::Tls(stream) if stream.holds())
+            && self.writing != Writing::Refused
     }
 
     /// Gives the kernel what waits for it.
