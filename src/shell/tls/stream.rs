@@ -45,6 +45,8 @@ pub(crate) struct TlsStream {
     handshake_bytes: usize,
     /// The peer was told that nothing more comes.
     shut: bool,
+    /// The peer broke the rules: what came before is still given, and then no more.
+    failed: bool,
 }
 
 impl TlsStream {
@@ -55,6 +57,7 @@ impl TlsStream {
             tls,
             handshake_bytes: 0,
             shut: false,
+            failed: false,
         }
     }
 
@@ -119,6 +122,9 @@ impl TlsStream {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) => {}
             }
+            if self.failed {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             if taken >= READ_BYTES_PER_TURN_MAX {
                 return Ok(Got::Overhead);
             }
@@ -126,7 +132,7 @@ impl TlsStream {
                 Ok(Some(got)) => taken += got,
                 Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
                 Err(Fault::Lost(error)) => return Err(error),
-                Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+                Err(Fault::Tls(_) | Fault::Ended | Fault::Endless) => self.failed = true,
             }
         }
     }
