@@ -40,7 +40,7 @@ pub(crate) use configuration::environment;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mio::{Poll, Registry};
@@ -124,12 +124,10 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         options.demo,
     );
     if configuration.is_loop(&options.config_dir) {
-        return Err(format!(
-            "{} is served already by the 1mcp that started this one: remove the entry that runs \
-             1mcp itself",
-            options.config_dir.display()
-        ));
+        return Err(is_below_itself(&options.config_dir));
     }
+    let parents = configuration.introduce(&own_name(&seed()?), &options.config_dir);
+    options.settings.parents = parents.into();
     let poll = Poll::new().map_err(failed("cannot wait for events"))?;
     let registry = poll.registry();
     // Watched first and read afterwards, so that no change falls between.
@@ -292,6 +290,20 @@ fn seed() -> Result<[u8; 32], String> {
         .fill(&mut seed)
         .map_err(|_| "the system gives no random bytes".to_owned())?;
     Ok(seed)
+}
+
+fn is_below_itself(config_dir: &Path) -> String {
+    format!(
+        "{} is served already by the 1mcp that started this one: remove the entry that runs 1mcp \
+         itself",
+        config_dir.display()
+    )
+}
+
+/// 16 hexadecimal digits that no other process has.
+fn own_name(seed: &[u8; 32]) -> String {
+    let digits = seed.iter().take(8).map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 /// One line on stderr; a stderr that nobody reads is no reason to fail.
