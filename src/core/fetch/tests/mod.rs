@@ -1,0 +1,5 @@
+//! Whole exchanges, told as stories.
+
+mod talking;
+
+use super::testkit::*;
