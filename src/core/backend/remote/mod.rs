@@ -2,7 +2,3 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
-mod sse_post;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
-mod sse_resume;
