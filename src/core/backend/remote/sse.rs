@@ -97,6 +97,11 @@ impl Stream {
         Ok(())
     }
 
+    /// What such a response says of its server.
+    pub(super) fn refusal(head: &ResponseHead) -> NoStream {
+        check(head).err().unwrap_or(NoStream::Refused)
+    }
+
     /// One event came.
     pub(super) fn event(&mut self, event: Event) -> Heard {
         match (event.event.as_deref(), &*self) {
