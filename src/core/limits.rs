@@ -35,6 +35,11 @@ pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Depth of arrays and objects in one message; a deeper one is refused with -32700. serde_json's
 /// own limit does not reach into raw values, so the scan holds it.
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Descriptions that clients without sessions send again and again (`_meta`), of which we remember
+/// what they say: as many as there are different programs. One more takes the oldest one's place.
+pub const FAMILIAR_METAS_MAX: usize = 8;
+/// Length of such a description, in bytes. A longer one is read anew each time.
+pub const FAMILIAR_META_BYTES_MAX: usize = 1024;
 /// Length of a request id or progress token; a longer one is refused with -32600. They are kept
 /// for as long as the call runs.
 pub const ID_BYTES_MAX: usize = 1024;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::base64;
 use crate::json::span::{self, Span, member, members, string, string_is};
 use crate::limits::PARAM_HEADERS_MAX;
+use crate::mcp::familiar::Familiar;
 use crate::mcp::headers::{self, Annotated};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::meta;
@@ -17,8 +18,18 @@ pub fn meta(data: &[u8]) {
     let Ok(whole) = span::validate(data) else {
         return;
     };
-    let found = meta::survey(data, member(data, whole, "_meta"));
+    let at = member(data, whole, "_meta");
+    let found = meta::survey(data, at);
     let read = found.described(data);
+    let mut familiar = Familiar::default();
+    for _ in 0..2 {
+        let known = familiar.survey(data, at);
+        assert_eq!(known.described(data), read);
+        assert_eq!(*known.hop.cuts, *found.hop.cuts);
+        assert_eq!(known.hop.token, found.hop.token);
+        let length = at.map(|at| familiar.length(data.get(at.start..).unwrap_or_default()));
+        assert!(length.unwrap_or(0) <= at.map_or(0, |at| at.range().len()));
+    }
     let Ok(tree) = serde_json::from_slice::<Value>(data) else {
         return;
     };
