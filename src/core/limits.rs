@@ -178,6 +178,37 @@ pub const REDIRECT_BODY_BYTES_MAX: usize = 64 * 1024;
 /// How much longer than it was told the shell may take to say that a connection did not open: it
 /// has more to say about it than we.
 pub const OPEN_GRACE_MS: u64 = 500;
+/// Sessions over HTTP that may start at the same time; further ones wait their turn.
+pub const REMOTE_STARTING_MAX: usize = 32;
+/// Requests under way in one session over HTTP; one more is refused as busy.
+pub const REMOTE_CALLS_MAX: usize = 1024;
+/// Notifications and answers under way in one session over HTTP; one more is thrown away.
+pub const REMOTE_TELLS_MAX: usize = 256;
+/// Bytes of requests that one session over HTTP keeps because they may have to be sent again, until
+/// their server begins to answer; what does not fit is lost if the session is.
+pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long a server may take to take a notification or an answer; then it counts as not taken.
+pub const TELL_MS_MAX: u64 = 30_000;
+/// How long the answer to a request that was cancelled is still listened to; then its exchange is
+/// given up.
+pub const CANCELLED_MS_MAX: u64 = 10_000;
+/// How often the rest of an answer is asked for without any of it coming; then the call is lost.
+pub const RESUMES_MAX: u32 = 5;
+/// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
+/// said may be meant for one kind of request.
+pub const PAUSE_MS_MAX: u64 = 60_000;
+/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
+/// session is over. Servers say it at once; what waits is somebody else's stream.
+pub const ENDPOINT_MS_MAX: u64 = 10_000;
+/// How long after the end of an event stream it is asked for again, if the server does not say.
+pub const RESUME_MS: u64 = 1_000;
+/// The same if the server says less: one that ends every stream at once would be asked without
+/// pause.
+pub const RESUME_MS_MIN: u64 = 100;
+/// The same if the server says more, and the longest pause between two tries.
+pub const RESUME_MS_MAX: u64 = 60_000;
+/// Tries in a row to get a stream back; then its call has failed.
+pub const RESUMES_FAILED_MAX: u32 = 5;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 

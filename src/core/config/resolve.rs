@@ -12,9 +12,6 @@ use super::substitute::{Fault, substitute, substitute_text};
 use crate::effect::SpawnSpec;
 use crate::limits;
 
-/// Why a server cannot be served although its entry is right.
-const REMOTE_LATER: &str = "remote servers are not supported yet by this version";
-
 /// Makes the server of an entry, defaults already merged in.
 ///
 /// # Errors
@@ -32,11 +29,7 @@ pub(super) fn server(
         Wanted::Stdio(command) => stdio(&entry, &command, &mut lookup),
         Wanted::Remote(kind, url) => remote(&entry, kind, &url, &mut lookup),
     };
-    let fault = match (&transport, lookup.fault) {
-        (_, Some(fault)) => Some(fault.to_string()),
-        (Transport::Remote(_), None) => Some(REMOTE_LATER.to_owned()),
-        (Transport::Stdio(_), None) => None,
-    };
+    let fault = lookup.fault.map(|fault| fault.to_string());
     let new = Server::new(name, transport);
     Ok(Server {
         connect_ms: entry

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Effect;
 use crate::fetch::connection::State;
-use crate::fetch::exchange::{Body, Phase};
+use crate::fetch::exchange::{Body, Exchange, Phase};
 use crate::fetch::order::{self, Order};
 use crate::fetch::{FetchFailure, FetchKey, Fetcher};
 use crate::http1::client::{After, Ended, Moment, Step};
@@ -47,6 +48,23 @@ impl<W: Copy> Fetcher<W> {
         let mut input = bytes;
         while let Some(connection) = self.connections.get_mut(dial) {
             let (link, client) = match &mut connection.state {
+                State::Busy {
+                    link,
+                    exchange,
+                    client,
+                    kept: true,
+                    ..
+                } if !input.is_empty()
+                    && is_unsent(&self.exchanges, *exchange, cx.links.unsent(*link)) =>
+                {
+                    // A farewell (408) that crossed our request, which is still here: it must not
+                    // be taken for the answer.
+                    let fault = Fault::Unsolicited;
+                    let reached = false;
+                    client.give_up();
+                    self.step(cx, dial, Step::Failed(Failure { fault, reached }));
+                    break;
+                }
                 State::Busy { link, client, .. } => (*link, client),
                 State::Idle { .. } if !input.is_empty() => {
                     // Nobody asked for that: perhaps a farewell (408), surely nothing to trust.
@@ -232,7 +250,10 @@ impl<W: Copy> Fetcher<W> {
             return self.follow(cx, key);
         }
         let Failure { fault, reached } = failure;
-        let is_dead = matches!(fault, Fault::Closed(_) | Fault::Reset(_));
+        let is_dead = matches!(
+            fault,
+            Fault::Closed(_) | Fault::Reset(_) | Fault::Unsolicited
+        );
         if kept && is_dead && !reached && !exchange.repeated {
             exchange.repeated = true;
             exchange.renew(cx.now.tick);
@@ -256,7 +277,8 @@ impl<W: Copy> Fetcher<W> {
         exchange.skipped = 0;
         exchange.renew(cx.now.tick);
         let proxy = self.proxies.on_the_way_to(exchange.order.url.origin());
-        match order::head(&exchange.order, proxy) {
+        let length = exchange.payload.as_ref().map_or(0, |body| body.len());
+        match order::head(&exchange.order, length, proxy) {
             Ok(head) => {
                 exchange.head = head;
                 self.begin(cx, key);
@@ -266,6 +288,14 @@ impl<W: Copy> Fetcher<W> {
             }
         }
     }
+}
+
+/// Whether nothing of the request has left yet.
+fn is_unsent<W>(exchanges: &Slab<FetchKey, Exchange<W>>, key: FetchKey, unsent: usize) -> bool {
+    exchanges.get(key).is_some_and(|exchange| {
+        let body = exchange.payload.as_ref().map_or(0, |body| body.len());
+        !exchange.head.is_empty() && unsent == exchange.head.len() + body
+    })
 }
 
 /// What a client has to know of the moment.

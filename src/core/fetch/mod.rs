@@ -89,7 +89,8 @@ impl<W: Copy> Fetcher<W> {
     pub fn ask(&mut self, cx: &mut Cx<'_>, whose: W, order: Order) -> FetchKey {
         let site = self.sites.enter(order.url.origin());
         let bytes = order.body.len();
-        let head = order::head(&order, self.proxies.on_the_way_to(order.url.origin()));
+        let proxy = self.proxies.on_the_way_to(order.url.origin());
+        let head = order::head(&order, bytes, proxy);
         let exchange = Exchange::new(whose, order, site, cx.now.tick);
         let key = self.exchanges.insert(exchange);
         let held = self.sites.hold(site, bytes);
@@ -173,6 +174,10 @@ impl<W: Copy> Fetcher<W> {
     }
 
     /// The next thing to know. To be called until `None` after every input and every order.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "orders are given between two news, and a loop over an iterator would borrow it"
+    )]
     pub fn next(&mut self) -> Option<(W, FetchKey, News)> {
         while let Some(key) = self.line.front().copied() {
             let Some(exchange) = self.exchanges.get_mut(key) else {
@@ -180,21 +185,15 @@ impl<W: Copy> Fetcher<W> {
                 continue;
             };
             let whose = exchange.whose;
-            match exchange.news() {
-                Some(News::End(rest)) => {
-                    self.exchanges.remove(key);
-                    return Some((whose, key, News::End(rest)));
-                }
-                Some(News::Failed(failure)) => {
-                    self.exchanges.remove(key);
-                    return Some((whose, key, News::Failed(failure)));
-                }
-                Some(news) => return Some((whose, key, news)),
-                None => {
-                    exchange.in_line = false;
-                    self.line.pop_front();
-                }
+            let Some(news) = exchange.news() else {
+                exchange.in_line = false;
+                self.line.pop_front();
+                continue;
+            };
+            if matches!(news, News::End(_) | News::Failed(_)) {
+                self.exchanges.remove(key);
             }
+            return Some((whose, key, news));
         }
         None
     }

@@ -95,11 +95,15 @@ pub enum News {
     Failed(FetchFailure),
 }
 
-/// A request head, ready to be sent.
+/// A request head, ready to be sent, for a body of so many bytes.
 ///
 /// # Errors
 /// The name of the field that cannot be sent, and why.
-pub(super) fn head(order: &Order, proxy: Option<&Proxy>) -> Result<Vec<u8>, (String, BadField)> {
+pub(super) fn head(
+    order: &Order,
+    length: usize,
+    proxy: Option<&Proxy>,
+) -> Result<Vec<u8>, (String, BadField)> {
     let mut head = RequestHead::new(&order.method, &order.url, proxy);
     let mut push = |name: &str, value: &str| {
         head.field(name, value)
@@ -113,6 +117,5 @@ pub(super) fn head(order: &Order, proxy: Option<&Proxy>) -> Result<Vec<u8>, (Str
         push(name, value.reveal())?;
     }
     push("User-Agent", USER_AGENT)?;
-    let length = order.body.len();
     Ok(head.finish((length > 0).then_some(length)))
 }

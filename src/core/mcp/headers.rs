@@ -29,6 +29,20 @@ pub fn decode(value: &str) -> Option<Cow<'_, str>> {
     value.bytes().all(plain).then_some(Cow::Borrowed(value))
 }
 
+/// How a value is written: as it is if that can be read back, else marked base64.
+#[must_use]
+pub fn encode(value: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
+    let stays = value.trim_matches([' ', '\t']) == value
+        && value.bytes().all(plain)
+        && !(value.starts_with("=?base64?") && value.ends_with("?="));
+    if stays {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Owned(["=?base64?", &base64::encode(value.as_bytes()), "?="].concat())
+    }
+}
+
 /// An argument of a tool that has a field of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotated {
@@ -188,6 +202,23 @@ mod tests {
             ("a\u{1}b", None),
         ] {
             assert_eq!(decode(value).as_deref(), meant, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn f9_what_is_encoded_reads_back_as_it_was() {
+        for (value, written) in [
+            ("us-west1", "us-west1"),
+            ("", ""),
+            ("a b\tc", "a b\tc"),
+            (" x", "=?base64?IHg=?="),
+            ("x\t", "=?base64?eAk=?="),
+            ("\u{fc}", "=?base64?w7w=?="),
+            ("a\nb", "=?base64?YQpi?="),
+            ("=?base64?x?=", "=?base64?PT9iYXNlNjQ/eD89?="),
+        ] {
+            assert_eq!(encode(value), written);
+            assert_eq!(decode(&encode(value)).as_deref(), Some(value));
         }
     }
 
