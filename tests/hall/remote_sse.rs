@@ -1,6 +1,7 @@
 //! Remote servers of the 2024-11-05 transport: one stream for everything, POSTs for what we say
 //! (protocol F2 to F8), and what becomes of it when something goes wrong.
 
+use onemcp::base::mark::{Mark, must_hit};
 use onemcp::limits::ENDPOINT_MS_MAX;
 use serde_json::json;
 
@@ -9,6 +10,7 @@ use crate::server::tools;
 use crate::world::{Builder, World};
 
 const SSE: &str = r#""type":"sse""#;
+const HTTP: &str = r#""type":"http""#;
 
 fn one() -> Builder {
     World::http().remote_with("r", SSE, far(tools(["t"]).speaks("2024-11-05")).old_sse())
@@ -76,7 +78,7 @@ fn headers_go_with_the_stream_and_with_every_post() {
         // Fields of later transports stay away.
         assert_eq!(request.field("mcp-session-id"), None);
         let accept = request.field("accept").unwrap_or_default();
-        assert_eq!(accept.contains("text/event-stream"), request.method == "GET");
+        assert!(accept.contains("text/event-stream"), "{accept}");
     }
     assert!(!w.logged(&["s3cret"]));
 }
@@ -92,12 +94,17 @@ fn x4_an_endpoint_elsewhere_gets_nothing() {
     let r = w.site("r");
     // The first stream was good; the next one is not.
     let mut bytes = stream_head(&[]);
-    bytes.extend(chunk("event: endpoint\ndata: http://evil.test/messages?k=v\n\n"));
+    bytes.extend(chunk(
+        "event: endpoint\ndata: http://evil.test/messages?k=v\n\n",
+    ));
     r.breaks(&mut w, Of::Verb("GET"), Act::Says(bytes, End::Open));
     r.cuts(&mut w, End::Eof);
     w.advance(2_000);
     let why = why(&mut w);
-    assert!(why.contains("http://evil.test") && why.contains("nothing is sent there"), "{why}");
+    assert!(
+        why.contains("http://evil.test") && why.contains("nothing is sent there"),
+        "{why}"
+    );
     assert!(!why.contains("s3cret") && !why.contains("k=v"), "{why}");
     assert_eq!(w.site("evil.test").dials(&w), 0);
     r.heals(&mut w);
@@ -110,13 +117,20 @@ fn x4_an_endpoint_elsewhere_gets_nothing() {
 fn endpoint_ms_max_a_stream_without_an_endpoint_is_given_up() {
     let mut w = one().start();
     let r = w.site("r");
-    r.breaks(&mut w, Of::Verb("GET"), Act::Says(stream_head(&[]), End::Open));
+    r.breaks(
+        &mut w,
+        Of::Verb("GET"),
+        Act::Says(stream_head(&[]), End::Open),
+    );
     r.cuts(&mut w, End::Reset);
     w.advance(2_000);
     assert_eq!(r.connections(&w), 1);
     w.advance(ENDPOINT_MS_MAX);
     let why = why(&mut w);
-    assert!(why.contains("did not say within 10.0 s where to send messages"), "{why}");
+    assert!(
+        why.contains("did not say within 10.0 s where to send messages"),
+        "{why}"
+    );
     assert_eq!(r.connections(&w), 0);
     r.heals(&mut w);
     w.advance(10_000);
@@ -136,7 +150,10 @@ fn f6_the_end_of_the_stream_loses_its_calls_and_the_session_comes_back() {
         r.cuts(&mut w, end);
         for call in calls {
             let (_, text) = call.error(&mut w);
-            assert!(text.contains("server r") && text.contains("stream"), "{text}");
+            assert!(
+                text.contains("server r") && text.contains("stream"),
+                "{text}"
+            );
         }
         // Others are untouched.
         let seen = w.server("s").expect(&mut w, "tools/call");
@@ -172,7 +189,11 @@ fn a_post_that_is_refused_loses_its_call_and_no_other() {
     let (a, r) = (w.client("{}"), w.site("r"));
     let running = a.call(&mut w, "r_1mcp_t", "{}");
     let seen = r.expect(&mut w, "tools/call");
-    for (status, says) in [(400, "status 400"), (413, "status 413"), (500, "status 500")] {
+    for (status, says) in [
+        (400, "status 400"),
+        (413, "status 413"),
+        (500, "status 500"),
+    ] {
         let act = Act::status(status, &[], "too much");
         r.breaks(&mut w, Of::Method("tools/call"), act);
         let (_, text) = a.call(&mut w, "r_1mcp_t", "{}").error(&mut w);
@@ -200,10 +221,14 @@ fn a_post_that_is_refused_loses_its_call_and_no_other() {
 fn f5_a_session_that_the_server_forgot_while_its_stream_is_open_is_begun_anew() {
     let mut w = one().start();
     let (a, r) = (w.client("{}"), w.site("r"));
+    let _reached = must_hit(Mark::PostSessionGone);
     let act = Act::status(404, &[], "Could not find session");
     r.breaks(&mut w, Of::Method("tools/call"), act);
     let (_, text) = a.call(&mut w, "r_1mcp_t", "{}").error(&mut w);
-    assert!(text.contains("server r") && text.contains("status 404"), "{text}");
+    assert!(
+        text.contains("server r") && text.contains("status 404"),
+        "{text}"
+    );
     r.heals(&mut w);
     w.advance(2_000);
     let again = a.call(&mut w, "r_1mcp_t", "{}");
@@ -219,8 +244,11 @@ fn a_server_that_holds_its_posts_back_answers_on_the_stream_all_the_same() {
     r.breaks(&mut w, Of::Method("tools/call"), Act::Leaves);
     let call = a.call(&mut w, "r_1mcp_t", "{}");
     let seen = r.expect(&mut w, "tools/call");
-    w.advance(100_000);
-    let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"n":3}}}}"#, seen.id());
+    w.advance(50_000);
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"n":3}}}}"#,
+        seen.id()
+    );
     r.says(&mut w, &answer);
     assert_eq!(call.result(&mut w), json!({"n": 3}));
     if !seen.hung_up(&mut w) {
@@ -244,40 +272,62 @@ fn a_stream_may_be_silent_for_hours() {
 
 #[test]
 fn f2_a_url_that_knows_no_streamable_http_is_asked_for_a_stream() {
-    for status in [400, 404, 405] {
-        let site = far(tools(["t"]).speaks("2024-11-05")).old_sse();
-        let mut w = World::http().remote("r", site).server("s", tools(["u"])).start();
-        let r = w.site("r");
-        if status != 405 {
-            // Once it is up: the next session has to find the way as well.
-            r.breaks(&mut w, Of::Method("initialize"), Act::status(status, &[], ""));
-            r.breaks(&mut w, Of::Method("server/discover"), Act::status(status, &[], ""));
-            r.heals(&mut w);
-        }
-        let a = w.client("{}");
+    const ERROR: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no"}}"#;
+    for (status, body) in [
+        (400, "what?"),
+        (400, ERROR),
+        (404, "no such page"),
+        (405, ""),
+    ] {
+        let _reached = must_hit(Mark::FallsBackToSse);
+        let mut site = far(tools(["t"]).speaks("2024-11-05")).old_sse();
+        let refusal = Act::status(status, &[], body);
+        site.faults.push((Of::At("POST", "/sse"), refusal));
+        let mut w = World::http().remote_with("r", HTTP, site).start();
+        let (a, r) = (w.client("{}"), w.site("r"));
         let call = a.call(&mut w, "r_1mcp_t", "{}");
         r.expect(&mut w, "tools/call").result(&mut w, "{}");
         call.result(&mut w);
+        assert!(w.logged(&["server=r", "HTTP+SSE"]), "{:?}", w.log);
         // What it speaks is remembered.
-        let posts = r.got(&w, "server/discover");
+        let asked = r.got(&w, "server/discover");
         r.cuts(&mut w, End::Reset);
         w.advance(2_000);
         let call = a.call(&mut w, "r_1mcp_t", "{}");
         r.expect(&mut w, "tools/call").result(&mut w, "{}");
         call.result(&mut w);
-        assert_eq!(r.got(&w, "server/discover"), posts);
+        assert_eq!(r.got(&w, "server/discover"), asked);
+        assert_eq!(r.got(&w, "GET"), 2);
+    }
+}
+
+#[test]
+fn f2_a_server_that_is_broken_or_closed_to_us_is_not_asked_for_another_transport() {
+    for status in [401, 403, 429, 500, 503] {
+        let mut site = far(tools(["t"]).speaks("2024-11-05")).old_sse();
+        let refusal = Act::status(status, &[], "");
+        site.faults.push((Of::At("POST", "/sse"), refusal));
+        let mut w = World::http().remote_with("r", HTTP, site).start();
+        w.advance(10);
+        assert_eq!(w.site("r").got(&w, "GET"), 0, "{status}");
     }
 }
 
 #[test]
 fn f2_an_entry_of_type_sse_whose_server_has_moved_on_is_served_all_the_same() {
     for script in [tools(["t"]), tools(["t"]).speaks("2026-07-28")] {
+        let _reached = must_hit(Mark::FallsForwardFromSse);
         let mut w = World::http().remote_with("r", SSE, far(script)).start();
         let (a, r) = (w.client("{}"), w.site("r"));
         let call = a.call(&mut w, "r_1mcp_t", "{}");
-        r.expect(&mut w, "tools/call").result(&mut w, r#"{"resultType":"complete"}"#);
+        r.expect(&mut w, "tools/call")
+            .result(&mut w, r#"{"resultType":"complete"}"#);
         call.result(&mut w);
-        assert!(w.logged(&["server=r", "Streamable HTTP", "\"type\""]), "{:?}", w.log);
+        assert!(
+            w.logged(&["server=r", "Streamable HTTP", "\"type\""]),
+            "{:?}",
+            w.log
+        );
     }
 }
 
@@ -289,7 +339,8 @@ fn a_server_that_speaks_neither_is_named_with_what_it_answered() {
     r.cuts(&mut w, End::Reset);
     w.advance(2_000);
     let text = why(&mut w);
-    assert!(text.contains("status 404"), "{text}");
+    assert_eq!(text.matches("status 404").count(), 2, "{text}");
+    assert!(text.contains("by the other transport"), "{text}");
     r.heals(&mut w);
     w.advance(20_000);
     let a = w.client("{}");
@@ -305,7 +356,7 @@ fn a_stream_that_is_refused_for_want_of_rights_is_no_other_transport() {
     let before = r.got(&w, "POST");
     w.advance(2_000);
     let text = why(&mut w);
-    assert!(text.contains("status 401; look at \"headers\""), "{text}");
+    assert!(text.contains("status 401"), "{text}");
     assert_eq!(r.got(&w, "POST"), before);
 }
 
@@ -313,7 +364,11 @@ fn a_stream_that_is_refused_for_want_of_rights_is_no_other_transport() {
 fn retry_after_is_waited_before_the_stream_is_asked_for_again() {
     let mut w = one().start();
     let r = w.site("r");
-    r.breaks(&mut w, Of::All, Act::status(503, &[("Retry-After", "30")], ""));
+    r.breaks(
+        &mut w,
+        Of::All,
+        Act::status(503, &[("Retry-After", "30")], ""),
+    );
     r.cuts(&mut w, End::Reset);
     w.advance(2_000);
     let asked = r.got(&w, "GET");
@@ -338,20 +393,98 @@ fn a2_answers_of_one_session_are_no_answers_in_another() {
     let [first, second] = &seen;
     assert_ne!(first.on, second.on, "a session for each");
     // The answer to the one comes on the stream of the other: nobody gets it.
-    let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"n":9}}}}"#, first.id());
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"n":9}}}}"#,
+        first.id()
+    );
     r.says_on(&mut w, second.on.unwrap(), None, &answer);
-    if first.id() != second.id() {
-        calls[1].pending(&mut w);
-    }
     calls[0].pending(&mut w);
+    calls[1].pending(&mut w);
     first.result(&mut w, r#"{"n":1}"#);
     assert_eq!(calls[0].result(&mut w), json!({"n": 1}));
-    // Both streams ask under the same id; each client is asked by its own.
-    let third = a.call(&mut w, "r_1mcp_t", "{}");
+    second.result(&mut w, r#"{"n":2}"#);
+    assert_eq!(calls[1].result(&mut w), json!({"n": 2}));
+}
+
+#[test]
+fn a2_two_streams_ask_under_the_same_id() {
+    let members = r#""type":"sse","isolation":"session""#;
+    let site = far(tools(["t"]).speaks("2024-11-05")).old_sse();
+    let mut w = World::http().remote_with("r", members, site).start();
+    let r = w.site("r");
+    let clients = [(); 2].map(|()| w.client(r#"{"sampling":{}}"#));
+    let seen = clients.map(|client| {
+        client.call(&mut w, "r_1mcp_t", "{}");
+        r.expect(&mut w, "tools/call")
+    });
+    for (n, seen) in seen.iter().enumerate() {
+        seen.asks(
+            &mut w,
+            "1",
+            "sampling/createMessage",
+            &format!(r#"{{"n":{n}}}"#),
+        );
+    }
+    for (n, client) in clients.iter().enumerate().rev() {
+        let ask = client.expect(&mut w, "sampling/createMessage");
+        assert_eq!(ask["params"], json!({"n": n}));
+        client.answers(&mut w, &ask, &format!(r#"{{"n":{n}}}"#));
+    }
+    // Each answer was posted to the session that asked.
+    for (n, seen) in seen.iter().enumerate() {
+        let stream = seen.on.unwrap();
+        let streams = r.streams(&mut w);
+        let session = &streams
+            .iter()
+            .find(|one| one.link == stream)
+            .unwrap()
+            .session;
+        let posts = r.state(&mut w).requests.iter();
+        let mut answers = posts.filter(|post| post.target.ends_with(session.as_str()));
+        let answer = answers
+            .find(|post| post.says().is_empty())
+            .unwrap()
+            .message();
+        assert_eq!(
+            answer,
+            json!({"jsonrpc": "2.0", "id": 1, "result": {"n": n}})
+        );
+    }
+}
+
+#[test]
+fn a_server_that_answers_in_the_response_to_a_post_is_understood() {
+    let mut w = one().start();
+    let (a, r) = (w.client("{}"), w.site("r"));
+    r.breaks(&mut w, Of::Method("tools/call"), Act::Leaves);
+    let call = a.call(&mut w, "r_1mcp_t", "{}");
     let seen = r.expect(&mut w, "tools/call");
-    assert_eq!(seen.on, first.on);
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"n":4}}}}"#,
+        seen.id()
+    );
+    seen.status(&mut w, 200, &[], &answer);
+    assert_eq!(call.result(&mut w), json!({"n": 4}));
+    // Once more on the stream: nobody waits for it.
+    r.says(&mut w, &answer);
+    assert_eq!(a.unread_answers(&mut w), Vec::<String>::new());
+    assert_eq!(r.got(&w, "GET"), 1);
+}
+
+#[test]
+fn a_cancel_is_posted_and_a_late_answer_is_nobodys() {
+    let mut w = one().start();
+    let (a, r) = (w.client("{}"), w.site("r"));
+    let call = a.call(&mut w, "r_1mcp_t", "{}");
+    let seen = r.expect(&mut w, "tools/call");
+    a.cancels(&mut w, &call);
+    let cancel = r.expect(&mut w, "notifications/cancelled");
+    assert_eq!(cancel.value["params"]["requestId"].to_string(), seen.id());
     seen.result(&mut w, "{}");
-    third.result(&mut w);
+    call.pending(&mut w);
+    w.advance(60_000);
+    assert_eq!(a.unread_answers(&mut w), Vec::<String>::new());
+    assert_eq!((w.counts().calls, r.got(&w, "GET")), (0, 1));
 }
 
 #[test]

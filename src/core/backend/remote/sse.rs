@@ -132,11 +132,6 @@ impl Stream {
         ))
     }
 
-    /// The response has ended, or was broken.
-    pub(super) fn end(&mut self) {
-        *self = Self::Lost;
-    }
-
     /// A later endpoint takes the place of an earlier one: the transport says that messages go to
     /// the URL that the server names, and servers that hand out URLs which expire name another one
     /// in time. A server that thereby means another session says so in its answer to the next POST.
@@ -349,7 +344,7 @@ mod tests {
             let told = Heard::Message(data.as_bytes().to_vec());
             assert_eq!(hear(&mut stream, "message", data), told);
         }
-        stream.end();
+        stream = Stream::Lost;
         for name in ["endpoint", "message"] {
             assert_eq!(hear(&mut stream, name, "/m"), Heard::Nothing);
             assert!(matches!(stream, Stream::Lost));

@@ -314,7 +314,7 @@ impl Remote {
                 self.note_pause(hands, exchange);
                 let why = self.words(exchange, &body);
                 if forgot(exchange, &body) {
-                    return self.sse_forgotten(hands, why);
+                    return self.sse_forgotten(hands, &why);
                 }
                 why
             }
@@ -326,7 +326,7 @@ impl Remote {
 
     /// The server does not know the session any more, although its stream is open: it was started
     /// again behind its proxy. No message will ever arrive, so another stream is asked for.
-    pub(super) fn sse_forgotten(&mut self, hands: &mut Hands<'_, '_>, why: String) {
+    pub(super) fn sse_forgotten(&mut self, hands: &mut Hands<'_, '_>, why: &str) {
         Mark::PostSessionGone.hit();
         self.sse_lost(hands, format!("does not know its session any more: {why}"));
     }
