@@ -12,6 +12,8 @@ mod backoff;
 mod batch;
 mod changes;
 mod child;
+mod dialed;
+mod edge;
 mod either;
 mod facts;
 mod greeting;
@@ -47,12 +49,10 @@ use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
 use crate::fetch::Fetcher;
-use crate::input::{ExitStatus, OpenFailure};
-use crate::language::{
-    BackendEdge, BackendEvent, Hello, PoolFacts, PoolKey, PoolSpec, PoolState, Refused,
-};
+use crate::input::ExitStatus;
+use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, PoolState, Refused};
 use crate::limits::{REMOTE_STARTING_MAX, STARTING_MAX};
-use crate::links::{DialKey, LinkKey, Owner};
+use crate::links::{LinkKey, Owner};
 use crate::now::Now;
 use crate::settings::Settings;
 
@@ -283,41 +283,6 @@ impl Backends {
         cx.links.forget(link);
     }
 
-    // --- what happens on connections of our own ---
-
-    /// `Input::Opened`.
-    pub fn opened(&mut self, cx: &mut Cx<'_>, dial: DialKey, link: LinkKey) {
-        self.fetch.opened(cx, dial, link);
-    }
-
-    /// `Input::OpenFailed`.
-    pub fn open_failed(&mut self, cx: &mut Cx<'_>, dial: DialKey, failure: OpenFailure) {
-        self.fetch.open_failed(cx, dial, failure);
-    }
-
-    /// `Input::Bytes` of a link that we opened.
-    pub fn dialed_receive(&mut self, cx: &mut Cx<'_>, dial: DialKey, bytes: &[u8]) {
-        self.fetch.receive(cx, dial, bytes);
-    }
-
-    /// `Input::Eof` of a link that we opened.
-    pub fn dialed_eof(&mut self, cx: &mut Cx<'_>, dial: DialKey) {
-        self.fetch.eof(cx, dial);
-    }
-
-    /// `Input::Broken` of a link that we opened. To be called before the link is forgotten.
-    pub fn dialed_broken(&mut self, cx: &mut Cx<'_>, link: LinkKey, dial: DialKey) {
-        self.fetch.broken(cx, link, dial);
-    }
-
-    /// The kernel took bytes of a link that we opened.
-    pub fn dialed_wrote(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
-
-    /// `Alarm::Fetch` rang.
-    pub fn fetch_alarm(&mut self, cx: &mut Cx<'_>) {
-        self.fetch.alarm(cx);
-    }
-
     /// `Alarm::Pool` rang.
     pub fn alarm(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
         if let Some(session) = self.sessions.get_mut(pool) {
@@ -373,18 +338,6 @@ impl Backends {
 
     fn child_of(&mut self, pool: PoolKey) -> Option<&mut Session> {
         self.sessions.get_mut(pool)?.child()
-    }
-
-    /// Hands one of the news of an exchange to the session that it belongs to.
-    fn hear_fetch(&mut self, cx: &mut Cx<'_>) -> bool {
-        let Some((pool, key, news)) = self.fetch.next() else {
-            return false;
-        };
-        if let Some(session) = self.sessions.get_mut(pool).and_then(Either::remote) {
-            session.news(&mut hands!(self, cx, pool), key, news);
-            self.unread.push_back(pool);
-        }
-        true
     }
 
     fn queue_up(&mut self, pool: PoolKey) {
@@ -456,67 +409,5 @@ impl Backends {
                 Mark::StartsQueued.hit();
             }
         }
-    }
-}
-
-impl BackendEdge for Backends {
-    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
-        Self::start(self, cx, spec)
-    }
-
-    fn update(&mut self, cx: &mut Cx<'_>, pool: PoolKey, spec: PoolSpec) {
-        Self::update(self, cx, pool, spec);
-    }
-
-    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
-        Self::stop(self, cx, pool);
-    }
-
-    fn send(
-        &mut self,
-        cx: &mut Cx<'_>,
-        pool: PoolKey,
-        message: &[Part<'_>],
-    ) -> Result<(), Refused> {
-        Self::send(self, cx, pool, message)
-    }
-
-    fn send_with_fields(
-        &mut self,
-        cx: &mut Cx<'_>,
-        pool: PoolKey,
-        message: &[Part<'_>],
-        fields: &[(String, String)],
-    ) -> Result<(), Refused> {
-        Self::send_with_fields(self, cx, pool, message, fields)
-    }
-
-    fn wants_fields(&self, pool: PoolKey) -> bool {
-        match self.sessions.get(pool) {
-            Some(Either::Remote(session)) => session.is_modern(),
-            Some(Either::Child(_)) | None => false,
-        }
-    }
-
-    fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {
-        Self::watch(self, cx, pool, uris);
-    }
-
-    fn state(&self, now: Now, pool: PoolKey) -> PoolState {
-        Self::state(self, now, pool)
-    }
-
-    fn hello(&self, pool: PoolKey) -> Option<&Hello> {
-        Self::hello(self, pool)
-    }
-
-    fn facts(&self, pool: PoolKey) -> Option<PoolFacts> {
-        let facts = Self::facts(self, pool)?;
-        Some(PoolFacts {
-            pid: facts.pid,
-            ready_since: facts.ready_since,
-            restarts: facts.restarts,
-            last_error: facts.last_error.map(str::to_owned),
-        })
     }
 }

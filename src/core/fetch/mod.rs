@@ -10,8 +10,8 @@
 //!
 //! One exchange at a time is on a connection (`connection`); how many there may be is counted for
 //! each origin, calls and streams apart (`sites`), and what finds no place waits in order. What has
-//! happened to an exchange (`exchange`) is told by [`Fetcher::next`]. The verbs are here, the way out
-//! is in `begin`, what comes back in `answers`, time in `deadlines`, ends in `settle`.
+//! happened to an exchange (`exchange`) is told by [`Fetcher::next`]. The verbs are here, the way
+//! out is in `begin`, what comes back in `answers`, time in `deadlines`, ends in `settle`.
 
 mod answers;
 mod begin;

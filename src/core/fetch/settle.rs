@@ -33,8 +33,8 @@ impl<W: Copy> Fetcher<W> {
         self.start_waiting(cx);
     }
 
-    /// Gives back what the exchange holds of the tables. Whoever calls this sets its end, or removes
-    /// it.
+    /// Gives back what the exchange holds of the tables. Whoever calls this sets its end, or
+    /// removes it.
     pub(super) fn retire(&mut self, key: FetchKey) {
         self.release_payload(key);
         let Some(exchange) = self.exchanges.get(key) else {

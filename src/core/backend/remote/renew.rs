@@ -1,7 +1,7 @@
 //! A legacy server does not know our session any more (F5): another one is opened for all requests
 //! that it refused because of that, and they are sent once more. They were not executed, so nothing
-//! is done twice. The hall hears [`BackendEvent::Ready`] again, whereupon it sends the log level and
-//! the subscriptions, and asks for the lists.
+//! is done twice. The hall hears [`BackendEvent::Ready`] again, and so sends the log level and the
+//! subscriptions, and asks for the lists.
 
 use crate::backend::remote::call::{Call, Place};
 use crate::backend::remote::exchange::{Exchange, Role};

@@ -18,7 +18,7 @@ fn x_cancel_closes_the_connection_wherever_the_exchange_is() {
             world.feed(
                 link,
                 "HTTP/1.1 307 x\r\nLocation: /\r\nContent-Length: 5\r\n\r\nhel",
-            )
+            );
         },
     ];
     for before in places {

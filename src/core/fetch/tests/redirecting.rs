@@ -38,7 +38,7 @@ fn a_connection_that_ends_with_the_redirect_is_replaced() {
             world.feed(
                 link,
                 "HTTP/1.1 308 x\r\nLocation: /b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-            )
+            );
         },
         |world, link| {
             world.feed(link, "HTTP/1.0 308 x\r\nLocation: /b\r\n\r\nmoved");
@@ -62,7 +62,7 @@ fn a_connection_that_ends_with_the_redirect_is_replaced() {
             world.feed(
                 link,
                 to(308, "/b", &"x".repeat(REDIRECT_BODY_BYTES_MAX + 1)),
-            )
+            );
         },
     ];
     assert!(long > 0);

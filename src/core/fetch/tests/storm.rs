@@ -1,7 +1,7 @@
 //! Everything at once, from a seed: orders of all kinds, servers that answer, redirect, babble,
 //! stop, close and die at any byte, connections that do not open, askers that lose interest.
-//! Whatever happens, every exchange is told in order and ends exactly once, no exchange is told what
-//! was meant for another, no connection carries two, no secret goes elsewhere, nothing is left.
+//! Whatever happens, every exchange is told in order and ends exactly once, no exchange is told
+//! what was meant for another, no connection carries two, no secret is told, nothing is left.
 
 use std::collections::BTreeMap;
 

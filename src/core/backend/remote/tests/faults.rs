@@ -19,7 +19,7 @@ fn a_server_that_cannot_be_reached_is_down_with_the_reason_and_tried_again() {
 #[test]
 fn calls_are_lost_with_a_sentence_and_the_session_goes_on() {
     let html = ("content-type", "text/html");
-    let table: [(u16, &[(&str, &str)], &str, &str); 9] = [
+    let table: [Row<'_>; 9] = [
         (
             200,
             &[html],

@@ -33,8 +33,10 @@ const HELLO: &str = "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion
 const DISCOVERED: &str = "{\"jsonrpc\":\"2.0\",\"id\":\"1mcp-discover\",\"result\":{\
     \"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\
     \"capabilities\":{\"tools\":{\"listChanged\":true}},\"ttlMs\":0,\"cacheScope\":\"private\"}}";
+/// A status, fields and a body, and the sentence that they make.
+type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 const JSON: (&str, &str) = ("content-type", "application/json");
-const EVENTS: (&str, &str) = ("content-type", "text/event-stream");
 
 /// A request as the server reads it.
 #[derive(Clone, Debug)]
