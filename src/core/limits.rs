@@ -157,33 +157,6 @@ pub const ATTEMPT_MS_MIN: u64 = 250;
 pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
-/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
-/// session is over. Servers say it at once; what waits is somebody else's stream.
-pub const ENDPOINT_MS_MAX: u64 = 10_000;
-/// Calls under way with one origin, each on a connection of its own; further ones wait. A gateway
-/// asks for many people at once, and a call may take minutes.
-pub const FETCH_CALLS_PER_ORIGIN_MAX: usize = 128;
-/// Streams held open to one origin; further ones wait. More than one for each of its sessions, and
-/// counted apart from the calls, so that these always have places of their own.
-pub const FETCH_STREAMS_PER_ORIGIN_MAX: usize = 128;
-/// Calls under way in all; further ones wait.
-pub const FETCH_CALLS_MAX: usize = 1024;
-/// Streams held open in all; further ones wait. More than there can be servers.
-pub const FETCH_STREAMS_MAX: usize = 2048;
-/// Orders that wait for a place at one origin; one more fails as busy.
-pub const FETCH_WAITING_PER_ORIGIN_MAX: usize = 256;
-/// Orders that wait for a place in all; one more fails as busy.
-pub const FETCH_WAITING_MAX: usize = 1024;
-/// Bodies of requests to one origin that have no response yet; one more fails as busy.
-pub const FETCH_BYTES_PER_ORIGIN_MAX: usize = CHILD_OUTBOX_BYTES_MAX;
-/// Bytes of a stream that nobody has taken, from which on it is not read.
-pub const FETCH_UNTAKEN_BYTES_MAX: usize = 1024 * 1024;
-/// Rest of a redirecting response that is thrown away so that its connection can stay; of a longer
-/// one the connection is closed.
-pub const REDIRECT_BODY_BYTES_MAX: usize = 64 * 1024;
-/// How much longer than it was told the shell may take to say that a connection did not open: it
-/// has more to say about it than we.
-pub const OPEN_GRACE_MS: u64 = 500;
 /// Sessions over HTTP that may start at the same time; further ones wait their turn.
 pub const REMOTE_STARTING_MAX: usize = 32;
 /// Requests under way in one session over HTTP; one more is refused as busy.
@@ -206,6 +179,9 @@ pub const RESUMES_MAX: u32 = 5;
 /// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
 /// said may be meant for one kind of request.
 pub const PAUSE_MS_MAX: u64 = 60_000;
+/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
+/// session is over. Servers say it at once; what waits is somebody else's stream.
+pub const ENDPOINT_MS_MAX: u64 = 10_000;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 
