@@ -182,6 +182,15 @@ pub const PAUSE_MS_MAX: u64 = 60_000;
 /// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
 /// session is over. Servers say it at once; what waits is somebody else's stream.
 pub const ENDPOINT_MS_MAX: u64 = 10_000;
+/// How long after the end of an event stream it is asked for again, if the server does not say.
+pub const RESUME_MS: u64 = 1_000;
+/// The same if the server says less: one that ends every stream at once would be asked without
+/// pause.
+pub const RESUME_MS_MIN: u64 = 100;
+/// The same if the server says more, and the longest pause between two tries.
+pub const RESUME_MS_MAX: u64 = 60_000;
+/// Tries in a row to get a stream back; then its call has failed.
+pub const RESUMES_FAILED_MAX: u32 = 5;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 
@@ -466,6 +475,7 @@ const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
 const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(RESUME_MS_MIN < RESUME_MS && RESUME_MS < RESUME_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
 const _: () = assert!(SUSPENDED_PER_PRINCIPAL_MAX <= SUSPENDED_MAX);

@@ -463,6 +463,8 @@ marks! {
     FallsForwardFromSse = "remote servers are looked for by stories of their own",
     /// A message was sent to a session that its server does not know any more.
     PostSessionGone = "remote servers are looked for by stories of their own",
+    /// A stream broke off and could not be had again.
+    ResumeGivenUp = "remote servers are looked for by stories of their own",
 
     // --- tasks ---
 
