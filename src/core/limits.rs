@@ -3,9 +3,14 @@
 
 mod fetch;
 mod files;
+mod remote;
 
 pub use fetch::*;
 pub use files::*;
+pub use remote::*;
+mod opening;
+
+pub use opening::*;
 
 // --- buffers -----------------------------------------------------------------------------------
 
@@ -107,6 +112,13 @@ pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// Gateways above us that are passed on in one field; of more the one that was silent for longest
+/// is forgotten: who passes a request on at this moment is never among those.
+pub const PARENTS_MAX: usize = 64;
+/// Length of one of their names; longer ones are ignored.
+pub const PARENT_NAME_BYTES_MAX: usize = 32;
+/// A gateway that asked nothing for so long is not above us any more.
+pub const PARENT_MS: u64 = 5 * 60 * 1000;
 /// How long an answer may be awaited before an event stream is opened for it, so that no proxy
 /// on the way times out (contract 5).
 pub const STREAM_HOLD_MS: u64 = 5_000;
@@ -157,40 +169,6 @@ pub const ATTEMPT_MS_MIN: u64 = 250;
 pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
-/// Sessions over HTTP that may start at the same time; further ones wait their turn.
-pub const REMOTE_STARTING_MAX: usize = 32;
-/// Requests under way in one session over HTTP; one more is refused as busy.
-pub const REMOTE_CALLS_MAX: usize = 1024;
-/// Notifications and answers under way in one session over HTTP; one more is thrown away.
-pub const REMOTE_TELLS_MAX: usize = 256;
-/// Bytes of requests that one session over HTTP keeps because they may have to be sent again, until
-/// their server begins to answer; what does not fit is lost if the session is.
-pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// A stream that is a session and lasted this long is asked for again without regard to how often
-/// it broke off before: proxies cut every stream after a minute or an hour.
-pub const STREAM_STABLE_MS: u64 = 10_000;
-/// How long a server may take to take a notification or an answer; then it counts as not taken.
-pub const TELL_MS_MAX: u64 = 30_000;
-/// How long the answer to a request that was cancelled is still listened to; then its exchange is
-/// given up.
-pub const CANCELLED_MS_MAX: u64 = 10_000;
-/// How often the rest of an answer is asked for without any of it coming; then the call is lost.
-pub const RESUMES_MAX: u32 = 5;
-/// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
-/// said may be meant for one kind of request.
-pub const PAUSE_MS_MAX: u64 = 60_000;
-/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
-/// session is over. Servers say it at once; what waits is somebody else's stream.
-pub const ENDPOINT_MS_MAX: u64 = 10_000;
-/// How long after the end of an event stream it is asked for again, if the server does not say.
-pub const RESUME_MS: u64 = 1_000;
-/// The same if the server says less: one that ends every stream at once would be asked without
-/// pause.
-pub const RESUME_MS_MIN: u64 = 100;
-/// The same if the server says more, and the longest pause between two tries.
-pub const RESUME_MS_MAX: u64 = 60_000;
-/// Tries in a row to get a stream back; then its call has failed.
-pub const RESUMES_FAILED_MAX: u32 = 5;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 
@@ -377,6 +355,8 @@ pub const INSTANCES_ASKED_MAX: usize = 64;
 pub const STDERR_LINES_BRIEF: usize = 5;
 /// Tools of one server that `mcp tools` and its like are told of; the rest is only counted.
 pub const TOOLS_SHOWN_MAX: usize = 2_000;
+/// Names in one line of the log; how many there are in all is told beside them.
+pub const NAMES_LOGGED_MAX: usize = 16;
 /// Length of a tool's name and of its description there; the rest is cut.
 pub const TOOL_TEXT_BYTES_MAX: usize = 1_000;
 

@@ -1,5 +1,5 @@
-//! Connections of our own: what happens on them goes to `fetch`, and what `fetch` makes of it to the
-//! session that asked.
+//! Connections of our own: what happens on them goes to `fetch`, and what that makes of it to
+//! the session that asked.
 
 use crate::backend::Backends;
 use crate::backend::either::Either;

@@ -2,6 +2,7 @@
 //! And what else the hall sends: notifications, and answers to the server.
 
 use crate::backend::remote::exchange::Role;
+use crate::backend::remote::sse_resume::Resume;
 use crate::backend::remote::{Hands, Remote};
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
@@ -41,10 +42,8 @@ pub(super) struct Call {
     pub(super) ours: bool,
     /// Nobody waits for it any more; so long its answer is still of use.
     pub(super) cancelled: Option<Tick>,
-    /// The last event of the answer that has an id.
-    pub(super) last_id: Option<Box<str>>,
-    /// How often the rest of the answer was asked for without any of it coming.
-    pub(super) tries: u32,
+    /// What the rest of the answer is asked for by, if it breaks off.
+    pub(super) resume: Resume,
 }
 
 impl Remote {
@@ -278,8 +277,7 @@ impl Call {
             repeated: false,
             ours,
             cancelled: None,
-            last_id: None,
-            tries: 0,
+            resume: Resume::default(),
         }
     }
 }

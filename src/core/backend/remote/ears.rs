@@ -12,7 +12,7 @@
 
 use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::remote::exchange::{Ended, Exchange, Role};
-use crate::backend::remote::resume::pause_ms;
+use crate::backend::remote::sse_resume::Resume;
 use crate::backend::remote::{Hands, Remote};
 use crate::base::mark::Mark;
 use crate::effect::Level;
@@ -34,8 +34,9 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Ears {
     stage: Stage,
-    last_id: Option<Box<str>>,
-    retry_ms: Option<u64>,
+    resume: Resume,
+    /// The server said when to ask again.
+    says_when: bool,
     /// It was open before in this session.
     worked: bool,
     backoff: Backoff,
@@ -45,8 +46,8 @@ impl Ears {
     pub(super) fn new(spec: &PoolSpec) -> Self {
         Self {
             stage: Stage::Closed,
-            last_id: None,
-            retry_ms: None,
+            resume: Resume::default(),
+            says_when: false,
             worked: false,
             backoff: Backoff::new(&PoolSpec {
                 restart: true,
@@ -60,8 +61,8 @@ impl Ears {
     /// The session is over.
     pub(super) fn close(&mut self) {
         self.stage = Stage::Closed;
-        self.last_id = None;
-        self.retry_ms = None;
+        self.resume = Resume::default();
+        self.says_when = false;
         self.worked = false;
     }
 }
@@ -69,7 +70,7 @@ impl Ears {
 impl Remote {
     /// The handshake is done.
     pub(super) fn open_ears(&mut self, hands: &mut Hands<'_, '_>) {
-        let order = self.get(self.ears.last_id.as_deref(), Lane::Stream);
+        let order = self.get(self.ears.resume.last_id(), Lane::Stream);
         let key = self.exchange(hands, Role::Ears, order);
         self.ears.stage = Stage::Asking(key);
     }
@@ -91,7 +92,7 @@ impl Remote {
         if !is_stream || self.ears.stage != Stage::Asking(key) {
             return;
         }
-        let missed = self.ears.worked && self.ears.last_id.is_none();
+        let missed = self.ears.worked && self.ears.resume.last_id().is_none();
         self.ears.worked = true;
         let since = hands.cx.now.tick;
         self.ears.stage = Stage::Open { key, since };
@@ -124,9 +125,10 @@ impl Remote {
             Stage::Asking(_) => None,
             Stage::Closed | Stage::Pausing { .. } | Stage::Without => return,
         };
-        let (id, retry_ms) = exchange.trail();
-        self.ears.last_id = id.or(self.ears.last_id.take());
-        self.ears.retry_ms = retry_ms.or(self.ears.retry_ms);
+        let wait_ms = exchange.reader().map(|reader| {
+            self.ears.says_when |= reader.retry_ms().is_some();
+            self.ears.resume.ended(reader)
+        });
         let why = match ended {
             Ended::Failed(failure) if matches!(failure.kind, FailureKind::Open(_)) => {
                 return self.lost(hands, failure.why);
@@ -142,19 +144,16 @@ impl Remote {
             format!("server={name} stream of the session: {why}")
         });
         let stable = since.is_some_and(|since| now.since(since) >= STABLE_MS);
-        self.pause_ears(hands, stable);
+        // Who says when is asked then; one whose streams end at once for ever says nothing.
+        self.pause_ears(hands, stable, wait_ms.filter(|_| self.ears.says_when));
     }
 
-    fn pause_ears(&mut self, hands: &mut Hands<'_, '_>, stable: bool) {
-        let backoff = match self.ears.backoff.strike(stable, hands.cx.entropy) {
+    fn pause_ears(&mut self, hands: &mut Hands<'_, '_>, stable: bool, wait_ms: Option<u64>) {
+        let backoff_ms = match self.ears.backoff.strike(stable, hands.cx.entropy) {
             Verdict::After(ms) => ms,
             Verdict::GiveUp => return,
         };
-        // Who says when is asked then; a stream that ends at once for ever is another matter.
-        let ms = match self.ears.retry_ms {
-            Some(ms) if self.ears.worked => pause_ms(Some(ms)),
-            Some(_) | None => backoff,
-        };
+        let ms = wait_ms.unwrap_or(backoff_ms);
         let until = hands.cx.now.tick.after(ms);
         self.ears.stage = Stage::Pausing { until };
     }
@@ -170,9 +169,8 @@ impl Remote {
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
             self.note_pause(hands, exchange);
-            return self.pause_ears(hands, false);
+            return self.pause_ears(hands, false, None);
         }
-        Mark::EarsWithout.hit();
         self.ears.stage = Stage::Without;
         let name = &self.spec.name;
         hands.cx.log(Level::Debug, || {
@@ -190,7 +188,6 @@ impl Remote {
 
     /// It is.
     pub(super) fn ears_alarm(&mut self, hands: &mut Hands<'_, '_>) {
-        Mark::EarsReopened.hit();
         self.open_ears(hands);
     }
 }

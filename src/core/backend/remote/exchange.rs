@@ -79,6 +79,8 @@ pub(super) struct Exchange {
     pub(super) role: Role,
     /// Of which session in the server's sense.
     pub(super) talk: u32,
+    /// The request named that session.
+    pub(super) named: bool,
     pub(super) head: Option<ResponseHead>,
     pub(super) reading: Reading,
     pub(super) ended: Option<Ended>,
@@ -92,10 +94,11 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// A request that is being sent.
-    pub(super) fn new(role: Role, talk: u32) -> Self {
+    pub(super) fn new(role: Role, talk: u32, named: bool) -> Self {
         Self {
             role,
             talk,
+            named,
             head: None,
             reading: Reading::Whole,
             ended: None,
@@ -212,11 +215,11 @@ impl Exchange {
         }
     }
 
-    /// The last event id, and how long to wait before the stream is asked for again.
-    pub(super) fn trail(&self) -> (Option<Box<str>>, Option<u64>) {
+    /// The events, if these are any.
+    pub(super) fn reader(&self) -> Option<&Reader> {
         match &self.reading {
-            Reading::Events(reader) => (reader.last_id().map(Into::into), reader.retry_ms()),
-            Reading::Whole | Reading::Lines(_) => (None, None),
+            Reading::Events(reader) => Some(reader),
+            Reading::Whole | Reading::Lines(_) => None,
         }
     }
 }

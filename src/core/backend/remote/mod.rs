@@ -28,7 +28,6 @@ mod post;
 mod renew;
 mod resume;
 mod sse;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse_resume;
 mod sse_talk;
 #[cfg(test)]

@@ -7,7 +7,6 @@ use crate::backend::remote::sse_talk::forgot;
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
-use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::fetch::{FailureKind, FetchFailure, FetchKey};
 use crate::http1::fault::Fault;
@@ -109,10 +108,7 @@ impl Remote {
         let fits = said.filter(|said| said.id.and_then(|at| our_number(at.of(&body))) == Some(id));
         let code = fits.and_then(|said| member(&body, said.outcome?, "code"));
         let unknown = code.is_some_and(|code| code.of(&body) == b"-32601");
-        let resumes = self
-            .calls
-            .get(&id)
-            .is_some_and(|call| call.last_id.is_some());
+        let resumes = self.resumes(id);
         if self.is_of_session(exchange, &body, fits.is_some(), unknown) {
             let why = self.words(exchange, &body);
             if resumes {
@@ -134,8 +130,12 @@ impl Remote {
             self.changed_era(hands);
             return Read::Nothing;
         }
-        self.note_pause(hands, exchange);
         let why = self.words(exchange, &body);
+        if resumes && matches!(exchange.status(), 408 | 429 | 500..=599) {
+            self.broke_off(hands, id, exchange, why);
+            return Read::Nothing;
+        }
+        self.note_pause(hands, exchange);
         self.lose(hands, id, why);
         Read::Nothing
     }
@@ -159,7 +159,6 @@ impl Remote {
             }
             Ended::Failed(failure) => failure.why,
         };
-        Mark::RemoteWordLost.hit();
         let name = &self.spec.name;
         hands.cx.log(Level::Debug, || {
             format!("server={name} did not take a notification or an answer: {why}")

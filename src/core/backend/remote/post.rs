@@ -35,8 +35,8 @@ impl Remote {
         order: Order,
     ) -> FetchKey {
         let key = hands.fetch.ask(hands.cx, hands.me, order);
-        self.exchanges
-            .insert(key, Exchange::new(role, self.talk.number));
+        let exchange = Exchange::new(role, self.talk.number, self.talk.id.is_some());
+        self.exchanges.insert(key, exchange);
         key
     }
 

@@ -24,11 +24,10 @@ impl Remote {
         if self.is_modern() || !self.is_ready() {
             return false;
         }
-        let has_id = self.talk.id.is_some();
         match exchange.status() {
-            404 => has_id && !unknown,
+            404 => exchange.named && !unknown,
             400 => !fits && speaks_of_session(body),
-            401 => self.talk.proved,
+            401 => self.talk.proved || exchange.talk != self.talk.number,
             _ => false,
         }
     }

@@ -1,28 +1,7 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-/// Declares the marks; a text behind a name excuses the simulator from it.
-macro_rules! marks {
-    ($($(#[$doc:meta])* $name:ident $(= $excuse:literal)?,)*) => {
-        /// A rare branch of the core.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mark { $($(#[$doc])* $name,)* }
-
-        impl Mark {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// Why the simulator need not reach it.
-            #[must_use]
-            pub fn excuse(self) -> Option<&'static str> {
-                let excuses: &[&'static str] = match self {
-                    $(Self::$name => &[$($excuse)?],)*
-                };
-                excuses.first().copied()
-            }
-        }
-    };
-}
+use super::declare::marks;
 
 marks! {
     // --- connections and requests over HTTP ---
@@ -423,13 +402,11 @@ marks! {
     // --- servers over HTTP ---
 
     /// A session over HTTP has as many requests under way as it may.
-    RemoteCallsFull = "1024 requests of one session",
+    RemoteCallsFull = "320 requests of one session",
     /// A session over HTTP has as many notifications under way as it may.
     RemoteTellsFull = "looked for by an ordinary test",
     /// A request to a modern server was cancelled: its exchange is given up.
     RemoteCancelCloses = "looked for by an ordinary test",
-    /// A server did not take a notification or an answer.
-    RemoteWordLost = "looked for by an ordinary test",
     /// A server did not know our session any more.
     SessionRenewed = "looked for by an ordinary test",
     /// A server forgets its sessions before they are of any use.
@@ -440,14 +417,12 @@ marks! {
     AnswerElsewhere = "looked for by an ordinary test",
     /// An answer to what was never asked.
     AnswerOfNothing = "looked for by an ordinary test",
-    /// A legacy server has no GET stream.
-    EarsWithout = "looked for by an ordinary test",
-    /// The GET stream was opened again.
-    EarsReopened = "looked for by an ordinary test",
     /// Something may have been missed before that.
     EarsMissed = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
+    /// Tools that say wrongly which header fields they want.
+    ToolsUnfit = "remote servers are looked for by stories of their own",
 
     // --- servers over HTTP+SSE ---
 
