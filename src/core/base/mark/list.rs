@@ -1,8 +1,6 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-use super::declare::marks;
-
 marks! {
     // --- connections and requests over HTTP ---
 
