@@ -1,4 +1,4 @@
-//! How the list of marks becomes a type.
+//! How the list of marks becomes their type; the list itself is in `list`.
 
 /// Declares the marks; a text behind a name excuses the simulator from it.
 macro_rules! marks {

@@ -438,6 +438,23 @@ marks! {
     /// A stream broke off and could not be had again.
     ResumeGivenUp = "remote servers are looked for by stories of their own",
 
+    // --- exchanges with servers of others ---
+
+    /// An order waits for a place at its origin.
+    FetchWaits = "exchanges are looked for by stories of their own",
+    /// An order finds no place, not even to wait.
+    FetchBusy = "exchanges are looked for by stories of their own",
+    /// A request is sent once more: its kept connection was dead.
+    FetchRepeats = "exchanges are looked for by stories of their own",
+    /// A server says farewell to a kept connection on which a request is about to leave.
+    FetchFarewell = "exchanges are looked for by stories of their own",
+    /// A redirect is followed.
+    FetchRedirected = "exchanges are looked for by stories of their own",
+    /// Nobody takes the bytes of a stream: it is not read.
+    FetchUntaken = "exchanges are looked for by stories of their own",
+    /// A connection opened that nobody waits for any more.
+    FetchOpenedLate = "exchanges are looked for by stories of their own",
+
     // --- tasks ---
 
     /// There are as many tasks as there may be.
