@@ -25,3 +25,5 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     echo "$want" > "$stamp"
 fi
+
+./python.sh
