@@ -1,0 +1,58 @@
+// A small HTTP proxy: CONNECT for TLS, whole URLs for the rest. It notes what it was asked for.
+import http from 'node:http';
+import { once } from 'node:events';
+import net from 'node:net';
+
+/** `{url, port, asked, stop}`; with `login` ("name:password") nobody else is let through. */
+export async function startProxy({ login } = {}) {
+  const asked = [];
+  const sockets = new Set();
+  const wanted = login && `Basic ${Buffer.from(login).toString('base64')}`;
+  const allowed = ({ headers }) => !wanted || headers['proxy-authorization'] === wanted;
+  const refusal = { 'Proxy-Authenticate': 'Basic realm="proxy"', 'Content-Length': '0' };
+
+  const server = http.createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    if (!allowed(request)) return void response.writeHead(407, refusal).end();
+    const { 'proxy-authorization': _, ...headers } = request.headers;
+    const onward = http.request(request.url, { method: request.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      response.flushHeaders();
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  });
+  server.on('connect', (request, socket, head) => {
+    asked.push(`CONNECT ${request.url}`);
+    socket.on('error', () => {});
+    if (!allowed(request)) {
+      return void socket.end('HTTP/1.1 407 no\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n');
+    }
+    const { hostname, port } = new URL(`http://${request.url}`);
+    const onward = net.connect(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      onward.write(head);
+      socket.pipe(onward).pipe(socket);
+    });
+    sockets.add(onward);
+    onward.on('error', () => socket.destroy());
+    onward.on('close', () => socket.destroy());
+    socket.on('close', () => onward.destroy());
+  });
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  return {
+    port,
+    asked,
+    url: `http://${login ? `${login}@` : ''}127.0.0.1:${port}`,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
