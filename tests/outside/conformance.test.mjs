@@ -86,8 +86,9 @@ async function listed(url, name) {
   throw new Error(`${name} is not offered`);
 }
 
-for (const [layout, { servers, through, old, later }] of Object.entries(LAYOUTS)) {
-  // The suite mostly waits; each of the runs has a gateway of its own.
+/** The runs of one layout. */
+function runs(layout, { servers, through, old, later }) {
+  // Each of the runs has a gateway of its own.
   describe(layout, { concurrency: 3 }, () => {
     const label = layout.replaceAll(' ', '-');
 
@@ -133,6 +134,11 @@ for (const [layout, { servers, through, old, later }] of Object.entries(LAYOUTS)
     });
   });
 }
+
+// The suite mostly waits.
+describe('layouts', { concurrency: 3 }, () => {
+  for (const [layout, what] of Object.entries(LAYOUTS)) runs(layout, what);
+});
 
 // `--stream-max 1` ends an answer's stream while the call still runs: the client polls. The
 // fixture answers every call about 1.2 s late: after the first stream, within the second.
