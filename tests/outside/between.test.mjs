@@ -115,6 +115,12 @@ describe('proxies', { concurrency: 3 }, () => {
       await echoes(client, 'secure');
       await proxy.stop();
       await assert.rejects(echoes(client, 'secure'), /secure/);
+      const again = await startProxy({ at: proxy.port });
+      try {
+        await until(() => echoes(client, 'secure').then(() => true, () => false), 'it heals');
+      } finally {
+        await again.stop();
+      }
     }));
 });
 
@@ -140,10 +146,11 @@ describe('behind an nginx that keeps connections for 1 s', {
   skip: HAS_NGINX ? false : 'there is no nginx on this machine',
   concurrency: 4,
 }, () => {
-  let authority, upstreams, nginx, gateway;
+  const upstreams = {};
+  let authority, nginx, gateway;
   before(async () => {
     authority = await makeAuthority();
-    upstreams = { legacy: await httpFixture('--era', 'legacy'), modern: await httpFixture('--era', 'modern') };
+    for (const era of ERAS) upstreams[era] = await httpFixture('--era', era);
     nginx = await startNginx(
       NGINX({
         ...authority,
@@ -160,7 +167,7 @@ describe('behind an nginx that keeps connections for 1 s', {
   after(async () => {
     await gateway?.stop();
     await nginx?.stop();
-    for (const server of Object.values(upstreams ?? {})) await server.stop();
+    for (const server of Object.values(upstreams)) await server.stop();
     authority?.remove();
   });
 

@@ -3,8 +3,11 @@ import http from 'node:http';
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** `{url, port, asked, stop}`; with `login` ("name:password") nobody else is let through. */
-export async function startProxy({ login } = {}) {
+/**
+ * `{url, port, asked, stop}`; with `login` ("name:password") nobody else is let through; `at`: the
+ * port of one that was stopped.
+ */
+export async function startProxy({ login, at = 0 } = {}) {
   const asked = [];
   const sockets = new Set();
   const wanted = login && `Basic ${Buffer.from(login).toString('base64')}`;
@@ -28,7 +31,8 @@ export async function startProxy({ login } = {}) {
     asked.push(`CONNECT ${request.url}`);
     socket.on('error', () => {});
     if (!allowed(request)) {
-      return void socket.end('HTTP/1.1 407 no\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n');
+      const lines = ['HTTP/1.1 407 no', 'Proxy-Authenticate: Basic', 'Content-Length: 0', '', ''];
+      return void socket.end(lines.join('\r\n'));
     }
     const { hostname, port } = new URL(`http://${request.url}`);
     const onward = net.connect(Number(port), hostname, () => {
@@ -42,7 +46,7 @@ export async function startProxy({ login } = {}) {
     socket.on('close', () => onward.destroy());
   });
   server.on('connection', (socket) => sockets.add(socket));
-  server.listen(0, '127.0.0.1');
+  server.listen(at, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
   return {
@@ -50,6 +54,7 @@ export async function startProxy({ login } = {}) {
     asked,
     url: `http://${login ? `${login}@` : ''}127.0.0.1:${port}`,
     async stop() {
+      if (!server.listening) return;
       for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, 'close');
