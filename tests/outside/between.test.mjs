@@ -20,7 +20,10 @@ const NOWHERE = 'http://127.0.0.1:9';
 
 /** A gateway with these servers and a client of it; stopped after `then`. */
 async function through({ servers, env = {}, args = [] }, then) {
-  const gateway = await startGateway({ servers, args, env: { ...NO_PROXIES, ...env } });
+  const told = ['--health-info-level', 'full'];
+  const gateway = await startGateway({
+    servers, args: [...told, ...args], env: { ...NO_PROXIES, ...env },
+  });
   const client = await openClient('legacy', 'http', gateway, 'client');
   try {
     await then(client, gateway);

@@ -24,10 +24,9 @@ const defaults = ({ requestedSchema: { properties } }) =>
 
 /** Waits until the gateway is through with the suite's server, which has no tools. */
 const connected = (gateway) =>
-  until(async () => {
-    const health = await (await fetch(`${gateway.origin}/health`)).json();
-    return /"(ready|connected|up|ok|healthy)"/i.test(JSON.stringify(health.servers?.suite ?? health));
-  }, 'the server is connected');
+  until(
+    async () => (await fetch(`${gateway.origin}/health/mcp/suite`)).status === 200,
+    'the server is connected');
 
 const SCENARIOS = {
   initialize: (_, gateway) => connected(gateway),
@@ -89,7 +88,10 @@ const SCENARIOS = {
   },
 };
 
-const gateway = await startGateway({ servers: { suite: { url, prefix: '' } } });
+const gateway = await startGateway({
+  servers: { suite: { url, prefix: '' } },
+  args: ['--health-info-level', 'full'],
+});
 let client;
 try {
   client = await openClient(process.env.DRIVER, 'http', gateway, 'driver', { fill: defaults });
