@@ -14,7 +14,7 @@ const REQUIRED = { '2025-11-25': 4, '2026-07-28': 7 };
 const own = (revision) => (revision === '2026-07-28' ? 'modern' : 'legacy');
 
 for (const [revision, count] of Object.entries(REQUIRED)) {
-  describe(`the gateway as a client of ${revision}`, { concurrency: 3 }, () => {
+  describe(`the gateway as a client of ${revision}`, { concurrency: 1 }, () => {
     test('every scenario but those of authorization is here', async () => {
       const all = await requiredOfClients(revision);
       assert.deepEqual(all.filter((name) => !name.startsWith('auth/')).length, count, all.join(' '));

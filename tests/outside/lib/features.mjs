@@ -60,7 +60,9 @@ export const FEATURES = {
     const { contents } = await client.read(has.watched);
     assert.equal(contents[0].uri, has.watched);
     assert.ok(contents[0].text.length > 0);
-    await assert.rejects(client.call(name('nothing-like-it'), {}), { code: -32602 });
+    // A session that is new may have tools that the others have not: its server is asked.
+    const none = await client.call(name('nothing-like-it'), {}).catch((error) => error);
+    assert.ok(none.code === -32602 || none.isError, JSON.stringify(none));
   },
 
   async progress({ client, has, name }) {
