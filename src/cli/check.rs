@@ -191,11 +191,7 @@ impl Check {
             State::Starting | State::Stopping | State::Waiting => false,
             // It is tried once. That it ends and what it said on stderr belong together.
             State::Restarting { .. } => false,
-            State::Failed
-            | State::Disabled
-            | State::Unselected
-            | State::Fault
-            | State::Unsupported => true,
+            State::Failed | State::Disabled | State::Unselected | State::Fault => true,
         }
     }
 
@@ -222,14 +218,7 @@ impl Check {
                     }),
                 )
             }
-            (
-                State::Failed
-                | State::Disabled
-                | State::Unselected
-                | State::Fault
-                | State::Unsupported,
-                _,
-            ) => None,
+            (State::Failed | State::Disabled | State::Unselected | State::Fault, _) => None,
         };
         if why.is_some() {
             server.state = State::Failed;

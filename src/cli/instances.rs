@@ -39,6 +39,8 @@ pub(crate) struct Server {
     /// A word of `onemcp::instance::survey::State`; a later version may know more.
     pub(crate) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_in_ms: Option<u64>,

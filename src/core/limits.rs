@@ -1,6 +1,17 @@
 //! Every bound of the program, with its unit, its reason and what the peer gets when it is hit.
 //! Sums that must hold are asserted at the end, at compile time.
 
+mod fetch;
+mod files;
+mod remote;
+
+pub use fetch::*;
+pub use files::*;
+pub use remote::*;
+mod opening;
+
+pub use opening::*;
+
 // --- buffers -----------------------------------------------------------------------------------
 
 /// Bytes that the shell reads from one link in one turn. A client on loopback would otherwise hold
@@ -35,6 +46,11 @@ pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Depth of arrays and objects in one message; a deeper one is refused with -32700. serde_json's
 /// own limit does not reach into raw values, so the scan holds it.
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Descriptions that clients without sessions send again and again (`_meta`), of which we remember
+/// what they say: as many as there are different programs. One more takes the oldest one's place.
+pub const FAMILIAR_METAS_MAX: usize = 8;
+/// Length of such a description, in bytes. A longer one is read anew each time.
+pub const FAMILIAR_META_BYTES_MAX: usize = 1024;
 /// Length of a request id or progress token; a longer one is refused with -32600. They are kept
 /// for as long as the call runs.
 pub const ID_BYTES_MAX: usize = 1024;
@@ -96,6 +112,13 @@ pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// Gateways above us that are passed on in one field; of more the one that was silent for longest
+/// is forgotten: who passes a request on at this moment is never among those.
+pub const PARENTS_MAX: usize = 64;
+/// Length of one of their names; longer ones are ignored.
+pub const PARENT_NAME_BYTES_MAX: usize = 32;
+/// A gateway that asked nothing for so long is not above us any more.
+pub const PARENT_MS: u64 = 5 * 60 * 1000;
 /// How long an answer may be awaited before an event stream is opened for it, so that no proxy
 /// on the way times out (contract 5).
 pub const STREAM_HOLD_MS: u64 = 5_000;
@@ -332,6 +355,8 @@ pub const INSTANCES_ASKED_MAX: usize = 64;
 pub const STDERR_LINES_BRIEF: usize = 5;
 /// Tools of one server that `mcp tools` and its like are told of; the rest is only counted.
 pub const TOOLS_SHOWN_MAX: usize = 2_000;
+/// Names in one line of the log; how many there are in all is told beside them.
+pub const NAMES_LOGGED_MAX: usize = 16;
 /// Length of a tool's name and of its description there; the rest is cut.
 pub const TOOL_TEXT_BYTES_MAX: usize = 1_000;
 
@@ -411,40 +436,6 @@ pub const HELD_PER_POOL_MAX: usize = 16;
 /// URL elicitations of one session whose completion is awaited; the oldest is forgotten.
 pub const ELICITATIONS_PER_POOL_MAX: usize = 64;
 
-// --- files -------------------------------------------------------------------------------------
-
-/// Length of mcp.json; a longer one is refused.
-pub const CONFIG_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Backups of mcp.json that are kept; a further one takes the place of the oldest.
-pub const CONFIG_BACKUPS_MAX: usize = 20;
-/// Backups of one application's files; a further one is refused until old ones are removed, for
-/// the first of them is what somebody may want back years later.
-pub const APP_BACKUPS_MAX: usize = 1000;
-/// Between two looks at a configuration file that must agree before it is read.
-pub const CONFIG_SETTLE_MS: u64 = 50;
-/// How often the configuration is looked at where the system has no file events.
-pub const CONFIG_STAT_EVERY_MS: u64 = 1_000;
-/// Symbolic links followed for one path, as in the kernel; more count as a loop.
-pub const SYMLINKS_MAX: usize = 40;
-/// Length of one record of the state directory; a longer one is not kept.
-pub const STATE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// State records that wait for a slow disk; a further one is dropped.
-pub const STATE_WRITES_MAX: usize = 256;
-/// JSON values in one configuration file; a file with more is refused. They are held as a tree
-/// while the file is read.
-pub const CONFIG_VALUES_MAX: usize = 1_000_000;
-/// Entries of `mcpServers`; further ones are reported as problems and skipped.
-pub const SERVERS_MAX: usize = 1000;
-/// Problems reported for one configuration; further ones are only counted in the last.
-pub const CONFIG_PROBLEMS_MAX: usize = 100;
-/// Length of a server's name: what leaves room for a tool's name within `NAME_BYTES_MAX`.
-pub const SERVER_NAME_BYTES_MAX: usize = 50;
-/// Depth of `${A:-${B:-..}}`; a deeper one is a fault of its server.
-pub const SUBSTITUTE_DEPTH_MAX: usize = 16;
-/// Length of a string after substitution; a longer one is a fault of its server. Kernels refuse
-/// longer arguments anyway.
-pub const SUBSTITUTED_BYTES_MAX: usize = 1024 * 1024;
-
 const _: () = assert!(HEAD_BYTES_MAX < READ_BYTES_PER_TURN_MAX);
 const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(URL_BYTES_MAX <= TARGET_BYTES_MAX);
@@ -464,6 +455,7 @@ const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < REPLAY_BYTES_MAX);
 const _: () = assert!(REPLAY_BYTES_PER_SESSION_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= STREAMS_PER_SESSION_MAX);
 const _: () = assert!(BACKOFF_MS_MIN < BACKOFF_MS_MAX);
+const _: () = assert!(RESUME_MS_MIN < RESUME_MS && RESUME_MS < RESUME_MS_MAX);
 const _: () = assert!(SERVER_NAME_BYTES_MAX < NAME_BYTES_MAX);
 const _: () = assert!(STARTING_PLACE_MS < CONNECT_STDIO_MS);
 const _: () = assert!(SUSPENDED_PER_PRINCIPAL_MAX <= SUSPENDED_MAX);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::base::parents::Parents;
 use crate::effect::Level;
 use crate::http1::proxy::Proxies;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub stdin_is_file: bool,
     /// Proxies on the way to remote servers.
     pub proxies: Rc<Proxies>,
+    /// Who we are for other gateways, and which of them stand above us.
+    pub parents: Rc<Parents>,
 }
 
 impl Default for Settings {
@@ -71,6 +74,7 @@ impl Default for Settings {
             instance: Instance::default(),
             stdin_is_file: false,
             proxies: Rc::default(),
+            parents: Rc::default(),
         }
     }
 }

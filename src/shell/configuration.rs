@@ -4,6 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use onemcp::base::parents::Parents;
 use onemcp::config::{Config, Environment, demo_config, read};
 use onemcp::limits::CONFIG_BYTES_MAX;
 use ring::digest::{Context, SHA256, digest};
@@ -50,6 +51,15 @@ impl Configuration {
     /// The demo serves none of it, so it may stand in the configuration itself.
     pub(crate) fn is_loop(&self, config_dir: &Path) -> bool {
         !self.demo && self.environment.is_below(&hash_of_directory(config_dir))
+    }
+
+    /// Gives this process a name by which other gateways know it: children are told it beside the
+    /// directory, so that what comes round through one of them over HTTP is recognised.
+    pub(crate) fn introduce(&mut self, own: &str, config_dir: &Path) -> Parents {
+        let parents = Parents::new(own, self.environment.parents());
+        let above = format!("{}:{own}", hash_of_directory(config_dir));
+        self.environment = self.environment.clone().with_parent_hash(&above);
+        parents
     }
 
     /// Where `mcp.json` is.

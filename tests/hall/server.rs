@@ -110,7 +110,7 @@ impl Script {
     }
 
     /// What it answers by itself: a result, or an error.
-    fn answer(&self, method: &str, message: &Value) -> Option<Result<String, String>> {
+    pub(crate) fn answer(&self, method: &str, message: &Value) -> Option<Result<String, String>> {
         if self.manual.contains(method) {
             return None;
         }

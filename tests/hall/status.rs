@@ -165,3 +165,45 @@ fn tools_shown_max_and_tool_text_bytes_max_bound_what_a_person_is_shown() {
     assert!(shown.iter().all(fits) && shown[0].description.starts_with('é'));
     assert_eq!(w.survey().servers[0].tools, Some(TOOLS_SHOWN_MAX + 1));
 }
+
+#[test]
+fn contract_3_a_remote_that_is_ourselves_is_refused_and_told_so() {
+    let remote = |name: &str, url: &str| {
+        format!(r#""{name}":{{"url":"{url}","headers":{{"Authorization":"Bearer s3cret"}}}}"#)
+    };
+    let mut w = World::http()
+        .settings(|settings| settings.external_url = Some("https://mcp.example.com".to_owned()))
+        .server("full", tools(["t"]))
+        .start();
+    let entries = [
+        entry("full", ""),
+        remote("self", "http://localhost:3050/mcp?key=s3cret"),
+        remote("outside", "https://mcp.example.com/sse"),
+        remote("other", "https://h.example/mcp?key=s3cret"),
+    ];
+    w.configure(&entries);
+    let told = status(&mut w);
+    for name in ["self", "outside"] {
+        let server = server(&told, name);
+        assert_eq!(server["state"], "fault");
+        let why = server["why"].as_str().unwrap();
+        assert!(why.contains("leads to this 1mcp itself"), "{why}");
+    }
+    let other = server(&told, "other");
+    assert_eq!(other["state"], "starting");
+    assert_eq!(other["url"], "https://h.example/mcp?***");
+    assert!(!told.to_string().contains("s3cret"), "{told}");
+    assert_eq!(server(&told, "full").get("url"), None);
+    let a = w.client("{}");
+    let (code, message) = a.call(&mut w, "self_1mcp_t", "{}").error(&mut w);
+    assert_eq!(code, -32603);
+    assert!(
+        message.contains("server self failed: its URL leads"),
+        "{message}"
+    );
+    // The same configuration again changes nothing.
+    let before = w.log.len();
+    w.configure(&entries);
+    let news = w.log[before..].iter();
+    assert_eq!(news.filter(|line| line.contains("self")).count(), 0);
+}

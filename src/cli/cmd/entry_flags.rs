@@ -2,6 +2,7 @@
 
 use std::path::{Path, absolute};
 
+use onemcp::base::url::Url;
 use onemcp::config;
 use onemcp::json::write;
 
@@ -97,7 +98,7 @@ pub(super) fn read(line: &Line, command: &str) -> Result<(String, Wish), Failure
         kind: line.get("type", choice(&TYPES))?,
         cwd: line.get("cwd", directory)?,
         env: last_of_each(line.all("env", variable)?),
-        headers: line.all("header", header)?,
+        headers: headers(line)?,
         tags: line.is_set("tags").then(|| line.list("tags")).transpose()?,
         plain: plain(line)?,
     };
@@ -196,14 +197,14 @@ fn leads_to(program: &str, file: &Path) -> bool {
 }
 
 fn remote_url(text: &str) -> Result<String, String> {
-    let known = ["http://", "https://", "$"];
-    let begins = known
-        .iter()
-        .any(|begin| text.starts_with(begin) && text.len() > begin.len());
-    if begins && !text.contains(|c: char| c.is_control() || c == ' ') {
-        Ok(text.to_owned())
-    } else {
-        Err("a URL that begins with http:// or https://".to_owned())
+    let expected = "a URL such as https://mcp.example.com/mcp";
+    match Url::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        // What variables make of it is looked at when they are known.
+        Err(_) if text.contains('$') && !text.contains(|c: char| c.is_control() || c == ' ') => {
+            Ok(text.to_owned())
+        }
+        Err(bad) => Err(format!("{expected} ({bad})")),
     }
 }
 
@@ -238,19 +239,18 @@ fn last_of_each(variables: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if is_token(name) && !value.contains(['\r', '\n', '\0']) => {
-            Ok((name.to_owned(), value.to_owned()))
+/// `--header`: an error shows the name, never the value.
+fn headers(line: &Line) -> Result<Vec<(String, String)>, Failure> {
+    let headers = line.all("header", |text| {
+        let pair = text.split_once('=').ok_or("NAME=VALUE")?;
+        Ok((pair.0.to_owned(), pair.1.to_owned()))
+    })?;
+    for (name, value) in &headers {
+        if let Err(bad) = config::check_header(name, value) {
+            return usage(format!("--header {name:?} cannot be used: {bad}"));
         }
-        Some(_) | None => Err("NAME=VALUE".to_owned()),
     }
-}
-
-/// A header name (RFC 9110, 5.6.2).
-fn is_token(name: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(token)
+    Ok(headers)
 }
 
 /// A list of strings as JSON.

@@ -277,7 +277,7 @@ mod tests {
     const FILE: &[u8] = br#"{"mcpServers": {
         "a": {"command": "npx", "args": ["-y", "--api-key", "k", "$HOME"], "env": {"T": "s"},
               "tags": ["Fs"]},
-        "b": {"url": "https://u:p@h/mcp?k=1", "headers": {"Authorization": "Bearer s"}},
+        "b": {"url": "https://h/mcp?k=1", "headers": {"Authorization": "Bearer s"}},
         "c": {"command": "x", "disabled": true, "env": ["T=s", "U"]},
         "d": {"command": "${NOT_SET}\u001b[2J"}
     }}"#;
@@ -299,14 +299,12 @@ mod tests {
     fn contract_1_secrets_are_masked_unless_asked_for() {
         let (masked, config) = list(&everything(), false);
         let text = document("f", &masked, &config);
-        assert!(!text.contains("Bearer") && !text.contains(":p@") && !text.contains("\"s\""));
+        assert!(!text.contains("Bearer") && !text.contains("\"s\""));
         assert!(text.contains(r#""args":["-y","--api-key","***","$HOME"],"env":{"T":"***"}"#));
-        assert!(
-            text.contains(r#""url":"https://***@h/mcp?***","headers":{"Authorization":"***"}"#)
-        );
+        assert!(text.contains(r#""url":"https://h/mcp?***","headers":{"Authorization":"***"}"#));
         let (open, config) = list(&everything(), true);
         let text = document("f", &open, &config);
-        assert!(text.contains("Bearer s") && text.contains("u:p@h") && text.contains("\"k\""));
+        assert!(text.contains("Bearer s") && text.contains("?k=1") && text.contains("\"k\""));
     }
 
     #[test]
@@ -328,9 +326,8 @@ mod tests {
             table(&servers, Terminal::plain()),
             "NAME  TYPE   STATE    TAGS  TARGET\n\
              a     stdio  enabled  Fs    npx -y --api-key *** $HOME\n\
-             b     http   fault    -     https://***@h/mcp?***\n\
+             b     http   enabled  -     https://h/mcp?***\n\
              d     stdio  fault    -     ${NOT_SET}?[2J\n\
-             b: remote servers are not supported yet by this version\n\
              d: variable NOT_SET is not set: set it in the environment or in .env, or write \
              ${NOT_SET:-default}\n"
         );

@@ -13,6 +13,7 @@ pub mod gather;
 pub mod mark;
 pub mod origin;
 pub mod outbox;
+pub mod parents;
 pub mod secret;
 pub mod short;
 pub mod slab;

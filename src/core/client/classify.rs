@@ -2,7 +2,7 @@
 
 use crate::json::envelope::{Envelope, Kind};
 use crate::json::span;
-use crate::mcp::meta::{HopLocal, RequestMeta, survey};
+use crate::mcp::meta::{HopLocal, RequestMeta, Survey};
 use crate::mcp::version::Version;
 
 /// Which dialect a message is written in.
@@ -17,9 +17,9 @@ pub(super) enum Era<'a> {
 /// What a modern message says of itself, if it does, and what of it goes no further.
 pub(super) type Described<'a> = (Option<RequestMeta<'a>>, HopLocal);
 
-/// Decides by `_meta` and by the `MCP-Protocol-Version` header, if there is one.
-pub(super) fn classify<'a>(text: &'a [u8], envelope: &Envelope, header: Option<&str>) -> Era<'a> {
-    let found = survey(text, envelope.meta);
+/// Decides by what was `found` in the `_meta`, and by the `MCP-Protocol-Version` header, if there
+/// is one.
+pub(super) fn classify<'a>(text: &'a [u8], found: Survey, header: Option<&str>) -> Era<'a> {
     let meta = found.described(text);
     let in_head = header.filter(|name| Version::parse(name.as_bytes()).is_none());
     if meta.is_some() || in_head.is_some() {
@@ -45,13 +45,15 @@ pub(super) fn is_initialize(text: &[u8], envelope: &Envelope) -> bool {
 mod tests {
     use super::*;
     use crate::json::envelope;
+    use crate::mcp::meta::survey;
 
     /// Whether it is modern, and what it names in its `_meta`.
     fn era(params: &str, header: Option<&str>) -> Option<Option<String>> {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{params}}}"#);
         let envelope = envelope::read(text.as_bytes()).unwrap();
         assert!(is_initialize(text.as_bytes(), &envelope));
-        match classify(text.as_bytes(), &envelope, header) {
+        let found = survey(text.as_bytes(), envelope.meta);
+        match classify(text.as_bytes(), found, header) {
             Era::Legacy => None,
             Era::Modern((meta, _)) => Some(meta.map(|meta| meta.version.into_owned())),
         }

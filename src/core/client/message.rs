@@ -11,14 +11,19 @@ use crate::json::write::flatten;
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::CALLS_PER_CLIENT_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::familiar::Familiar;
 use crate::mcp::meta::survey;
 use crate::mcp::version::Version;
 
 /// Reads one message from the frame; `None` if it is an array, valid as JSON. Line ends between its
 /// tokens become blanks, since it may go on to a peer that frames by lines (and to some a lone CR
 /// is a line end too).
-pub(super) fn read_message(frame: &mut Frame) -> Result<Option<Envelope>, Refused> {
-    let read = match envelope::read(frame.bytes()) {
+pub(super) fn read_message(
+    frame: &mut Frame,
+    familiar: &Familiar,
+) -> Result<Option<Envelope>, Refused> {
+    let read = match envelope::read_knowing(frame.bytes(), &|rest| familiar.length(rest)) {
+        Ok(envelope) if !envelope.line_end => return Ok(Some(envelope)),
         Ok(envelope) => Some(envelope),
         Err((Fault::Array, _)) => None,
         Err((fault, id)) => {
@@ -39,7 +44,7 @@ pub(super) fn asked(envelope: &Envelope) -> Option<Span> {
 /// Refuses what only the modern dialect could serve, where that is not spoken: on `/sse`, and in a
 /// batch.
 pub(super) fn legacy_only(text: &[u8], envelope: &Envelope) -> Result<(), Refusal> {
-    match classify(text, envelope, None) {
+    match classify(text, survey(text, envelope.meta), None) {
         Era::Legacy => Ok(()),
         Era::Modern(_) => Err(Refusal::ModernElsewhere),
     }

@@ -49,6 +49,7 @@ use crate::client::stdio::Stdio;
 use crate::cx::{Alarm, Cx};
 use crate::language::{ClientEvent, ClientKey};
 use crate::links::LinkKey;
+use crate::mcp::familiar::Familiar;
 use crate::settings::Settings;
 
 pub use crate::client::session::{ClientFacts, Transport};
@@ -77,6 +78,8 @@ pub struct Clients {
     exchanges: usize,
     /// How many of those are subscriptions.
     listens: usize,
+    /// What they say of themselves, again and again.
+    familiar: Familiar,
 }
 
 /// How many there are.
@@ -107,6 +110,7 @@ impl Clients {
             replay_bytes: Rc::default(),
             exchanges: 0,
             listens: 0,
+            familiar: Familiar::default(),
         }
     }
 

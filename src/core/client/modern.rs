@@ -19,6 +19,9 @@ use crate::mcp::meta::{self, RequestMeta};
 use crate::mcp::modern;
 use crate::mcp::version::Version;
 
+/// The fields of a POST, and which revision they name.
+pub(super) type Fields<'a> = (&'a Headers, Option<&'a str>);
+
 impl Clients {
     /// A POST of the modern revision.
     pub(super) fn post_modern(
@@ -26,7 +29,7 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &Frame,
         (link, forms): (LinkKey, Forms),
-        fields: &Headers,
+        fields: Fields<'_>,
         (envelope, (meta, hop)): (Envelope, classify::Described<'_>),
     ) -> Result<Option<ClientEvent>, Refusal> {
         let text = frame.bytes();
@@ -52,7 +55,7 @@ impl Clients {
             id,
             envelope,
             hop,
-            fields: Some(param_fields(fields)),
+            fields: Some(param_fields(fields.0)),
         }))
     }
 
@@ -118,12 +121,11 @@ fn describe(
     text: &[u8],
     envelope: &Envelope,
     described: Option<RequestMeta<'_>>,
-    fields: Option<&Headers>,
+    fields: Option<Fields<'_>>,
 ) -> Result<Described, Refusal> {
-    let named = fields.map(|fields| field(fields, "MCP-Protocol-Version"));
-    let named = match named {
-        Some(None) => return Err(missing("MCP-Protocol-Version")),
-        Some(Some(named)) => Some(named),
+    let named = match fields {
+        Some((_, None)) => return Err(missing("MCP-Protocol-Version")),
+        Some((_, named)) => named,
         None => None,
     };
     let (meta, capabilities) = required(described, named)?;
@@ -135,7 +137,7 @@ fn describe(
         return Err(Refusal::Version { requested });
     }
     let method = envelope.method_name(text).unwrap_or_default();
-    if let Some(fields) = fields {
+    if let Some((fields, _)) = fields {
         agree(fields, "Mcp-Method", &method, "the method of the body")?;
     }
     if !modern::serves(&method) {
@@ -144,7 +146,7 @@ fn describe(
     }
     let name = modern::named_by(&method);
     let name = name.and_then(|name| member(text, envelope.params?, name));
-    if let (Some(fields), Some(name)) = (fields, name.and_then(|at| string(text, at))) {
+    if let (Some((fields, _)), Some(name)) = (fields, name.and_then(|at| string(text, at))) {
         agree(fields, "Mcp-Name", &name, "what the body names")?;
     }
     let level = match meta.level {
@@ -193,20 +195,10 @@ fn required<'a>(
     }
 }
 
-fn field<'a>(fields: &'a Headers, name: &str) -> Option<&'a str> {
-    fields
-        .get(name)
-        .map(|value| value.trim_matches([' ', '\t']))
-}
-
 fn agree(fields: &Headers, name: &str, wanted: &str, what: &str) -> Result<(), Refusal> {
-    let given = field(fields, name).ok_or_else(|| missing(name))?;
-    // Letters stand for themselves, and nearly always there is nothing else.
-    if given == wanted
-        && wanted
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'=')
-    {
+    let given = fields.get(name).ok_or_else(|| missing(name))?;
+    // Nearly always it stands for itself: no control character comes this far in a field.
+    if given == wanted && wanted.is_ascii() && !wanted.starts_with('=') {
         return Ok(());
     }
     match headers::decode(given) {

@@ -49,15 +49,22 @@ impl Clients {
         }
         let forms = accept::post(headers).ok_or(Refusal::NotAcceptable)?;
         let version = headers.get("mcp-protocol-version");
-        let Some(envelope) = read_message(frame)? else {
+        let Some(envelope) = read_message(frame, &self.familiar)? else {
             let client = self.session_of(cx, headers)?;
             return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
         let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
-        if let Era::Modern(meta) = classify(text, &envelope, version) {
+        let found = self.familiar.survey(text, envelope.meta);
+        if let Era::Modern(meta) = classify(text, found, version) {
             return self
-                .post_modern(cx, frame, (link, forms), headers, (envelope, meta))
+                .post_modern(
+                    cx,
+                    frame,
+                    (link, forms),
+                    (headers, version),
+                    (envelope, meta),
+                )
                 .map_err(named);
         }
         if is_initialize(text, &envelope) {

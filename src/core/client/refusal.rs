@@ -16,6 +16,8 @@ pub(super) enum Refusal {
     Fault(Fault),
     /// 403: host or origin.
     Forbidden { error: String, hint: String },
+    /// 508: the request has passed through us already (contract 3).
+    Loop,
     /// 405: the path has other methods.
     Method { allow: &'static str },
     /// 415 (C7).
@@ -124,6 +126,7 @@ impl Refusal {
             Self::ContentType => 415,
             Self::TooManySessions | Self::TooManyStreams | Self::TooManyListens => 429,
             Self::Stopping => 503,
+            Self::Loop => 508,
             // The message was fine, its method could not be served: an error of JSON-RPC only.
             Self::NoVersion | Self::Busy => 200,
         }
@@ -147,6 +150,7 @@ impl Refusal {
             | Self::TooManyListens
             | Self::Stopping => -32603,
             Self::Forbidden { .. }
+            | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
             | Self::NotAcceptable
@@ -175,6 +179,10 @@ impl Refusal {
     fn fixed(&self) -> Result<&'static str, String> {
         Ok(match self {
             Self::Fault(fault) => fault.message(),
+            Self::Loop => {
+                "Loop detected: this request has passed through this 1mcp before. Remove the \
+                 server entry that leads back here, on this side or the other."
+            }
             Self::Method { .. } => "Method not allowed: see the Allow header of this answer.",
             Self::ContentType => "Unsupported media type: send Content-Type: application/json.",
             Self::NotAcceptable => {

@@ -2,6 +2,7 @@
 
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::base::parents;
 use crate::client::Clients;
 use crate::client::connection::Doing;
 use crate::client::refusal::Refusal;
@@ -99,11 +100,21 @@ impl Clients {
                 if let Some(connection) = self.http.connections.get_mut(&link) {
                     connection.cors = cors;
                 }
-                if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
+                let mut said = request.headers.all(parents::FIELD);
+                let hear = |said| self.settings.parents.hear(cx.now.tick, said);
+                if is_mcp(request.path()) && said.any(|said| hear(said).is_err()) {
+                    cx.log(Level::Warn, || {
+                        "http refused: a request came round, since another gateway has this one \
+                         among its servers and this one has that"
+                            .to_owned()
+                    });
+                    Refusal::Loop
+                } else if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
                     return true;
+                } else {
+                    Mark::RequestWhileStopping.hit();
+                    Refusal::Stopping
                 }
-                Mark::RequestWhileStopping.hit();
-                Refusal::Stopping
             }
             Err(refusal) => {
                 let (error, hint) = (refusal.error(), refusal.hint());

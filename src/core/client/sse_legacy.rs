@@ -83,7 +83,7 @@ impl Clients {
         if !accept::is_json(request.headers.get("content-type")) {
             return Err(Refusal::ContentType.into());
         }
-        let Some(envelope) = read_message(frame)? else {
+        let Some(envelope) = read_message(frame, &self.familiar)? else {
             let client = self.sse_client(request)?;
             self.direct_batch(cx, frame, client)?;
             return Ok(None);

@@ -125,7 +125,7 @@ impl Clients {
         frame: &mut Frame,
         client: ClientKey,
     ) -> Result<Option<ClientEvent>, Refused> {
-        let Some(envelope) = read_message(frame)? else {
+        let Some(envelope) = read_message(frame, &self.familiar)? else {
             self.direct_batch(cx, frame, client)?;
             return Ok(None);
         };
@@ -134,7 +134,8 @@ impl Clients {
         if self.cancel_exchange(cx, text, &envelope) {
             return Ok(None);
         }
-        if let Era::Modern(meta) = classify(text, &envelope, None)
+        let found = self.familiar.survey(text, envelope.meta);
+        if let Era::Modern(meta) = classify(text, found, None)
             && let Some(link) = self.stdio.as_ref().map(|stdio| stdio.link)
         {
             return self

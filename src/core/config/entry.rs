@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::jsonc::{Kind, Member, Value};
 use super::model::Isolation;
-use super::render;
+use super::{headers, render};
 use crate::base::gather;
+use crate::base::url::Url;
 use crate::json::span::Span;
 use crate::mcp::version::Era;
 
@@ -137,8 +138,8 @@ impl Entry {
             "env" => self.env = Some(variables(value)?),
             "inheritParentEnv" => self.inherit = Some(boolean(value)?),
             "envFilter" => self.env_filter = Some(strings(value)?),
-            "url" => self.url = Some(filled(value)?),
-            "headers" => self.headers = Some(string_map(value)?),
+            "url" => self.url = Some(url(value)?),
+            "headers" => self.headers = Some(headers(value)?),
             "tags" => self.tags = Some(strings(value)?),
             "disabled" => self.disabled = Some(boolean(value)?),
             "disabledTools" => self.disabled_tools = Some(strings(value)?),
@@ -155,7 +156,7 @@ impl Entry {
             "isolation" => self.isolation = Some(choice(value, &ISOLATIONS)?),
             "era" => self.era = Some(choice(value, &ERAS)?),
             "roots" => self.roots = Some(roots(text, value)?),
-            // Read by the issue that serves remote servers; unknown keys are none of our business.
+            // `oauth` and `transport` are of other programs so far, unknown keys of no concern.
             _ => {}
         }
         Ok(())
@@ -299,6 +300,33 @@ fn string_map(value: &Value) -> Read<BTreeMap<String, String>> {
             let text = format!("names {:?} twice", member.key);
             return Err(Wrong { at, text });
         }
+    }
+    Ok(map)
+}
+
+/// An `http` or `https` URL. What variables make of one is looked at when they are known.
+fn url(value: &Value) -> Read<String> {
+    let text = filled(value)?;
+    match Url::parse(&text) {
+        Err(bad) if !text.contains('$') => fault(value, format!("cannot be used: {bad}")),
+        _ => Ok(text),
+    }
+}
+
+/// Header fields that can be sent, no name twice in any letter case.
+fn headers(value: &Value) -> Read<BTreeMap<String, String>> {
+    let map = string_map(value)?;
+    let mut seen = BTreeSet::new();
+    for member in value.members() {
+        let (name, at) = (&member.key, member.key_at);
+        // A value with a variable in it is looked at when the variable is known.
+        let text = map.get(name).filter(|text| !text.contains('$'));
+        let text = match headers::check(name, text.map_or("", String::as_str)) {
+            Err(bad) => format!("cannot have {name:?}: {bad}"),
+            Ok(()) if !seen.insert(name.to_ascii_lowercase()) => format!("names {name:?} twice"),
+            Ok(()) => continue,
+        };
+        return Err(Wrong { at, text });
     }
     Ok(map)
 }

@@ -106,13 +106,17 @@ impl Environment {
         self
     }
 
+    /// Who started us: what stands in `ONE_MCP_PARENTS`.
+    pub fn parents(&self) -> impl Iterator<Item = &str> {
+        let parents = self.process.get(OsStr::new(PARENTS));
+        let parents = parents.and_then(|parents| parents.to_str());
+        parents.into_iter().flat_map(|parents| parents.split(':'))
+    }
+
     /// Whether the instance of this hash is above us: serving would be a loop.
     #[must_use]
     pub fn is_below(&self, hash: &str) -> bool {
-        self.process
-            .get(OsStr::new(PARENTS))
-            .and_then(|parents| parents.to_str())
-            .is_some_and(|parents| parents.split(':').any(|parent| parent == hash))
+        self.parents().any(|parent| parent == hash)
     }
 
     /// The value of a variable: the process environment first, then `.env`.

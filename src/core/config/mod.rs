@@ -13,6 +13,8 @@ mod entry;
 mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod headers;
+mod itself;
 pub mod jsonc;
 pub mod mask;
 mod model;
@@ -27,6 +29,8 @@ mod tools;
 
 pub use demo::demo_config;
 pub use environment::Environment;
+pub use headers::check as check_header;
+pub use itself::{Itself, LEADS_HERE};
 pub use model::{
     Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
 };

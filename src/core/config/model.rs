@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::rc::Rc;
 
+use super::mask;
+use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::effect::SpawnSpec;
 pub use crate::language::RemoteKind;
@@ -120,10 +122,10 @@ pub enum Transport {
 pub struct Remote {
     /// Which transport it speaks.
     pub kind: RemoteKind,
-    /// Its URL, substituted.
-    pub url: String,
-    /// `headers`, substituted, sorted by name.
-    pub headers: Vec<(String, String)>,
+    /// Its URL, substituted; `None` if there is a fault.
+    pub url: Option<Rc<Url>>,
+    /// `headers`, substituted, sorted by name; those that say how we speak are left out.
+    pub headers: Rc<[(Box<str>, Secret)]>,
 }
 
 /// What is put before each tool and prompt name.
@@ -170,16 +172,20 @@ impl Default for Restart {
 }
 
 impl Remote {
-    /// What a session with it needs; `None` if the URL leads nowhere.
+    /// Its URL without its query and what looks like a key; empty if there is none.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let url = self.url.as_ref().map(ToString::to_string);
+        mask::url(&url.unwrap_or_default())
+    }
+
+    /// What a session with it needs; `None` if its URL leads nowhere.
     #[must_use]
     pub fn spec(&self) -> Option<RemoteSpec> {
-        let headers = self.headers.iter();
         Some(RemoteSpec {
             kind: self.kind,
-            url: Rc::new(Url::parse(&self.url).ok()?),
-            headers: headers
-                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect(),
+            url: Rc::clone(self.url.as_ref()?),
+            headers: Rc::clone(&self.headers),
         })
     }
 }
@@ -191,6 +197,15 @@ impl Server {
         match &self.transport {
             Transport::Stdio(spec) => Some(spec),
             Transport::Remote(_) => None,
+        }
+    }
+
+    /// Where it is; `None` for a child.
+    #[must_use]
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.transport {
+            Transport::Stdio(_) => None,
+            Transport::Remote(remote) => Some(remote),
         }
     }
 

@@ -255,11 +255,13 @@ mod tests {
         };
         assert_eq!(remote_to.kind, RemoteKind::Http);
         assert_eq!(
-            remote_to.headers,
-            [("Authorization".to_owned(), "Bearer s3".to_owned())]
+            *remote_to.headers,
+            [("Authorization".into(), "Bearer s3".into())]
         );
-        assert_eq!(remote.connect_ms, 30_000);
-        assert!(remote.fault.as_ref().unwrap().contains("not supported yet"));
+        let url = remote_to.url.as_ref().unwrap();
+        assert_eq!(url.to_string(), "https://h/mcp");
+        assert_eq!((remote.connect_ms, remote.request_ms), (30_000, 5000));
+        assert_eq!(remote.fault, None);
     }
 
     #[test]
@@ -353,6 +355,89 @@ mod tests {
         let fault = config.servers[0].fault.as_deref().unwrap();
         assert!(fault.starts_with("variable MISSING is not set"), "{fault}");
         assert_eq!(config.servers[1].fault, None);
+    }
+
+    #[test]
+    fn contract_2_variables_in_urls_and_headers() {
+        let remote = |entry: &str| {
+            let server = one(entry);
+            let fault = server.fault.clone().unwrap_or_default();
+            (server.remote().unwrap().clone(), fault)
+        };
+        let (to, fault) = remote(
+            r#"{"url": "https://${X}.example/mcp?key=$TOKEN", "headers": {"X-Key": "a $TOKEN"},
+                "timeout": 5, "connectionTimeout": 7}"#,
+        );
+        let url = to.url.as_ref().unwrap();
+        assert_eq!(url.to_string(), "https://x.example/mcp?key=s3");
+        assert_eq!(*to.headers, [("X-Key".into(), "a s3".into())]);
+        assert_eq!(fault, "");
+        assert!(!format!("{to:?}").contains("s3"), "{to:?}");
+        assert_eq!(to.shown(), "https://x.example/mcp?***");
+        for (entry, expected) in [
+            (
+                r#"{"url": "https://${NO}/mcp"}"#,
+                "variable NO is not set: set it",
+            ),
+            (
+                r#"{"url": "https://h", "headers": {"A": "${NO}"}}"#,
+                "variable NO is not set: set it",
+            ),
+            (
+                r#"{"url": "${X}://h"}"#,
+                "\"url\" cannot be used: the URL does not begin with http:// or https://",
+            ),
+            (
+                r#"{"url": "https://$X:$TOKEN@h"}"#,
+                "\"url\" cannot be used: the URL has a user name or password before its host",
+            ),
+            (
+                r#"{"url": "https://h", "headers": {"X-A": "${NO:-a\nb}"}}"#,
+                "header \"X-A\" cannot be sent: the value of the header has line ends",
+            ),
+        ] {
+            let (to, fault) = remote(entry);
+            assert!(fault.starts_with(expected), "{entry}: {fault}");
+            assert!(!fault.contains("s3"), "{fault}");
+            assert_eq!(to.spec().is_none(), to.url.is_none());
+        }
+        let server = one(r#"{"url": "https://h", "timeout": 5, "connectionTimeout": 7}"#);
+        assert_eq!((server.connect_ms, server.request_ms), (7, 5));
+    }
+
+    #[test]
+    fn contract_2_bad_urls_and_headers_are_named_with_line_and_column() {
+        for (entry, expected) in [
+            (r#"{"url": "localhost:3000/mcp"}"#, "does not begin with"),
+            (r#"{"url": "https://u:p4ss@h/"}"#, "use \"headers\" instead"),
+            (r#"{"url": "https://h:99999"}"#, "the port of the URL"),
+            (
+                r#"{"url": "https://h", "headers": {"Host": "p4ss"}}"#,
+                r#""headers" cannot have "Host": this header is written by 1mcp itself"#,
+            ),
+            (
+                r#"{"url": "https://h", "headers": {"A b": "p4ss"}}"#,
+                r#""headers" cannot have "A b": the name of the header"#,
+            ),
+            (
+                r#"{"url": "https://h", "headers": {"A": "p4ss\r\nB: c"}}"#,
+                r#""headers" cannot have "A": the value of the header has line ends"#,
+            ),
+            (
+                r#"{"url": "https://h", "headers": {"A": "p4ss", "a": "p4ss"}}"#,
+                r#""headers" names "a" twice"#,
+            ),
+        ] {
+            let text = problem(entry);
+            assert!(text.contains(expected), "{entry}: {text}");
+            assert!(!text.contains("p4ss"), "{text}");
+        }
+        let config = config("{\n \"mcpServers\": {\n  \"s\": {\"url\": \"ftp://h\"}\n }\n}");
+        assert_eq!(
+            config.problems[0].to_string(),
+            "line 3, column 16: server \"s\" is skipped: \"url\" cannot be used: the URL does not \
+             begin with http:// or https://"
+        );
     }
 
     #[test]

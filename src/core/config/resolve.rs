@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::rc::Rc;
 
 use ring::digest;
 
 use super::entry::{Entry, EntryKind, Variable};
 use super::environment::{Environment, Inherit};
+use super::headers;
 use super::model::{Prefix, Remote, RemoteKind, Restart, Server, Transport};
 use super::substitute::{Fault, substitute, substitute_text};
+use crate::base::url::Url;
 use crate::effect::SpawnSpec;
 use crate::limits;
-
-/// Why a server cannot be served although its entry is right.
-const REMOTE_LATER: &str = "remote servers are not supported yet by this version";
 
 /// Makes the server of an entry, defaults already merged in.
 ///
@@ -32,11 +32,7 @@ pub(super) fn server(
         Wanted::Stdio(command) => stdio(&entry, &command, &mut lookup),
         Wanted::Remote(kind, url) => remote(&entry, kind, &url, &mut lookup),
     };
-    let fault = match (&transport, lookup.fault) {
-        (_, Some(fault)) => Some(fault.to_string()),
-        (Transport::Remote(_), None) => Some(REMOTE_LATER.to_owned()),
-        (Transport::Stdio(_), None) => None,
-    };
+    let fault = lookup.fault;
     let new = Server::new(name, transport);
     Ok(Server {
         connect_ms: entry
@@ -121,7 +117,7 @@ pub fn kind_of(url: &str) -> RemoteKind {
 /// Substitutes and remembers the first fault.
 struct Lookup<'a> {
     environment: &'a Environment,
-    fault: Option<Fault>,
+    fault: Option<String>,
 }
 
 impl Lookup<'_> {
@@ -137,9 +133,13 @@ impl Lookup<'_> {
 
     fn take<T: Default>(&mut self, result: Result<T, Fault>) -> T {
         result.unwrap_or_else(|fault| {
-            self.fault.get_or_insert(fault);
+            self.refuse(fault.to_string());
             T::default()
         })
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.fault.get_or_insert(why);
     }
 }
 
@@ -188,23 +188,29 @@ fn remote(
     url: &str,
     lookup: &mut Lookup<'_>,
 ) -> (Transport, String) {
-    let url = lookup.text(url);
-    let headers: Vec<(String, String)> = entry
-        .headers
-        .iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), lookup.text(value)))
-        .collect();
+    let text = lookup.text(url);
+    // Without its variables it is no URL, and that is told already.
+    let url = Url::parse(&text).map_err(|bad| {
+        lookup.refuse(format!("\"url\" cannot be used: {bad}"));
+    });
+    let headers = headers::resolve(entry.headers.iter().flatten(), |name, value| {
+        let value = lookup.text(value);
+        if let Err(bad) = headers::check(name, &value) {
+            lookup.refuse(format!("header {name:?} cannot be sent: {bad}"));
+        }
+        value
+    });
     let mut hash = Hash::new(match kind {
         RemoteKind::Http => "http",
         RemoteKind::Sse => "sse",
     });
-    hash.add(url.as_bytes());
+    hash.add(text.as_bytes());
     hash.add_all(
         headers
             .iter()
-            .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]),
+            .flat_map(|(name, value)| [name.as_bytes(), value.reveal().as_bytes()]),
     );
+    let url = url.ok().map(Rc::new);
     let remote = Remote { kind, url, headers };
     (Transport::Remote(remote), hash.finish(lookup))
 }
@@ -235,7 +241,7 @@ impl Hash {
     /// In hexadecimal. A fault counts too: two entries that lack different variables differ.
     fn finish(mut self, lookup: &Lookup<'_>) -> String {
         if let Some(fault) = &lookup.fault {
-            self.add(fault.to_string().as_bytes());
+            self.add(fault.as_bytes());
         }
         hex(self.0.finish().as_ref())
     }

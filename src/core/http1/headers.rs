@@ -153,15 +153,19 @@ impl Headers {
         self.list(name).any(|one| one.eq_ignore_ascii_case(element))
     }
 
-    /// The fields whose names begin like this (and go on), as they were written.
+    /// The fields whose names begin like this (and go on), as they were written. `prefix` ends in
+    /// a hyphen.
     pub fn family(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         let prefix = prefix.as_bytes();
+        // Families end in a hyphen, and few other names have one there.
+        let last = prefix.len().saturating_sub(1);
         self.fields
             .iter()
             .filter(move |field| {
-                field.name.len() > prefix.len()
-                    && self
-                        .name(field)
+                let name = self.name(field);
+                name.len() > prefix.len()
+                    && name.get(last) == prefix.last()
+                    && name
                         .get(..prefix.len())
                         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
             })

@@ -71,6 +71,7 @@ impl Hub {
             let since = server.facts.as_ref().and_then(|facts| facts.ready_since);
             ServerView {
                 name: server.name.to_string(),
+                url: server.url,
                 state,
                 why,
                 tools: server.tools,

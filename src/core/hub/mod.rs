@@ -12,7 +12,6 @@ use crate::entropy::Entropy;
 use crate::hub::leave::Leaving;
 use crate::input::Input;
 use crate::instance::Instances;
-use crate::json::write;
 use crate::language::{BackendEvent, ClientEvent, Page};
 use crate::links::{LinkKey, Links, Owner};
 use crate::now::{Now, Tick};
@@ -180,7 +179,7 @@ impl Hub {
                 self.hear_backend(now, out, event, &frame);
                 true
             } else if let Some(event) = self.clients.next(&mut cx, &mut frame) {
-                self.hear_client(now, out, event, &mut frame);
+                self.hear_client(now, out, event, &frame);
                 true
             } else {
                 false
@@ -193,7 +192,7 @@ impl Hub {
         self.leave_if_done(now, out);
     }
 
-    fn hear_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &mut Frame) {
+    fn hear_client(&mut self, now: Now, out: &mut Effects, event: ClientEvent, frame: &Frame) {
         let mut cx = cx!(self, now, out);
         match event {
             ClientEvent::Initialize {
@@ -215,7 +214,6 @@ impl Hub {
                 hop,
                 fields,
             } => {
-                flatten(frame);
                 let incoming = Incoming {
                     client,
                     at,
@@ -228,12 +226,10 @@ impl Hub {
                 self.hall.request(desk!(self, cx), incoming);
             }
             ClientEvent::Notification { client, envelope } => {
-                flatten(frame);
                 self.hall
                     .client_notification(desk!(self, cx), client, &envelope, frame);
             }
             ClientEvent::Response { client, envelope } => {
-                flatten(frame);
                 self.hall
                     .client_response(desk!(self, cx), client, &envelope, frame);
             }
@@ -359,11 +355,4 @@ pub struct Counts {
     pub tasks: usize,
     /// Alarms that are set.
     pub alarms: usize,
-}
-
-/// A message from an HTTP body may stand on several lines; a child reads one.
-fn flatten(frame: &mut Frame) {
-    if let Some(text) = frame.bytes_mut() {
-        write::flatten(text);
-    }
 }

@@ -92,7 +92,6 @@ impl Hub {
         let (state, why) = match (status.obstacle, status.state) {
             (Some(Obstacle::Waiting), _) => (State::Waiting, None),
             (Some(Obstacle::Fault(why)), _) => (State::Fault, Some(why)),
-            (Some(Obstacle::Unsupported(why)), _) => (State::Unsupported, Some(why)),
             (None, PoolState::Starting) => (State::Starting, None),
             (None, PoolState::Ready) => (State::Ready, None),
             (None, PoolState::Restarting { in_ms, why }) => {
@@ -102,6 +101,7 @@ impl Hub {
             (None, PoolState::Stopping) => (State::Stopping, None),
         };
         let mut survey = ServerSurvey {
+            url: status.url,
             why,
             lists: match status.lists {
                 status::Lists::Awaited => Lists::Awaited,

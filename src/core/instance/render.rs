@@ -46,6 +46,7 @@ pub fn server(server: &ServerSurvey) -> String {
     object([
         ("name", Some(write::string(&server.name))),
         ("state", Some(write::string(server.state.word()))),
+        ("url", text(&server.url)),
         ("why", text(&server.why)),
         ("retryInMs", retry),
         ("tools", count(server.tools)),
@@ -92,13 +93,13 @@ mod tests {
         let survey = Survey {
             version: "1".to_owned(),
             config_file: "/c/\"m\".json".to_owned(),
-            servers: vec![full, ServerSurvey::new("b", State::Unsupported)],
+            servers: vec![full, ServerSurvey::new("b", State::Unselected)],
             ..Survey::default()
         };
         let text = String::from_utf8(status(&survey)).unwrap();
         assert!(crate::json::span::validate(text.as_bytes()).is_ok());
         assert_eq!(text.matches('\n').count(), 1);
-        assert!(text.contains(r#"{"name":"b","state":"unsupported","restarts":0,"sessions":0}"#));
+        assert!(text.contains(r#"{"name":"b","state":"unselected","restarts":0,"sessions":0}"#));
         assert!(text.contains(r#""retryInMs":900,"tools":0,"pid":7,"pids":[7,8],"#));
         assert!(!text.contains("\"url\""));
     }

@@ -33,6 +33,8 @@ pub struct ServerSurvey {
     pub name: String,
     /// How it is doing.
     pub state: State,
+    /// Where it is, if somebody else runs it; fit to be shown.
+    pub url: Option<String>,
     /// Why it does not serve.
     pub why: Option<String>,
     /// Whether its lists are there.
@@ -70,6 +72,7 @@ impl ServerSurvey {
         Self {
             name: name.to_owned(),
             state,
+            url: None,
             why: None,
             lists: Lists::Awaited,
             tools: None,
@@ -112,8 +115,6 @@ pub enum State {
     Unselected,
     /// Its entry cannot be used: a variable is not set, for instance.
     Fault,
-    /// This version cannot serve it at all.
-    Unsupported,
 }
 
 impl State {
@@ -130,7 +131,6 @@ impl State {
             Self::Disabled => "disabled",
             Self::Unselected => "unselected",
             Self::Fault => "fault",
-            Self::Unsupported => "unsupported",
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Envelope {
     pub meta_twice: bool,
     /// A `resultType` stands in `params` or `result`.
     pub typed: bool,
+    /// It stands on several lines.
+    pub line_end: bool,
 }
 
 /// Why a text is no message.
@@ -130,8 +132,21 @@ impl From<Malformed> for Fault {
 /// # Errors
 /// The fault, and the id if one could be read, so that the refusal can carry it.
 pub fn read(text: &[u8]) -> Result<Envelope, (Fault, Option<Span>)> {
+    read_knowing(text, &|_| 0)
+}
+
+/// Reads one message of which parts may be known: `known` tells with how many bytes the rest of a
+/// text, from a `_meta` on, begins that were a whole JSON object when they were read before; they
+/// are not checked again. 0 = with none.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_knowing(
+    text: &[u8],
+    known: &dyn Fn(&[u8]) -> usize,
+) -> Result<Envelope, (Fault, Option<Span>)> {
     span::utf8(text).map_err(|malformed| (malformed.into(), None))?;
-    read_alone(text, 0)
+    read_alone(text, 0, known)
 }
 
 /// Reads one message that is an element of a batch, or lies elsewhere in validated text.
@@ -139,12 +154,16 @@ pub fn read(text: &[u8]) -> Result<Envelope, (Fault, Option<Span>)> {
 /// # Errors
 /// As [`read`].
 pub fn read_at(text: &[u8], at: Span) -> Result<Envelope, (Fault, Option<Span>)> {
-    read_alone(text.get(..at.end).unwrap_or_default(), at.start)
+    read_alone(text.get(..at.end).unwrap_or_default(), at.start, &|_| 0)
 }
 
-fn read_alone(text: &[u8], start: usize) -> Result<Envelope, (Fault, Option<Span>)> {
+fn read_alone(
+    text: &[u8],
+    start: usize,
+    known: &dyn Fn(&[u8]) -> usize,
+) -> Result<Envelope, (Fault, Option<Span>)> {
     let mut scanner = Scanner::new(text, start);
-    match Routing::scan(text, &mut scanner) {
+    match Routing::scan(text, &mut scanner, known) {
         Ok(routing) => routing.judge(text),
         Err(fault) => Err((fault, None)),
     }
@@ -165,6 +184,7 @@ struct Routing {
     meta: Option<Span>,
     meta_twice: bool,
     typed: bool,
+    line_end: bool,
 }
 
 /// What the name of a member says.
@@ -194,8 +214,13 @@ impl Member {
 }
 
 impl Routing {
-    fn scan(text: &[u8], scanner: &mut Scanner<'_>) -> Result<Self, Fault> {
+    fn scan(
+        text: &[u8],
+        scanner: &mut Scanner<'_>,
+        known: &dyn Fn(&[u8]) -> usize,
+    ) -> Result<Self, Fault> {
         scanner.blanks();
+        scanner.take_line_end();
         let start = scanner.at();
         if scanner.peek() != Some(b'{') {
             scanner.value(0)?;
@@ -211,26 +236,38 @@ impl Routing {
         routing.whole = scanner.object(0, &mut |scanner, key| {
             let member = Member::named(text, key);
             let value = match (member, scanner.peek()) {
-                (Member::Params | Member::Result, Some(b'{')) => routing.object(text, scanner)?,
+                (Member::Params | Member::Result, Some(b'{')) => {
+                    routing.object(text, scanner, known)?
+                }
                 _ => scanner.value(1)?,
             };
             routing.note(member, value);
             Ok(())
         })?;
+        routing.line_end = scanner.take_line_end();
         scanner.end()?;
         Ok(routing)
     }
 
     /// Goes past an object in which a `_meta` may stand, and notes where.
-    fn object(&mut self, text: &[u8], scanner: &mut Scanner<'_>) -> Result<Span, Malformed> {
+    fn object(
+        &mut self,
+        text: &[u8],
+        scanner: &mut Scanner<'_>,
+        known: &dyn Fn(&[u8]) -> usize,
+    ) -> Result<Span, Malformed> {
         scanner.object(1, &mut |scanner, key| {
-            let value = scanner.value(2)?;
             if span::string_is(text, key, "_meta") {
+                let value = match scanner.skip(known(scanner.rest())) {
+                    Some(value) => value,
+                    None => scanner.value(2)?,
+                };
                 self.meta_twice |= self.meta.is_some();
                 self.meta.get_or_insert(value);
-            } else if span::string_is(text, key, "resultType") {
-                self.typed = true;
+                return Ok(());
             }
+            scanner.value(2)?;
+            self.typed |= span::string_is(text, key, "resultType");
             Ok(())
         })
     }
@@ -279,6 +316,7 @@ impl Routing {
             // A result beside parameters, of which one may have the other's: looked at closely.
             meta_twice: self.meta_twice || self.params.is_some() && self.result.is_some(),
             typed: self.typed,
+            line_end: self.line_end,
         };
         match (self.method, self.result, self.error) {
             (Some(method), None, None) => {

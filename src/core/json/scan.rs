@@ -10,6 +10,8 @@ use crate::limits::JSON_DEPTH_MAX;
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    /// A line end was among the blanks.
+    line_end: bool,
 }
 
 /// The arrays and objects that are open: one bit each, the innermost lowest.
@@ -45,12 +47,35 @@ impl Open {
 impl<'a> Scanner<'a> {
     /// Begins at a place.
     pub(super) const fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at }
+        let line_end = false;
+        Self { text, at, line_end }
     }
 
     /// Where it stands.
     pub(super) const fn at(&self) -> usize {
         self.at
+    }
+
+    /// Whether a line end stands between the tokens that were passed since this was last asked. In
+    /// a string none can stand.
+    pub(super) const fn take_line_end(&mut self) -> bool {
+        std::mem::replace(&mut self.line_end, false)
+    }
+
+    /// Goes past this many bytes if they are known to be a whole value of one line.
+    pub(super) fn skip(&mut self, length: usize) -> Option<Span> {
+        let start = self.at;
+        let end = start.checked_add(length).filter(|end| *end > start)?;
+        self.at = end.min(self.text.len());
+        Some(Span {
+            start,
+            end: self.at,
+        })
+    }
+
+    /// What is left of the text.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
     }
 
     /// The byte where it stands.
@@ -62,7 +87,8 @@ impl<'a> Scanner<'a> {
     /// Goes past blanks.
     #[inline]
     pub(super) fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+        while let Some(blank @ (b' ' | b'\t' | b'\r' | b'\n')) = self.peek() {
+            self.line_end |= matches!(blank, b'\r' | b'\n');
             self.at += 1;
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::base64;
 use crate::json::span::{self, Span, member, members, string, string_is};
 use crate::limits::PARAM_HEADERS_MAX;
+use crate::mcp::familiar::Familiar;
 use crate::mcp::headers::{self, Annotated};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::meta;
@@ -17,8 +18,18 @@ pub fn meta(data: &[u8]) {
     let Ok(whole) = span::validate(data) else {
         return;
     };
-    let found = meta::survey(data, member(data, whole, "_meta"));
+    let at = member(data, whole, "_meta");
+    let found = meta::survey(data, at);
     let read = found.described(data);
+    let mut familiar = Familiar::default();
+    for _ in 0..2 {
+        let known = familiar.survey(data, at);
+        assert_eq!(known.described(data), read);
+        assert_eq!(*known.hop.cuts, *found.hop.cuts);
+        assert_eq!(known.hop.token, found.hop.token);
+        let length = at.map(|at| familiar.length(data.get(at.start..).unwrap_or_default()));
+        assert!(length.unwrap_or(0) <= at.map_or(0, |at| at.range().len()));
+    }
     let Ok(tree) = serde_json::from_slice::<Value>(data) else {
         return;
     };
@@ -84,7 +95,7 @@ fn coded(text: &str) -> String {
 
 /// Whatever is annotated in a schema can be used.
 fn schema(text: &[u8], whole: Span) {
-    let found = headers::annotated(text, whole);
+    let found = headers::annotated(text, whole).unwrap_or_default();
     assert!(found.len() <= PARAM_HEADERS_MAX);
     for (index, one) in found.iter().enumerate() {
         assert!(!one.field.is_empty() && !one.path.is_empty());
@@ -120,6 +131,9 @@ fn arguments(text: &[u8], whole: Span, other: &str) {
             headers::compare(text, Some(whole), std::slice::from_ref(&field), &fields)
         };
         assert_eq!(compare(&coded(&said)), Ok(()));
+        let ours = headers::fields(text, Some(whole), std::slice::from_ref(&field));
+        let ours = ours.first().map(|(_, value)| headers::encode(value));
+        assert_eq!(ours.map(|value| compare(&value)), Some(Ok(())));
         let same = headers::decode(other).is_some_and(|other| other == said);
         assert_eq!(compare(other).is_ok(), same);
         assert!(headers::compare(text, Some(whole), &[field], &[]).is_err());

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::base::base64;
-use crate::json::span::{Span, elements, member, members, path, string};
+use crate::json::span::{Span, elements, member, members, path, string, string_is};
 use crate::limits::{PARAM_HEADERS_DEPTH_MAX, PARAM_HEADERS_MAX};
 
 /// Begins the name of a field that stands for an argument.
@@ -29,6 +29,18 @@ pub fn decode(value: &str) -> Option<Cow<'_, str>> {
     value.bytes().all(plain).then_some(Cow::Borrowed(value))
 }
 
+/// How a value is written: plain where that can be read back as it was, else marked base64.
+#[must_use]
+pub fn encode(value: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
+    let bare = value.trim_matches([' ', '\t']);
+    let fits = !value.is_empty() && bare.len() == value.len() && value.bytes().all(plain);
+    if fits && !value.starts_with("=?base64?") {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(["=?base64?", &base64::encode(value.as_bytes()), "?="].concat())
+}
+
 /// An argument of a tool that has a field of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotated {
@@ -38,32 +50,68 @@ pub struct Annotated {
     pub path: Vec<String>,
 }
 
-/// The annotated arguments of a tool by its `inputSchema`. A tool that annotates wrongly has none:
-/// clients on HTTP drop it from their list.
+/// The annotated arguments of a tool by its `inputSchema`; `None` if it annotates wrongly. Such a
+/// tool is dropped from their lists by clients on HTTP.
 #[must_use]
-pub fn annotated(text: &[u8], schema: Span) -> Vec<Annotated> {
+pub fn annotated(text: &[u8], schema: Span) -> Option<Vec<Annotated>> {
     let mut found = Vec::new();
-    let good = collect(text, schema, &mut Vec::new(), &mut found);
-    if good && found.len() <= PARAM_HEADERS_MAX {
-        found
-    } else {
-        Vec::new()
-    }
+    let good = collect(text, schema, &mut Vec::new(), &mut found)
+        && member(text, schema, ANNOTATION).is_none()
+        && found.len() <= PARAM_HEADERS_MAX;
+    good.then_some(found)
 }
 
-/// Follows `properties` only; `false` if an annotation on the way is not allowed.
+/// The fields of a call, by the arguments that it is sent with: names in lower case without
+/// [`PARAM_PREFIX`], values as they are meant. What is absent, null or of another kind has none.
+#[must_use]
+pub fn fields(
+    text: &[u8],
+    arguments: Option<Span>,
+    annotated: &[Annotated],
+) -> Vec<(String, String)> {
+    let value = |one: &Annotated| {
+        let names: Vec<&str> = one.path.iter().map(String::as_str).collect();
+        let at = arguments.and_then(|at| path(text, at, &names))?;
+        let raw = at.of(text);
+        Some(match raw {
+            [b'"', ..] => string(text, at)?.into_owned(),
+            b"true" | b"false" => String::from_utf8_lossy(raw).into_owned(),
+            [b'-' | b'0'..=b'9', ..] => decimal(std::str::from_utf8(raw).ok()?)?,
+            _ => return None,
+        })
+    };
+    let all = annotated.iter();
+    all.filter_map(|one| Some((one.field.clone(), value(one)?)))
+        .collect()
+}
+
+/// A JSON number in digits. Servers do not agree on exponents in a field.
+fn decimal(raw: &str) -> Option<String> {
+    if raw.bytes().all(|byte| !byte.is_ascii_alphabetic()) {
+        return Some(raw.to_owned());
+    }
+    // Beyond this it is no integer that all read alike.
+    const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
+    let number: f64 = raw.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() <= INTEGER_MAX).then(|| format!("{number:.0}"))
+}
+
+/// Follows `properties` only; `false` if an annotation on the way, or beside it, is not allowed.
 fn collect<'a>(
     text: &'a [u8],
     schema: Span,
     at: &mut Vec<Cow<'a, str>>,
     found: &mut Vec<Annotated>,
 ) -> bool {
-    let Some(properties) = member(text, schema, "properties") else {
-        return true;
-    };
     if at.len() >= PARAM_HEADERS_DEPTH_MAX {
         return true;
     }
+    if has_hidden(text, schema, at.len()) {
+        return false;
+    }
+    let Some(properties) = member(text, schema, "properties") else {
+        return true;
+    };
     for (key, property) in members(text, properties) {
         at.push(string(text, key).unwrap_or_default());
         if let Some(field) = member(text, property, ANNOTATION) {
@@ -83,6 +131,61 @@ fn collect<'a>(
     true
 }
 
+/// Whether a schema has an annotation where no call can be seen to have the argument: in a branch,
+/// in elements, in a definition.
+fn has_hidden(text: &[u8], schema: Span, depth: usize) -> bool {
+    let schemas = members(text, schema).filter(|(key, _)| !string_is(text, *key, "properties"));
+    schemas
+        .filter_map(|(key, value)| Some((holds(&string(text, key)?)?, value)))
+        .any(|(holds, value)| match (holds, value.of(text)) {
+            (Holds::One, [b'[', ..]) | (Holds::List, _) => {
+                elements(text, value).any(|one| mentions(text, one, depth + 1))
+            }
+            (Holds::One, _) => mentions(text, value, depth + 1),
+            (Holds::Map, _) => members(text, value).any(|(_, one)| mentions(text, one, depth + 1)),
+        })
+}
+
+/// Whether a schema or one within it is annotated.
+fn mentions(text: &[u8], schema: Span, depth: usize) -> bool {
+    if depth >= PARAM_HEADERS_DEPTH_MAX {
+        return false;
+    }
+    member(text, schema, ANNOTATION).is_some()
+        || has_hidden(text, schema, depth)
+        || member(text, schema, "properties").is_some_and(|properties| {
+            members(text, properties).any(|(_, one)| mentions(text, one, depth + 1))
+        })
+}
+
+/// What a keyword of JSON Schema holds.
+enum Holds {
+    One,
+    List,
+    Map,
+}
+
+/// The keywords that hold schemas; what is in the others is data.
+fn holds(keyword: &str) -> Option<Holds> {
+    Some(match keyword {
+        "additionalProperties"
+        | "additionalItems"
+        | "contains"
+        | "contentSchema"
+        | "else"
+        | "if"
+        | "items"
+        | "not"
+        | "propertyNames"
+        | "then"
+        | "unevaluatedItems"
+        | "unevaluatedProperties" => Holds::One,
+        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Holds::List,
+        "$defs" | "definitions" | "dependentSchemas" | "patternProperties" => Holds::Map,
+        _ => return None,
+    })
+}
+
 /// A name as HTTP allows it (RFC 9110 section 5.6.2).
 fn is_token(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -93,15 +196,16 @@ fn is_primitive(text: &[u8], property: Span) -> bool {
     let Some(kind) = member(text, property, "type") else {
         return false;
     };
+    let is_null = |at: &Span| string_is(text, *at, "null");
     let known = |at: Span| {
         let kind = string(text, at);
-        matches!(
-            kind.as_deref(),
-            Some("string" | "integer" | "boolean" | "null")
-        )
+        matches!(kind.as_deref(), Some("string" | "integer" | "boolean"))
     };
     match kind.of(text) {
-        [b'[', ..] => elements(text, kind).all(known),
+        [b'[', ..] => {
+            let mut kinds = elements(text, kind).filter(|at| !is_null(at)).peekable();
+            kinds.peek().is_some() && kinds.all(known)
+        }
         _ => known(kind),
     }
 }
@@ -191,11 +295,9 @@ mod tests {
         }
     }
 
-    fn read(schema: &str) -> Vec<(String, String)> {
-        annotated(schema.as_bytes(), Span::whole(schema.as_bytes()))
-            .into_iter()
-            .map(|one| (one.field, one.path.join(".")))
-            .collect()
+    fn read(schema: &str) -> Option<Vec<(String, String)>> {
+        let all = annotated(schema.as_bytes(), Span::whole(schema.as_bytes()))?.into_iter();
+        Some(all.map(|one| (one.field, one.path.join("."))).collect())
     }
 
     #[test]
@@ -203,12 +305,23 @@ mod tests {
         let schema = |properties: &str| format!(r#"{{"type":"object","properties":{properties}}}"#);
         let nested = schema(
             r#"{"r":{"type":"string","x-mcp-header":"Region"},
-                "o":{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}},
-                "l":{"type":"array","items":{"type":"string","x-mcp-header":"Never"}}}"#,
+                "o":{"type":"object","properties":{"n":{"type":["integer","null"],"x-mcp-header":"N"}}},
+                "x-mcp-header":{"type":"string","default":{"x-mcp-header":"no schema"}}}"#,
         );
         let pair = |field: &str, path: &str| (field.to_owned(), path.to_owned());
-        assert_eq!(read(&nested), [pair("region", "r"), pair("n", "o.n")]);
+        let both = vec![pair("region", "r"), pair("n", "o.n")];
+        assert_eq!(read(&nested), Some(both));
         for wrong in [
+            r#"{"a":{"type":"null","x-mcp-header":"A"}}"#,
+            r#"{"a":{"type":["null"],"x-mcp-header":"A"}}"#,
+            r#"{"a":{"type":"object","x-mcp-header":"A"}}"#,
+            r#"{"a":{"type":"array","x-mcp-header":"A"}}"#,
+            r#"{"a":{"type":"string","x-mcp-header":"R\u00e9gion"}}"#,
+            r#"{"a":{"type":"string","x-mcp-header":"a\tb"}}"#,
+            r#"{"a":{"type":"string","x-mcp-header":"a:b"}}"#,
+            r#"{"a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}}"#,
+            r#"{"a":{"prefixItems":[{"type":"string","x-mcp-header":"A"}]}}"#,
+            r#"{"a":{"items":{"properties":{"b":{"type":"string","x-mcp-header":"A"}}}}}"#,
             r#"{"a":{"type":"string","x-mcp-header":""}}"#,
             r#"{"a":{"type":"string","x-mcp-header":"a b"}}"#,
             r#"{"a":{"type":"string","x-mcp-header":7}}"#,
@@ -216,10 +329,77 @@ mod tests {
             r#"{"a":{"x-mcp-header":"A"}}"#,
             r#"{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}}"#,
         ] {
-            assert_eq!(read(&schema(wrong)), [], "{wrong}");
+            assert_eq!(read(&schema(wrong)), None, "{wrong}");
+        }
+        for beside in [
+            r#""x-mcp-header":"A""#,
+            r#""additionalProperties":{"x-mcp-header":"A"}"#,
+            r#""oneOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]"#,
+            r#""not":{"x-mcp-header":"A"}"#,
+            r#""$defs":{"R":{"type":"string","x-mcp-header":"A"}}"#,
+            r#""if":{},"then":{"anyOf":[{"x-mcp-header":"A"}]}"#,
+        ] {
+            assert_eq!(
+                read(&format!(r#"{{"type":"object",{beside}}}"#)),
+                None,
+                "{beside}"
+            );
         }
         let deep = r#"{"properties":{"a":"#.repeat(40) + "{}" + &"}}".repeat(40);
-        assert_eq!(read(&deep), []);
+        assert_eq!(read(&deep), Some(Vec::new()));
+        let many: Vec<String> = (0..=PARAM_HEADERS_MAX)
+            .map(|n| format!(r#""p{n}":{{"type":"string","x-mcp-header":"F{n}"}}"#))
+            .collect();
+        assert_eq!(read(&schema(&format!("{{{}}}", many.join(",")))), None);
+    }
+
+    #[test]
+    fn d19_what_is_written_reads_back() {
+        for (value, written) in [
+            ("us-west1", "us-west1"),
+            ("a b", "a b"),
+            ("Hello, \u{4e16}\u{754c}", "=?base64?SGVsbG8sIOS4lueVjA==?="),
+            (" padded ", "=?base64?IHBhZGRlZCA=?="),
+            ("a\r\nHost: evil", "=?base64?YQ0KSG9zdDogZXZpbA==?="),
+            ("=?base64?literal?=", "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?="),
+            ("", "=?base64??="),
+        ] {
+            assert_eq!(encode(value), written);
+            assert_eq!(decode(written).as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn f9_fields_say_what_the_arguments_say() {
+        let text = r#"{"s":"a\u0062","n":42,"f":42.0,"e":1e3,"h":1e-3,"t":true,"z":null,"o":{},
+            "in":{"s":""}}"#;
+        let of = |path: &[&str]| {
+            let one = Annotated {
+                field: "f".to_owned(),
+                path: path.iter().map(|name| (*name).to_owned()).collect(),
+            };
+            let at = Some(Span::whole(text.as_bytes()));
+            let all = fields(text.as_bytes(), at, std::slice::from_ref(&one));
+            // What we write our own check accepts.
+            let compared = compare(text.as_bytes(), at, &[one], &all);
+            assert_eq!(compared.is_ok(), !matches!(path, ["h" | "o"]), "{path:?}");
+            all.into_iter().next().map(|(_, value)| value)
+        };
+        for (path, value) in [
+            (&["s"][..], Some("ab")),
+            (&["n"], Some("42")),
+            (&["f"], Some("42.0")),
+            (&["e"], Some("1000")),
+            (&["h"], None),
+            (&["t"], Some("true")),
+            (&["z"], None),
+            (&["o"], None),
+            (&["absent"], None),
+            (&["in", "s"], Some("")),
+        ] {
+            assert_eq!(of(path).as_deref(), value, "{path:?}");
+        }
+        assert_eq!(fields(b"{}", None, &[]), []);
     }
 
     #[test]

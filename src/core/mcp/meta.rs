@@ -58,6 +58,8 @@ pub struct Survey {
     pub hop: HopLocal,
     version: Option<Span>,
     capabilities: Option<Span>,
+    /// What the capabilities are, if they are an object.
+    declared: Option<ClientCapabilities>,
     level: Option<Span>,
     /// One of the three stands twice.
     twice: bool,
@@ -90,23 +92,51 @@ pub fn survey(text: &[u8], meta: Option<Span>) -> Survey {
         }
         true
     });
+    let object = found.capabilities;
+    let object = object.filter(|at| at.of(text).starts_with(b"{"));
+    found.declared = object.map(|at| ClientCapabilities::read(text, at));
     found
 }
 
 impl Survey {
+    /// The same for a `_meta` that begins `by` bytes later.
+    #[must_use]
+    pub(super) fn later(&self, by: usize) -> Self {
+        let move_on = |at: &mut Span| {
+            at.start += by;
+            at.end += by;
+        };
+        let mut moved = self.clone();
+        let Self {
+            hop: HopLocal { cuts, token, .. },
+            version,
+            capabilities,
+            level,
+            ..
+        } = &mut moved;
+        cuts.iter_mut().for_each(move_on);
+        let others = [token, version, capabilities, level];
+        others.into_iter().flatten().for_each(move_on);
+        moved
+    }
+
+    /// Whether the same bytes may well come again: they describe a request, and nothing in them is
+    /// of this one request only.
+    pub(super) const fn recurs(&self) -> bool {
+        self.version.is_some() && self.hop.token.is_none()
+    }
+
     /// What the message says of itself; `None` if it names no revision.
     #[must_use]
     pub fn described<'a>(&self, text: &'a [u8]) -> Option<RequestMeta<'a>> {
         let version = self.version?;
-        let capabilities = self.capabilities;
-        let capabilities = capabilities.filter(|at| at.of(text).starts_with(b"{"));
         let level = self.level.map(|at| {
             let name = string(text, at).unwrap_or_else(|| String::from_utf8_lossy(at.of(text)));
             levels::level(&name).ok_or(name)
         });
         Some(RequestMeta {
             version: string(text, version).unwrap_or_default(),
-            capabilities: capabilities.map(|at| ClientCapabilities::read(text, at)),
+            capabilities: self.declared,
             level,
             twice: self.twice,
         })

@@ -2,7 +2,6 @@
 //! Knows nothing of other servers; the names under which entries are offered are `directory`'s.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -15,6 +14,7 @@ use crate::mcp::headers::{self, Annotated};
 use crate::mcp::tasks::{self, Support};
 use crate::now::Tick;
 use crate::route::keeps::Keeps;
+use crate::route::rendered::Rendered;
 use crate::route::splice::fields;
 
 /// One of the four lists of MCP.
@@ -101,13 +101,15 @@ impl Entry {
 
     /// Of a tool: its arguments that have header fields of their own. Nearly all have none, which
     /// is seen without reading their schemas.
+    ///
+    /// `None` if it says so in a way that clients on HTTP must not accept (F10).
     #[must_use]
-    pub fn annotated(&self) -> Vec<Annotated> {
-        if !self.mentions(headers::ANNOTATION) {
-            return Vec::new();
+    pub fn annotated(&self) -> Option<Vec<Annotated>> {
+        let schema = || member(&self.page, self.whole, "inputSchema");
+        match self.mentions(headers::ANNOTATION).then(schema).flatten() {
+            Some(schema) => headers::annotated(&self.page, schema),
+            None => Some(Vec::new()),
         }
-        let schema = member(&self.page, self.whole, "inputSchema");
-        schema.map_or_else(Vec::new, |schema| headers::annotated(&self.page, schema))
     }
 }
 
@@ -146,6 +148,12 @@ pub struct List {
     absent: bool,
     /// Entries that were left out: no name, the same name twice, too many.
     pub skipped: usize,
+    /// Tools that say wrongly which header fields they want are dropped.
+    pub strict: bool,
+    /// They were dropped last time.
+    unfit: Vec<Rc<str>>,
+    /// Nobody was told of these yet.
+    unfit_changed: bool,
     /// For clients with a session and for those without.
     rendered: [Option<(u64, Rc<Rendered>)>; 2],
 }
@@ -229,6 +237,28 @@ impl List {
         self.known = from.known;
         self.remembered = from.known;
         self.rendered = [None, None];
+    }
+
+    /// The tools that were dropped since they say wrongly which header fields they want (F10),
+    /// unless they are those of last time.
+    pub fn unfit_news(&mut self) -> Option<&[Rc<str>]> {
+        std::mem::take(&mut self.unfit_changed).then_some(&self.unfit)
+    }
+
+    fn drop_unfit(&mut self, tools: &mut Vec<Entry>) {
+        let mut unfit = Vec::new();
+        tools.retain(|tool| {
+            let fits = tool.annotated().is_some();
+            if !fits {
+                unfit.push(Rc::clone(&tool.key));
+            }
+            fits
+        });
+        if !unfit.is_empty() {
+            Mark::ToolsUnfit.hit();
+        }
+        self.unfit_changed = !unfit.is_empty() && unfit != self.unfit;
+        self.unfit = unfit;
     }
 
     /// The server has no such list: whether clients have to be told.
@@ -321,6 +351,9 @@ impl List {
         }
         let mut next = std::mem::take(&mut self.next);
         self.skipped += drop_repetitions(&mut next);
+        if self.strict {
+            self.drop_unfit(&mut next);
+        }
         let same = next.len() == self.entries.len()
             && next
                 .iter()
@@ -390,55 +423,6 @@ fn drop_repetitions(entries: &mut Vec<Entry>) -> usize {
     let mut seen = BTreeSet::new();
     entries.retain(|entry| seen.insert(Rc::clone(&entry.key)));
     before - entries.len()
-}
-
-/// Entries joined by commas, ready to be put between brackets.
-#[derive(Debug, Default)]
-pub struct Rendered {
-    /// The bytes.
-    pub bytes: Rc<Vec<u8>>,
-    ends: Vec<usize>,
-}
-
-impl Rendered {
-    fn push(&mut self, entry: &Entry, render: impl Fn(&Entry, &mut Vec<u8>) -> bool) {
-        let Some(bytes) = Rc::get_mut(&mut self.bytes) else {
-            return;
-        };
-        let before = bytes.len();
-        if before > 0 {
-            bytes.push(b',');
-        }
-        if render(entry, bytes) {
-            self.ends.push(bytes.len());
-        } else {
-            bytes.truncate(before);
-        }
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Where the entries `from..to` stand in `bytes`, commas between them.
-    #[must_use]
-    pub fn range(&self, from: usize, to: usize) -> Range<usize> {
-        let to = to.min(self.ends.len());
-        if from >= to {
-            return 0..0;
-        }
-        let end = |index: usize| self.ends.get(index).copied().unwrap_or_default();
-        let start = if from == 0 { 0 } else { end(from - 1) + 1 };
-        start..end(to - 1)
-    }
 }
 
 /// The four lists of one session.
@@ -579,6 +563,24 @@ mod tests {
         );
         assert_eq!((keys(&list), list.skipped), (vec!["a", "b"], 1));
         assert_eq!(list.entries()[0].bytes(), br#"{"name":"a","n":1}"#);
+    }
+
+    #[test]
+    fn f10_tools_that_annotate_wrongly_are_dropped_where_that_matters_and_told_once() {
+        let _reached = must_hit(Mark::ToolsUnfit);
+        let text = r#"{"tools":[{"name":"good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}},
+            {"name":"bad","inputSchema":{"properties":{"a":{"type":"object","x-mcp-header":"A"}}}},
+            {"name":"plain","description":"x-mcp-header"}]}"#;
+        let mut list = List::default();
+        page(&mut list, text);
+        assert_eq!(keys(&list), ["good", "bad", "plain"]);
+        assert_eq!(list.unfit_news(), None);
+        list.strict = true;
+        assert_eq!(page(&mut list, text), Page::Whole { changed: true });
+        assert_eq!(keys(&list), ["good", "plain"]);
+        assert_eq!(list.unfit_news(), Some(&[Rc::from("bad")][..]));
+        assert_eq!(page(&mut list, text), Page::Whole { changed: false });
+        assert_eq!(list.unfit_news(), None);
     }
 
     #[test]

@@ -4,18 +4,20 @@ use std::rc::Rc;
 
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::string;
 use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
-use crate::route::catalog::{Begin, Kind, Page};
+use crate::route::catalog::{Begin, Kind, List, Page};
 use crate::route::errors::METHOD_NOT_FOUND;
 use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
 use crate::route::keeps::Keeps;
 use crate::route::outcome::error_code;
+use crate::route::param_fields::unfit_warning;
 use crate::route::pools::Life;
 use crate::route::{Desk, Hall};
 
@@ -24,6 +26,22 @@ const fn offers(capabilities: ServerCapabilities, kind: Kind) -> bool {
         Kind::Tools => capabilities.tools,
         Kind::Prompts => capabilities.prompts,
         Kind::Resources | Kind::Templates => capabilities.resources,
+    }
+}
+
+/// Says how many entries of a list nobody gets, and why.
+fn warn_of_left_out(cx: &mut Cx<'_>, server: &str, kind: Kind, list: &mut List) {
+    let (skipped, method) = (std::mem::take(&mut list.skipped), kind.method());
+    if skipped > 0 {
+        cx.log(Level::Warn, || {
+            format!(
+                "server={server} {skipped} entries of {method} left out: no name, or one that \
+                 another has"
+            )
+        });
+    }
+    if let Some(unfit) = list.unfit_news() {
+        cx.log(Level::Warn, || unfit_warning(server, unfit));
     }
 }
 
@@ -134,11 +152,13 @@ impl Hall {
         if modern && !complete(frame.bytes(), result) {
             return self.list_failed(desk, pool, kind, true);
         }
+        let name = self.pool_name(pool);
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let (owner, leased) = (session.owner, session.leased);
         let list = session.catalog.list_mut(kind);
+        list.strict = kind == Kind::Tools && desk.backends.wants_fields(pool);
         if modern {
             list.keep(Keeps::read(frame.bytes(), result, desk.cx.now.tick));
         }
@@ -150,7 +170,7 @@ impl Hall {
             }
             Page::Whole { changed } => {
                 let again = list.end();
-                let skipped = std::mem::take(&mut list.skipped);
+                warn_of_left_out(desk.cx, &name, kind, list);
                 if changed {
                     // At once: as soon as a list is known its names have to lead somewhere.
                     self.names_stale = true;
@@ -158,18 +178,10 @@ impl Hall {
                         self.changes.note(desk.cx, owner, kind);
                     }
                 }
-                if skipped > 0 {
-                    let name = self.pool_name(pool);
-                    desk.cx.log(Level::Warn, || {
-                        let method = kind.method();
-                        format!(
-                            "server={name} {skipped} entries of {method} left out: no name, or one \
-                             that another has"
-                        )
-                    });
-                }
                 if again {
                     self.fetch(desk, pool, kind);
+                } else if kind == Kind::Tools {
+                    self.repeat_for_fields(desk, pool);
                 }
                 self.lists_settled(desk, pool);
             }
@@ -195,6 +207,9 @@ impl Hall {
             Mark::ListRetried.hit();
             let at = list.retry(desk.cx.now.tick);
             self.changes.pause(desk.cx, at, pool, kind);
+        }
+        if kind == Kind::Tools {
+            self.repeat_for_fields(desk, pool);
         }
         desk.cx.log(Level::Warn, || {
             format!("server={name} did not answer {}", kind.method())

@@ -15,6 +15,7 @@ use crate::limits::{CALLS_PER_CLIENT_MAX, WAITING_PER_SERVER_MAX};
 use crate::now::Tick;
 use crate::route::calls::{Call, CallKey, Caller, Method, Origin, Resource, Search, to_wire};
 use crate::route::errors::Failure;
+use crate::route::param_fields::Arguments;
 use crate::route::pools::Life;
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, ServerKey};
@@ -37,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) resource: Option<Resource>,
     /// See [`Origin::Client`].
     pub(crate) search: Option<Box<Search>>,
+    /// What its server calls the tool, if one is called.
+    pub(crate) tool: Option<Rc<str>>,
 }
 
 /// A request that waits for its server to be up, or for a held question to be answered.
@@ -148,10 +151,9 @@ impl Hall {
             mut edits,
             resource,
             search,
+            tool,
         } = request;
-        let request_ms = self
-            .server(server)
-            .map_or(0, |server| server.entry.request_ms);
+        let request_ms = self.server(server).map_or(0, |of| of.entry.request_ms);
         let client = caller.client;
         self.raise_level(desk, client, pool);
         let origin = Origin::Client {
@@ -171,10 +173,13 @@ impl Hall {
         if let Some(id_at) = envelope.id {
             edits.replace(id_at, wire);
         }
-        let sent = desk
-            .backends
-            .send(desk.cx, pool, &edits.parts(&buffer, envelope.whole));
-        if let Err(refused) = sent {
+        let arguments = Arguments {
+            tool: tool.as_ref(),
+            text: &buffer,
+            envelope: &envelope,
+        };
+        let message = edits.parts(&buffer, envelope.whole);
+        if let Err(refused) = self.send_call(desk, (pool, server), &arguments, &message) {
             if let Some(Call {
                 origin: Origin::Client { caller, .. },
                 ..

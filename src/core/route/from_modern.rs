@@ -15,7 +15,7 @@ use crate::route::asks::declared;
 use crate::route::calls::{Call, Method, Origin, Resource};
 use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND};
 use crate::route::outcome::{answer, error_code};
-use crate::route::rounds::questions;
+use crate::route::round_asks::questions;
 use crate::route::seal::{Bound, State};
 use crate::route::splice::Edits;
 use crate::route::stamp::{COMPLETE, Stamp};

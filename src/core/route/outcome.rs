@@ -127,7 +127,8 @@ impl Hall {
         frame: &Frame,
     ) {
         let pool = call.pool;
-        let call = self.unless_task_required(desk, call, envelope, frame);
+        let call = self.unless_refused_for_fields(desk, call, envelope, frame);
+        let call = call.and_then(|call| self.unless_task_required(desk, call, envelope, frame));
         let call = call.and_then(|call| self.unless_asked(desk, call, envelope, frame));
         let Some((call, told)) = call else {
             return;

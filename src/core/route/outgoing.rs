@@ -27,6 +27,8 @@ pub(crate) struct Letter {
     pub(crate) token_at: Option<Span>,
     /// What is replaced.
     pub(crate) edits: Edits,
+    /// What its server calls the tool, if one is called.
+    pub(crate) tool: Option<Rc<str>>,
 }
 
 impl Hall {
@@ -46,6 +48,7 @@ impl Hall {
                 envelope: request.envelope,
                 token_at: request.token_at,
                 edits: request.edits.clone(),
+                tool: request.tool.clone(),
             };
             Box::new(Rounds::new(letter, share))
         });

@@ -2,7 +2,7 @@
 //! process would be another one; clients are told once, connections stay up (contract 2).
 
 use crate::base::mark::Mark;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Itself, LEADS_HERE};
 use crate::effect::Level;
 use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
@@ -11,10 +11,13 @@ impl Hall {
     /// Takes a configuration over. Its problems were logged by whoever knows the file's path.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
         let tags = self.settings.tags.clone();
-        let (wanted, left_out): (Vec<config::Server>, Vec<config::Server>) = config
+        let (mut wanted, left_out): (Vec<config::Server>, Vec<config::Server>) = config
             .servers
             .into_iter()
             .partition(|entry| !entry.disabled && Server::selected(entry, &tags));
+        wanted
+            .iter_mut()
+            .for_each(|entry| self.refuse_itself(entry));
         let left_out = left_out.into_iter();
         self.left_out = left_out.map(|entry| (entry.name, entry.disabled)).collect();
         let kept = |entry: &config::Server| wanted.iter().any(|new| new.name == entry.name);
@@ -43,6 +46,24 @@ impl Hall {
         self.names_stale = true;
         self.changes.note_all(desk.cx, None);
         self.settle(desk);
+    }
+
+    /// A server that is this program would be a loop (contract 3).
+    fn refuse_itself(&self, entry: &mut config::Server) {
+        let settings = &self.settings;
+        let own = Itself {
+            host: &settings.host,
+            port: settings.port,
+            machine: settings.machine_name.as_deref(),
+            external: settings
+                .external_url
+                .as_deref()
+                .filter(|_| settings.port != 0),
+        };
+        let url = entry.remote().and_then(|remote| remote.url.as_deref());
+        if url.is_some_and(|url| own.is_at(url)) {
+            entry.fault = Some(LEADS_HERE.to_owned());
+        }
     }
 
     /// Starts a server anew. Who listens to its resources goes on listening.

@@ -217,6 +217,7 @@ impl Hall {
             cut_params(text, search.envelope.params, &names, &mut edits);
         }
         let request = Request {
+            tool: None,
             token_at: hop.token,
             caller,
             method: Method::Read,

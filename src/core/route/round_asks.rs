@@ -8,17 +8,64 @@ use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::base::short::ShortBytes;
 use crate::json::envelope::{Envelope, Kind as Message};
-use crate::json::span::{Span, member, string};
+use crate::json::span::{Span, member, members, string};
 use crate::json::write;
 use crate::language::{At, ClientKey, PoolKey};
-use crate::route::asks::{Ask, AskKey, Asker, Want, to_wire};
+use crate::limits::ROUND_QUESTIONS_MAX;
+use crate::route::asks::{Ask, AskKey, Asker, Want, to_wire, want_of};
 use crate::route::calls::CallKey;
 use crate::route::errors::{Failure, INTERNAL};
+use crate::route::from_modern::Told;
 use crate::route::outcome::error_code;
-use crate::route::rounds::Asked;
 use crate::route::splice::{Edits, fields};
 use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall, downgrade};
+
+/// A question as it stands in a result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Its key (raw).
+    pub(crate) key: Span,
+    /// What is wanted.
+    pub(crate) want: Want,
+    /// Its parameters, if it has any.
+    pub(crate) params: Option<Span>,
+}
+
+/// The questions of a result, in their order.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static str> {
+    if told.state.is_some_and(|at| !at.of(text).starts_with(b"\"")) {
+        return Err("a requestState that is no string");
+    }
+    let Some(requests) = told.requests else {
+        return match told.state {
+            Some(_) => Ok(Vec::new()),
+            None => Err("neither inputRequests nor requestState"),
+        };
+    };
+    if !requests.of(text).starts_with(b"{") {
+        return Err("inputRequests that are no object");
+    }
+    let mut asked = Vec::new();
+    for (key, request) in members(text, requests) {
+        let read = fields(text, Some(request), ["method", "params"]);
+        let [method, params] = read.map_err(|_| "a member of an input request twice")?;
+        let method = method.and_then(|at| string(text, at)).unwrap_or_default();
+        // Whoever reads the other of two modes would ask what its client never declared.
+        let once = fields(text, params, ["mode", "_meta", "elicitationId"]);
+        once.map_err(|_| "a member of an input request twice")?;
+        let want = want_of(text, &method, params).ok_or("an input request of an unknown kind")?;
+        if asked.len() >= ROUND_QUESTIONS_MAX {
+            Mark::RoundQuestionsFull.hit();
+            return Err("too many input requests");
+        }
+        asked.push(Asked { key, want, params });
+    }
+    Ok(asked)
+}
 
 impl Hall {
     /// Puts a question to the client whose call waits for it, on the stream `at` of that call.

@@ -9,15 +9,17 @@ use ring::digest::{Context, SHA256};
 
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
-use crate::json::span::{Span, members, string};
+use crate::json::span::Span;
 use crate::language::{PoolKey, PoolState};
-use crate::limits::{LINE_BYTES_MAX, ROUND_QUESTIONS_MAX, ROUNDS_MAX};
-use crate::route::asks::{AskKey, Asker, Want, want_of};
+use crate::limits::{LINE_BYTES_MAX, ROUNDS_MAX};
+use crate::route::asks::{AskKey, Asker, Want};
 use crate::route::calls::{Call, CallKey, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
 use crate::route::kept::Share;
 use crate::route::outgoing::{Letter, put_description};
+use crate::route::param_fields::Arguments;
+use crate::route::round_asks::{Asked, questions};
 use crate::route::splice::{With, fields};
 use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
@@ -35,6 +37,8 @@ pub struct Rounds {
     count: u32,
     /// What was asked and answered in the last round.
     before: Option<[u8; 32]>,
+    /// It was made again since its header fields were not what the server wanted (F9).
+    refielded: bool,
     stage: Stage,
 }
 
@@ -44,11 +48,13 @@ enum Stage {
     Sent,
     /// The server has forgotten it; the client is asked.
     Asking(Asking),
+    /// The server refused it; its list of tools is awaited.
+    Listing,
 }
 
 /// One round.
 #[derive(Debug)]
-struct Asking {
+pub(crate) struct Asking {
     /// The result that asks.
     result: Rc<Vec<u8>>,
     /// All its questions.
@@ -73,17 +79,6 @@ enum Answer {
     Given(Rc<Vec<u8>>, Span),
 }
 
-/// A question as it stands in a result.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    /// Its key (raw).
-    pub(crate) key: Span,
-    /// What is wanted.
-    pub(crate) want: Want,
-    /// Its parameters, if it has any.
-    pub(crate) params: Option<Span>,
-}
-
 impl Rounds {
     /// A call that is about to be made.
     pub(crate) const fn new(letter: Letter, share: Share) -> Self {
@@ -92,6 +87,7 @@ impl Rounds {
             _share: share,
             count: 0,
             before: None,
+            refielded: false,
             stage: Stage::Sent,
         }
     }
@@ -110,7 +106,7 @@ impl Call {
             Origin::Client {
                 rounds: Some(again),
                 ..
-            } => matches!(again.stage, Stage::Asking(_)),
+            } => !matches!(again.stage, Stage::Sent),
             Origin::Task(about) => matches!(about.step, Step::Rest),
             _ => false,
         }
@@ -134,44 +130,34 @@ impl Call {
     fn asking(&mut self) -> Option<&mut Asking> {
         match &mut self.again()?.stage {
             Stage::Asking(asking) => Some(asking),
-            Stage::Sent => None,
+            Stage::Sent | Stage::Listing => None,
         }
     }
-}
 
-/// The questions of a result, in their order.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn questions(text: &[u8], told: &Told) -> Result<Vec<Asked>, &'static str> {
-    if told.state.is_some_and(|at| !at.of(text).starts_with(b"\"")) {
-        return Err("a requestState that is no string");
-    }
-    let Some(requests) = told.requests else {
-        return match told.state {
-            Some(_) => Ok(Vec::new()),
-            None => Err("neither inputRequests nor requestState"),
+    /// It is to be made once more when the list of its server's tools is there; `false` if it
+    /// calls no tool, cannot be made again, or was so before.
+    pub(crate) fn awaits_list(&mut self) -> bool {
+        let again = self.again();
+        let Some(again) = again.filter(|again| again.letter.tool.is_some()) else {
+            return false;
         };
-    };
-    if !requests.of(text).starts_with(b"{") {
-        return Err("inputRequests that are no object");
-    }
-    let mut asked = Vec::new();
-    for (key, request) in members(text, requests) {
-        let read = fields(text, Some(request), ["method", "params"]);
-        let [method, params] = read.map_err(|_| "a member of an input request twice")?;
-        let method = method.and_then(|at| string(text, at)).unwrap_or_default();
-        // Whoever reads the other of two modes would ask what its client never declared.
-        let once = fields(text, params, ["mode", "_meta", "elicitationId"]);
-        once.map_err(|_| "a member of an input request twice")?;
-        let want = want_of(text, &method, params).ok_or("an input request of an unknown kind")?;
-        if asked.len() >= ROUND_QUESTIONS_MAX {
-            Mark::RoundQuestionsFull.hit();
-            return Err("too many input requests");
+        if std::mem::replace(&mut again.refielded, true) {
+            return false;
         }
-        asked.push(Asked { key, want, params });
+        again.stage = Stage::Listing;
+        true
     }
-    Ok(asked)
+
+    /// Whether it waited for the list, which is there now.
+    pub(crate) fn list_is_there(&mut self) -> bool {
+        match self.again() {
+            Some(again) if matches!(again.stage, Stage::Listing) => {
+                again.stage = Stage::Sent;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Hall {
@@ -226,17 +212,9 @@ impl Hall {
             let failure = Failure::down(&name, &PoolState::Stopping);
             return desk.fail(client, caller.at, &caller.id, &failure);
         }
-        let last = call.last;
-        let (pool, server, request_ms) = (call.pool, call.server, call.request_ms);
-        let Some(key) = self.insert_call(desk, call.origin, server, pool, request_ms) else {
+        let Some(key) = self.put_back(desk, call) else {
             return;
         };
-        if let Some(call) = self.calls.get_mut(key) {
-            call.last = last;
-            // It is in no session: none works on it.
-            call.place = usize::MAX;
-        }
-        self.clients.entry(client).or_default().calls.push(key);
         Mark::RoundBegins.hit();
         for (index, asked) in asked.unwrap_or_default().into_iter().enumerate() {
             if let Err(failure) = self.ask_in_round(desk, (key, index), &asked, buffer) {
@@ -244,6 +222,20 @@ impl Hall {
             }
         }
         self.go_on(desk, key);
+    }
+
+    /// A call that was ended by an answer goes on, though no server works on it for now.
+    pub(crate) fn put_back(&mut self, desk: &mut Desk<'_, '_>, call: Call) -> Option<CallKey> {
+        let (last, client) = (call.last, call.caller()?.client);
+        let (pool, server, request_ms) = (call.pool, call.server, call.request_ms);
+        let key = self.insert_call(desk, call.origin, server, pool, request_ms)?;
+        if let Some(call) = self.calls.get_mut(key) {
+            call.last = last;
+            // It is in no session: none works on it.
+            call.place = usize::MAX;
+        }
+        self.clients.entry(client).or_default().calls.push(key);
+        Some(key)
     }
 
     /// Puts one question of a round to the client, or answers it from the configuration.
@@ -339,12 +331,17 @@ impl Hall {
         again.before = Some(digest);
         again.count += 1;
         if let Stage::Asking(asking) = std::mem::replace(&mut again.stage, Stage::Sent) {
-            self.repeat(desk, key, &asking);
+            self.repeat(desk, key, Some(&asking));
         }
     }
 
-    /// Makes the call again, with the answers and the server's own state.
-    fn repeat(&mut self, desk: &mut Desk<'_, '_>, key: CallKey, asking: &Asking) {
+    /// Makes the call again, with the answers and the server's own state if it asked.
+    pub(crate) fn repeat(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        key: CallKey,
+        asking: Option<&Asking>,
+    ) {
         let Some(call) = self.calls.get(key) else {
             return;
         };
@@ -362,16 +359,20 @@ impl Hall {
             envelope,
             token_at,
             edits,
+            tool,
         } = &again.letter;
         let (pool, mut edits) = (call.pool, edits.clone());
-        let theirs = fields(buffer, envelope.params, ["inputResponses", "requestState"]);
-        let (Some(params), Ok([None, None])) = (envelope.params, theirs) else {
-            let text = "params.inputResponses and params.requestState do not exist in the revision \
-                        of this session, and are needed to ask this client: leave them out";
-            return self.end_round(desk, key, &Failure::params(text));
-        };
-        for piece in asking.pieces() {
-            edits.insert(params.start + 1, piece);
+        if let Some(asking) = asking {
+            let theirs = fields(buffer, envelope.params, ["inputResponses", "requestState"]);
+            let (Some(params), Ok([None, None])) = (envelope.params, theirs) else {
+                let text = "params.inputResponses and params.requestState do not exist in the \
+                            revision of this session, and are needed to ask this client: leave \
+                            them out";
+                return self.end_round(desk, key, &Failure::params(text));
+            };
+            for piece in asking.pieces() {
+                edits.insert(params.start + 1, piece);
+            }
         }
         let said = self.description(desk, call.server, caller, *method, (buffer, envelope.meta));
         put_description(buffer, envelope, &said, &mut edits);
@@ -380,8 +381,13 @@ impl Hall {
             edits.replace(at, wire.clone());
         }
         let message = edits.parts(buffer, envelope.whole);
-        let sent = desk.backends.send(desk.cx, pool, &message);
-        if let Err(refused) = sent {
+        let arguments = Arguments {
+            tool: tool.as_ref(),
+            text: buffer,
+            envelope,
+        };
+        let to = (pool, call.server);
+        if let Err(refused) = self.send_call(desk, to, &arguments, &message) {
             let state = desk.backends.state(desk.cx.now, pool);
             let failure = Failure::refused(&self.pool_name(pool), refused, &state);
             return self.end_round(desk, key, &failure);

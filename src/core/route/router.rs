@@ -104,6 +104,7 @@ impl<'a> Incoming<'a> {
             edits,
             resource: None,
             search: None,
+            tool: None,
         })
     }
 
@@ -229,6 +230,7 @@ impl Hall {
                 if let Some(name_at) = name_at {
                     request.edits.replace(name_at, target.json);
                 }
+                request.tool = (kind == Kind::Tools).then_some(target.original);
                 let again = Some(again).filter(|again| self.is_modern(client) && !again.is_none());
                 // In a retry it is cut out with the rest that its client put in.
                 put_task(&mut request, task.filter(|_| again.is_none()));

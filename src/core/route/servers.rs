@@ -419,7 +419,7 @@ impl Hall {
                 .server(*key)
                 .and_then(|server| self.known_list(server, Kind::Tools));
             for entry in list.map(List::entries).unwrap_or_default() {
-                let annotated = entry.annotated();
+                let annotated = entry.annotated().unwrap_or_default();
                 if !annotated.is_empty() {
                     found.push((*key, Rc::clone(&entry.key), annotated));
                 }

@@ -133,8 +133,14 @@ impl Edits {
         let mut parts = Parts::default();
         let mut from = whole.start;
         for (at, with) in self.0.iter() {
-            parts.push(Part::Share(buffer, from..at.start));
-            parts.push(with.part());
+            // Of what is cut out, and of what stands side by side, nothing is left between.
+            if from < at.start {
+                parts.push(Part::Share(buffer, from..at.start));
+            }
+            let with = with.part();
+            if !with.bytes().is_empty() {
+                parts.push(with);
+            }
             from = at.end;
         }
         parts.push(Part::Share(buffer, from..whole.end));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::Transport;
+use crate::config::Remote;
 use crate::json::span;
 use crate::language::{PoolFacts, PoolKey, PoolState};
 use crate::limits::{TOOL_TEXT_BYTES_MAX, TOOLS_SHOWN_MAX};
@@ -16,6 +16,8 @@ use crate::route::{Desk, Hall, Running, ServerKey};
 pub struct ServerStatus {
     /// Its name.
     pub name: Rc<str>,
+    /// Where it is, if somebody else runs it; without what may be a secret.
+    pub url: Option<String>,
     /// How it is doing.
     pub state: PoolState,
     /// Why nobody even tries to start it.
@@ -43,8 +45,6 @@ pub enum Obstacle {
     Waiting,
     /// Its entry cannot be used.
     Fault(String),
-    /// This version knows no such servers.
-    Unsupported(String),
 }
 
 /// Whether what a server offers is known, by its own words in this run.
@@ -86,6 +86,7 @@ impl Hall {
         });
         Some(ServerStatus {
             name: Rc::clone(server.name()),
+            url: server.entry.remote().map(Remote::shown),
             state: self.server_state(desk, server, None),
             obstacle: self.obstacle(server, pools.is_empty()),
             lists: self.lists_of(&pools),
@@ -101,13 +102,10 @@ impl Hall {
     }
 
     fn obstacle(&self, server: &Server, without_session: bool) -> Option<Obstacle> {
-        match (server.fault(), &server.entry.transport) {
-            (Some(why), Transport::Remote(_)) => Some(Obstacle::Unsupported(why.to_owned())),
-            (Some(why), Transport::Stdio(_)) => Some(Obstacle::Fault(why.to_owned())),
-            (None, _) if self.running == Running::NotYet && without_session => {
-                Some(Obstacle::Waiting)
-            }
-            (None, _) => None,
+        match server.fault() {
+            Some(why) => Some(Obstacle::Fault(why.to_owned())),
+            None if self.running == Running::NotYet && without_session => Some(Obstacle::Waiting),
+            None => None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::route::errors::{Failure, INTERNAL};
 use crate::route::from_modern::Told;
 use crate::route::outcome::error_code;
 use crate::route::outgoing::{put_description, with_tasks};
+use crate::route::param_fields::Arguments;
 use crate::route::splice::Edits;
 use crate::route::tasks::{Manner, Step, TaskKey};
 use crate::route::tasks_put::tool_failed;
@@ -62,7 +63,12 @@ impl Hall {
         }
         self.enter(key);
         let message = edits.parts(&letter.buffer, letter.envelope.whole);
-        let Err(refused) = desk.backends.send(desk.cx, pool, &message) else {
+        let arguments = Arguments {
+            tool: letter.tool.as_ref(),
+            text: &letter.buffer,
+            envelope: &letter.envelope,
+        };
+        let Err(refused) = self.send_call(desk, (pool, server), &arguments, &message) else {
             return None;
         };
         let state = desk.backends.state(desk.cx.now, pool);

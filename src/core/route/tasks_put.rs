@@ -13,7 +13,7 @@ use crate::route::asks::{AskKey, Asker, Want};
 use crate::route::calls::{CallKey, Caller, Method, Origin, to_wire};
 use crate::route::errors::Failure;
 use crate::route::from_modern::Told;
-use crate::route::rounds::questions;
+use crate::route::round_asks::questions;
 use crate::route::tasks::{Step, TaskKey};
 use crate::route::{Desk, Hall};
 

@@ -27,6 +27,8 @@ pub struct HealthView {
 pub struct ServerView {
     /// Its name in the configuration.
     pub name: String,
+    /// Where it is, if somebody else runs it; without what may be a secret.
+    pub url: Option<String>,
     /// How it is doing.
     pub state: ServerState,
     /// Why it is not ready, if it is not.
@@ -219,6 +221,9 @@ fn one_server(server: &ServerView) -> Object {
     if let ServerState::Restarting { in_ms } = server.state {
         out.number("retryInMs", in_ms);
     }
+    if let Some(url) = &server.url {
+        out.text("url", url);
+    }
     if let Some(why) = &server.why {
         out.text("why", why);
     }
@@ -289,6 +294,7 @@ mod tests {
     fn server_view(name: &str, state: ServerState) -> ServerView {
         ServerView {
             name: name.to_owned(),
+            url: None,
             state,
             why: None,
             tools: None,
@@ -316,6 +322,7 @@ mod tests {
             ..server_view("files", ServerState::Ready)
         };
         let broken = ServerView {
+            url: Some("https://h/mcp?***".to_owned()),
             why: Some("exit code 1: \"no\"".to_owned()),
             restarts: 3,
             ..server_view("broken", ServerState::Restarting { in_ms: 900 })
@@ -370,7 +377,7 @@ mod tests {
         assert!(all.contains(
             "\"mcp\":[{\"name\":\"files\",\"state\":\"ready\",\"tools\":11,\"pid\":42,\
              \"uptimeMs\":7,\"restarts\":0},{\"name\":\"broken\",\"state\":\"restarting\",\
-             \"retryInMs\":900,\"why\":\"exit code 1: \\\"no\\\"\",\"restarts\":3},\
+             \"retryInMs\":900,\"url\":\"https://h/mcp?***\",\"why\":\"exit code 1: \\\"no\\\"\",\"restarts\":3},\
              {\"name\":\"off\",\"state\":\"disabled\"}]"
         ));
         let health = health(&ill(), HealthLevel::Full);

@@ -1,9 +1,13 @@
 //! HTTP around MCP: C13, CORS, connections, timeouts.
 
+use std::rc::Rc;
+
 use super::kit::*;
+use crate::base::parents::Parents;
 use crate::language::ClientEvent;
 use crate::limits::{BODY_IDLE_MS_MAX, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX};
 use crate::mcp::version::Version;
+use crate::settings::Settings;
 
 #[test]
 fn c13_host_and_origin_are_checked_before_anything_else() {
@@ -33,6 +37,36 @@ fn c13_host_and_origin_are_checked_before_anything_else() {
         assert_eq!(answer.status, 403);
         assert!(answer.body.starts_with(r#"{"error":"#) && answer.body.contains("--allowed-"));
     }
+}
+
+#[test]
+fn contract_3_a_request_that_comes_round_is_refused_and_others_are_remembered() {
+    let own = Parents::new("self", ["starter"].into_iter());
+    let settings = Settings {
+        parents: Rc::new(own),
+        ..Settings::default()
+    };
+    let mut kit = Kit::with(&settings);
+    let said = |kit: &Kit| settings.parents.say(kit.world.now.tick).unwrap();
+    let round = [("X-1MCP-parents", "other, self")];
+    for request in [
+        post(&round, &initialize("2025-06-18")),
+        http("GET", "/mcp", &round, ""),
+        http("GET", "/sse", &round, ""),
+        http("POST", "/messages?sessionId=0", &round, "{}"),
+    ] {
+        let (_, told, answer) = kit.ask_http(&request);
+        assert!(told.is_empty());
+        assert_eq!((answer.status, answer.code()), (508, -32600));
+        assert!(answer.body.contains("Loop detected"), "{}", answer.body);
+    }
+    let (_, _, page) = kit.ask_http(&http("GET", "/health/live", &round, ""));
+    assert_eq!(page.status, 0, "left to the hall");
+    assert_eq!(said(&kit), "self,starter");
+    let from = [("X-1mcp-Parents", "other,another")];
+    let (_, told, _) = kit.ask_http(&post(&from, &initialize("2025-06-18")));
+    assert_eq!(told.len(), 1);
+    assert_eq!(said(&kit), "self,starter,other,another");
 }
 
 #[test]

@@ -235,6 +235,7 @@ pub(super) fn message(text: &[u8]) -> Envelope {
         meta: None,
         meta_twice: false,
         typed: false,
+        line_end: false,
     })
 }
 

@@ -1,0 +1,255 @@
+//! The network between the hub and the sites: connections are ordered, opened, read, paused, cut.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use onemcp::effect::DialSpec;
+use onemcp::input::{Input, OpenFailure, OpenFault};
+use onemcp::limits::READ_BYTES_PER_TURN_MAX;
+use onemcp::links::{DialKey, LinkKey};
+
+use super::handle::{Asked, Site};
+use super::request::{Reader, Request};
+use super::site::{Act, End, SiteState, Style};
+use crate::world::World;
+
+/// Everything that is not on this machine.
+#[derive(Debug, Default)]
+pub(crate) struct Net {
+    pub(crate) sites: Vec<SiteState>,
+    pub(crate) conns: BTreeMap<LinkKey, Conn>,
+    /// Connections that take for ever to open, and when the shell stops waiting for them.
+    pending: Vec<(DialKey, u64, String)>,
+    /// Orders that nobody waited for any more.
+    pub(crate) given_up: usize,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) site: usize,
+    reader: Reader,
+    /// Its last request is not answered as a whole.
+    pub(crate) busy: bool,
+    /// The answer is an event stream that has begun.
+    pub(crate) begun: bool,
+    /// What the hub did not read yet, and what comes behind it.
+    unread: VecDeque<u8>,
+    end: End,
+    /// The hub closed it.
+    pub(crate) hung_up: bool,
+    /// We closed it.
+    over: bool,
+}
+
+impl Net {
+    /// Nobody is connected to any of them.
+    pub(crate) fn new(sites: Vec<SiteState>) -> Self {
+        Self {
+            sites,
+            ..Self::default()
+        }
+    }
+}
+
+impl Conn {
+    /// Whether neither side closed it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.hung_up && !self.over
+    }
+}
+
+impl World {
+    // --- opening ---
+
+    /// `Effect::Open`.
+    pub(crate) fn dial(&mut self, dial: DialKey, spec: &DialSpec) {
+        let (host, port) = (spec.host.to_string(), spec.port);
+        let mut sites = self.net.sites.iter_mut().enumerate();
+        let site = sites.find(|(_, site)| site.host == host && site.port == port);
+        let Some((index, site)) = site else {
+            let why = format!("there is no address for {host}");
+            let fault = OpenFault::Lookup;
+            let failure = OpenFailure { fault, why };
+            return self.feed_input(Input::OpenFailed { dial, failure });
+        };
+        site.dials += 1;
+        if spec.tunnel.is_none() {
+            let wanted = spec.tls.as_ref().map(ToString::to_string);
+            assert_eq!(wanted, site.tls.then_some(host.clone()), "TLS of {host}");
+        }
+        if site.hangs {
+            let until = self.tick() + spec.open_ms_max;
+            return self.net.pending.push((dial, until, host));
+        }
+        if let Some(failure) = site.unreachable.clone() {
+            return self.feed_input(Input::OpenFailed { dial, failure });
+        }
+        let link = self.new_link();
+        let conn = Conn {
+            site: index,
+            reader: Reader::default(),
+            busy: false,
+            begun: false,
+            unread: VecDeque::new(),
+            end: End::Open,
+            hung_up: false,
+            over: false,
+        };
+        self.net.conns.insert(link, conn);
+        self.feed_input(Input::Opened { dial, link });
+    }
+
+    /// `Effect::GiveUpOpen`.
+    pub(crate) fn give_up_dial(&mut self, dial: DialKey) {
+        let before = self.net.pending.len();
+        self.net.pending.retain(|(pending, ..)| *pending != dial);
+        self.net.given_up += before - self.net.pending.len();
+    }
+
+    /// When the shell stops waiting for a connection.
+    pub(crate) fn next_dial_deadline(&self) -> Option<u64> {
+        self.net.pending.iter().map(|(_, until, _)| *until).min()
+    }
+
+    /// Connections that took too long to open.
+    pub(crate) fn dial_deadlines(&mut self) {
+        let now = self.tick();
+        let is_due = |(_, until, _): &mut (DialKey, u64, String)| *until <= now;
+        let due: Vec<_> = self.net.pending.extract_if(.., is_due).collect();
+        for (dial, _, host) in due {
+            let why = format!("no connection to {host} within the time for it");
+            let fault = OpenFault::TimedOut;
+            let failure = OpenFailure { fault, why };
+            self.input(Input::OpenFailed { dial, failure });
+        }
+    }
+
+    // --- reading what the hub says ---
+
+    /// `Effect::Close`, if the link is one of these connections.
+    pub(crate) fn conn_closed(&mut self, link: LinkKey) {
+        let Some(conn) = self.net.conns.get_mut(&link) else {
+            return;
+        };
+        conn.hung_up = true;
+        let site = conn.site;
+        self.net.sites[site]
+            .streams
+            .retain(|stream| stream.link != link);
+    }
+
+    /// Sites read what was written to them, and go on saying what could not be said before; whether
+    /// there was anything.
+    pub(crate) fn sites_read(&mut self) -> bool {
+        let mut any = false;
+        let links: Vec<LinkKey> = self.net.conns.keys().copied().collect();
+        for link in links {
+            any |= self.say(link);
+            let bytes = std::mem::take(&mut self.peer(link).received);
+            let conn = self.net.conns.get_mut(&link).unwrap();
+            conn.reader.take(&bytes);
+            if conn.over {
+                continue;
+            }
+            any |= !bytes.is_empty();
+            if let Some(request) = conn.reader.next() {
+                assert!(!conn.busy, "a second request: {request:?}");
+                assert!(conn.reader.is_empty(), "more behind {request:?}");
+                conn.busy = true;
+                any = true;
+                self.serve(link, request);
+            }
+        }
+        any
+    }
+
+    fn serve(&mut self, link: LinkKey, request: Request) {
+        let index = self.net.conns[&link].site;
+        let site = &mut self.net.sites[index];
+        site.requests.push(request.clone());
+        let host = request.field("host").unwrap();
+        assert_eq!(host.split(':').next(), Some(site.host.as_str()), "{host}");
+        match site.fault(&request) {
+            Some(Act::Says(bytes, end)) => return self.says(link, &bytes, end),
+            Some(Act::Leaves) => return self.leaves_to_test(link, request),
+            None => {}
+        }
+        match (site.style, site.script.is_modern()) {
+            (Style::OldSse, _) => self.serve_old_sse(link, request),
+            (Style::Streamable, true) => self.serve_modern(link, request),
+            (Style::Streamable, false) => self.serve_legacy(link, request),
+        }
+    }
+
+    /// The test has to do something about it.
+    pub(crate) fn leaves_to_test(&mut self, link: LinkKey, request: Request) {
+        let site = self.net.conns[&link].site;
+        let asked = Asked {
+            site: Site(site),
+            link,
+            value: request.message(),
+            request,
+            on: None,
+        };
+        self.net.sites[site].seen.push_back(asked);
+    }
+
+    // --- saying ---
+
+    /// A whole response.
+    pub(crate) fn responds(&mut self, link: LinkKey, bytes: &[u8]) {
+        if let Some(conn) = self.net.conns.get_mut(&link) {
+            conn.busy = false;
+        }
+        self.says(link, bytes, End::Open);
+    }
+
+    /// Bytes as they are, and how the connection ends behind them.
+    pub(crate) fn says(&mut self, link: LinkKey, bytes: &[u8], end: End) {
+        let conn = self.net.conns.get_mut(&link).unwrap();
+        assert!(!conn.over, "the connection is closed");
+        conn.unread.extend(bytes);
+        conn.end = end;
+        conn.over = end != End::Open;
+        if conn.over {
+            let site = conn.site;
+            let streams = &mut self.net.sites[site].streams;
+            streams.retain(|stream| stream.link != link);
+        }
+        self.say(link);
+    }
+
+    /// The hub reads what it wants to read; whether there was anything.
+    fn say(&mut self, link: LinkKey) -> bool {
+        let mut any = false;
+        loop {
+            let paused = self.paused.get(&link).copied().unwrap_or_default();
+            let conn = self.net.conns.get_mut(&link).unwrap();
+            if conn.hung_up || paused {
+                return any;
+            }
+            let length = conn.unread.len().min(READ_BYTES_PER_TURN_MAX);
+            if length == 0 {
+                break;
+            }
+            let bytes: Vec<u8> = conn.unread.drain(..length).collect();
+            self.feed_input(Input::Bytes {
+                link,
+                bytes: &bytes,
+            });
+            // Orders that follow from it (to pause, to close) come before the next bytes.
+            self.obey();
+            any = true;
+        }
+        let conn = self.net.conns.get_mut(&link).unwrap();
+        match std::mem::replace(&mut conn.end, End::Open) {
+            End::Open => return any,
+            End::Eof => self.feed_input(Input::Eof { link }),
+            End::Reset => {
+                self.net.conns.get_mut(&link).unwrap().hung_up = true;
+                self.feed_input(Input::Broken { link });
+            }
+        }
+        true
+    }
+}
