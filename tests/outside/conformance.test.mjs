@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { fixtureServer, startGateway } from './lib/gateway.mjs';
 import { startRelay } from './lib/relay.mjs';
-import { httpFixture } from './lib/remotes.mjs';
+import { placeFixture } from './lib/remotes.mjs';
 import {
   baseline, conformance, failures, faults, required, schemas, surprises,
 } from './lib/suite.mjs';
@@ -29,7 +29,7 @@ const modern = (...args) => fixtureServer('--era', 'modern', ...args);
 const legacy = (...args) => fixtureServer('--era', 'legacy', ...args);
 const bare = (entry) => ({ ...entry, prefix: '' });
 /** A fixture of an era on the network, bare. */
-const far = (era, path = '/mcp') => ({ far: ['--era', era], path });
+const far = (era, place = 'HTTP') => ({ far: [place, '--era', era] });
 
 // `through`: the server that the suite meets, by its prefixed names; else one has none. `later`:
 // without the revision before the last two.
@@ -53,7 +53,7 @@ const LAYOUTS = {
   'a legacy server over HTTP': { servers: { bare: far('legacy') }, old: true, later: true },
   'a server of both eras over HTTP': { servers: { bare: far('dual') }, later: true },
   'a legacy server over HTTP+SSE': {
-    servers: { bare: far('legacy', '/sse') }, old: true, later: true,
+    servers: { bare: far('legacy', 'HTTP+SSE') }, old: true, later: true,
   },
 };
 
@@ -62,10 +62,8 @@ async function placed(servers) {
   const entries = {};
   const started = [];
   for (const [name, entry] of Object.entries(servers)) {
-    if (entry.far) started.push(await httpFixture(...entry.far));
-    entries[name] = entry.far
-      ? bare({ url: `http://127.0.0.1:${started.at(-1).port}${entry.path}` })
-      : entry;
+    if (entry.far) started.push(await placeFixture(...entry.far));
+    entries[name] = entry.far ? bare(started.at(-1).entry) : entry;
   }
   return {
     entries,

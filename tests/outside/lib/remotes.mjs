@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FIXTURE, outside, packageBin } from './gateway.mjs';
+import { FIXTURE, fixtureServer, outside, packageBin } from './gateway.mjs';
 
 const START_MS_MAX = 30_000;
 
@@ -95,3 +95,15 @@ export const python = (era) => () =>
 
 /** Our own fixture on HTTP. */
 export const httpFixture = (...args) => startServer(FIXTURE, ['--http', '{port}', ...args]);
+
+/** Where our fixture may be: a child, or on the network by either transport. */
+export const PLACES = ['child', 'HTTP', 'HTTP+SSE'];
+
+/** Our fixture in a place: `{entry, stop}`. */
+export async function placeFixture(place, ...args) {
+  if (place === 'child') return { entry: fixtureServer(...args), stop: async () => {} };
+  const era = args.includes('--era') ? [] : ['--era', 'legacy'];
+  const server = await httpFixture(...args, ...era);
+  const path = place === 'HTTP' ? '/mcp' : '/sse';
+  return { entry: { url: `http://127.0.0.1:${server.port}${path}` }, stop: server.stop };
+}
