@@ -1,7 +1,10 @@
-// A small HTTP proxy: CONNECT for TLS, whole URLs for the rest. It notes what it was asked for.
+// A small HTTP proxy: CONNECT for TLS, whole URLs for the rest. It notes what it was asked for. It
+// alone knows the names below `.test`: they are this machine.
 import http from 'node:http';
 import { once } from 'node:events';
 import net from 'node:net';
+
+const resolved = (host) => (host.endsWith('.test') ? '127.0.0.1' : host);
 
 /**
  * `{url, port, asked, stop}`; with `login` ("name:password") nobody else is let through; `at`: the
@@ -18,7 +21,9 @@ export async function startProxy({ login, at = 0 } = {}) {
     asked.push(`${request.method} ${request.url}`);
     if (!allowed(request)) return void response.writeHead(407, refusal).end();
     const { 'proxy-authorization': _, ...headers } = request.headers;
-    const onward = http.request(request.url, { method: request.method, headers }, (answer) => {
+    const { hostname, port, pathname, search } = new URL(request.url);
+    const to = { host: resolved(hostname), port, path: pathname + search };
+    const onward = http.request({ ...to, method: request.method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       response.flushHeaders();
       answer.pipe(response);
@@ -35,7 +40,7 @@ export async function startProxy({ login, at = 0 } = {}) {
       return void socket.end(lines.join('\r\n'));
     }
     const { hostname, port } = new URL(`http://${request.url}`);
-    const onward = net.connect(Number(port), hostname, () => {
+    const onward = net.connect(Number(port), resolved(hostname), () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       onward.write(head);
       socket.pipe(onward).pipe(socket);
