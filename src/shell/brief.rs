@@ -24,6 +24,7 @@ use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
 use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
+use crate::shell::tls::Tls;
 use crate::shell::{disk, failed, lookup, seed, sys};
 
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
@@ -60,7 +61,7 @@ pub(crate) fn run_briefly(
             GuardCommand::this_binary(),
             sys::raise_open_files(OPEN_FILES_WANTED),
         ),
-        dials: Dials::new(Arc::new(lookup::by_system)),
+        dials: Dials::new(Arc::new(lookup::by_system), Tls::default()),
         listeners: Vec::new(),
         instance: None,
         log: Log::nowhere(),

@@ -27,6 +27,7 @@ mod reading;
 mod signals;
 mod state;
 mod sys;
+mod tls;
 mod unopened;
 mod wait;
 mod watch;
@@ -64,6 +65,7 @@ use own_stdio::{Direction, Standard};
 use signals::Signals;
 use state::StateDir;
 pub(crate) use sys::terminal_columns;
+use tls::Tls;
 use watch::Watch;
 
 /// What the command line decided about one `serve`.
@@ -160,7 +162,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
-        dials: Dials::new(Arc::new(lookup::by_system)),
+        dials: Dials::new(Arc::new(lookup::by_system), Tls::default()),
         listeners,
         instance,
         log,
