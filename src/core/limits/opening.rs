@@ -24,7 +24,8 @@ pub const PROBE_EVERY_S: u32 = 10;
 pub const PROBES_MAX: u32 = 3;
 /// What we sent and the peer's machine has not acknowledged for this long ends the connection.
 pub const UNACKNOWLEDGED_MS_MAX: u32 = 60_000;
-/// Bytes of one write that are sealed at once. As many may lie sealed while the kernel refuses them.
+/// Bytes of one write that are sealed at once. As many may lie sealed while the kernel refuses
+/// them.
 pub const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// What a server may send until the handshake is done; more fails it. Chains of certificates have
 /// some kilobytes.
