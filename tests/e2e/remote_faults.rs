@@ -1,6 +1,7 @@
 //! The fault table of remote servers with real sockets: in every row the caller gets a clear error
 //! in bounded time, other servers serve meanwhile, and calls are answered when the fault has ended.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -395,8 +396,16 @@ fn an_authority_that_nobody_named_is_not_trusted() {
 fn tls_where_there_is_none_and_none_where_there_is() {
     let mut row = secure("good", &[trusted()]);
     row.serves();
-    row.r.wrap(clear);
+    row.r.wrap(|mut stream| {
+        stream.read_exact(&mut [0; 16]).ok()?;
+        let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        stream.write_all(answer).ok()?;
+        None
+    });
     row.fails(&["does not speak TLS"]);
+    // Nor does who says nothing at all; but that is not known for sure.
+    row.r.wrap(clear);
+    row.fails(&[]);
     row.r.wrap(tls("good"));
     row.recovers();
     row.gateway.stop();
@@ -467,7 +476,7 @@ fn a_proxy_that_lets_nobody_through() {
     let through = || tunnel(200, tls("other-name"));
     let mut row = by_proxy(Remote::wrapped(through()), "https://example.org/mcp");
     row.serves();
-    for (status, words) in [(407, "user name and password"), (403, "status 403")] {
+    for (status, words) in [(407, "user name and password"), (403, "answered 403")] {
         row.r.wrap(tunnel(status, clear));
         row.fails(&["proxy", words]);
         row.r.wrap(through());
