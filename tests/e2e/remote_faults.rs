@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
 use crate::support::dir::{Dir, fixture};
-use crate::support::gateway::{self, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::mcp::{Client, text_of};
+use crate::support::program;
 use crate::support::remote::{Act, End, Of, Remote, clear, tls, tunnel};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
@@ -48,7 +49,15 @@ impl Row {
             ("q", json!({"url": q.url()})),
             ("s", fixture(&[])),
         ]);
-        let mut command = gateway::serve(dir.path(), &["--log-level", "debug"]);
+        // Failures are rehearsed by what cargo builds with the tests, and by nothing else.
+        let rehearses = variables
+            .iter()
+            .any(|(name, _)| name.starts_with("ONE_MCP"));
+        let mut command = match rehearses {
+            true => program::rehearsing(dir.path(), &["serve", "--port", "0", "--config-dir"]),
+            false => program::command(dir.path(), &["serve", "--port", "0", "--config-dir"]),
+        };
+        command.arg(dir.path()).args(["--log-level", "debug"]);
         command.envs(variables.iter().map(|(name, value)| (*name, value)));
         let gateway = Gateway::of(&mut command);
         let client = Client::open(gateway.port);
@@ -314,6 +323,51 @@ fn flapping() {
         row.r.comes();
         row.recovers();
     }
+    row.gateway.stop();
+}
+
+/// A server of a name whose look-ups are rehearsed; the directory with its addresses.
+fn named() -> (Row, Dir) {
+    let names = Dir::new();
+    let r = Remote::start();
+    let url = format!("http://r.test:{}/mcp", r.port);
+    let change = |entry: &mut Value| entry["url"] = json!(url);
+    let directory = names.path().to_str().unwrap().to_owned();
+    let row = Row::around(r, &change, &[("ONE_MCP_RESOLVER", directory)]);
+    (row, names)
+}
+
+#[test]
+fn dns_that_never_answers() {
+    let (mut row, names) = named();
+    // From the start.
+    row.gateway.log.containing("r.test");
+    row.others_serve();
+    row.fails(&["r.test"]);
+    names.replace("r.test", "127.0.0.1\n");
+    row.gateway.log.containing("server=r ready");
+    row.recovers();
+    // And in the middle.
+    std::fs::remove_file(names.file("r.test")).unwrap();
+    row.r.cut();
+    row.fails(&[]);
+    row.others_serve();
+    names.replace("r.test", "127.0.0.1\n");
+    row.recovers();
+    row.gateway.stop();
+}
+
+#[test]
+fn dns_that_says_something_else_later() {
+    let (mut row, names) = named();
+    names.replace("r.test", "127.0.0.1\n");
+    row.gateway.log.containing("server=r ready");
+    row.serves();
+    row.r.goes();
+    row.fails(&["r.test", "refused"]);
+    row.r.comes_at([127, 0, 0, 2].into());
+    names.replace("r.test", "127.0.0.2\n");
+    row.recovers();
     row.gateway.stop();
 }
 

@@ -149,6 +149,7 @@ pub(crate) fn tunnel(
 
 /// See the module.
 pub(crate) struct Remote {
+    address: Ipv4Addr,
     pub(crate) port: u16,
     shared: Arc<Shared>,
     wrap: Arc<Mutex<Arc<Wrap>>>,
@@ -167,6 +168,7 @@ impl Remote {
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut remote = Self {
+            address: Ipv4Addr::LOCALHOST,
             port: listener.local_addr().unwrap().port(),
             shared: Arc::default(),
             wrap: Arc::new(Mutex::new(Arc::new(wrap))),
@@ -247,7 +249,7 @@ impl Remote {
     pub(crate) fn goes(&mut self) {
         self.shared.lock().gone = true;
         // Wakes whoever accepts.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        drop(TcpStream::connect((self.address, self.port)));
         if let Some(accepting) = self.accepting.take() {
             accepting.join().unwrap();
         }
@@ -256,12 +258,18 @@ impl Remote {
 
     /// It listens again, at the same port, and remembers nothing.
     pub(crate) fn comes(&mut self) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let listener = TcpListener::bind((self.address, self.port)).unwrap();
         let mut state = self.shared.lock();
         state.gone = false;
         state.sessions.clear();
         drop(state);
         self.accept(listener);
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn comes_at(&mut self, address: Ipv4Addr) {
+        self.address = address;
+        self.comes();
     }
 
     /// It knows none of its sessions any more.
