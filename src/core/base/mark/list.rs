@@ -166,6 +166,8 @@ marks! {
     AskOfNobody,
     /// A question with calls of one client in flight.
     AskAttributed,
+    /// A question that came on the stream of one call.
+    AskOnStream = "remote servers are looked for by stories of their own",
     /// A question with calls of several clients in flight.
     AskHeld,
     /// As many questions as may are held in one session.
@@ -421,9 +423,6 @@ marks! {
     CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
-
-    // --- servers over HTTP+SSE ---
-
     /// A stream of 2024-11-05 did not say where to send messages.
     EndpointNeverNamed = "remote servers are looked for by stories of their own",
     /// It named a place of another origin.
