@@ -1,29 +1,6 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-/// Declares the marks; a text behind a name excuses the simulator from it.
-macro_rules! marks {
-    ($($(#[$doc:meta])* $name:ident $(= $excuse:literal)?,)*) => {
-        /// A rare branch of the core.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mark { $($(#[$doc])* $name,)* }
-
-        impl Mark {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// Why the simulator need not reach it.
-            #[must_use]
-            pub fn excuse(self) -> Option<&'static str> {
-                let excuses: &[&'static str] = match self {
-                    $(Self::$name => &[$($excuse)?],)*
-                };
-                excuses.first().copied()
-            }
-        }
-    };
-}
-
 marks! {
     // --- connections and requests over HTTP ---
 
@@ -456,6 +433,23 @@ marks! {
     PostSessionGone = "remote servers are looked for by stories of their own",
     /// A stream broke off and could not be had again.
     ResumeGivenUp = "remote servers are looked for by stories of their own",
+
+    // --- exchanges with servers of others ---
+
+    /// An order waits for a place at its origin.
+    FetchWaits = "exchanges are looked for by stories of their own",
+    /// An order finds no place, not even to wait.
+    FetchBusy = "exchanges are looked for by stories of their own",
+    /// A request is sent once more: its kept connection was dead.
+    FetchRepeats = "exchanges are looked for by stories of their own",
+    /// A server says farewell to a kept connection on which a request is about to leave.
+    FetchFarewell = "exchanges are looked for by stories of their own",
+    /// A redirect is followed.
+    FetchRedirected = "exchanges are looked for by stories of their own",
+    /// Nobody takes the bytes of a stream: it is not read.
+    FetchUntaken = "exchanges are looked for by stories of their own",
+    /// A connection opened that nobody waits for any more.
+    FetchOpenedLate = "exchanges are looked for by stories of their own",
 
     // --- tasks ---
 
