@@ -13,6 +13,7 @@
 //! renew   the server does not know our session any more
 //! ears    the GET stream of a legacy server
 //! resume  the answer to a call goes on in another exchange
+//! linger  event streams that do not end
 //! modern  the stream of changes of a modern server
 //! ```
 
@@ -21,6 +22,7 @@ mod ears;
 mod era;
 mod exchange;
 mod hear;
+mod linger;
 mod modern;
 mod over;
 mod post;
@@ -48,6 +50,7 @@ use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::session::{Report, note_down};
+use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::fetch::{FetchKey, Fetcher};
@@ -116,6 +119,9 @@ pub(super) struct Remote {
     /// Exchanges of which something came and was not read.
     unread: VecDeque<FetchKey>,
     batch: Batch,
+    /// Exchanges that go on behind their answer, and when the first of them is given up.
+    lingering: DeadlineQueue<FetchKey>,
+    lingers_until: Option<Tick>,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
     /// How long the last exchange may take before the session is over.
@@ -153,6 +159,8 @@ impl Remote {
             kept_bytes: 0,
             unread: VecDeque::new(),
             batch: Batch::default(),
+            lingering: DeadlineQueue::default(),
+            lingers_until: None,
             resend: false,
             leaving_until: None,
             report: None,
@@ -268,6 +276,7 @@ impl Remote {
         self.kept_bytes = 0;
         self.unread.clear();
         self.batch = Batch::default();
+        self.tidy_lingering();
         self.resend = false;
         self.listening = None;
         self.renewing = None;
@@ -292,7 +301,7 @@ impl Remote {
 
     // --- alarms ---
 
-    fn deadlines(&self) -> [Option<Tick>; 7] {
+    fn deadlines(&self) -> [Option<Tick>; 8] {
         [
             self.phase.deadline(),
             self.asking_until(),
@@ -301,6 +310,7 @@ impl Remote {
             self.listening_until(),
             self.ears_until(),
             self.calls_until(),
+            self.lingers_until,
         ]
     }
 
@@ -334,6 +344,9 @@ impl Remote {
             }
             if due(self.calls_until()) {
                 self.calls_alarm(hands);
+            }
+            if due(self.lingers_until) {
+                self.linger_alarm(hands);
             }
         }
         self.report.take()

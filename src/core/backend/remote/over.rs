@@ -25,6 +25,7 @@ impl Remote {
         let Some(exchange) = self.exchanges.remove(&key) else {
             return Read::Nothing;
         };
+        self.tidy_lingering();
         match exchange.role {
             Role::Hello(step) => self.hello_over(hands, step, &exchange, ended),
             Role::Call(id) => return self.call_over(hands, (key, id), &exchange, ended, frame),

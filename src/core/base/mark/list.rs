@@ -1,29 +1,6 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-/// Declares the marks; a text behind a name excuses the simulator from it.
-macro_rules! marks {
-    ($($(#[$doc:meta])* $name:ident $(= $excuse:literal)?,)*) => {
-        /// A rare branch of the core.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mark { $($(#[$doc])* $name,)* }
-
-        impl Mark {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// Why the simulator need not reach it.
-            #[must_use]
-            pub fn excuse(self) -> Option<&'static str> {
-                let excuses: &[&'static str] = match self {
-                    $(Self::$name => &[$($excuse)?],)*
-                };
-                excuses.first().copied()
-            }
-        }
-    };
-}
-
 marks! {
     // --- connections and requests over HTTP ---
 
@@ -438,8 +415,10 @@ marks! {
     AnswerElsewhere = "looked for by an ordinary test",
     /// An answer to what was never asked.
     AnswerOfNothing = "looked for by an ordinary test",
-    /// Something may have been missed before that.
+    /// The GET stream was opened again, and something may have been missed.
     EarsMissed = "looked for by an ordinary test",
+    /// An event stream goes on behind its answer.
+    StreamLingers = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.
