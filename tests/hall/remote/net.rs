@@ -10,6 +10,7 @@ use onemcp::links::{DialKey, LinkKey};
 use super::handle::{Asked, Site};
 use super::request::{Reader, Request};
 use super::site::{Act, End, SiteState, Style};
+use super::wire::is_whole;
 use crate::world::World;
 
 /// Everything that is not on this machine.
@@ -170,7 +171,10 @@ impl World {
         let host = request.field("host").unwrap();
         assert_eq!(host.split(':').next(), Some(site.host.as_str()), "{host}");
         match site.fault(&request) {
-            Some(Act::Says(bytes, end)) => return self.says(link, &bytes, end),
+            Some(Act::Says(bytes, end)) => {
+                self.net.conns.get_mut(&link).unwrap().busy = !is_whole(&bytes);
+                return self.says(link, &bytes, end);
+            }
             Some(Act::Leaves) => return self.leaves_to_test(link, request),
             None => {}
         }

@@ -29,6 +29,8 @@ pub(crate) enum Of {
     Method(&'static str),
     /// Requests with this HTTP method.
     Verb(&'static str),
+    /// Requests with this HTTP method to this target.
+    At(&'static str, &'static str),
 }
 
 /// What a site does about a request instead of answering it.
@@ -216,6 +218,7 @@ impl SiteState {
             Of::All => true,
             Of::Method(method) => request.says() == *method,
             Of::Verb(verb) => request.method == *verb,
+            Of::At(verb, target) => request.method == *verb && request.target == *target,
         };
         faults
             .find(|(of, _)| concerned(of))

@@ -15,6 +15,7 @@
 //! resume  the answer to a call goes on in another exchange
 //! linger  event streams that do not end
 //! modern  the stream of changes of a modern server
+//! sse     HTTP+SSE of 2024-11-05, and which of the two transports is tried; `sse_talk` speaks it
 //! ```
 
 mod call;
@@ -28,11 +29,9 @@ mod over;
 mod post;
 mod renew;
 mod resume;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
-mod sse_post;
 mod sse_resume;
+mod sse_talk;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -49,6 +48,7 @@ use crate::backend::listen::Listening;
 use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
+use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
 use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
@@ -111,6 +111,10 @@ pub(super) struct Remote {
     /// The stream of changes; that it is there means that a modern server speaks.
     listening: Option<Box<Listening>>,
     ears: Ears,
+    /// What is known of the way to it.
+    ways: Ways,
+    /// The session over HTTP+SSE; that it is there means that this transport is spoken.
+    old: Option<Box<Old>>,
     exchanges: BTreeMap<FetchKey, Exchange>,
     /// Requests of the hall that are not answered, by its id.
     calls: BTreeMap<u64, Call>,
@@ -154,6 +158,8 @@ impl Remote {
             watched: Vec::new(),
             listening: None,
             ears: Ears::new(&spec),
+            ways: Ways::default(),
+            old: None,
             exchanges: BTreeMap::new(),
             calls: BTreeMap::new(),
             kept_bytes: 0,
@@ -282,6 +288,7 @@ impl Remote {
         self.renewing = None;
         self.leaving_until = None;
         self.ears.close();
+        self.old = None;
         self.talk.id = None;
     }
 
@@ -309,6 +316,7 @@ impl Remote {
             self.leaving_until,
             self.listening_until(),
             self.ears_until(),
+            self.sse_until(),
             self.calls_until(),
             self.lingers_until,
         ]
@@ -333,6 +341,8 @@ impl Remote {
             self.renewal_late(hands);
         } else if due(self.asking_until()) {
             self.probe_late(hands);
+        } else if due(self.sse_until()) {
+            self.sse_alarm(hands);
         } else if due(self.phase.deadline()) {
             self.step(hands, Event::Alarm);
         } else {

@@ -1,4 +1,4 @@
-//! How the list of marks becomes a type.
+//! What the list of marks is written with.
 
 /// Declares the marks; a text behind a name excuses the simulator from it.
 macro_rules! marks {
@@ -22,3 +22,5 @@ macro_rules! marks {
         }
     };
 }
+
+pub(super) use marks;
