@@ -308,7 +308,7 @@ impl Remote {
 
     // --- alarms ---
 
-    fn deadlines(&self) -> [Option<Tick>; 8] {
+    fn deadlines(&self) -> [Option<Tick>; 9] {
         [
             self.phase.deadline(),
             self.asking_until(),
