@@ -229,7 +229,9 @@ impl World {
         }
         let process = self.remotes.sessions.get(session).copied();
         if process.is_none() {
-            let status = self.remotes.habits(site, variant).lost_as;
+            let habit = self.remotes.habits(site, variant).lost_as;
+            // Whoever says 401 for ever to a session that was of no use yet wants a key.
+            let status = if self.calm { 404 } else { habit };
             self.respond(id, status, "", "no such session");
         }
         process

@@ -115,6 +115,11 @@ impl Process {
             ) => {
                 self.stage = Stage::Serving;
             }
+            // Over HTTP the word that the handshake is done may be lost.
+            (Stage::Greeted, Said::Request { id, method, params }) if self.far.is_some() => {
+                self.stage = Stage::Serving;
+                self.request(cx, id, method, params, line);
+            }
             (Stage::Serving, Said::Request { id, method, params }) => {
                 self.request(cx, id, method, params, line);
             }

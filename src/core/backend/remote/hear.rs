@@ -241,7 +241,10 @@ impl Remote {
             }
             return Read::Nothing;
         }
-        if !self.is_ready() {
+        // A session that is being renewed is ready for the hall, but what is said on the way to the
+        // next one is as early as it was the first time.
+        let renews = self.renewing.is_some() && matches!(role, Role::Hello(_));
+        if !self.is_ready() || renews {
             return self.hear_early(hands, text, &envelope);
         }
         if self.is_modern() {

@@ -234,3 +234,17 @@ fn f3_a_server_that_comes_back_in_the_other_era_is_met_anew() {
         "speaks another revision of the protocol than before"
     );
 }
+
+/// Seed 51 of the simulator.
+#[test]
+fn f4_a_question_before_the_new_session_is_there_reaches_nobody() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
+    let initialize = bench.one("initialize");
+    bench.stream(&initialize, &[("mcp-session-id", "new")]);
+    let early = "{\"jsonrpc\":\"2.0\",\"id\":\"early\",\"method\":\"roots/list\"}";
+    bench.chunk(&initialize, &format!("data: {early}\n\n"));
+    assert_eq!(bench.events(), [""; 0]);
+}
