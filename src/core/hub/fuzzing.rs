@@ -3,6 +3,7 @@
 //! A panic is a finding. Unlike the simulator it has no plan: coverage leads it.
 
 mod peer;
+mod remote;
 mod stateless;
 mod words;
 mod world;
@@ -64,6 +65,9 @@ fn operate(world: &mut World, choices: &mut Choices<'_>) {
     let what = choices.byte();
     if what >= 240 {
         return stateless::operate(world, choices, what);
+    }
+    if what >= 228 {
+        return remote::operate(world, choices);
     }
     match what % 24 {
         0 => connect(world),
@@ -143,7 +147,7 @@ fn ask_instance(world: &mut World, choices: &mut Choices<'_>) {
 /// An open link: of clients, of children, or any.
 fn link(world: &World, choice: u8, children: Option<bool>) -> Option<usize> {
     let fits = |peer: &Peer| {
-        let asks = peer.role == Role::Instance;
+        let asks = matches!(peer.role, Role::Instance | Role::Remote);
         peer.open && children.is_none_or(|wanted| !asks && peer.is_child() == wanted)
     };
     let all = world.peers.iter().enumerate();

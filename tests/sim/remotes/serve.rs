@@ -239,7 +239,9 @@ impl World {
 
     fn serve_get(&mut self, id: ConnId, server: (usize, u64), request: &Request) {
         let Some(session) = request.field("mcp-session-id") else {
-            return self.bad_request(request, "no session");
+            // Whoever was refused asks whether this is a server of 2024-11-05.
+            let status = self.rng.pick(&[404, 405]);
+            return self.respond(id, status, "Allow: POST\r\n", "");
         };
         let Some(process) = self.known(id, server, session, request) else {
             return;

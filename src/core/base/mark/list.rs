@@ -406,23 +406,23 @@ marks! {
     /// A session over HTTP has as many notifications under way as it may.
     RemoteTellsFull = "looked for by an ordinary test",
     /// A request to a modern server was cancelled: its exchange is given up.
-    RemoteCancelCloses = "looked for by an ordinary test",
+    RemoteCancelCloses,
     /// A server did not know our session any more.
-    SessionRenewed = "looked for by an ordinary test",
+    SessionRenewed,
     /// A server forgets its sessions before they are of any use.
-    SessionNeverProved = "looked for by an ordinary test",
+    SessionNeverProved,
     /// A server is of another era than before.
     RemoteEraChanged = "looked for by an ordinary test",
     /// An answer came on the exchange of another request.
-    AnswerElsewhere = "looked for by an ordinary test",
+    AnswerElsewhere,
     /// An answer to what was never asked.
-    AnswerOfNothing = "looked for by an ordinary test",
+    AnswerOfNothing,
     /// The GET stream was opened again, and something may have been missed.
     EarsMissed = "looked for by an ordinary test",
     /// An event stream goes on behind its answer.
     StreamLingers = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
-    CallResumed = "looked for by an ordinary test",
+    CallResumed,
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
     /// A stream of 2024-11-05 did not say where to send messages.
@@ -451,11 +451,11 @@ marks! {
     /// A server says farewell to a kept connection on which a request is about to leave.
     FetchFarewell = "exchanges are looked for by stories of their own",
     /// A redirect is followed.
-    FetchRedirected = "exchanges are looked for by stories of their own",
+    FetchRedirected,
     /// Nobody takes the bytes of a stream: it is not read.
     FetchUntaken = "exchanges are looked for by stories of their own",
     /// A connection opened that nobody waits for any more.
-    FetchOpenedLate = "exchanges are looked for by stories of their own",
+    FetchOpenedLate,
 
     // --- tasks ---
 

@@ -13,6 +13,8 @@ pub(super) enum Role {
     /// Somebody on this instance's own socket.
     Instance,
     Child(PoolKey),
+    /// A server that the hub has connected to.
+    Remote,
 }
 
 /// See the module.
@@ -99,6 +101,7 @@ impl Peer {
                     assert_eq!(end + 1, self.unread.len());
                 }
             }
+            Role::Remote => while self.next_request(heard) {},
             Role::Stdio | Role::Child(_) => {
                 while let Some(end) = find(&self.unread, b"\n") {
                     let line: Vec<u8> = self.unread.drain(..=end).collect();
@@ -106,6 +109,39 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// A request of the hub: its body, which is a message if there is one.
+    fn next_request(&mut self, heard: &mut Vec<Heard>) -> bool {
+        let Some(end) = find(&self.unread, b"\r\n\r\n") else {
+            return false;
+        };
+        let head = self.unread.get(..end).unwrap_or_default();
+        let head = String::from_utf8_lossy(head).into_owned();
+        let lengths = head.lines().filter_map(|line| line.split_once(": "));
+        let mut lengths = lengths.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length: usize = lengths
+            .next()
+            .map_or(0, |(_, text)| text.parse().unwrap_or(0));
+        if self.unread.len() < end + 4 + length {
+            return false;
+        }
+        let text: Vec<u8> = self.unread.drain(..end + 4 + length).collect();
+        heard.push(Heard::Message(
+            text.get(end + 4..).unwrap_or_default().to_vec(),
+        ));
+        true
+    }
+
+    /// A server far away was asked something, or told.
+    pub(super) fn far_reads(&mut self, body: &[u8]) {
+        let asked = envelope::read(body).ok().and_then(|said| {
+            let id = said.id.filter(|_| said.kind == Kind::Request)?;
+            let id = String::from_utf8_lossy(id.of(body)).into_owned();
+            Some((id, said.method_name(body)?.into_owned()))
+        });
+        let (id, method) = asked.unwrap_or_default();
+        self.pending.push((id, method, String::new()));
     }
 
     fn next_response(&mut self, heard: &mut Vec<Heard>) -> bool {

@@ -24,10 +24,51 @@ const CONFIGS: [&str; 8] = [
 
 /// One of a few configurations.
 pub(super) fn config(choice: u8) -> Config {
-    let text = format!(r#"{{"mcpServers":{{{}}}}}"#, pick(&CONFIGS, choice));
+    let near = pick(&CONFIGS, choice);
+    let far = match choice {
+        0..192 => String::new(),
+        _ => format!(r#""far":{{"url":"http://far.test/mcp","headers":{{"X-Key":"{SECRET}"}}}}"#),
+    };
+    let comma = if near.is_empty() || far.is_empty() {
+        ""
+    } else {
+        ","
+    };
+    let text = format!(r#"{{"mcpServers":{{{near}{comma}{far}}}}}"#);
     let config = config::read(text.as_bytes(), &Environment::default());
     assert!(config.is_ok(), "{config:?}");
     config.unwrap_or_default()
+}
+
+/// What only one server may be told.
+pub(super) const SECRET: &str = "s3cret-s3cret";
+
+/// A response of a server, around this message or beside it.
+pub(super) fn response(variant: u8, message: &str) -> String {
+    let length = message.len();
+    let session = if variant & 8 != 0 {
+        "Mcp-Session-Id: far\r\n"
+    } else {
+        ""
+    };
+    match variant % 8 {
+        0 | 1 => format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{session}\
+             Content-Length: {length}\r\n\r\n{message}"
+        ),
+        2 => format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{session}\
+             Transfer-Encoding: chunked\r\n\r\n{:x}\r\nid: 7\ndata: {message}\n\r\n0\r\n\r\n",
+            length + 13
+        ),
+        3 => {
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: 1\ndata:\n\n".to_owned()
+        }
+        4 => "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        5 => "HTTP/1.1 404 No\r\nContent-Length: 10\r\n\r\nno session".to_owned(),
+        6 => "HTTP/1.1 503 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        _ => "HTTP/1.1 307 No\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n".to_owned(),
+    }
 }
 
 /// Settings from the bits of a byte.

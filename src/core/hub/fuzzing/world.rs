@@ -14,7 +14,7 @@ use crate::json::envelope::{self, Kind};
 use crate::json::span::{self, Span};
 use crate::language::PoolKey;
 use crate::limits::{CHILD_OUTBOX_BYTES_MAX, CLIENT_OUTBOX_BYTES_MAX, LINE_BYTES_MAX};
-use crate::links::LinkKey;
+use crate::links::{DialKey, LinkKey};
 use crate::now::{Now, Tick, UnixSeconds};
 
 /// Orders that one input may cause; far above what a few links and servers can.
@@ -40,6 +40,8 @@ pub(super) struct World {
     /// Children that the hub ordered and that were not started.
     pub(super) orders: VecDeque<PoolKey>,
     pub(super) processes: Vec<Process>,
+    /// Connections that the hub ordered and that are not open.
+    pub(super) dials: VecDeque<DialKey>,
     store: BTreeMap<String, Vec<u8>>,
     /// What becomes of a record that is loaded.
     pub(super) damage: u8,
@@ -72,6 +74,7 @@ impl World {
             keys: 0,
             orders: VecDeque::new(),
             processes: Vec::new(),
+            dials: VecDeque::new(),
             store: BTreeMap::new(),
             damage: 0,
             easy: true,
@@ -128,7 +131,7 @@ impl World {
         assert_eq!(self.hub.counts().links, open, "links");
         for peer in self.peers.iter().filter(|peer| peer.open) {
             let unsent: usize = self.hub.pending(peer.link).map(<[u8]>::len).sum();
-            let most = if peer.is_child() {
+            let most = if peer.is_child() || peer.role == Role::Remote {
                 CHILD_OUTBOX_BYTES_MAX
             } else {
                 CLIENT_OUTBOX_BYTES_MAX
@@ -147,7 +150,8 @@ impl World {
                     self.end_process(pool);
                 }
             }
-            Effect::Open { .. } | Effect::GiveUpOpen { .. } => {}
+            Effect::Open { dial, .. } => self.dials.push_back(dial),
+            Effect::GiveUpOpen { dial } => self.dials.retain(|one| *one != dial),
             Effect::Close { link } => {
                 let open = self.find(link);
                 assert!(open.is_some(), "{link:?} is closed twice");
@@ -177,7 +181,10 @@ impl World {
                 self.follow(Input::StateLoaded { name, bytes });
             }
             Effect::StoreState { name, bytes } => drop(self.store.insert(name, bytes)),
-            Effect::Log { line, .. } => assert!(!line.contains('\n'), "{line:?}"),
+            Effect::Log { line, .. } => {
+                assert!(!line.contains('\n'), "{line:?}");
+                assert!(!line.contains(words::SECRET), "{line:?}");
+            }
             Effect::Exit { .. } => {
                 assert!(self.stopped_at.is_some(), "it leaves unasked");
                 self.gone = true;
@@ -218,7 +225,7 @@ impl World {
         if shut && self.easy {
             match self.peers[index].role {
                 Role::Child(pool) => self.end_process(pool),
-                Role::Http | Role::Stdio | Role::Instance => self.end(index),
+                Role::Http | Role::Stdio | Role::Instance | Role::Remote => self.end(index),
             }
         }
     }
@@ -240,6 +247,9 @@ impl World {
             Heard::Message(line) if self.peers[index].is_child() => {
                 self.peers[index].child_reads(&line);
             }
+            Heard::Message(text) if self.peers[index].role == Role::Remote => {
+                self.peers[index].far_reads(&text);
+            }
             Heard::Message(text) if text.starts_with(b"[") => {
                 for at in span::elements(&text, Span::whole(&text)) {
                     self.client_reads(index, at.of(&text));
@@ -251,6 +261,7 @@ impl World {
 
     /// A client reads a message: an answer was asked for, once.
     fn client_reads(&mut self, index: usize, text: &[u8]) {
+        assert!(!String::from_utf8_lossy(text).contains(words::SECRET));
         let envelope = peer::message(text);
         let Some(id) = envelope.id else { return };
         let id = String::from_utf8_lossy(id.of(text)).into_owned();
@@ -290,10 +301,27 @@ impl World {
             self.start(pool);
             return true;
         }
+        if let Some(dial) = self.dials.pop_front() {
+            self.connect(dial);
+            return true;
+        }
         for index in 0..self.peers.len() {
             let peer = &mut self.peers[index];
             if !peer.open || peer.ended || peer.paused.is_some() {
                 continue;
+            }
+            let told = |(_, method, _): &(String, String, String)| method.is_empty();
+            if peer.role == Role::Remote
+                && let Some(at) = peer.pending.iter().position(told)
+            {
+                peer.pending.remove(at);
+                let link = peer.link;
+                let text = words::response(4, "");
+                self.follow(Input::Bytes {
+                    link,
+                    bytes: text.as_bytes(),
+                });
+                return true;
             }
             let scripted =
                 |(_, method, _): &(String, String, String)| words::by_itself(method, 0).is_some();
@@ -301,8 +329,9 @@ impl World {
             if let Some(at) = found {
                 let (id, method, _) = peer.pending.remove(at);
                 let result = words::by_itself(&method, 0).unwrap_or_default();
-                let link = peer.link;
+                let (link, far) = (peer.link, peer.role == Role::Remote);
                 let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n");
+                let line = if far { words::response(0, &line) } else { line };
                 self.follow(Input::Bytes {
                     link,
                     bytes: line.as_bytes(),
@@ -320,6 +349,13 @@ impl World {
         self.peers.push(Peer::new(link, Role::Child(pool)));
         self.processes.push(Process { pool, link });
         self.follow(Input::Spawned { pool, link, pid });
+    }
+
+    /// A connection that was ordered is open.
+    pub(super) fn connect(&mut self, dial: DialKey) {
+        let link = self.key();
+        self.peers.push(Peer::new(link, Role::Remote));
+        self.follow(Input::Opened { dial, link });
     }
 
     /// A process ends with its pipe.
@@ -365,7 +401,7 @@ impl World {
         self.input(match role {
             Role::Stdio => Input::Stdio { link },
             Role::Instance => Input::Instance { link },
-            Role::Http | Role::Child(_) => Input::Accepted { link, peer },
+            Role::Http | Role::Child(_) | Role::Remote => Input::Accepted { link, peer },
         });
         link
     }
