@@ -341,9 +341,12 @@ impl World {
             };
             let mute = self.plan.entries.iter().filter(mute).count();
             let streams = self.lasting_streams();
-            let alarms = mute + usize::from(streams > 0);
+            let alarms = mute + usize::from(streams + mute > 0);
+            // A connection to one that is asked in the wrong era is kept for some seconds.
             let kept = children + streams;
-            if left != (0, 0) || counts.alarms > alarms || !forgotten || counts.links != kept {
+            let links = kept..=kept + mute;
+            let clean = forgotten && links.contains(&counts.links);
+            if left != (0, 0) || counts.alarms > alarms || !clean {
                 let ours = |conn: &&crate::net::Conn| {
                     conn.key.is_some() && !matches!(conn.peer, Peer::Process(_))
                 };

@@ -160,7 +160,9 @@ impl World {
         let head = format!("HTTP/1.1 200 OK\r\n{fields}{last}Transfer-Encoding: chunked\r\n\r\n");
         self.site_sends(conn, head.as_bytes());
         self.remotes.streams[number].began = true;
-        if self.remotes.streams[number].numbered && self.rng.chance(500) {
+        let stream = &self.remotes.streams[number];
+        let first = stream.numbered && stream.events.is_empty();
+        if first && self.rng.chance(500) {
             // So that it can be had again before anything was said.
             self.chunk(conn, &format!("id: {number}-0\ndata:\n\n"));
         }

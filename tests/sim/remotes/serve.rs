@@ -142,7 +142,7 @@ impl World {
                         let number = raw.parse().ok();
                         self.take_request(id, process, number, request);
                     }
-                    _ => self.tell(id, process, &said, request),
+                    _ => self.tell(id, process, said, request),
                 }
             }
         }
