@@ -30,7 +30,7 @@ mod tools;
 pub use demo::demo_config;
 pub use environment::Environment;
 pub use headers::check as check_header;
-pub use itself::{Itself, LEADS_HERE};
+pub use itself::{Itself, LEADS_HERE, leads_to_one};
 pub use model::{
     Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
 };
