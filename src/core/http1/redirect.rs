@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use crate::base::origin::Origin;
 use crate::base::url::{BadUrl, Url};
 use crate::http1::head::Method;
 use crate::http1::response_head::ResponseHead;
@@ -15,13 +14,13 @@ pub enum BadRedirect {
     /// The target is no URL.
     BadLocation(BadUrl),
     /// Followed, it would no longer be the same request: this status turns it into a GET.
-    ChangesMethod(u16),
+    ChangesMethod(u16, Box<Url>),
     /// No target.
     NoLocation,
     /// It leads to another origin.
-    OtherOrigin(Origin),
+    OtherOrigin(Box<Url>),
     /// One more than is followed.
-    TooMany,
+    TooMany(Box<Url>),
 }
 
 impl fmt::Display for BadRedirect {
@@ -33,17 +32,46 @@ impl fmt::Display for BadRedirect {
                     "the server redirects to what is no URL of a server: {bad}"
                 )
             }
-            Self::ChangesMethod(status) => write!(
+            Self::ChangesMethod(status, url) => write!(
                 f,
-                "the server redirects with status {status}, which would change the request"
+                "the server redirects to {} with status {status}, which would change the request; \
+                 if that is right, put the new URL into the entry",
+                Place(url)
             ),
             Self::NoLocation => f.write_str("the server redirects and does not say where to"),
-            Self::OtherOrigin(origin) => write!(
+            Self::OtherOrigin(url) => write!(
                 f,
-                "the server redirects to {origin}; if that is right, configure that URL"
+                "the server redirects to {}; if that is right, put the new URL into the entry",
+                Place(url)
             ),
-            Self::TooMany => f.write_str("the server redirects again and again"),
+            Self::TooMany(url) => write!(
+                f,
+                "the server redirects again and again, at last to {}; look at the URL of the entry",
+                Place(url)
+            ),
         }
+    }
+}
+
+/// A URL as a person may see it: without its query, and without those pieces of its path that are
+/// long enough to be a key.
+struct Place<'a>(&'a Url);
+
+/// Length of a piece of a path that is shown; names of routes are shorter and keys are longer.
+const SHOWN_BYTES_MAX: usize = 15;
+/// How many of them are shown.
+const SHOWN_PIECES_MAX: usize = 8;
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(url) = self;
+        write!(f, "{}", url.origin())?;
+        let mut pieces = url.path().split('/').skip(1);
+        for piece in pieces.by_ref().take(SHOWN_PIECES_MAX) {
+            let is_shown = piece.len() <= SHOWN_BYTES_MAX;
+            write!(f, "/{}", if is_shown { piece } else { ".." })?;
+        }
+        f.write_str(if pieces.next().is_some() { "/.." } else { "" })
     }
 }
 
@@ -68,13 +96,13 @@ pub fn target(
         .ok_or(BadRedirect::NoLocation)?;
     let target = url.join(location).map_err(BadRedirect::BadLocation)?;
     if target.origin() != url.origin() {
-        return Err(BadRedirect::OtherOrigin(target.origin().clone()));
+        return Err(BadRedirect::OtherOrigin(Box::new(target)));
     }
     if !keeps_method {
-        return Err(BadRedirect::ChangesMethod(head.status));
+        return Err(BadRedirect::ChangesMethod(head.status, Box::new(target)));
     }
     if followed >= REDIRECTS_MAX {
-        return Err(BadRedirect::TooMany);
+        return Err(BadRedirect::TooMany(Box::new(target)));
     }
     Ok(Some(target))
 }
@@ -114,40 +142,32 @@ mod tests {
 
     #[test]
     fn redirects_that_are_not_followed_say_why() {
-        let other = |text| BadRedirect::OtherOrigin(Url::parse(text).unwrap().origin().clone());
+        let url = |text| Box::new(Url::parse(text).unwrap());
+        let other = |text| BadRedirect::OtherOrigin(url(text));
+        let changes = |status| BadRedirect::ChangesMethod(status, url("https://a/x"));
         for (status, method, location, bad) in [
             (
                 307,
                 Method::Post,
                 Some("https://evil/mcp"),
-                other("https://evil"),
+                other("https://evil/mcp"),
             ),
             (307, Method::Post, Some("//evil"), other("https://evil")),
-            (301, Method::Post, Some("http://a/mcp"), other("http://a")),
+            (
+                301,
+                Method::Post,
+                Some("http://a/mcp"),
+                other("http://a/mcp"),
+            ),
             (
                 307,
                 Method::Get,
                 Some("https://a:444/"),
                 other("https://a:444"),
             ),
-            (
-                301,
-                Method::Post,
-                Some("/x"),
-                BadRedirect::ChangesMethod(301),
-            ),
-            (
-                302,
-                Method::Delete,
-                Some("/x"),
-                BadRedirect::ChangesMethod(302),
-            ),
-            (
-                303,
-                Method::Post,
-                Some("/x"),
-                BadRedirect::ChangesMethod(303),
-            ),
+            (301, Method::Post, Some("/x"), changes(301)),
+            (302, Method::Delete, Some("/x"), changes(302)),
+            (303, Method::Post, Some("/x"), changes(303)),
             (307, Method::Post, None, BadRedirect::NoLocation),
             (
                 307,
@@ -177,6 +197,30 @@ mod tests {
         let url = Url::parse("http://a/mcp").unwrap();
         let again = |followed| target(&head, &Method::Post, &url, followed);
         assert_eq!(again(REDIRECTS_MAX - 1), Ok(Some(url.clone())));
-        assert_eq!(again(REDIRECTS_MAX), Err(BadRedirect::TooMany));
+        assert_eq!(
+            again(REDIRECTS_MAX),
+            Err(BadRedirect::TooMany(Box::new(url.clone())))
+        );
+    }
+    #[test]
+    fn a_person_is_told_where_it_leads_but_no_query_and_no_key() {
+        for (text, shown) in [
+            ("https://b/v2/mcp?key=s3cret", "https://b/v2/mcp"),
+            ("http://b:81", "http://b:81/"),
+            ("https://b/0123456789abcdef/mcp/", "https://b/../mcp/"),
+            (
+                "https://b/1/2/3/4/5/6/7/8/9",
+                "https://b/1/2/3/4/5/6/7/8/..",
+            ),
+        ] {
+            let bad = BadRedirect::OtherOrigin(Box::new(Url::parse(text).unwrap()));
+            assert_eq!(
+                bad.to_string(),
+                format!(
+                    "the server redirects to {shown}; if that is right, put the new URL into the \
+                     entry"
+                )
+            );
+        }
     }
 }
