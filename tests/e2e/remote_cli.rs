@@ -110,11 +110,11 @@ fn contract_1_a_header_is_updated_whatever_its_case_and_a_url_changes_its_type()
 fn contract_1_what_cannot_be_a_remote_is_wrong_usage_and_no_value_is_told() {
     let dir = Dir::new();
     let long = format!("X=a\n{SECRET}");
-    let user = "https://user:h1dden@h.example/mcp";
+    let user = "https://user:%h1dden@h.example/mcp";
     for (args, expected) in [
         (&["--url", "localhost:3000/mcp"][..], "does not begin with"),
         (&["--url", "https://h:99999/"], "port of the URL"),
-        (&["--url", user], "use \"headers\" instead"),
+        (&["--url", user], "the user name or password"),
         (&["--url", "https://h", "--header", "Host=x"], "1mcp itself"),
         (
             &["--url", "https://h", "--header", "Mcp-Session-Id=x"],

@@ -210,8 +210,8 @@ fn leads_to(program: &str, file: &Path) -> bool {
 
 fn remote_url(text: &str) -> Result<String, String> {
     let expected = "a URL such as https://mcp.example.com/mcp";
-    match Url::parse(text) {
-        Ok(_) => Ok(text.to_owned()),
+    match config::check_url(text) {
+        Ok(()) => Ok(text.to_owned()),
         // What variables make of it is looked at when they are known.
         Err(_) if text.contains('$') && !text.contains(|c: char| c.is_control() || c == ' ') => {
             Ok(text.to_owned())
