@@ -80,6 +80,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/files.rs",
     "src/shell/sys/inotify.rs",
     "src/shell/sys/no_unwind.rs",
+    "src/shell/sys/sockets.rs",
     "tests/fixtures/misbehave.rs",
 ];
 

@@ -3,9 +3,14 @@
 
 mod fetch;
 mod files;
+mod remote;
 
 pub use fetch::*;
 pub use files::*;
+pub use remote::*;
+mod opening;
+
+pub use opening::*;
 
 // --- buffers -----------------------------------------------------------------------------------
 
@@ -164,18 +169,6 @@ pub const ATTEMPT_MS_MIN: u64 = 250;
 pub const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1000;
 /// Length of an event's id that is kept for `Last-Event-ID`; a longer one is ignored.
 pub const EVENT_ID_BYTES_MAX: usize = 1024;
-/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
-/// session is over. Servers say it at once; what waits is somebody else's stream.
-pub const ENDPOINT_MS_MAX: u64 = 10_000;
-/// How long after the end of an event stream it is asked for again, if the server does not say.
-pub const RESUME_MS: u64 = 1_000;
-/// The same if the server says less: one that ends every stream at once would be asked without
-/// pause.
-pub const RESUME_MS_MIN: u64 = 100;
-/// The same if the server says more, and the longest pause between two tries.
-pub const RESUME_MS_MAX: u64 = 60_000;
-/// Tries in a row to get a stream back; then its call has failed.
-pub const RESUMES_FAILED_MAX: u32 = 5;
 /// Hosts in `NO_PROXY`; further ones are left out.
 pub const NO_PROXY_HOSTS_MAX: usize = 1_000;
 

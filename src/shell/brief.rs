@@ -4,6 +4,7 @@
 //! Decides nothing about servers: whoever looks says when it is enough.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mio::{Events, Poll};
 use onemcp::config::Config;
@@ -17,12 +18,13 @@ use onemcp::settings::Settings;
 use crate::shell::children::Children;
 use crate::shell::clock::Clock;
 use crate::shell::configuration::Configuration;
+use crate::shell::dial::Dials;
 use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
 use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
-use crate::shell::{disk, failed, seed, sys};
+use crate::shell::{disk, failed, lookup, seed, sys};
 
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
 const LOOK_MS: u64 = 100;
@@ -58,6 +60,7 @@ pub(crate) fn run_briefly(
             GuardCommand::this_binary(),
             sys::raise_open_files(OPEN_FILES_WANTED),
         ),
+        dials: Dials::new(Arc::new(lookup::by_system)),
         listeners: Vec::new(),
         instance: None,
         log: Log::nowhere(),

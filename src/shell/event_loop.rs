@@ -15,12 +15,13 @@ use onemcp::effect::{Effects, Level, SpawnSpec};
 use onemcp::input::Input;
 use onemcp::language::PoolKey;
 use onemcp::limits::{EXIT_LOG_MS_MAX, EXIT_STATE_MS_MAX, READ_BYTES_PER_TURN_MAX};
-use onemcp::links::LinkKey;
+use onemcp::links::{DialKey, LinkKey};
 use onemcp::now::Tick;
 
 use crate::shell::children::{ChildKey, Children};
 use crate::shell::clock::Clock;
 use crate::shell::configuration::{Configuration, Loaded};
+use crate::shell::dial::Dials;
 use crate::shell::driven::Core;
 use crate::shell::instance::InstanceSocket;
 use crate::shell::link::{Link, LinkTable, Reading, Stream, Subject, Writing, subject, token};
@@ -41,8 +42,10 @@ pub(crate) mod fixed {
     pub(crate) const LOG: u32 = 2;
     /// This instance's own socket.
     pub(crate) const INSTANCE: u32 = 3;
+    /// Answers of the resolver.
+    pub(crate) const LOOKUP: u32 = 4;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 4;
+    pub(crate) const LISTENER: u32 = 5;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -68,6 +71,7 @@ pub(crate) struct EventLoop<C> {
     pub(super) effects: Effects,
     pub(super) links: LinkTable,
     pub(super) children: Children,
+    pub(super) dials: Dials,
     pub(super) listeners: Vec<Listener>,
     pub(super) reserve: Reserve,
     pub(super) instance: Option<InstanceSocket>,
@@ -103,6 +107,7 @@ pub(crate) struct Parts<C> {
     pub(crate) core: C,
     pub(crate) clock: Clock,
     pub(crate) children: Children,
+    pub(crate) dials: Dials,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) instance: Option<InstanceSocket>,
     pub(crate) log: Log,
@@ -125,6 +130,7 @@ impl<C: Core> EventLoop<C> {
             effects: Effects::default(),
             links: LinkTable::default(),
             children: parts.children,
+            dials: parts.dials,
             listeners: parts.listeners,
             instance: parts.instance,
             reserve: Reserve::new(),
@@ -195,7 +201,8 @@ impl<C: Core> EventLoop<C> {
             return Some(Duration::ZERO);
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
-        let deadline = [self.core.next_deadline(), watch, spawn, self.look_at]
+        let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
+        let deadline = [core, dials, watch, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;
@@ -212,10 +219,11 @@ impl<C: Core> EventLoop<C> {
             Subject::Link(key) => self.note_link(LinkKey(key), event),
             Subject::LinkOutput(key) => self.note_output(LinkKey(key), event),
             Subject::Stderr(key) => self.ready.push_back(Ready::Stderr(ChildKey(key))),
+            Subject::Dial(key) => self.dials.note(DialKey(key)),
             Subject::Fixed(fixed::SIGNALS) => self.signalled = true,
             Subject::Fixed(fixed::WATCH) => self.watch_event = true,
-            // The log is flushed at the end of every turn anyway.
-            Subject::Fixed(fixed::LOG) => {}
+            // The log is flushed at the end of every turn anyway, and answers are looked for then.
+            Subject::Fixed(fixed::LOG | fixed::LOOKUP) => {}
             Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
             Subject::Fixed(number) => {
                 let index = number.saturating_sub(fixed::LISTENER) as usize;
@@ -230,18 +238,11 @@ impl<C: Core> EventLoop<C> {
         };
         let closed = event.is_read_closed() || event.is_error();
         link.hung_up |= closed;
-        if event.is_readable() || closed {
-            match link.reading {
-                Reading::Waiting => {
-                    link.reading = Reading::Queued;
-                    self.ready.push_back(Ready::Link(key));
-                }
-                Reading::Paused(_) => link.reading = Reading::Paused(true),
-                Reading::Queued | Reading::Ended => {}
-            }
-        }
         if link.writing == Writing::Blocked && (event.is_writable() || event.is_error()) {
             self.writable.push(key);
+        }
+        if event.is_readable() || closed {
+            self.queue_link(key);
         }
     }
 
@@ -253,7 +254,11 @@ impl<C: Core> EventLoop<C> {
         match link.stream {
             // Whoever read our stdout is gone: the client is gone.
             Stream::Stdio { .. } if gone => self.broken.push(key),
-            Stream::Stdio { .. } | Stream::Child { .. } | Stream::Socket(_) | Stream::Local(_) => {
+            Stream::Stdio { .. }
+            | Stream::Child { .. }
+            | Stream::Socket(_)
+            | Stream::Dialed(_)
+            | Stream::Local(_) => {
                 if link.writing == Writing::Blocked {
                     self.writable.push(key);
                 }
@@ -268,6 +273,7 @@ impl<C: Core> EventLoop<C> {
         }
         self.read_ready();
         self.act_on_watch();
+        self.act_on_dials();
         let due = self.core.next_deadline();
         if due.is_some_and(|at| at <= self.clock.tick()) {
             self.dispatch(Input::Tick);
@@ -372,11 +378,16 @@ impl<C: Core> EventLoop<C> {
 
     /// Puts a link on the ready queue as if an event had come.
     pub(super) fn queue_link(&mut self, key: LinkKey) {
-        if let Some(link) = self.links.get_mut(key)
-            && link.reading == Reading::Waiting
-        {
-            link.reading = Reading::Queued;
-            self.ready.push_back(Ready::Link(key));
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        match link.reading {
+            Reading::Waiting => {
+                link.reading = Reading::Queued;
+                self.ready.push_back(Ready::Link(key));
+            }
+            Reading::Paused(_) => link.reading = Reading::Paused(true),
+            Reading::Queued | Reading::Ended => {}
         }
     }
 

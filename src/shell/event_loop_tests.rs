@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use onemcp::base::slab::Key;
 use onemcp::effect::Effect;
@@ -17,6 +18,7 @@ use crate::shell::child::tests::spec;
 use crate::shell::disk::tests::TempDir;
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
+use crate::shell::lookup;
 use crate::shell::own_stdio::{Direction, Standard};
 
 const POOL: PoolKey = PoolKey(Key {
@@ -42,6 +44,7 @@ impl Core for ScriptedCore {
             Input::Stdio { link } => self.links.open(link, Owner::Stdio),
             Input::Instance { link } => self.links.open(link, Owner::Instance),
             Input::Spawned { pool, link, .. } => self.links.open(link, Owner::Child(pool)),
+            Input::Opened { dial, link } => self.links.open(link, Owner::Dialed(dial)),
             Input::Broken { link } => self.links.forget(link),
             Input::Tick => *self.deadline.borrow_mut() = None,
             _ => {}
@@ -122,6 +125,7 @@ impl Harness {
             core,
             clock: Clock::new(),
             children: Children::new(guard, None),
+            dials: Dials::new(Arc::new(lookup::by_system)),
             listeners,
             instance: None,
             log: Log::on_descriptor(sink.as_fd(), Level::Error, false),
@@ -470,3 +474,6 @@ fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
         ["config", "state b false", "state a true", "tick"]
     );
 }
+
+#[path = "dialing_tests.rs"]
+mod dialing;

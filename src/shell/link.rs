@@ -14,7 +14,7 @@ use onemcp::links::LinkKey;
 
 use crate::shell::own_stdio::Standard;
 
-// A token holds all of a key and two bits of kind.
+// A token holds all of a key and three bits of kind.
 const _: () = assert!(usize::BITS == 64);
 
 /// What an event is about.
@@ -26,41 +26,45 @@ pub(crate) enum Subject {
     LinkOutput(Key),
     /// The stderr of a child.
     Stderr(Key),
+    /// A connection that is being opened.
+    Dial(Key),
     /// One of the loop's own descriptors.
     Fixed(u32),
 }
 
-/// Packs a subject: two bits of kind, 30 of index, 32 of generation.
+/// Packs a subject: three bits of kind, 29 of index, 32 of generation.
 pub(crate) fn token(subject: Subject) -> Token {
     let (kind, key) = match subject {
         Subject::Link(key) => (0, key),
         Subject::LinkOutput(key) => (1, key),
         Subject::Stderr(key) => (2, key),
+        Subject::Dial(key) => (3, key),
         Subject::Fixed(number) => (
-            3,
+            4,
             Key {
                 index: number,
                 generation: 0,
             },
         ),
     };
-    let packed = (u64::from(key.generation) << 32) | (u64::from(key.index & INDEX) << 2) | kind;
+    let packed = (u64::from(key.generation) << 32) | (u64::from(key.index & INDEX) << 3) | kind;
     // usize has 64 bits, asserted above.
     Token(usize::try_from(packed).unwrap_or(usize::MAX))
 }
 
-const INDEX: u32 = (1 << 30) - 1;
+const INDEX: u32 = (1 << 29) - 1;
 
 /// Unpacks what [`token`] packed.
 pub(crate) fn subject(token: Token) -> Subject {
     let packed = token.0 as u64;
-    let index = u32::try_from((packed >> 2) & u64::from(INDEX)).unwrap_or(0);
+    let index = u32::try_from((packed >> 3) & u64::from(INDEX)).unwrap_or(0);
     let generation = u32::try_from(packed >> 32).unwrap_or(0);
     let key = Key { index, generation };
-    match packed & 3 {
+    match packed & 7 {
         0 => Subject::Link(key),
         1 => Subject::LinkOutput(key),
         2 => Subject::Stderr(key),
+        3 => Subject::Dial(key),
         _ => Subject::Fixed(index),
     }
 }
@@ -70,6 +74,8 @@ pub(crate) fn subject(token: Token) -> Subject {
 pub(crate) enum Stream {
     /// An accepted connection.
     Socket(TcpStream),
+    /// A connection that we opened.
+    Dialed(TcpStream),
     /// Somebody on this instance's own socket.
     Local(UnixStream),
     /// A child's stdout and stdin; the latter until we close it.
@@ -86,6 +92,16 @@ pub(crate) enum Stream {
         /// What we write.
         output: Standard,
     },
+}
+
+impl Stream {
+    /// Ends the events of a socket that had another token before it became a link.
+    pub(crate) fn leave(&mut self, registry: &Registry) {
+        if let Self::Dialed(socket) = self {
+            // One that was not registered has no events to end.
+            let _left = registry.deregister(socket);
+        }
+    }
 }
 
 /// Whether and how a link is read.
@@ -110,8 +126,8 @@ pub(crate) enum Writing {
     Blocked,
     /// Closed by us; nothing more is to come.
     Shut,
-    /// A child closed its stdin: what is to be written vanishes. Its stdout is read to what is
-    /// there, then the link is broken.
+    /// A child closed its stdin, or a server its connection: what is to be written vanishes. What
+    /// they wrote is read to what is there, then the link is broken.
     Refused,
 }
 
@@ -143,7 +159,9 @@ impl Link {
     pub(crate) fn register(&mut self, registry: &Registry, key: LinkKey) -> io::Result<()> {
         let (main, output) = tokens(key);
         match &mut self.stream {
-            Stream::Socket(socket) => registry.register(socket, main, Interest::READABLE),
+            Stream::Socket(socket) | Stream::Dialed(socket) => {
+                registry.register(socket, main, Interest::READABLE)
+            }
             Stream::Local(socket) => registry.register(socket, main, Interest::READABLE),
             // Its stdin is registered when it refuses bytes for the first time.
             Stream::Child { stdout, .. } => registry.register(stdout, main, Interest::READABLE),
@@ -166,7 +184,9 @@ impl Link {
     ) -> io::Result<()> {
         let (main, output) = tokens(key);
         match &mut self.stream {
-            Stream::Socket(socket) => registry.reregister(socket, main, interest(wanted)),
+            Stream::Socket(socket) | Stream::Dialed(socket) => {
+                registry.reregister(socket, main, interest(wanted))
+            }
             Stream::Local(socket) => registry.reregister(socket, main, interest(wanted)),
             // Stays registered: an edge comes only when a full pipe has been read from.
             Stream::Child {
@@ -186,7 +206,7 @@ impl Link {
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let got = match &mut self.stream {
-                Stream::Socket(socket) => socket.read(into),
+                Stream::Socket(socket) | Stream::Dialed(socket) => socket.read(into),
                 Stream::Local(socket) => socket.read(into),
                 Stream::Child { stdout, .. } => stdout.read(into),
                 Stream::Stdio { input, .. } => input.read(into),
@@ -203,16 +223,21 @@ impl Link {
     /// terminals and Unix sockets, and not once the peer hung up.
     pub(crate) fn short_read_empties(&self) -> bool {
         match &self.stream {
-            Stream::Socket(_) | Stream::Child { .. } => !self.hung_up,
+            Stream::Socket(_) | Stream::Dialed(_) | Stream::Child { .. } => !self.hung_up,
             Stream::Local(_) | Stream::Stdio { .. } => false,
         }
+    }
+
+    /// Whether somebody of ours is at the other end.
+    pub(crate) fn is_child(&self) -> bool {
+        matches!(self.stream, Stream::Child { .. })
     }
 
     /// Writes once.
     pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             let done = match (&mut self.stream, slices) {
-                (Stream::Socket(socket), [one]) => socket.write(one),
+                (Stream::Socket(socket) | Stream::Dialed(socket), [one]) => socket.write(one),
                 (Stream::Local(socket), _) => socket.write_vectored(slices),
                 (
                     Stream::Child {
@@ -220,7 +245,9 @@ impl Link {
                     },
                     [one],
                 ) => stdin.write(one),
-                (Stream::Socket(socket), _) => socket.write_vectored(slices),
+                (Stream::Socket(socket) | Stream::Dialed(socket), _) => {
+                    socket.write_vectored(slices)
+                }
                 (
                     Stream::Child {
                         stdin: Some(stdin), ..
@@ -242,7 +269,7 @@ impl Link {
     pub(crate) fn shut(&mut self) {
         self.writing = Writing::Shut;
         match &mut self.stream {
-            Stream::Socket(socket) => {
+            Stream::Socket(socket) | Stream::Dialed(socket) => {
                 // It may have been reset meanwhile; the next read tells.
                 let _shut = socket.shutdown(Shutdown::Write);
             }
@@ -291,6 +318,7 @@ mod tests {
                     Subject::Link(key),
                     Subject::LinkOutput(key),
                     Subject::Stderr(key),
+                    Subject::Dial(key),
                 ] {
                     assert_eq!(subject(token(about)), about);
                 }

@@ -9,6 +9,8 @@ mod child;
 mod children;
 pub(crate) mod clock;
 mod configuration;
+mod dial;
+mod dialing;
 pub(crate) mod disk;
 mod driven;
 mod event_loop;
@@ -18,12 +20,14 @@ pub(crate) mod instance;
 mod link;
 mod listener;
 mod log;
+mod lookup;
 mod obey;
 mod own_stdio;
 mod reading;
 mod signals;
 mod state;
 mod sys;
+mod unopened;
 mod wait;
 mod watch;
 mod watch_paths;
@@ -36,6 +40,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mio::{Poll, Registry};
 use onemcp::config::Config;
@@ -48,6 +53,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use children::Children;
 use clock::Clock;
 use configuration::{Configuration, Loaded};
+use dial::Dials;
 use event_loop::{EventLoop, Parts, fixed, fixed_token};
 use guard_link::GuardCommand;
 use instance::InstanceSocket;
@@ -148,14 +154,13 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         log.line(Level::Debug, line);
     }
     let config = first_config(loaded, &configuration, &mut log);
-    if let Some(address) = listeners.first().and_then(Listener::address) {
-        announce(&mut log, &listener::url(address), &config);
-    }
+    announce(&mut log, &listeners, &config);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
+        dials: Dials::new(Arc::new(lookup::by_system)),
         listeners,
         instance,
         log,
@@ -260,7 +265,11 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.
-fn announce(log: &mut Log, url: &str, config: &Config) {
+fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
+    let Some(address) = listeners.first().and_then(Listener::address) else {
+        return;
+    };
+    let url = listener::url(address);
     let servers = config.servers.iter().filter(|server| !server.disabled);
     let line = match servers.count() {
         1 => format!("listening on {url} (1 server)"),

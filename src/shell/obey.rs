@@ -2,7 +2,7 @@
 //! [`Effect`]s into system calls, or into the calls of those who make them.
 
 use onemcp::effect::Effect;
-use onemcp::input::{Input, OpenFailure, OpenFault};
+use onemcp::input::Input;
 use onemcp::links::LinkKey;
 
 use crate::shell::driven::Core;
@@ -16,16 +16,8 @@ impl<C: Core> EventLoop<C> {
             match effect {
                 Effect::Spawn { pool, spec } => self.spawns.push_back((pool, spec)),
                 Effect::Signal { pool, signal } => self.children.signal(pool, signal),
-                Effect::Open { dial, .. } => {
-                    let failure = OpenFailure {
-                        fault: OpenFault::Unreachable,
-                        why: "connections cannot be opened yet".to_owned(),
-                    };
-                    let now = self.clock.now();
-                    let answer = Input::OpenFailed { dial, failure };
-                    self.core.handle(now, answer, &mut self.effects);
-                }
-                Effect::GiveUpOpen { .. } => {}
+                Effect::Open { dial, spec } => self.dial(dial, spec),
+                Effect::GiveUpOpen { dial } => self.dials.give_up(dial),
                 Effect::Close { link } => {
                     self.close_link(link);
                 }

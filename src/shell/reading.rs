@@ -41,6 +41,10 @@ impl<C: Core> EventLoop<C> {
                 return;
             }
             match link.read(self.buffer.get_mut(..budget).unwrap_or_default()) {
+                // The reset was told to whoever wrote; only the answer before it was still to come.
+                Ok(0) if link.writing == Writing::Refused && !link.is_child() => {
+                    return self.broken.push(key);
+                }
                 Ok(0) => {
                     link.reading = Reading::Ended;
                     return self.dispatch(Input::Eof { link: key });

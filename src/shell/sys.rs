@@ -9,6 +9,7 @@ pub(crate) mod files;
 mod inotify;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod no_unwind;
+mod sockets;
 
 use std::ffi::CString;
 use std::io;
@@ -23,6 +24,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
+pub(crate) use sockets::probe_dead_peers;
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 
@@ -520,6 +522,12 @@ pub(crate) mod tests {
             .open(name.to_str().unwrap())
             .unwrap();
         (master, slave)
+    }
+
+    /// Lets so few connections wait for a listener that the next finds it silent.
+    pub(crate) fn set_backlog(fd: RawFd, backlog: i32) {
+        // SAFETY: touches no memory; a listening socket may be told again.
+        assert_eq!(unsafe { libc::listen(fd, backlog) }, 0);
     }
 
     #[test]

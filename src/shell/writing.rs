@@ -110,13 +110,14 @@ impl<C: Core> EventLoop<C> {
         }
     }
 
-    /// A child that closed its stdin may have written its last answers before: they are read, and
-    /// then the link is broken. Any other stream is broken at once.
+    /// A child that closed its stdin, or a server that takes no more of a request, may have written
+    /// its last answer before: it is read, and then the link is broken. Any other stream is broken
+    /// at once.
     fn give_up_writing(&mut self, key: LinkKey) {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if !matches!(link.stream, Stream::Child { .. }) {
+        if !matches!(link.stream, Stream::Child { .. } | Stream::Dialed(_)) {
             return self.broken.push(key);
         }
         link.shut();

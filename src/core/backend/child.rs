@@ -22,7 +22,8 @@ use crate::links::LinkKey;
 use crate::now::Tick;
 
 impl Pace {
-    const fn term_after_ms(self) -> u64 {
+    /// How long whoever is asked to end gets for it.
+    pub(super) const fn term_after_ms(self) -> u64 {
         match self {
             Self::Calm => STOP_TERM_AFTER_MS,
             Self::Quick => EXIT_TERM_AFTER_MS,

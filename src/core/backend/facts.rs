@@ -17,13 +17,13 @@ pub struct Facts<'a> {
     pub restarts: u32,
     /// Why it was down last.
     pub last_error: Option<&'a str>,
-    stderr: &'a Stderr,
+    pub(super) stderr: Option<&'a Stderr>,
 }
 
 impl<'a> Facts<'a> {
     /// The last lines of its stderr, oldest first, fit to be shown.
     pub fn stderr(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.stderr.lines()
+        self.stderr.into_iter().flat_map(Stderr::lines)
     }
 }
 
@@ -32,42 +32,47 @@ impl Session {
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
             pid: self.child.pid(),
-            ready_since: match self.phase {
-                Phase::Ready { since } => Some(since),
-                Phase::Queued
-                | Phase::Opening { .. }
-                | Phase::Handshaking { .. }
-                | Phase::Closing(_)
-                | Phase::Leaving
-                | Phase::Backoff { .. }
-                | Phase::Failed { .. }
-                | Phase::Gone => None,
-            },
+            ready_since: self.phase.ready_since(),
             restarts: self.runs.saturating_sub(1),
             last_error: self.last_error.as_deref(),
-            stderr: &self.stderr,
+            stderr: Some(&self.stderr),
+        }
+    }
+}
+
+impl Phase {
+    /// Since when it serves.
+    pub(super) const fn ready_since(&self) -> Option<Tick> {
+        match self {
+            Self::Ready { since } => Some(*since),
+            Self::Queued
+            | Self::Opening { .. }
+            | Self::Handshaking { .. }
+            | Self::Closing(_)
+            | Self::Leaving
+            | Self::Backoff { .. }
+            | Self::Failed { .. }
+            | Self::Gone => None,
         }
     }
 
-    /// How it is doing.
+    /// How a session in this phase is doing.
     pub(super) fn state(&self, now: Now) -> PoolState {
-        match &self.phase {
-            Phase::Queued | Phase::Opening { .. } | Phase::Handshaking { .. } => {
-                PoolState::Starting
-            }
-            Phase::Ready { .. } => PoolState::Ready,
-            Phase::Closing(Closing { again: true, .. }) => PoolState::Starting,
+        match self {
+            Self::Queued | Self::Opening { .. } | Self::Handshaking { .. } => PoolState::Starting,
+            Self::Ready { .. } => PoolState::Ready,
+            Self::Closing(Closing { again: true, .. }) => PoolState::Starting,
             // The pause is not decided before the end is complete.
-            Phase::Closing(Closing { why, .. }) => PoolState::Restarting {
+            Self::Closing(Closing { why, .. }) => PoolState::Restarting {
                 in_ms: 0,
                 why: why.clone(),
             },
-            Phase::Backoff { until, why } => PoolState::Restarting {
+            Self::Backoff { until, why } => PoolState::Restarting {
                 in_ms: until.since(now.tick),
                 why: why.clone(),
             },
-            Phase::Failed { why } => PoolState::Failed { why: why.clone() },
-            Phase::Leaving | Phase::Gone => PoolState::Stopping,
+            Self::Failed { why } => PoolState::Failed { why: why.clone() },
+            Self::Leaving | Self::Gone => PoolState::Stopping,
         }
     }
 }

@@ -154,6 +154,37 @@ impl Greeting {
         }
     }
 
+    /// Whether what is sent next, or was sent last, is the question for its era.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Asking { .. })
+    }
+
+    /// The question for its era was answered by something that is no message (over HTTP: a status).
+    pub(super) fn unanswered(&mut self, spec: &PoolSpec, our_version: &str) -> Next {
+        self.unanswered = false;
+        if !self.is_asking() {
+            return Next::Wait;
+        }
+        if self.era == Era::Modern {
+            let why = "does not know server/discover; its entry says \"era\": \"modern\"";
+            return Next::Refused(why.to_owned());
+        }
+        self.no_answer(spec, our_version)
+    }
+
+    /// Whether `initialize` was sent on the strength of an earlier handshake.
+    pub(super) fn can_ask(&self) -> bool {
+        self.initialize_first
+    }
+
+    /// That was a mistake: `initialize` was answered by something that is no message.
+    pub(super) fn ask_after_all(&mut self, why: String, now: Tick, our_version: &str) -> Next {
+        Mark::ProbeAfterInitialize.hit();
+        self.initialize_first = false;
+        self.refused = Some(why);
+        Next::Send(self.ask(now, our_version))
+    }
+
     /// A response of the server.
     pub(super) fn hear(
         &mut self,

@@ -5,10 +5,16 @@
 //! One *session* is one conversation with one server; the hall decides how many there are. The way
 //! in: an input comes to one of the verbs of [`Backends`], which moves the session's life
 //! (`lifecycle`), its child (`child`) or its output (`stdio`); then the hub pulls events out
-//! with [`Backends::next`] until there are none.
+//! with [`Backends::next`] until there are none. Sessions over HTTP are in `remote`; what comes for
+//! them comes through `fetch`, from which [`Backends::next`] pulls it.
 
 mod backoff;
+mod batch;
+mod changes;
 mod child;
+mod dialed;
+mod edge;
+mod either;
 mod facts;
 mod greeting;
 mod handshake;
@@ -31,7 +37,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::backend::child::ChildEvent;
+use crate::backend::either::Either;
 use crate::backend::lifecycle::{Event, Pace};
+use crate::backend::remote::Hands;
 use crate::backend::session::{Report, Session};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
@@ -40,22 +48,36 @@ use crate::base::outbox::Part;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
-use crate::input::{ExitStatus, OpenFailure};
-use crate::language::{
-    BackendEdge, BackendEvent, Hello, PoolFacts, PoolKey, PoolSpec, PoolState, Refused,
-};
-use crate::limits::STARTING_MAX;
-use crate::links::{DialKey, LinkKey, Owner};
+use crate::fetch::Fetcher;
+use crate::input::ExitStatus;
+use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, PoolState, Refused};
+use crate::limits::{REMOTE_STARTING_MAX, STARTING_MAX};
+use crate::links::{LinkKey, Owner};
 use crate::now::Now;
 use crate::settings::Settings;
 
 pub use crate::backend::facts::Facts;
 
+/// What a session works with; a session is borrowed beside it.
+macro_rules! hands {
+    ($self:ident, $cx:ident, $pool:ident) => {
+        Hands {
+            cx: &mut *$cx,
+            fetch: &mut $self.fetch,
+            events: &mut $self.events,
+            me: $pool,
+        }
+    };
+}
+
 /// All sessions with servers.
 pub struct Backends {
-    sessions: Slab<PoolKey, Session>,
+    sessions: Slab<PoolKey, Either>,
     /// Those that wait for their turn to start, in order; some may be gone or stopped by now.
     queue: VecDeque<PoolKey>,
+    /// The same for those over HTTP: they start no process, so more of them start at once.
+    remote_queue: VecDeque<PoolKey>,
+    fetch: Fetcher<PoolKey>,
     /// Those whose output is not read to its end yet.
     unread: VecDeque<PoolKey>,
     /// For the hall.
@@ -70,6 +92,8 @@ impl Backends {
         Self {
             sessions: Slab::default(),
             queue: VecDeque::new(),
+            remote_queue: VecDeque::new(),
+            fetch: Fetcher::new(Rc::clone(&settings.proxies)),
             unread: VecDeque::new(),
             events: VecDeque::new(),
             our_version: settings.version.as_str().into(),
@@ -80,9 +104,9 @@ impl Backends {
 
     /// Begins a session. It starts at once, or when one of those that are starting is through.
     pub fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
-        let session = Session::new(spec, Rc::clone(&self.our_version));
+        let session = Either::new(spec, Rc::clone(&self.our_version));
         let pool = self.sessions.insert(session);
-        self.queue.push_back(pool);
+        self.queue_up(pool);
         self.start_queued(cx);
         pool
     }
@@ -106,6 +130,8 @@ impl Backends {
     /// Ends all sessions, in less time: we are about to leave ourselves.
     pub fn stop_all(&mut self, cx: &mut Cx<'_>) {
         self.queue.clear();
+        self.remote_queue.clear();
+        self.fetch.leave(cx);
         for pool in self.sessions.keys() {
             self.step(cx, pool, Event::Stop(Pace::Quick));
         }
@@ -126,8 +152,29 @@ impl Backends {
         pool: PoolKey,
         message: &[Part<'_>],
     ) -> Result<(), Refused> {
-        let session = self.sessions.get(pool).ok_or(Refused::NotReady)?;
-        session.send(cx.links, message)
+        self.send_with_fields(cx, pool, message, &[])
+    }
+
+    /// The same, with arguments that are repeated in fields.
+    ///
+    /// # Errors
+    /// As [`Backends::send`].
+    pub fn send_with_fields(
+        &mut self,
+        cx: &mut Cx<'_>,
+        pool: PoolKey,
+        message: &[Part<'_>],
+        fields: &[(String, String)],
+    ) -> Result<(), Refused> {
+        let session = self.sessions.get_mut(pool).ok_or(Refused::NotReady)?;
+        match session {
+            Either::Child(session) => session.send(cx.links, message),
+            Either::Remote(session) => {
+                let sent = session.send(&mut hands!(self, cx, pool), message, fields);
+                self.settle(cx, pool, None);
+                sent
+            }
+        }
     }
 
     /// The next thing that the hall has to know; what it points into is in the frame. To be called
@@ -137,14 +184,24 @@ impl Backends {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let pool = *self.unread.front()?;
-            let Some(session) = self.sessions.get_mut(pool) else {
-                self.unread.pop_front();
+            let Some(pool) = self.unread.front().copied() else {
+                if !self.hear_fetch(cx) {
+                    return None;
+                }
                 continue;
             };
-            match session.read(cx, pool, frame) {
+            let read = match self.sessions.get_mut(pool) {
+                Some(Either::Child(session)) => session.read(cx, pool, frame),
+                Some(Either::Remote(session)) => session.read(&mut hands!(self, cx, pool), frame),
+                None => {
+                    self.unread.pop_front();
+                    continue;
+                }
+            };
+            match read {
                 Read::Event(event) => return Some(event),
                 Read::Report(report) => self.settle(cx, pool, Some(report)),
+                Read::Again => {}
                 Read::Nothing => {
                     self.unread.pop_front();
                     self.settle(cx, pool, None);
@@ -156,8 +213,7 @@ impl Backends {
     /// Listens to these resources of a server without sessions, and to no others.
     pub fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {
         if let Some(session) = self.sessions.get_mut(pool) {
-            let told = session.watch(cx, pool, uris);
-            self.events.extend(told);
+            session.watch(&mut hands!(self, cx, pool), uris);
             self.settle(cx, pool, None);
         }
     }
@@ -182,7 +238,7 @@ impl Backends {
 
     /// `Input::SpawnFailed`.
     pub fn spawn_failed(&mut self, cx: &mut Cx<'_>, pool: PoolKey, why: String) {
-        if let Some(session) = self.sessions.get_mut(pool) {
+        if let Some(session) = self.child_of(pool) {
             let report = session.spawn_failed(cx, pool, why);
             self.settle(cx, pool, report);
         }
@@ -190,7 +246,7 @@ impl Backends {
 
     /// `Input::Stderr`.
     pub fn stderr(&mut self, cx: &mut Cx<'_>, pool: PoolKey, bytes: &[u8]) {
-        if let Some(session) = self.sessions.get_mut(pool) {
+        if let Some(session) = self.child_of(pool) {
             session.stderr(cx, bytes);
             session.set_alarm(cx, pool);
         }
@@ -227,39 +283,10 @@ impl Backends {
         cx.links.forget(link);
     }
 
-    // --- what happens on connections of our own ---
-
-    /// `Input::Opened`.
-    pub fn opened(&mut self, cx: &mut Cx<'_>, dial: DialKey, link: LinkKey) {
-        cx.links.open(link, Owner::Dialed(dial));
-        cx.close(link);
-    }
-
-    /// `Input::OpenFailed`.
-    pub fn open_failed(&mut self, _cx: &mut Cx<'_>, _dial: DialKey, _failure: OpenFailure) {}
-
-    /// `Input::Bytes` of a link that we opened.
-    pub fn dialed_receive(&mut self, _cx: &mut Cx<'_>, _dial: DialKey, _bytes: &[u8]) {}
-
-    /// `Input::Eof` of a link that we opened.
-    pub fn dialed_eof(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
-
-    /// `Input::Broken` of a link that we opened. To be called before the link is forgotten.
-    pub fn dialed_broken(&mut self, cx: &mut Cx<'_>, link: LinkKey, _dial: DialKey) {
-        cx.links.forget(link);
-    }
-
-    /// The kernel took bytes of a link that we opened.
-    pub fn dialed_wrote(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
-
-    /// `Alarm::Fetch` rang.
-    pub fn fetch_alarm(&mut self, _cx: &mut Cx<'_>) {}
-
     /// `Alarm::Pool` rang.
     pub fn alarm(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
         if let Some(session) = self.sessions.get_mut(pool) {
-            self.events.extend(session.listen_alarm(cx, pool));
-            let report = session.alarm(cx, pool);
+            let report = session.alarm(&mut hands!(self, cx, pool));
             self.settle(cx, pool, report);
         }
     }
@@ -271,19 +298,19 @@ impl Backends {
     pub fn state(&self, now: Now, pool: PoolKey) -> PoolState {
         self.sessions
             .get(pool)
-            .map_or(PoolState::Stopping, |session| session.state(now))
+            .map_or(PoolState::Stopping, |session| session.phase().state(now))
     }
 
     /// What the server said in its last handshake.
     #[must_use]
     pub fn hello(&self, pool: PoolKey) -> Option<&Hello> {
-        self.sessions.get(pool)?.hello.as_ref()
+        self.sessions.get(pool)?.hello()
     }
 
     /// Figures and texts for `/health` and `mcp status`.
     #[must_use]
     pub fn facts(&self, pool: PoolKey) -> Option<Facts<'_>> {
-        self.sessions.get(pool).map(Session::facts)
+        self.sessions.get(pool).map(Either::facts)
     }
 
     /// Whether no session is left, not even one that is being stopped.
@@ -305,19 +332,31 @@ impl Backends {
         let Some(Owner::Child(pool)) = cx.links.owner(link) else {
             return None;
         };
-        let session = self.sessions.get_mut(pool)?;
+        let session = self.child_of(pool)?;
         (session.child.link() == Some(link)).then_some((pool, session))
+    }
+
+    fn child_of(&mut self, pool: PoolKey) -> Option<&mut Session> {
+        self.sessions.get_mut(pool)?.child()
+    }
+
+    fn queue_up(&mut self, pool: PoolKey) {
+        match self.sessions.get(pool) {
+            Some(Either::Child(_)) => self.queue.push_back(pool),
+            Some(Either::Remote(_)) => self.remote_queue.push_back(pool),
+            None => {}
+        }
     }
 
     fn step(&mut self, cx: &mut Cx<'_>, pool: PoolKey, event: Event) {
         if let Some(session) = self.sessions.get_mut(pool) {
-            let report = session.step(cx, pool, event);
+            let report = session.step(&mut hands!(self, cx, pool), event);
             self.settle(cx, pool, report);
         }
     }
 
     fn child_step(&mut self, cx: &mut Cx<'_>, pool: PoolKey, event: ChildEvent) {
-        if let Some(session) = self.sessions.get_mut(pool) {
+        if let Some(session) = self.child_of(pool) {
             let report = session.child_step(cx, pool, event);
             self.settle(cx, pool, report);
         }
@@ -329,7 +368,7 @@ impl Backends {
             None => {}
             Some(Report::Ready) => self.events.push_back(BackendEvent::Ready { pool }),
             Some(Report::Down) => self.events.push_back(BackendEvent::Down { pool }),
-            Some(Report::Queue) => self.queue.push_back(pool),
+            Some(Report::Queue) => self.queue_up(pool),
             Some(Report::Ended) => {
                 self.sessions.remove(pool);
                 self.events.push_back(BackendEvent::Ended { pool });
@@ -345,83 +384,30 @@ impl Backends {
     /// Starts those whose turn it is. The places are counted anew each time, so that no path can
     /// forget to give one back; it is only done while somebody waits.
     fn start_queued(&mut self, cx: &mut Cx<'_>) {
-        if self.queue.is_empty() {
-            return;
-        }
-        let sessions = self.sessions.iter();
-        let mut taken = sessions
-            .filter(|(_, session)| session.phase.takes_a_place())
-            .count();
-        while taken < STARTING_MAX
-            && let Some(pool) = self.queue.pop_front()
-        {
-            if let Some(session) = self.sessions.get_mut(pool) {
-                session.step(cx, pool, Event::Turn);
-                session.set_alarm(cx, pool);
-                taken += usize::from(session.phase.takes_a_place());
+        for (remote, places) in [(false, STARTING_MAX), (true, REMOTE_STARTING_MAX)] {
+            let queue = if remote {
+                &mut self.remote_queue
+            } else {
+                &mut self.queue
+            };
+            if queue.is_empty() {
+                continue;
+            }
+            let sessions = self.sessions.iter().map(|(_, session)| session);
+            let kind = sessions.filter(|one| matches!(one, Either::Remote(_)) == remote);
+            let mut taken = kind.filter(|one| one.phase().takes_a_place()).count();
+            while taken < places
+                && let Some(pool) = queue.pop_front()
+            {
+                if let Some(session) = self.sessions.get_mut(pool) {
+                    session.step(&mut hands!(self, cx, pool), Event::Turn);
+                    session.set_alarm(cx, pool);
+                    taken += usize::from(session.phase().takes_a_place());
+                }
+            }
+            if !queue.is_empty() {
+                Mark::StartsQueued.hit();
             }
         }
-        if !self.queue.is_empty() {
-            Mark::StartsQueued.hit();
-        }
-    }
-}
-
-impl BackendEdge for Backends {
-    fn start(&mut self, cx: &mut Cx<'_>, spec: PoolSpec) -> PoolKey {
-        Self::start(self, cx, spec)
-    }
-
-    fn update(&mut self, cx: &mut Cx<'_>, pool: PoolKey, spec: PoolSpec) {
-        Self::update(self, cx, pool, spec);
-    }
-
-    fn stop(&mut self, cx: &mut Cx<'_>, pool: PoolKey) {
-        Self::stop(self, cx, pool);
-    }
-
-    fn send(
-        &mut self,
-        cx: &mut Cx<'_>,
-        pool: PoolKey,
-        message: &[Part<'_>],
-    ) -> Result<(), Refused> {
-        Self::send(self, cx, pool, message)
-    }
-
-    fn send_with_fields(
-        &mut self,
-        cx: &mut Cx<'_>,
-        pool: PoolKey,
-        message: &[Part<'_>],
-        _fields: &[(String, String)],
-    ) -> Result<(), Refused> {
-        Self::send(self, cx, pool, message)
-    }
-
-    fn wants_fields(&self, _pool: PoolKey) -> bool {
-        false
-    }
-
-    fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>) {
-        Self::watch(self, cx, pool, uris);
-    }
-
-    fn state(&self, now: Now, pool: PoolKey) -> PoolState {
-        Self::state(self, now, pool)
-    }
-
-    fn hello(&self, pool: PoolKey) -> Option<&Hello> {
-        Self::hello(self, pool)
-    }
-
-    fn facts(&self, pool: PoolKey) -> Option<PoolFacts> {
-        let facts = Self::facts(self, pool)?;
-        Some(PoolFacts {
-            pid: facts.pid,
-            ready_since: facts.ready_since,
-            restarts: facts.restarts,
-            last_error: facts.last_error.map(str::to_owned),
-        })
     }
 }

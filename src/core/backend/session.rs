@@ -262,28 +262,8 @@ impl Session {
     }
 
     fn down(&mut self, cx: &mut Cx<'_>) -> Report {
-        let name = &self.spec.name;
-        match &self.phase {
-            Phase::Backoff { until, why } => {
-                let pause = span(until.since(cx.now.tick));
-                cx.log(Level::Warn, || {
-                    format!("server={name} down why={} next try in={pause}", quoted(why))
-                });
-                self.last_error = Some(why.clone());
-            }
-            Phase::Failed { why } => {
-                cx.log(Level::Error, || {
-                    format!("server={name} failed why={}", quoted(why))
-                });
-                self.last_error = Some(why.clone());
-            }
-            Phase::Queued
-            | Phase::Opening { .. }
-            | Phase::Handshaking { .. }
-            | Phase::Ready { .. }
-            | Phase::Closing(_)
-            | Phase::Leaving
-            | Phase::Gone => {}
+        if let Some(why) = note_down(cx, &self.spec.name, &self.phase) {
+            self.last_error = Some(why.to_owned());
         }
         Report::Down
     }
@@ -298,6 +278,32 @@ impl Session {
             });
         }
         self.stderr.end_run(cx, name).map(str::to_owned)
+    }
+}
+
+/// Logs that a session is down, and tells why.
+pub(super) fn note_down<'a>(cx: &mut Cx<'_>, name: &str, phase: &'a Phase) -> Option<&'a str> {
+    match phase {
+        Phase::Backoff { until, why } => {
+            let pause = span(until.since(cx.now.tick));
+            cx.log(Level::Warn, || {
+                format!("server={name} down why={} next try in={pause}", quoted(why))
+            });
+            Some(why)
+        }
+        Phase::Failed { why } => {
+            cx.log(Level::Error, || {
+                format!("server={name} failed why={}", quoted(why))
+            });
+            Some(why)
+        }
+        Phase::Queued
+        | Phase::Opening { .. }
+        | Phase::Handshaking { .. }
+        | Phase::Ready { .. }
+        | Phase::Closing(_)
+        | Phase::Leaving
+        | Phase::Gone => None,
     }
 }
 

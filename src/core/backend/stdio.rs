@@ -1,8 +1,7 @@
 //! What comes out of a child's stdout: lines, of which most are messages. Banners and garbage are
 //! skipped, batches taken apart (protocol F8, F14). Never answers and never knows what is awaited.
 
-use std::rc::Rc;
-
+use crate::backend::batch::Batch;
 use crate::backend::child::ChildEvent;
 use crate::backend::words::{plain, quoted};
 use crate::base::frame::Frame;
@@ -11,8 +10,7 @@ use crate::cx::Cx;
 use crate::effect::Level;
 use crate::json::envelope::{self, Envelope, Fault};
 use crate::json::newline::{Line, Lines};
-use crate::json::span::{Span, elements};
-use crate::limits::{BATCH_MAX, QUOTE_BYTES_MAX};
+use crate::limits::QUOTE_BYTES_MAX;
 
 /// One thing that a child said.
 #[derive(Debug)]
@@ -32,18 +30,11 @@ enum Tail {
     Broken,
 }
 
-/// The messages of one line that is an array.
-#[derive(Debug)]
-struct Batch {
-    text: Rc<Vec<u8>>,
-    rest: std::vec::IntoIter<Span>,
-}
-
 /// The output of one child, from its first byte to its last.
 #[derive(Debug, Default)]
 pub(super) struct Stdout {
     lines: Lines,
-    batch: Option<Batch>,
+    batch: Batch,
     tail: Tail,
     skipped: u64,
 }
@@ -73,7 +64,7 @@ impl Stdout {
     /// The next message, in the frame.
     pub(super) fn next(&mut self, cx: &mut Cx<'_>, name: &str, frame: &mut Frame) -> Option<Said> {
         loop {
-            let batched = self.next_of_batch(frame);
+            let batched = self.batch.next(frame);
             if !batched {
                 let line = match self.tail {
                     Tail::Open => self.lines.next(frame)?,
@@ -85,43 +76,10 @@ impl Stdout {
             }
             match envelope::read(frame.bytes()) {
                 Ok(envelope) => return Some(Said::Message(envelope)),
-                Err((Fault::Array, _)) if !batched => self.open_batch(cx, name, frame),
+                Err((Fault::Array, _)) if !batched => self.batch.open(cx, name, frame),
                 Err((fault, _)) => self.skip(cx, name, fault, frame.bytes()),
             }
         }
-    }
-
-    /// Puts the next message of the batch into the frame, if there is one.
-    fn next_of_batch(&mut self, frame: &mut Frame) -> bool {
-        let Some(batch) = &mut self.batch else {
-            return false;
-        };
-        match batch.rest.next() {
-            Some(span) => {
-                frame.fill(span.of(&batch.text));
-                true
-            }
-            None => {
-                self.batch = None;
-                false
-            }
-        }
-    }
-
-    fn open_batch(&mut self, cx: &mut Cx<'_>, name: &str, frame: &Frame) {
-        let whole = Span::whole(frame.bytes());
-        let mut spans = elements(frame.bytes(), whole);
-        let taken: Vec<Span> = spans.by_ref().take(BATCH_MAX).collect();
-        if spans.next().is_some() {
-            Mark::ServerBatchTooLong.hit();
-            cx.log(Level::Warn, || {
-                format!("server={name} sent more than {BATCH_MAX} messages at once, rest skipped")
-            });
-        }
-        self.batch = Some(Batch {
-            text: Rc::clone(frame.shared()),
-            rest: taken.into_iter(),
-        });
     }
 
     /// The first one is worth a warning, since it may explain why the server does not work.
@@ -149,10 +107,13 @@ impl Stdout {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::backend::testkit::World;
     use crate::json::envelope::Kind;
-    use crate::limits::LINE_BYTES_MAX;
+    use crate::json::span::Span;
+    use crate::limits::{BATCH_MAX, LINE_BYTES_MAX};
 
     fn all(world: &mut World, stdout: &mut Stdout) -> Vec<String> {
         let (mut frame, mut told) = (Frame::default(), Vec::new());

@@ -27,6 +27,8 @@ pub(super) enum Read {
     Event(BackendEvent),
     /// Something for the table of sessions.
     Report(Report),
+    /// Something for the hall has to be told first; then there may be more.
+    Again,
     /// Nothing more.
     Nothing,
 }
@@ -292,7 +294,8 @@ pub(super) fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
     }
 }
 
-fn is_ping(text: &[u8], envelope: &Envelope) -> bool {
+/// Whether a request asks for nothing but a sign of life.
+pub(super) fn is_ping(text: &[u8], envelope: &Envelope) -> bool {
     envelope
         .method_name(text)
         .is_some_and(|method| method == "ping")

@@ -51,6 +51,10 @@ impl Resume {
         self.last_id.as_deref()
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the end of a stream says enough")
+    )]
     /// The server does not know the id (any more): from here on the stream is another one.
     pub(super) fn forget_id(&mut self) {
         self.last_id = None;

@@ -135,7 +135,7 @@ impl Bench {
     }
 }
 
-fn describe(event: &BackendEvent, text: &[u8]) -> String {
+pub(super) fn describe(event: &BackendEvent, text: &[u8]) -> String {
     let whole = |envelope: &crate::json::envelope::Envelope| {
         String::from_utf8_lossy(envelope.whole.of(text)).into_owned()
     };

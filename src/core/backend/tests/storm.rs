@@ -79,7 +79,7 @@ impl Storm {
         }
         let sessions = self.backends.sessions.iter();
         let starting = sessions
-            .filter(|(_, session)| session.phase.takes_a_place())
+            .filter(|(_, session)| session.phase().takes_a_place())
             .count();
         assert!(starting <= STARTING_MAX);
     }

@@ -422,6 +422,26 @@ marks! {
 
     // --- servers over HTTP ---
 
+    /// A session over HTTP has as many requests under way as it may.
+    RemoteCallsFull = "320 requests of one session",
+    /// A session over HTTP has as many notifications under way as it may.
+    RemoteTellsFull = "looked for by an ordinary test",
+    /// A request to a modern server was cancelled: its exchange is given up.
+    RemoteCancelCloses = "looked for by an ordinary test",
+    /// A server did not know our session any more.
+    SessionRenewed = "looked for by an ordinary test",
+    /// A server forgets its sessions before they are of any use.
+    SessionNeverProved = "looked for by an ordinary test",
+    /// A server is of another era than before.
+    RemoteEraChanged = "looked for by an ordinary test",
+    /// An answer came on the exchange of another request.
+    AnswerElsewhere = "looked for by an ordinary test",
+    /// An answer to what was never asked.
+    AnswerOfNothing = "looked for by an ordinary test",
+    /// Something may have been missed before that.
+    EarsMissed = "looked for by an ordinary test",
+    /// The rest of an answer that broke off is asked for.
+    CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
 

@@ -1,0 +1,62 @@
+//! Connections of our own: what happens on them goes to `fetch`, and what that makes of it to
+//! the session that asked.
+
+use crate::backend::Backends;
+use crate::backend::either::Either;
+use crate::backend::remote::Hands;
+use crate::cx::Cx;
+use crate::input::OpenFailure;
+use crate::links::{DialKey, LinkKey};
+
+impl Backends {
+    /// `Input::Opened`.
+    pub fn opened(&mut self, cx: &mut Cx<'_>, dial: DialKey, link: LinkKey) {
+        self.fetch.opened(cx, dial, link);
+    }
+
+    /// `Input::OpenFailed`.
+    pub fn open_failed(&mut self, cx: &mut Cx<'_>, dial: DialKey, failure: OpenFailure) {
+        self.fetch.open_failed(cx, dial, failure);
+    }
+
+    /// `Input::Bytes` of a link that we opened.
+    pub fn dialed_receive(&mut self, cx: &mut Cx<'_>, dial: DialKey, bytes: &[u8]) {
+        self.fetch.receive(cx, dial, bytes);
+    }
+
+    /// `Input::Eof` of a link that we opened.
+    pub fn dialed_eof(&mut self, cx: &mut Cx<'_>, dial: DialKey) {
+        self.fetch.eof(cx, dial);
+    }
+
+    /// `Input::Broken` of a link that we opened. To be called before the link is forgotten.
+    pub fn dialed_broken(&mut self, cx: &mut Cx<'_>, link: LinkKey, dial: DialKey) {
+        self.fetch.broken(cx, link, dial);
+    }
+
+    /// The kernel took bytes of a link that we opened.
+    pub fn dialed_wrote(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
+
+    /// `Alarm::Fetch` rang.
+    pub fn fetch_alarm(&mut self, cx: &mut Cx<'_>) {
+        self.fetch.alarm(cx);
+    }
+
+    /// Hands one of the news of an exchange to the session that it belongs to.
+    pub(super) fn hear_fetch(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some((pool, key, news)) = self.fetch.next() else {
+            return false;
+        };
+        if let Some(session) = self.sessions.get_mut(pool).and_then(Either::remote) {
+            let mut hands = Hands {
+                cx: &mut *cx,
+                fetch: &mut self.fetch,
+                events: &mut self.events,
+                me: pool,
+            };
+            session.news(&mut hands, key, news);
+            self.unread.push_back(pool);
+        }
+        true
+    }
+}

@@ -1,0 +1,164 @@
+//! Which answer belongs to which call, and how much there may be of everything.
+
+use super::*;
+use crate::limits::{CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_TELLS_MAX};
+
+#[test]
+fn two_sessions_with_one_server_share_ids_and_nothing_else() {
+    let mut bench = Bench::new();
+    let one = bench.legacy(Some("same"));
+    let other = bench.legacy(Some("same"));
+    bench.call(one, 1);
+    bench.call(other, 1);
+    let asked = bench.asked();
+    bench.json(&asked[1], &answer(1));
+    assert_eq!(bench.events(), [response(other, 1)]);
+    // A second answer, on the exchange of the one session, is nobody's in the other.
+    bench.call(other, 2);
+    let late = bench.one("tools/call");
+    bench.stream(&late, &[]);
+    bench.chunk(&late, &format!("data: {}\n\n", answer(1)));
+    assert_eq!(bench.events(), [""; 0]);
+    bench.json(&asked[0], &answer(1));
+    assert_eq!(bench.events(), [response(one, 1)]);
+    // One of them loses its session; the other does not notice.
+    bench.call(one, 3);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
+    bench.initialize(Some("other"));
+    let mut asked = bench.asked();
+    assert_eq!(asked.remove(0).what(), "GET");
+    assert_eq!(asked[0].field("mcp-session-id"), Some("other"));
+    bench.call(other, 4);
+    assert_eq!(
+        bench.one("tools/call").field("mcp-session-id"),
+        Some("same")
+    );
+}
+
+#[test]
+fn answers_for_ids_never_asked_are_ignored_and_told_once() {
+    let _reached = must_hit(Mark::AnswerOfNothing);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 1);
+    let call = bench.one("tools/call");
+    bench.stream(&call, &[]);
+    for id in ["77", "\"1\"", "0", "\"1mcp-discover\""] {
+        let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}");
+        bench.chunk(&call, &format!("data: {text}\n\n"));
+    }
+    let told = "server=files answers what was not asked (id 77): ignored";
+    assert_eq!(bench.told(), [told]);
+    bench.chunk(&call, &format!("data: {}\n\n", answer(1)));
+    assert_eq!(bench.events(), [response(pool, 1)]);
+    // And the same once more.
+    bench.chunk(&call, &format!("data: {}\n\n", answer(1)));
+    assert_eq!(bench.told(), [""; 0]);
+}
+
+#[test]
+fn an_answer_on_another_exchange_of_the_session_counts() {
+    let _reached = must_hit(Mark::AnswerElsewhere);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 1);
+    bench.call(pool, 2);
+    let asked = bench.asked();
+    bench.stream(&asked[0], &[]);
+    bench.chunk(&asked[0], &format!("data: {}\n\n", answer(2)));
+    assert_eq!(bench.events(), [response(pool, 2)]);
+    // What the other exchange still says is too late.
+    bench.json(&asked[1], &answer(2));
+    assert_eq!(bench.events(), [""; 0]);
+    bench.chunk(&asked[0], &format!("data: {}\n\n", answer(1)));
+    assert_eq!(bench.events(), [response(pool, 1)]);
+}
+
+#[test]
+fn late_answers_of_an_earlier_run_reach_nobody() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 1);
+    let old = bench.one("tools/call");
+    bench.stream(&old, &[]);
+    bench.refuses = true;
+    bench.call(pool, 2);
+    assert_eq!(bench.events(), ["Down 0"]);
+    bench.refuses = false;
+    bench.pass(2_000);
+    bench.initialize(Some("s"));
+    bench.asked();
+    bench.told();
+    bench.call(pool, 1);
+    bench.one("tools/call");
+    bench.chunk(&old, &format!("data: {}\n\n", answer(1)));
+    assert_eq!(bench.events(), [""; 0]);
+}
+
+#[test]
+fn c11_a_cancelled_call_of_a_legacy_server_is_posted_and_not_listened_to_for_ever() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    for answers in [true, false] {
+        bench.call(pool, 1);
+        let call = bench.one("tools/call");
+        bench.stream(&call, &[]);
+        let cancel = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+                      \"params\":{\"requestId\":1}}";
+        assert_eq!(bench.send(pool, cancel), Ok(()));
+        let post = bench.one("notifications/cancelled");
+        bench.respond(&post, 202, &[], "");
+        if answers {
+            bench.chunk(&call, &format!("data: {}\n\n", answer(1)));
+            bench.end(&call);
+            assert_eq!(bench.events(), [response(pool, 1)]);
+        } else {
+            bench.pass(CANCELLED_MS_MAX);
+            assert_eq!(
+                bench.events(),
+                [lost(1, "was told that nobody waits any more")]
+            );
+            assert!(
+                !bench.links.contains(&call.link),
+                "its connection is closed"
+            );
+        }
+    }
+}
+
+#[test]
+fn remote_calls_max_refuses_one_more() {
+    let _reached = must_hit(Mark::RemoteCallsFull);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(None);
+    for id in 0..REMOTE_CALLS_MAX as u64 {
+        assert_eq!(bench.send(pool, &request(id)), Ok(()));
+    }
+    assert_eq!(bench.send(pool, &request(9_999)), Err(Refused::Busy));
+    assert_eq!(bench.events(), [""; 0]);
+}
+
+#[test]
+fn remote_tells_max_throws_one_more_away() {
+    let _reached = must_hit(Mark::RemoteTellsFull);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(None);
+    let note = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
+    for _ in 0..REMOTE_TELLS_MAX {
+        assert_eq!(bench.send(pool, note), Ok(()));
+    }
+    assert_eq!(bench.send(pool, note), Err(Refused::Busy));
+}
+
+#[test]
+fn a_word_that_is_not_taken_is_logged_and_ends_nothing() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(None);
+    let note = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
+    assert_eq!(bench.send(pool, note), Ok(()));
+    let asked = bench.one("notifications/roots/list_changed");
+    bench.respond(&asked, 500, &[], "");
+    assert_eq!(bench.events(), [""; 0]);
+    assert_eq!(bench.state(pool), PoolState::Ready);
+}

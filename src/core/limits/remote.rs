@@ -1,0 +1,40 @@
+//! Bounds of sessions with servers that somebody else runs.
+
+use super::{
+    CALLS_PER_CLIENT_MAX, FETCH_CALLS_PER_ORIGIN_MAX, FETCH_WAITING_PER_ORIGIN_MAX, LINE_BYTES_MAX,
+};
+
+/// Sessions over HTTP that may start at the same time; further ones wait their turn.
+pub const REMOTE_STARTING_MAX: usize = 32;
+/// Requests under way in one session over HTTP; one more is refused as busy. Fewer than may wait
+/// for a place at an origin.
+pub const REMOTE_CALLS_MAX: usize = 320;
+/// Notifications and answers under way in one session over HTTP; one more is thrown away.
+pub const REMOTE_TELLS_MAX: usize = 256;
+/// Bytes of requests that one session over HTTP keeps because they may have to be sent again, until
+/// their server begins to answer; what does not fit is lost if the session is.
+pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long a server may take to take a notification or an answer; then it counts as not taken.
+pub const TELL_MS_MAX: u64 = 30_000;
+/// How long the answer to a request that was cancelled is still listened to; then its exchange is
+/// given up.
+pub const CANCELLED_MS_MAX: u64 = 10_000;
+/// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
+/// said may be meant for one kind of request.
+pub const PAUSE_MS_MAX: u64 = 60_000;
+/// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
+/// session is over. Servers say it at once; what waits is somebody else's stream.
+pub const ENDPOINT_MS_MAX: u64 = 10_000;
+/// How long after the end of an event stream it is asked for again, if the server does not say.
+pub const RESUME_MS: u64 = 1_000;
+/// The same if the server says less: one that ends every stream at once would be asked without
+/// pause.
+pub const RESUME_MS_MIN: u64 = 100;
+/// The same if the server says more, and the longest pause between two tries.
+pub const RESUME_MS_MAX: u64 = 60_000;
+/// Tries in a row to get a stream back; then its call has failed.
+pub const RESUMES_FAILED_MAX: u32 = 5;
+
+const _: () = assert!(CALLS_PER_CLIENT_MAX <= REMOTE_CALLS_MAX);
+const _: () = assert!(REMOTE_CALLS_MAX < FETCH_CALLS_PER_ORIGIN_MAX + FETCH_WAITING_PER_ORIGIN_MAX);
+const _: () = assert!(LINE_BYTES_MAX <= REMOTE_KEPT_BYTES_MAX);

@@ -1,0 +1,195 @@
+//! Why a connection did not open, in words: each sentence names the host, whose fault it is and
+//! what to do. Says nothing of what was sent, which may be secret.
+
+use std::io;
+
+use onemcp::effect::DialSpec;
+use onemcp::http1::tunnel::NoWay;
+use onemcp::input::{OpenFailure, OpenFault};
+use onemcp::limits::LOOKUP_MS_MAX;
+
+use crate::shell::disk::reason;
+use crate::shell::lookup::Unknown;
+
+/// `host:port` of whom we connect to.
+pub(crate) fn place(spec: &DialSpec) -> String {
+    format!("{}:{}", spec.host, spec.port)
+}
+
+/// The same with what it is to us.
+fn whom(spec: &DialSpec) -> String {
+    let what = if spec.tunnel.is_some() { "proxy " } else { "" };
+    format!("{what}{}:{}", spec.host, spec.port)
+}
+
+fn failure(fault: OpenFault, why: String) -> OpenFailure {
+    OpenFailure { fault, why }
+}
+
+/// The name leads nowhere.
+pub(crate) fn no_address(spec: &DialSpec, why: &Unknown) -> OpenFailure {
+    let host = &spec.host;
+    match why {
+        Unknown::No(words) => failure(
+            OpenFault::Lookup,
+            format!("no address for {host}: {words} (check the name and this machine's DNS)"),
+        ),
+        Unknown::Silent => failure(
+            OpenFault::Lookup,
+            format!(
+                "the resolver did not answer within {} s for {host}: check this machine's DNS",
+                LOOKUP_MS_MAX / 1000
+            ),
+        ),
+        Unknown::Exhausted(words) => failure(
+            OpenFault::Exhausted,
+            format!("{host} cannot be looked up, since this machine has run out: {words}"),
+        ),
+    }
+}
+
+/// One address could not be connected to.
+pub(crate) fn not_connected(spec: &DialSpec, error: &io::Error) -> OpenFailure {
+    let (whom, words) = (whom(spec), reason(error));
+    let is_spent = matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EMFILE
+                | libc::ENFILE
+                | libc::ENOBUFS
+                | libc::ENOMEM
+                | libc::EADDRNOTAVAIL
+                | libc::EAGAIN
+        )
+    );
+    if is_spent {
+        let why = format!(
+            "no connection to {whom} can be opened, since this process has run out: {words} (see \
+             ulimit -n)"
+        );
+        return failure(OpenFault::Exhausted, why);
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => failure(
+            OpenFault::Refused,
+            format!("connection refused: nothing listens on {whom}"),
+        ),
+        io::ErrorKind::TimedOut => failure(
+            OpenFault::TimedOut,
+            format!("{whom} did not answer: {words} (check the address, and firewalls on the way)"),
+        ),
+        _ => failure(
+            OpenFault::Unreachable,
+            format!("{whom} cannot be reached: {words}"),
+        ),
+    }
+}
+
+/// Which of two failures to connect says more.
+pub(crate) fn worse(one: Option<OpenFailure>, other: OpenFailure) -> OpenFailure {
+    let weight = |fault| match fault {
+        OpenFault::Exhausted => 3,
+        OpenFault::Refused => 2,
+        OpenFault::TimedOut => 1,
+        OpenFault::Lookup
+        | OpenFault::Unreachable
+        | OpenFault::Proxy
+        | OpenFault::Certificate
+        | OpenFault::Tls => 0,
+    };
+    match one {
+        Some(one) if weight(one.fault) >= weight(other.fault) => one,
+        _ => other,
+    }
+}
+
+/// What was being waited for when the time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// The resolver.
+    Lookup,
+    /// A connection.
+    Connect,
+    /// The proxy's answer.
+    Tunnel,
+    /// The end of the handshake.
+    Handshake,
+}
+
+/// The time was up.
+pub(crate) fn too_late(spec: &DialSpec, late: Late) -> OpenFailure {
+    let (whom, host, ms) = (whom(spec), &spec.host, spec.open_ms_max);
+    let (fault, why) = match late {
+        Late::Lookup => (
+            OpenFault::Lookup,
+            format!(
+                "the resolver did not answer within {ms} ms for {host}: check this machine's DNS"
+            ),
+        ),
+        Late::Connect => (
+            OpenFault::TimedOut,
+            format!(
+                "{whom} did not answer within {ms} ms: check the address, and firewalls on the way"
+            ),
+        ),
+        Late::Tunnel => (
+            OpenFault::TimedOut,
+            format!("{whom} did not answer CONNECT within {ms} ms: check that it is an HTTP proxy"),
+        ),
+        Late::Handshake => (
+            OpenFault::TimedOut,
+            format!(
+                "{} did not finish the TLS handshake within {ms} ms: check that it speaks https \
+                 there",
+                server(spec)
+            ),
+        ),
+    };
+    failure(fault, why)
+}
+
+/// Whom TLS is spoken with.
+pub(crate) fn server(spec: &DialSpec) -> String {
+    match (&spec.tls, &spec.tunnel) {
+        (Some(host), Some(_)) => format!("{host} (by way of the {})", whom(spec)),
+        (Some(_) | None, _) => place(spec),
+    }
+}
+
+/// The proxy lets nobody through.
+pub(crate) fn no_way(spec: &DialSpec, why: NoWay) -> OpenFailure {
+    let place = place(spec);
+    let why = match why {
+        NoWay::Refused(407) => format!(
+            "proxy {place} answered 407: it wants a user name and password \
+             (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT)"
+        ),
+        NoWay::Refused(status) => {
+            format!("proxy {place} answered {status}: it does not let us through")
+        }
+        other => format!("proxy {place} cannot be used: {other}"),
+    };
+    failure(OpenFault::Proxy, why)
+}
+
+/// The proxy went away instead of answering.
+pub(crate) fn proxy_lost(spec: &DialSpec, error: Option<&io::Error>) -> OpenFailure {
+    let words = error.map_or_else(|| "it closed the connection".to_owned(), reason);
+    let why = format!("proxy {} did not answer CONNECT: {words}", place(spec));
+    failure(OpenFault::Proxy, why)
+}
+
+/// One connection more than there may be.
+pub(crate) fn too_many(spec: &DialSpec) -> OpenFailure {
+    let why = format!(
+        "no connection to {} can be opened: too many are being opened at once",
+        whom(spec)
+    );
+    failure(OpenFault::Exhausted, why)
+}
+
+/// TLS is not spoken yet.
+pub(crate) fn no_tls_yet(spec: &DialSpec) -> OpenFailure {
+    let why = format!("{} wants TLS, which is not spoken yet", server(spec));
+    failure(OpenFault::Tls, why)
+}
