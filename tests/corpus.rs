@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, http1, hub, json, mcp, route};
+use onemcp::{base, config, fetch, http1, hub, json, mcp, route};
 
 type Target = fn(&[u8]);
 
@@ -14,6 +14,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("config", config::fuzzing::config),
     ("edit", config::fuzzing::edit),
     ("envelope", json::fuzzing::envelope),
+    ("fetch", fetch::fuzzing::fetch),
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),

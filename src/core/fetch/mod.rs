@@ -19,13 +19,15 @@ mod connection;
 mod deadlines;
 mod exchange;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod order;
 mod settle;
 mod sites;
 #[cfg(test)]
-mod testkit;
-#[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+mod world;
 
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -164,7 +164,7 @@ impl Sites {
     }
 
     /// Whether nobody uses any of them.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_empty(&self) -> bool {
         let Places { calls, streams } = self.taken;
         let counts = [

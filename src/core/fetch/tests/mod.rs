@@ -9,8 +9,9 @@ mod storm;
 mod streaming;
 mod talking;
 
-use super::testkit::*;
+use super::world::*;
 use super::*;
+use crate::base::secret::Secret;
 use crate::cx::Alarm;
 use crate::effect::Effect;
 use crate::http1::fuzzing::splits;
@@ -33,4 +34,74 @@ fn idle() -> (World, LinkKey) {
     assert_eq!(world.news(), ["1 head 200", "1 end "]);
     assert_eq!((world.fetcher.count(), world.fetcher.connections()), (0, 1));
     (world, link)
+}
+
+/// How long the orders of the tests give for a connection.
+const CONNECT_MS: u64 = 9_000;
+/// How long they give for the first byte.
+const RESPONSE_MS: u64 = 5_000;
+
+/// A `POST` of a few bytes with a secret.
+fn post(url: &str) -> Order {
+    Order {
+        method: Method::Post,
+        url: Rc::new(Url::parse(url).unwrap()),
+        fields: vec![("Accept".into(), "text/plain".into())],
+        headers: Rc::from([("Authorization".into(), Secret::from("s3cret"))]),
+        body: b"{}".to_vec(),
+        response_ms_max: Some(RESPONSE_MS),
+        connect_ms_max: CONNECT_MS,
+        lane: Lane::Call,
+    }
+}
+
+/// A `GET` that becomes a stream.
+fn get(url: &str) -> Order {
+    Order {
+        method: Method::Get,
+        body: Vec::new(),
+        lane: Lane::Stream,
+        ..post(url)
+    }
+}
+
+impl World {
+    /// All news, each in words: `1 head 200`, `1 data`, `1 end BODY`, `1 KIND, reached: WHY`.
+    fn news(&mut self) -> Vec<String> {
+        let news = std::iter::from_fn(|| self.fetcher.next());
+        news.map(|(whose, _, news)| format!("{whose} {}", told(news)))
+            .collect()
+    }
+
+    /// What has come of a body and was not taken.
+    fn take(&mut self, key: FetchKey) -> String {
+        let mut body = b"left over".to_vec();
+        self.input(|fetcher, cx| fetcher.take_body(cx, key, &mut body));
+        String::from_utf8(body).unwrap()
+    }
+
+    /// Everything was told, and nothing is left.
+    fn assert_nothing_left(&mut self) {
+        assert_eq!(self.news(), [""; 0]);
+        self.assert_empty();
+    }
+}
+
+/// One of the news in words.
+fn told(news: News) -> String {
+    match news {
+        News::Head(head) => format!("head {}", head.status),
+        News::Data => "data".to_owned(),
+        News::End(rest) => format!("end {}", String::from_utf8_lossy(&rest)),
+        News::Failed(failure) => {
+            let reached = if failure.reached { ", reached" } else { "" };
+            format!("{:?}{reached}: {}", failure.kind, failure.why)
+        }
+    }
+}
+
+/// A whole response with this status and body, behind which the connection stays.
+fn response(status: u16, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n{body}")
 }

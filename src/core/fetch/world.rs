@@ -1,49 +1,18 @@
-//! What the tests of this room share: a world without a shell, and orders.
+//! What the tests and the fuzz target of this room share: a world without a shell.
 
 use std::rc::Rc;
 
-use crate::base::secret::Secret;
 use crate::base::slab::Key;
 use crate::base::timers::Timers;
-use crate::base::url::Url;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{DialSpec, Effect, Effects, Level};
 use crate::entropy::Entropy;
-use crate::fetch::{FetchKey, Fetcher, Lane, News, Order};
-use crate::http1::head::Method;
+use crate::fetch::{FetchKey, Fetcher, Order};
 use crate::http1::proxy::Proxies;
 use crate::input::{OpenFailure, OpenFault};
-use crate::links::{DialKey, LinkKey, Links};
+use crate::limits::IDLE_CONNECTION_MS_MAX;
+use crate::links::{DialKey, LinkKey, Links, Owner};
 use crate::now::{Now, Tick};
-
-/// How long the orders of the tests give for a connection.
-pub(super) const CONNECT_MS: u64 = 9_000;
-/// How long they give for the first byte.
-pub(super) const RESPONSE_MS: u64 = 5_000;
-
-/// A `POST` of a few bytes with a secret.
-pub(super) fn post(url: &str) -> Order {
-    Order {
-        method: Method::Post,
-        url: Rc::new(Url::parse(url).unwrap()),
-        fields: vec![("Accept".into(), "text/plain".into())],
-        headers: Rc::from([("Authorization".into(), Secret::from("s3cret"))]),
-        body: b"{}".to_vec(),
-        response_ms_max: Some(RESPONSE_MS),
-        connect_ms_max: CONNECT_MS,
-        lane: Lane::Call,
-    }
-}
-
-/// A `GET` that becomes a stream.
-pub(super) fn get(url: &str) -> Order {
-    Order {
-        method: Method::Get,
-        body: Vec::new(),
-        lane: Lane::Stream,
-        ..post(url)
-    }
-}
 
 /// Everything that a [`Cx`] points to, the machine, and a shell that does what it is told.
 pub(super) struct World {
@@ -146,13 +115,13 @@ impl World {
     pub(super) fn sent(&mut self, link: LinkKey) -> String {
         let bytes: Vec<u8> = self.links.chunks(link).flatten().copied().collect();
         let _shut = self.links.wrote(link, bytes.len());
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Which connection a link is.
     pub(super) fn dial(&self, link: LinkKey) -> Option<DialKey> {
         match self.links.owner(link) {
-            Some(crate::links::Owner::Dialed(dial)) => Some(dial),
+            Some(Owner::Dialed(dial)) => Some(dial),
             _ => None,
         }
     }
@@ -186,47 +155,13 @@ impl World {
         }
     }
 
-    /// All news, each in words: `1 head 200`, `1 data`, `1 end BODY`, `1 KIND, reached: WHY`.
-    pub(super) fn news(&mut self) -> Vec<String> {
-        let news = std::iter::from_fn(|| self.fetcher.next());
-        news.map(|(whose, _, news)| format!("{whose} {}", told(news)))
-            .collect()
-    }
-
-    /// What has come of a body and was not taken.
-    pub(super) fn take(&mut self, key: FetchKey) -> String {
-        let mut body = b"left over".to_vec();
-        self.input(|fetcher, cx| fetcher.take_body(cx, key, &mut body));
-        String::from_utf8(body).unwrap()
-    }
-
-    /// All but the table of connections is empty, and so is that if nothing is idle.
-    pub(super) fn assert_nothing_left(&mut self) {
-        assert_eq!(self.news(), [""; 0]);
-        self.pass(crate::limits::IDLE_CONNECTION_MS_MAX);
+    /// Everything is over and was told: nothing is left, and no alarm rings for nobody.
+    pub(super) fn assert_empty(&mut self) {
+        self.pass(IDLE_CONNECTION_MS_MAX);
         assert!(self.fetcher.is_empty(), "{:?}", self.fetcher);
         assert!(self.fetcher.waiting.is_empty() && self.fetcher.line.is_empty());
         assert!(self.fetcher.sites.is_empty() && self.fetcher.idle.is_empty());
         assert_eq!((self.links.count(), self.timers.len()), (0, 0));
         assert!(self.dials.is_empty());
     }
-}
-
-/// One of the news in words.
-pub(super) fn told(news: News) -> String {
-    match news {
-        News::Head(head) => format!("head {}", head.status),
-        News::Data => "data".to_owned(),
-        News::End(rest) => format!("end {}", String::from_utf8_lossy(&rest)),
-        News::Failed(failure) => {
-            let reached = if failure.reached { ", reached" } else { "" };
-            format!("{:?}{reached}: {}", failure.kind, failure.why)
-        }
-    }
-}
-
-/// A whole response with this status and body, behind which the connection stays.
-pub(super) fn response(status: u16, body: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n{body}")
 }
