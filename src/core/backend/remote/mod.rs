@@ -48,6 +48,7 @@ use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::session::{Report, note_down};
+use crate::base::parents::Parents;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::fetch::{FetchKey, Fetcher};
@@ -63,6 +64,8 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) fetch: &'a mut Fetcher<PoolKey>,
     /// What the hall has to know and needs no frame.
     pub(super) events: &'a mut VecDeque<BackendEvent>,
+    /// Who passes on what is sent.
+    pub(super) parents: &'a Parents,
     /// Which session this is.
     pub(super) me: PoolKey,
 }

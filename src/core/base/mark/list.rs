@@ -442,6 +442,8 @@ marks! {
     EarsMissed = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
+    /// A server refused the header fields of a call: its tools are listed anew.
+    CallAwaitsList = "remote servers are looked for by stories of their own",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
 
