@@ -1,5 +1,5 @@
-//! Remote servers on the command line (contract 1): what is written, what is shown, what is refused,
-//! and whether they work.
+//! Remote servers on the command line (contract 1): what is written, shown and refused, and whether
+//! they work.
 
 use serde_json::{Value, json};
 
