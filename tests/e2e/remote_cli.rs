@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::dir::Dir;
 use crate::support::gateway::Gateway;
-use crate::support::program::{Ended, cli};
+use crate::support::program::{Beside, Ended, cli, command, fixture, other};
 
 /// What no output may show.
 const SECRET: &str = "s3cret-value";
@@ -152,4 +152,107 @@ fn contract_3_a_running_instance_is_no_server_of_its_own() {
     let status = run(&dir, &["mcp", "status", "x", "--json"]).json();
     assert_eq!(status["servers"][0]["state"], "fault", "{status}");
     gateway.stop();
+}
+
+/// The fixture over HTTP, beside the test.
+struct Far {
+    url: String,
+    _process: Beside,
+}
+
+impl Far {
+    #[track_caller]
+    fn start(dir: &Dir, args: &[&str]) -> Self {
+        let program = fixture();
+        let mut fixture = other(program.to_str().unwrap(), dir.path(), &["--http", "0"]);
+        let process = Beside::start(fixture.args(args));
+        let url = process.log.find("its address", |line| {
+            line.strip_prefix("listening on ").map(str::to_owned)
+        });
+        Self {
+            url,
+            _process: process,
+        }
+    }
+}
+
+fn server(document: &Value, name: &str) -> Value {
+    let servers = document["servers"].as_array().unwrap().iter();
+    let mut named = servers.filter(|server| server["name"] == name);
+    named.next().unwrap().clone()
+}
+
+#[test]
+fn contract_1_remote_servers_are_tried_and_told_with_the_reason_in_words() {
+    for era in ["legacy", "modern", "dual"] {
+        let dir = Dir::new();
+        let far = Far::start(&dir, &["--era", era]);
+        let header = format!("X-Key={SECRET}");
+        run(
+            &dir,
+            &["mcp", "add", "far", "--url", &far.url, "--header", &header],
+        )
+        .expect(0);
+        let gone = [
+            "mcp",
+            "add",
+            "gone",
+            "--url",
+            "http://127.0.0.1:1/mcp?k=s3cret-value",
+        ];
+        run(&dir, &gone).expect(0);
+        // Without an instance.
+        let status = run(&dir, &["mcp", "status", "--json"]);
+        let status = status.expect(1).json();
+        let one = server(&status, "far");
+        assert_eq!(
+            (&one["state"], &one["url"]),
+            (&json!("ready"), &json!(far.url))
+        );
+        assert!(one["tools"].as_u64().unwrap() > 5, "{one}");
+        let two = server(&status, "gone");
+        assert_eq!(two["state"], "failed");
+        assert!(two["why"].as_str().unwrap().contains("127.0.0.1"), "{two}");
+        let tools = run(&dir, &["mcp", "tools", "far"]);
+        assert!(tools.expect(0).out().contains("echo"), "{tools:?}");
+        // With one.
+        let gateway = Gateway::start(dir.path(), &["--health-info-level", "full"]);
+        gateway.log.find("the failure", |line| {
+            (line.contains("server=gone down") || line.contains("server=gone failed")).then_some(())
+        });
+        let status = run(&dir, &["mcp", "status", "--wait", "5000", "--json"]);
+        let status = status.expect(1).json();
+        let one = server(&status, "far");
+        assert_eq!((&one["state"], one.get("pid")), (&json!("ready"), None));
+        let two = server(&status, "gone");
+        assert_eq!(two["url"], "http://127.0.0.1:1/mcp?***");
+        assert!(two["why"].as_str().unwrap().contains("127.0.0.1"), "{two}");
+        let details = run(&dir, &["mcp", "status", "far"]);
+        assert!(details.expect(0).out().contains(&far.url), "{details:?}");
+        gateway.stop();
+    }
+}
+
+#[test]
+fn contract_6_remote_servers_that_are_taken_over_are_tried() {
+    let dir = Dir::new();
+    let far = Far::start(&dir, &[]);
+    std::fs::create_dir_all(dir.file(".cursor")).unwrap();
+    let servers = json!({"mcpServers": {
+        "far": {"url": far.url},
+        "gone": {"url": "http://127.0.0.1:1/mcp"},
+    }});
+    dir.write(".cursor/mcp.json", servers.to_string());
+    let mut consolidate = command(dir.path(), &["app", "consolidate", "cursor", "--yes"]);
+    let ended = crate::support::program::run(&mut consolidate);
+    let out = ended.expect(0).out();
+    let line = |name: &str| {
+        let found = out.lines().find(|line| line.trim_start().starts_with(name));
+        found.unwrap_or_else(|| panic!("{out}")).to_owned()
+    };
+    assert!(line("far").contains("imported, works ("), "{out}");
+    assert!(
+        line("gone").contains("imported, but does not work: "),
+        "{out}"
+    );
 }
