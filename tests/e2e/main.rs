@@ -20,6 +20,7 @@ mod mcp_edit;
 mod readme;
 mod reloading;
 mod remote_cli;
+mod remote_faults;
 mod starting;
 mod status;
 mod writing;

@@ -27,12 +27,7 @@ mod selftest;
 mod site;
 mod wire;
 
-#[expect(unused_imports, reason = "stories of faults follow")]
 pub(crate) use handle::{Asked, Site};
 pub(crate) use net::Net;
-#[expect(unused_imports, reason = "stories of faults follow")]
-pub(crate) use request::Request;
-#[expect(unused_imports, reason = "stories of faults follow")]
-pub(crate) use site::{Act, Lost, Of};
-pub(crate) use site::{End, SiteState, far};
+pub(crate) use site::{Act, End, Lost, Of, SiteState, far, proxy};
 pub(crate) use wire::{chunk, event, response, stream_head};
