@@ -21,6 +21,7 @@ mod readme;
 mod reloading;
 mod remote_cli;
 mod remote_faults;
+mod remote_sse;
 mod starting;
 mod status;
 mod writing;

@@ -32,6 +32,8 @@ mod param_fields;
 mod parking;
 mod parking_edges;
 mod reload;
+mod remote_pair;
+mod remote_sse;
 mod resources;
 mod sse;
 mod status;

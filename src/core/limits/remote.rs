@@ -19,6 +19,8 @@ pub const TELL_MS_MAX: u64 = 30_000;
 /// How long the answer to a request that was cancelled is still listened to; then its exchange is
 /// given up.
 pub const CANCELLED_MS_MAX: u64 = 10_000;
+/// How long an event stream may go on behind the answer that it was for; then it is cut.
+pub const LINGER_STREAM_MS_MAX: u64 = 1_000;
 /// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
 /// said may be meant for one kind of request.
 pub const PAUSE_MS_MAX: u64 = 60_000;
@@ -38,3 +40,6 @@ pub const RESUMES_FAILED_MAX: u32 = 5;
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= REMOTE_CALLS_MAX);
 const _: () = assert!(REMOTE_CALLS_MAX < FETCH_CALLS_PER_ORIGIN_MAX + FETCH_WAITING_PER_ORIGIN_MAX);
 const _: () = assert!(LINE_BYTES_MAX <= REMOTE_KEPT_BYTES_MAX);
+/// A stream that is a session and lasted this long is asked for again without regard to how often
+/// it broke off before: proxies cut every stream after a minute or an hour.
+pub const STREAM_STABLE_MS: u64 = 10_000;

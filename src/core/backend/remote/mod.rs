@@ -13,7 +13,9 @@
 //! renew   the server does not know our session any more
 //! ears    the GET stream of a legacy server
 //! resume  the answer to a call goes on in another exchange
+//! linger  event streams that do not end
 //! modern  the stream of changes of a modern server
+//! sse     HTTP+SSE of 2024-11-05, and which of the two transports is tried; `sse_talk` speaks it
 //! ```
 
 mod call;
@@ -21,16 +23,15 @@ mod ears;
 mod era;
 mod exchange;
 mod hear;
+mod linger;
 mod modern;
 mod over;
 mod post;
 mod renew;
 mod resume;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
-mod sse_post;
 mod sse_resume;
+mod sse_talk;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -47,8 +48,10 @@ use crate::backend::listen::Listening;
 use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
+use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
 use crate::base::parents::Parents;
+use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::fetch::{FetchKey, Fetcher};
@@ -111,6 +114,10 @@ pub(super) struct Remote {
     /// The stream of changes; that it is there means that a modern server speaks.
     listening: Option<Box<Listening>>,
     ears: Ears,
+    /// What is known of the way to it.
+    ways: Ways,
+    /// The session over HTTP+SSE; that it is there means that this transport is spoken.
+    old: Option<Box<Old>>,
     exchanges: BTreeMap<FetchKey, Exchange>,
     /// Requests of the hall that are not answered, by its id.
     calls: BTreeMap<u64, Call>,
@@ -119,6 +126,9 @@ pub(super) struct Remote {
     /// Exchanges of which something came and was not read.
     unread: VecDeque<FetchKey>,
     batch: Batch,
+    /// Exchanges that go on behind their answer, and when the first of them is given up.
+    lingering: DeadlineQueue<FetchKey>,
+    lingers_until: Option<Tick>,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
     /// How long the last exchange may take before the session is over.
@@ -151,11 +161,15 @@ impl Remote {
             watched: Vec::new(),
             listening: None,
             ears: Ears::new(&spec),
+            ways: Ways::default(),
+            old: None,
             exchanges: BTreeMap::new(),
             calls: BTreeMap::new(),
             kept_bytes: 0,
             unread: VecDeque::new(),
             batch: Batch::default(),
+            lingering: DeadlineQueue::default(),
+            lingers_until: None,
             resend: false,
             leaving_until: None,
             report: None,
@@ -271,11 +285,13 @@ impl Remote {
         self.kept_bytes = 0;
         self.unread.clear();
         self.batch = Batch::default();
+        self.tidy_lingering();
         self.resend = false;
         self.listening = None;
         self.renewing = None;
         self.leaving_until = None;
         self.ears.close();
+        self.old = None;
         self.talk.id = None;
     }
 
@@ -295,7 +311,7 @@ impl Remote {
 
     // --- alarms ---
 
-    fn deadlines(&self) -> [Option<Tick>; 7] {
+    fn deadlines(&self) -> [Option<Tick>; 9] {
         [
             self.phase.deadline(),
             self.asking_until(),
@@ -303,7 +319,9 @@ impl Remote {
             self.leaving_until,
             self.listening_until(),
             self.ears_until(),
+            self.sse_until(),
             self.calls_until(),
+            self.lingers_until,
         ]
     }
 
@@ -326,6 +344,8 @@ impl Remote {
             self.renewal_late(hands);
         } else if due(self.asking_until()) {
             self.probe_late(hands);
+        } else if due(self.sse_until()) {
+            self.sse_alarm(hands);
         } else if due(self.phase.deadline()) {
             self.step(hands, Event::Alarm);
         } else {
@@ -337,6 +357,9 @@ impl Remote {
             }
             if due(self.calls_until()) {
                 self.calls_alarm(hands);
+            }
+            if due(self.lingers_until) {
+                self.linger_alarm(hands);
             }
         }
         self.report.take()

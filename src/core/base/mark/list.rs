@@ -417,8 +417,10 @@ marks! {
     AnswerElsewhere = "looked for by an ordinary test",
     /// An answer to what was never asked.
     AnswerOfNothing = "looked for by an ordinary test",
-    /// Something may have been missed before that.
+    /// The GET stream was opened again, and something may have been missed.
     EarsMissed = "looked for by an ordinary test",
+    /// An event stream goes on behind its answer.
+    StreamLingers = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
     /// A server refused the header fields of a call: its tools are listed anew.
@@ -431,6 +433,10 @@ marks! {
     EndpointElsewhere = "remote servers are looked for by stories of their own",
     /// It named another place later.
     EndpointMoved = "remote servers are looked for by stories of their own",
+    /// What refuses Streamable HTTP is tried with the transport before it.
+    FallsBackToSse = "remote servers are looked for by stories of their own",
+    /// What has no stream of the older transport is tried with the newer one.
+    FallsForwardFromSse = "remote servers are looked for by stories of their own",
     /// A message was sent to a session that its server does not know any more.
     PostSessionGone = "remote servers are looked for by stories of their own",
     /// A stream broke off and could not be had again.
