@@ -399,8 +399,6 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
-    // --- servers over HTTP ---
-
     /// A session over HTTP has as many requests under way as it may.
     RemoteCallsFull = "320 requests of one session",
     /// A session over HTTP has as many notifications under way as it may.
