@@ -31,6 +31,8 @@ mod notes;
 mod parking;
 mod parking_edges;
 mod reload;
+mod remote_pair;
+mod remote_sse;
 mod resources;
 mod sse;
 mod status;

@@ -38,3 +38,6 @@ pub const RESUMES_FAILED_MAX: u32 = 5;
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= REMOTE_CALLS_MAX);
 const _: () = assert!(REMOTE_CALLS_MAX < FETCH_CALLS_PER_ORIGIN_MAX + FETCH_WAITING_PER_ORIGIN_MAX);
 const _: () = assert!(LINE_BYTES_MAX <= REMOTE_KEPT_BYTES_MAX);
+/// A stream that is a session and lasted this long is asked for again without regard to how often
+/// it broke off before: proxies cut every stream after a minute or an hour.
+pub const STREAM_STABLE_MS: u64 = 10_000;

@@ -29,6 +29,8 @@ pub(crate) enum Of {
     Method(&'static str),
     /// Requests with this HTTP method.
     Verb(&'static str),
+    /// Requests with this HTTP method to this target.
+    At(&'static str, &'static str),
 }
 
 /// What a site does about a request instead of answering it.
@@ -226,7 +228,6 @@ impl SiteState {
     }
 
     /// It speaks HTTP+SSE of 2024-11-05, at `/sse`.
-    #[expect(dead_code, reason = "its stories come with its sessions")]
     pub(crate) fn old_sse(mut self) -> Self {
         self.style = Style::OldSse;
         "/sse".clone_into(&mut self.path);
@@ -257,6 +258,7 @@ impl SiteState {
             Of::All => true,
             Of::Method(method) => request.says() == *method,
             Of::Verb(verb) => request.method == *verb,
+            Of::At(verb, target) => request.method == *verb && request.target == *target,
         };
         faults
             .find(|(of, _)| concerned(of))

@@ -21,6 +21,8 @@ pub(super) enum Place {
     Waiting,
     /// It is carried by this exchange.
     Asked(FetchKey),
+    /// It was posted; the answer comes on the stream of the session.
+    Streamed,
     /// The answer to it broke off; the rest is asked for later.
     Pausing {
         /// When.
@@ -93,6 +95,13 @@ impl Remote {
             let key = self.exchange(hands, Role::Call(id), order);
             self.calls
                 .insert(id, Call::new(Place::Asked(key), None, false));
+            return Ok(());
+        }
+        if self.old.is_some() {
+            let order = self.post_word(body);
+            self.exchange(hands, Role::Call(id), order);
+            self.calls
+                .insert(id, Call::new(Place::Streamed, None, false));
             return Ok(());
         }
         let ours = asked_by_itself(&body, envelope);
@@ -236,7 +245,7 @@ impl Remote {
     pub(super) fn calls_until(&self) -> Option<Tick> {
         let due = |call: &Call| match call.place {
             Place::Pausing { until } => Some(call.cancelled.map_or(until, |at| at.min(until))),
-            Place::Waiting | Place::Asked(_) => call.cancelled,
+            Place::Waiting | Place::Asked(_) | Place::Streamed => call.cancelled,
         };
         self.calls.values().filter_map(due).min()
     }

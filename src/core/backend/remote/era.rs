@@ -5,11 +5,12 @@ use crate::backend::greeting::{Greeting, Next};
 use crate::backend::handshake::INITIALIZED;
 use crate::backend::lifecycle::{Event, Phase};
 use crate::backend::remote::exchange::{Ended, Exchange, Role, Step};
+use crate::backend::remote::sse_talk::Way;
 use crate::backend::remote::{Hands, Remote};
 use crate::effect::Level;
 use crate::fetch::{FailureKind, FetchFailure};
 use crate::json::envelope::{self, Envelope, Kind};
-use crate::language::{Hello, RemoteKind};
+use crate::language::Hello;
 use crate::now::Tick;
 
 impl Remote {
@@ -20,9 +21,9 @@ impl Remote {
         };
         self.begin_talk();
         self.alone_until = None;
-        match self.at.kind {
-            RemoteKind::Http => self.begin_greeting(hands, until),
-            RemoteKind::Sse => self.fall_back(hands, None),
+        match self.way() {
+            Way::Streamable => self.begin_greeting(hands, until),
+            Way::Sse => self.begin_sse(hands),
         }
     }
 
@@ -101,6 +102,7 @@ impl Remote {
                 if self.renewing.is_some() {
                     return self.changed_era(hands);
                 }
+                self.note_way(hands);
                 self.begin_listening(hands, lists);
                 self.step(hands, Event::Greeted);
             }
@@ -116,7 +118,7 @@ impl Remote {
     }
 
     /// That it was not asked because its era was known is no news for the hall.
-    fn take_hello(&mut self, hello: Hello) {
+    pub(super) fn take_hello(&mut self, hello: Hello) {
         let silent = hello.initialize_first && (self.initialize_first || !self.was_legacy);
         self.initialize_first = silent;
         self.hello = Some(Hello {
@@ -127,6 +129,7 @@ impl Remote {
 
     /// The server cannot be spoken with.
     pub(super) fn refuse(&mut self, hands: &mut Hands<'_, '_>, why: String) {
+        let why = self.both_refused(why);
         if self.renewing.is_some() {
             self.lost(hands, why);
         } else {
@@ -144,6 +147,9 @@ impl Remote {
     ) {
         if exchange.answered || exchange.talk != self.talk.number {
             return;
+        }
+        if self.old.is_some() {
+            return self.sse_hello_over(hands, step, exchange, ended);
         }
         match (step, ended) {
             (Step::Initialized, Ended::Whole(body)) => {
@@ -167,14 +173,22 @@ impl Remote {
 
     /// The server has heard that the handshake is done. Some have no ear for notifications and say
     /// so by a status; what they do with requests is another matter.
-    fn initialized(&mut self, hands: &mut Hands<'_, '_>, exchange: &Exchange, body: &[u8]) {
+    pub(super) fn initialized(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        exchange: &Exchange,
+        body: &[u8],
+    ) {
         match exchange.status() {
             401 | 403 | 404 => {
                 let why = self.words(exchange, body);
                 self.refuse(hands, why);
             }
             _ => {
-                self.open_ears(hands);
+                self.note_way(hands);
+                if self.old.is_none() {
+                    self.open_ears(hands);
+                }
                 if self.renewing.is_some() {
                     self.renewed(hands);
                 } else {
@@ -212,7 +226,7 @@ impl Remote {
                     .greeting
                     .hear(now, (body, &said), &self.spec, &self.our_version);
                 match next {
-                    Next::Refused(_) if other => self.fall_back(hands, Some(why)),
+                    Next::Refused(_) if other => self.fall_back(hands, why),
                     next => self.follow_greeting(hands, next),
                 }
             }
@@ -222,17 +236,9 @@ impl Remote {
                     .ask_after_all(why, hands.cx.now.tick, &self.our_version);
                 self.follow_greeting(hands, next);
             }
-            (Step::Initialize, None) if other => self.fall_back(hands, Some(why)),
+            (Step::Initialize, None) if other => self.fall_back(hands, why),
             (Step::Initialize | Step::Initialized, _) => self.refuse(hands, why),
         }
-    }
-
-    /// Whether the server may speak HTTP+SSE of 2024-11-05 (F2): it is configured, or it refused
-    /// everything else, for which `refused` is the reason. To be built in `sse`.
-    fn fall_back(&mut self, hands: &mut Hands<'_, '_>, refused: Option<String>) {
-        let why = refused
-            .unwrap_or_else(|| "\"type\": \"sse\" is not supported yet by this version".to_owned());
-        self.refuse(hands, why);
     }
 
     /// The server gives itself a session.

@@ -7,7 +7,7 @@ use crate::backend::listen::StreamId;
 use crate::base::frame::Frame;
 use crate::fetch::FetchFailure;
 use crate::http1::response_head::ResponseHead;
-use crate::http1::sse_reader::Reader;
+use crate::http1::sse_reader::{Event, Reader};
 use crate::json::newline::{Line, Lines};
 use crate::limits::{LINE_BYTES_MAX, QUOTE_BYTES_MAX};
 
@@ -33,6 +33,8 @@ pub(super) enum Role {
     Tell,
     /// The GET stream of a legacy server.
     Ears,
+    /// The stream that is a session over HTTP+SSE.
+    Stream,
     /// The stream of changes of a modern server.
     Changes(StreamId),
     /// DELETE.
@@ -44,7 +46,12 @@ impl Role {
     pub(super) fn about(self) -> Option<NonZeroU64> {
         match self {
             Self::Call(id) => NonZeroU64::new(id),
-            Self::Hello(_) | Self::Tell | Self::Ears | Self::Changes(_) | Self::Goodbye => None,
+            Self::Hello(_)
+            | Self::Tell
+            | Self::Ears
+            | Self::Stream
+            | Self::Changes(_)
+            | Self::Goodbye => None,
         }
     }
 }
@@ -73,6 +80,8 @@ pub(super) enum Ended {
 pub(super) enum Found {
     /// A message, or an array of them; it is in the frame.
     Message,
+    /// An event of a stream that is a session.
+    Event(Event),
     /// Nothing until more comes.
     Nothing,
     /// A message beyond the limit; nothing more can be read.
@@ -172,6 +181,7 @@ impl Exchange {
             Reading::Whole => {}
             Reading::Events(reader) => loop {
                 match reader.next_event() {
+                    Ok(Some(event)) if self.role == Role::Stream => return Found::Event(event),
                     // What has another name is somebody's invention, and what has no data is there
                     // for its id.
                     Ok(Some(event)) if event.event.is_some() || event.data.is_empty() => {}

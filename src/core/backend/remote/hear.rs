@@ -66,6 +66,7 @@ impl Remote {
             }
             Role::Call(id) if good => self.executes(id),
             Role::Ears if good => self.ears_open(hands, key),
+            Role::Stream => self.sse_begun(hands, key),
             Role::Hello(_)
             | Role::Call(_)
             | Role::Tell
@@ -117,6 +118,10 @@ impl Remote {
             }
             let read = match exchange.next(frame) {
                 Found::Message => self.message(hands, key, frame, false),
+                Found::Event(event) => match self.sse_event(hands, event, frame) {
+                    true => self.message(hands, key, frame, false),
+                    false => Read::Nothing,
+                },
                 Found::Nothing => {
                     exchange.in_line = false;
                     self.unread.pop_front();
@@ -159,7 +164,12 @@ impl Remote {
                     loss: CallLoss::TooLong,
                 })
             }
-            Role::Hello(_) | Role::Tell | Role::Ears | Role::Changes(_) | Role::Goodbye => {
+            Role::Hello(_)
+            | Role::Tell
+            | Role::Ears
+            | Role::Stream
+            | Role::Changes(_)
+            | Role::Goodbye => {
                 hands.fetch.give_up(hands.cx, key);
                 let why = "answered with more than one message may hold".to_owned();
                 self.ended_by_us(hands, key, why);
@@ -192,6 +202,8 @@ impl Remote {
                 self.batch.open(hands.cx, &self.spec.name, frame);
                 Read::Nothing
             }
+            // What a POST is answered beside the stream is no message, and need not be one.
+            Err(_) if self.old.is_some() && role != Role::Stream => Read::Nothing,
             Err((fault, _)) => {
                 if let Some(exchange) = self.exchanges.get_mut(&key) {
                     exchange.read_in_vain(frame.bytes());
@@ -214,6 +226,10 @@ impl Remote {
         envelope: Envelope,
     ) -> Read {
         let answers = matches!(envelope.kind, Kind::Result | Kind::Error);
+        if self.old.is_some() && answers && !self.is_ready() {
+            self.sse_hello(hands, text, &envelope);
+            return Read::Nothing;
+        }
         if let (Role::Hello(step), true) = (role, answers) {
             let current = self.exchanges.get_mut(&key).is_some_and(|exchange| {
                 !std::mem::replace(&mut exchange.answered, true)

@@ -14,6 +14,7 @@
 //! ears    the GET stream of a legacy server
 //! resume  the answer to a call goes on in another exchange
 //! modern  the stream of changes of a modern server
+//! sse     HTTP+SSE of 2024-11-05, and which of the two transports is tried; `sse_talk` speaks it
 //! ```
 
 mod call;
@@ -26,11 +27,9 @@ mod over;
 mod post;
 mod renew;
 mod resume;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
 mod sse;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session takes it yet"))]
-mod sse_post;
 mod sse_resume;
+mod sse_talk;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -47,6 +46,7 @@ use crate::backend::listen::Listening;
 use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
+use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
@@ -108,6 +108,10 @@ pub(super) struct Remote {
     /// The stream of changes; that it is there means that a modern server speaks.
     listening: Option<Box<Listening>>,
     ears: Ears,
+    /// What is known of the way to it.
+    ways: Ways,
+    /// The session over HTTP+SSE; that it is there means that this transport is spoken.
+    old: Option<Box<Old>>,
     exchanges: BTreeMap<FetchKey, Exchange>,
     /// Requests of the hall that are not answered, by its id.
     calls: BTreeMap<u64, Call>,
@@ -148,6 +152,8 @@ impl Remote {
             watched: Vec::new(),
             listening: None,
             ears: Ears::new(&spec),
+            ways: Ways::default(),
+            old: None,
             exchanges: BTreeMap::new(),
             calls: BTreeMap::new(),
             kept_bytes: 0,
@@ -273,6 +279,7 @@ impl Remote {
         self.renewing = None;
         self.leaving_until = None;
         self.ears.close();
+        self.old = None;
         self.talk.id = None;
     }
 
@@ -292,7 +299,7 @@ impl Remote {
 
     // --- alarms ---
 
-    fn deadlines(&self) -> [Option<Tick>; 7] {
+    fn deadlines(&self) -> [Option<Tick>; 8] {
         [
             self.phase.deadline(),
             self.asking_until(),
@@ -300,6 +307,7 @@ impl Remote {
             self.leaving_until,
             self.listening_until(),
             self.ears_until(),
+            self.sse_until(),
             self.calls_until(),
         ]
     }
@@ -323,6 +331,8 @@ impl Remote {
             self.renewal_late(hands);
         } else if due(self.asking_until()) {
             self.probe_late(hands);
+        } else if due(self.sse_until()) {
+            self.sse_alarm(hands);
         } else if due(self.phase.deadline()) {
             self.step(hands, Event::Alarm);
         } else {

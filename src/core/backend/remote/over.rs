@@ -3,6 +3,7 @@
 use crate::backend::lifecycle::Event;
 use crate::backend::remote::call::Place;
 use crate::backend::remote::exchange::{Ended, Exchange, Role};
+use crate::backend::remote::sse_talk::forgot;
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
@@ -27,9 +28,13 @@ impl Remote {
         };
         match exchange.role {
             Role::Hello(step) => self.hello_over(hands, step, &exchange, ended),
+            Role::Call(id) if self.old.is_some() => {
+                self.sse_posted(hands, id, &exchange, ended);
+            }
             Role::Call(id) => return self.call_over(hands, (key, id), &exchange, ended, frame),
             Role::Tell => self.word_over(hands, &exchange, ended),
             Role::Ears => self.ears_over(hands, &exchange, ended),
+            Role::Stream => self.sse_over(hands, &exchange, ended),
             Role::Changes(id) => self.changes_over(hands, id, &exchange, &ended),
             Role::Goodbye => {
                 self.leaving_until = None;
@@ -146,6 +151,9 @@ impl Remote {
             Ended::Whole(_) if exchange.succeeded() => return,
             Ended::Whole(body) => {
                 let why = self.words(exchange, &body);
+                if self.old.is_some() && forgot(exchange, &body) {
+                    return self.sse_forgotten(hands, &why);
+                }
                 if self.is_of_session(exchange, &body, false, false) {
                     return self.session_lost(hands, None, exchange.talk, &why);
                 }

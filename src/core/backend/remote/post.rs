@@ -2,6 +2,7 @@
 //! what the entry adds (protocol F5, F9). Everything is computed from the body that is sent.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::backend::lifecycle::Pace;
 use crate::backend::remote::exchange::{Exchange, Role};
@@ -42,7 +43,7 @@ impl Remote {
     fn order(&self, method: Method, fields: Fields, body: Vec<u8>) -> Order {
         Order {
             method,
-            url: self.at.url.clone(),
+            url: Rc::clone(self.post_url()),
             fields,
             headers: self.at.headers.clone(),
             body,

@@ -83,7 +83,7 @@ impl Remote {
                 let exchange = self.exchanges.get(&key);
                 exchange.is_none_or(|exchange| exchange.head.is_some())
             }
-            Place::Pausing { .. } => true,
+            Place::Pausing { .. } | Place::Streamed => true,
         };
         let calls = self.calls.iter().filter(|(_, call)| begun(call));
         let lost: Vec<u64> = calls.map(|(id, _)| *id).collect();
@@ -138,7 +138,7 @@ impl Remote {
 
 /// The words of the SDKs: "No valid session ID provided", "Session not found", "Server not
 /// initialized".
-fn speaks_of_session(body: &[u8]) -> bool {
+pub(super) fn speaks_of_session(body: &[u8]) -> bool {
     let text = body.get(..body.len().min(1024)).unwrap_or_default();
     let text = text.to_ascii_lowercase();
     let has = |word: &str| text.windows(word.len()).any(|at| at == word.as_bytes());

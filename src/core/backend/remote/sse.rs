@@ -16,16 +16,14 @@ use crate::limits::{ENDPOINT_MS_MAX, QUOTE_BYTES_MAX};
 use crate::now::Tick;
 
 /// How far the stream has come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Stream {
-    /// It is asked for. How long that may take is the exchange's affair.
-    Asking {
-        /// What is asked, and against which the endpoint is resolved.
-        url: Rc<Url>,
-    },
+    /// It is asked for. How long that may take is the handshake's affair.
+    #[default]
+    Asking,
     /// It has begun; nobody knows yet where to POST.
     Awaiting {
-        /// As above.
+        /// Where it comes from, against which the endpoint is resolved.
         url: Rc<Url>,
         /// Until when.
         until: Tick,
@@ -54,27 +52,21 @@ pub(super) enum Heard {
     Refused(String),
 }
 
-/// Why a response does not begin a stream: a sentence to stand behind "server NAME: ".
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NoStream {
-    /// The sentence.
-    pub(super) why: String,
-    /// The server knows no such stream at this URL, so that it may speak Streamable HTTP there. It
-    /// does not if it is busy, broken, or wants to know who we are.
-    pub(super) other_transport: bool,
+/// What a response that does not begin a stream says of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoStream {
+    /// It knows no such stream at this URL, but may speak Streamable HTTP there.
+    Unknown,
+    /// It is busy or broken, or does not let us in: that says nothing of its transport.
+    Refused,
 }
 
 impl Stream {
-    /// The stream at this URL is asked for.
-    pub(super) const fn new(url: Rc<Url>) -> Self {
-        Self::Asking { url }
-    }
-
     /// Where to POST, while anything can be sent.
     pub(super) const fn post(&self) -> Option<&Rc<Url>> {
         match self {
             Self::Open { post, .. } => Some(post),
-            Self::Asking { .. } | Self::Awaiting { .. } | Self::Lost => None,
+            Self::Asking | Self::Awaiting { .. } | Self::Lost => None,
         }
     }
 
@@ -82,24 +74,32 @@ impl Stream {
     pub(super) const fn deadline(&self) -> Option<Tick> {
         match self {
             Self::Awaiting { until, .. } => Some(*until),
-            Self::Asking { .. } | Self::Open { .. } | Self::Lost => None,
+            Self::Asking | Self::Open { .. } | Self::Lost => None,
         }
     }
 
-    /// The response has begun.
+    /// The response to a request for this URL has begun.
     ///
     /// # Errors
     /// It is no stream; it is over with this one.
-    pub(super) fn head(&mut self, now: Tick, head: &ResponseHead) -> Result<(), NoStream> {
-        let before = std::mem::replace(self, Self::Lost);
-        let Self::Asking { url } = before else {
-            *self = before;
-            return Ok(());
-        };
-        check(head)?;
-        let until = now.after(ENDPOINT_MS_MAX);
-        *self = Self::Awaiting { url, until };
+    pub(super) fn head(
+        &mut self,
+        now: Tick,
+        url: Rc<Url>,
+        head: &ResponseHead,
+    ) -> Result<(), NoStream> {
+        if matches!(self, Self::Asking) {
+            *self = Self::Lost;
+            check(head)?;
+            let until = now.after(ENDPOINT_MS_MAX);
+            *self = Self::Awaiting { url, until };
+        }
         Ok(())
+    }
+
+    /// What such a response says of its server.
+    pub(super) fn refusal(head: &ResponseHead) -> NoStream {
+        check(head).err().unwrap_or(NoStream::Refused)
     }
 
     /// One event came.
@@ -113,7 +113,7 @@ impl Stream {
             // an answer, and could not be answered.
             (None, Self::Open { .. }) if !event.data.is_empty() => Heard::Message(event.data),
             // Events of other names are other people's inventions.
-            (_, Self::Asking { .. } | Self::Awaiting { .. } | Self::Open { .. } | Self::Lost) => {
+            (_, Self::Asking | Self::Awaiting { .. } | Self::Open { .. } | Self::Lost) => {
                 Heard::Nothing
             }
         }
@@ -132,11 +132,6 @@ impl Stream {
         ))
     }
 
-    /// The response has ended, or was broken.
-    pub(super) fn end(&mut self) {
-        *self = Self::Lost;
-    }
-
     /// A later endpoint takes the place of an earlier one: the transport says that messages go to
     /// the URL that the server names, and servers that hand out URLs which expire name another one
     /// in time. A server that thereby means another session says so in its answer to the next POST.
@@ -153,7 +148,7 @@ impl Stream {
                 Mark::EndpointMoved.hit();
                 Heard::Nothing
             }
-            Self::Asking { .. } | Self::Awaiting { .. } | Self::Lost => Heard::Opened,
+            Self::Asking | Self::Awaiting { .. } | Self::Lost => Heard::Opened,
         };
         *self = Self::Open { url, post: named };
         heard
@@ -179,35 +174,24 @@ fn resolve(url: &Url, data: &[u8]) -> Result<Url, String> {
     Ok(named)
 }
 
-/// Whether a response begins an event stream.
+/// Whether a response begins an event stream. What is no success and no such word is as good as
+/// silence: the next try may find the stream.
 fn check(head: &ResponseHead) -> Result<(), NoStream> {
     let kind = head.content_type().unwrap_or_default();
-    let is_stream = kind.eq_ignore_ascii_case("text/event-stream");
-    let status = head.status;
-    let (why, other_transport) = match status {
-        200..=299 if is_stream && !head.is_encoded() => return Ok(()),
-        200..=299 if is_stream => (
-            "sent a compressed event stream, which nobody asked for".into(),
-            false,
-        ),
-        200..=299 if kind.is_empty() => (no_stream("nothing"), true),
-        200..=299 => (no_stream(&plain(kind.as_bytes(), QUOTE_BYTES_MAX)), true),
-        400 | 404 | 405 | 406 | 410 | 415 => (refused(status, "look at \"url\""), true),
-        401 | 403 => (refused(status, "look at \"headers\""), false),
-        _ => (refused(status, "it may work again later"), false),
+    match head.status {
+        200..=299 if kind.eq_ignore_ascii_case("text/event-stream") => Ok(()),
+        200..=299 | 400 | 404..=406 | 410 | 415 => Err(NoStream::Unknown),
+        _ => Err(NoStream::Refused),
+    }
+}
+
+/// Why a response that is a success does not begin a stream, to stand behind "server NAME: ".
+pub(super) fn instead_of_stream(head: &ResponseHead) -> String {
+    let kind = match head.content_type().unwrap_or_default() {
+        "" => "nothing".to_owned(),
+        kind => plain(kind.as_bytes(), QUOTE_BYTES_MAX),
     };
-    Err(NoStream {
-        why,
-        other_transport,
-    })
-}
-
-fn no_stream(kind: &str) -> String {
     format!("answered GET with {kind} instead of an event stream; look at \"url\"")
-}
-
-fn refused(status: u16, advice: &str) -> String {
-    format!("answered GET for its event stream with status {status}; {advice}")
 }
 
 #[cfg(test)]
@@ -220,14 +204,21 @@ mod tests {
     const NOW: Tick = Tick(5_000);
     const URL: &str = "https://mcp.example.com/v1/sse?key=k";
 
-    fn asking() -> Stream {
-        Stream::new(Rc::new(Url::parse(URL).unwrap()))
+    fn begun(kind: &str) -> (Stream, Result<(), NoStream>) {
+        answered(200, kind)
+    }
+
+    fn answered(status: u16, kind: &str) -> (Stream, Result<(), NoStream>) {
+        let mut stream = Stream::default();
+        let url = Rc::new(Url::parse(URL).unwrap());
+        let head = ResponseHead::of(status, false, &[("content-type", kind)]);
+        let told = stream.head(NOW, url, &head);
+        (stream, told)
     }
 
     fn awaiting() -> Stream {
-        let mut stream = asking();
-        let head = ResponseHead::of(200, false, &[("content-type", "text/event-stream")]);
-        assert_eq!(stream.head(NOW, &head), Ok(()));
+        let (stream, told) = begun("text/event-stream");
+        assert_eq!(told, Ok(()));
         stream
     }
 
@@ -336,7 +327,7 @@ mod tests {
 
     #[test]
     fn e2_messages_come_once_the_endpoint_is_known_and_other_events_never() {
-        let mut stream = asking();
+        let mut stream = Stream::default();
         for name in ["endpoint", "message", "ping"] {
             assert_eq!(hear(&mut stream, name, "/m"), Heard::Nothing);
         }
@@ -353,7 +344,7 @@ mod tests {
             let told = Heard::Message(data.as_bytes().to_vec());
             assert_eq!(hear(&mut stream, "message", data), told);
         }
-        stream.end();
+        stream = Stream::Lost;
         for name in ["endpoint", "message"] {
             assert_eq!(hear(&mut stream, name, "/m"), Heard::Nothing);
             assert!(matches!(stream, Stream::Lost));
@@ -361,45 +352,34 @@ mod tests {
     }
 
     #[test]
-    fn f2_what_a_response_that_is_no_stream_means() {
-        for (status, kind, says, other) in [
-            (200, "application/json", "application/json instead", true),
-            (200, "text/html", "text/html instead", true),
-            (200, "", "nothing instead", true),
-            (204, "", "nothing instead", true),
-            (400, "text/plain", "status 400; look at \"url\"", true),
-            (401, "", "status 401; look at \"headers\"", false),
-            (403, "", "status 403; look at \"headers\"", false),
-            (404, "text/html", "status 404; look at \"url\"", true),
-            (405, "", "status 405; look at \"url\"", true),
-            (406, "", "status 406; look at \"url\"", true),
-            (429, "", "status 429; it may work again later", false),
-            (500, "text/event-stream", "status 500; it may work", false),
-            (503, "", "status 503; it may work again later", false),
+    fn f2_what_a_response_that_is_no_stream_says_of_the_transport() {
+        for (status, kind, expected) in [
+            (200, "application/json", NoStream::Unknown),
+            (200, "text/html", NoStream::Unknown),
+            (204, "", NoStream::Unknown),
+            (400, "text/plain", NoStream::Unknown),
+            (401, "", NoStream::Refused),
+            (403, "", NoStream::Refused),
+            (404, "text/html", NoStream::Unknown),
+            (405, "", NoStream::Unknown),
+            (406, "", NoStream::Unknown),
+            (429, "", NoStream::Refused),
+            (500, "text/event-stream", NoStream::Refused),
+            (503, "", NoStream::Refused),
         ] {
-            let mut stream = asking();
-            let no = stream
-                .head(
-                    NOW,
-                    &ResponseHead::of(status, false, &[("content-type", kind)]),
-                )
-                .unwrap_err();
-            assert!(no.why.contains(says), "{}", no.why);
-            assert_eq!(no.other_transport, other, "{status} {kind}");
+            let (stream, told) = answered(status, kind);
+            assert_eq!(told, Err(expected), "{status} {kind}");
             assert!(matches!(stream, Stream::Lost));
         }
-        let fields = [
-            ("content-type", "text/event-stream"),
-            ("content-encoding", "gzip"),
-        ];
-        let no = asking().head(NOW, &ResponseHead::of(200, false, &fields));
-        assert!(no.is_err_and(|no| no.why.contains("compressed") && !no.other_transport));
-        let fields = [("content-type", "Text/Event-Stream ; charset=utf-8")];
-        let mut stream = asking();
-        assert_eq!(
-            stream.head(NOW, &ResponseHead::of(200, false, &fields)),
-            Ok(())
-        );
+        let (stream, told) = begun("Text/Event-Stream ; charset=utf-8");
+        assert!(told.is_ok() && matches!(stream, Stream::Awaiting { .. }));
+        for (kind, says) in [
+            ("", "nothing instead"),
+            ("text/html; x", "text/html instead"),
+        ] {
+            let why = instead_of_stream(&ResponseHead::of(200, false, &[("content-type", kind)]));
+            assert!(why.contains(says), "{why}");
+        }
     }
 
     #[test]

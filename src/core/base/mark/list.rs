@@ -429,6 +429,10 @@ marks! {
     EndpointElsewhere = "remote servers are looked for by stories of their own",
     /// It named another place later.
     EndpointMoved = "remote servers are looked for by stories of their own",
+    /// What refuses Streamable HTTP is tried with the transport before it.
+    FallsBackToSse = "remote servers are looked for by stories of their own",
+    /// What has no stream of the older transport is tried with the newer one.
+    FallsForwardFromSse = "remote servers are looked for by stories of their own",
     /// A message was sent to a session that its server does not know any more.
     PostSessionGone = "remote servers are looked for by stories of their own",
     /// A stream broke off and could not be had again.
