@@ -131,10 +131,11 @@ impl Backends {
     pub fn stop_all(&mut self, cx: &mut Cx<'_>) {
         self.queue.clear();
         self.remote_queue.clear();
-        self.fetch.leave(cx);
         for pool in self.sessions.keys() {
             self.step(cx, pool, Event::Stop(Pace::Quick));
         }
+        // What is said to servers as a farewell takes the connections that there are.
+        self.fetch.leave(cx);
     }
 
     /// Starts a session now that waits for its next try or was given up; else does nothing.

@@ -19,6 +19,8 @@ pub const TELL_MS_MAX: u64 = 30_000;
 /// How long the answer to a request that was cancelled is still listened to; then its exchange is
 /// given up.
 pub const CANCELLED_MS_MAX: u64 = 10_000;
+/// How long an event stream may go on behind the answer that it was for; then it is cut.
+pub const LINGER_STREAM_MS_MAX: u64 = 1_000;
 /// A server that wants to be left alone for longer (`Retry-After`) is asked nevertheless: what it
 /// said may be meant for one kind of request.
 pub const PAUSE_MS_MAX: u64 = 60_000;

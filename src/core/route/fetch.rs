@@ -58,7 +58,12 @@ impl Hall {
         session.level = None;
         session.ghosts = Ghosts::default();
         session.catalog.reset();
+        session.holding = false;
         let (owner, leased) = (session.owner, session.leased);
+        // A server over HTTP may have forgotten its session and begun another without ever being
+        // down: what it asked and began there is gone.
+        self.drop_asks_of_pool(desk, pool);
+        self.lose_tasks(desk, pool);
         let hello = desk.backends.hello(pool);
         let offered = hello.map(|hello| hello.capabilities).unwrap_or_default();
         self.note_era(desk, pool);

@@ -168,8 +168,9 @@ impl Remote {
             return self.session_lost(hands, None, exchange.talk, &why);
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
-            self.note_pause(hands, exchange);
-            return self.pause_ears(hands, false, None);
+            // That is said of this stream, and not of calls.
+            let wait_ms = self.wait_of(exchange);
+            return self.pause_ears(hands, false, wait_ms);
         }
         self.ears.stage = Stage::Without;
         let name = &self.spec.name;

@@ -231,10 +231,11 @@ impl Remote {
             return Read::Nothing;
         }
         if let (Role::Hello(step), true) = (role, answers) {
-            let current = self.exchanges.get_mut(&key).is_some_and(|exchange| {
-                !std::mem::replace(&mut exchange.answered, true)
-                    && exchange.talk == self.talk.number
-            });
+            let current = self
+                .exchanges
+                .get(&key)
+                .is_some_and(|exchange| !exchange.answered && exchange.talk == self.talk.number);
+            self.is_answered(hands.cx.now.tick, key);
             if current {
                 self.hear_hello(hands, step, text, &envelope);
             }
@@ -314,8 +315,8 @@ impl Remote {
         {
             self.give_up(hands, own);
         }
-        if let Some(exchange) = self.exchanges.get_mut(&key) {
-            exchange.answered = true;
+        if role == Role::Call(id) {
+            self.is_answered(hands.cx.now.tick, key);
         }
         Read::Event(BackendEvent::Response {
             pool: hands.me,

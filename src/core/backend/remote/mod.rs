@@ -13,6 +13,7 @@
 //! renew   the server does not know our session any more
 //! ears    the GET stream of a legacy server
 //! resume  the answer to a call goes on in another exchange
+//! linger  event streams that do not end
 //! modern  the stream of changes of a modern server
 //! sse     HTTP+SSE of 2024-11-05, and which of the two transports is tried; `sse_talk` speaks it
 //! ```
@@ -22,6 +23,7 @@ mod ears;
 mod era;
 mod exchange;
 mod hear;
+mod linger;
 mod modern;
 mod over;
 mod post;
@@ -48,6 +50,7 @@ use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
+use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::fetch::{FetchKey, Fetcher};
@@ -120,6 +123,9 @@ pub(super) struct Remote {
     /// Exchanges of which something came and was not read.
     unread: VecDeque<FetchKey>,
     batch: Batch,
+    /// Exchanges that go on behind their answer, and when the first of them is given up.
+    lingering: DeadlineQueue<FetchKey>,
+    lingers_until: Option<Tick>,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
     /// How long the last exchange may take before the session is over.
@@ -159,6 +165,8 @@ impl Remote {
             kept_bytes: 0,
             unread: VecDeque::new(),
             batch: Batch::default(),
+            lingering: DeadlineQueue::default(),
+            lingers_until: None,
             resend: false,
             leaving_until: None,
             report: None,
@@ -274,6 +282,7 @@ impl Remote {
         self.kept_bytes = 0;
         self.unread.clear();
         self.batch = Batch::default();
+        self.tidy_lingering();
         self.resend = false;
         self.listening = None;
         self.renewing = None;
@@ -299,7 +308,7 @@ impl Remote {
 
     // --- alarms ---
 
-    fn deadlines(&self) -> [Option<Tick>; 8] {
+    fn deadlines(&self) -> [Option<Tick>; 9] {
         [
             self.phase.deadline(),
             self.asking_until(),
@@ -309,6 +318,7 @@ impl Remote {
             self.ears_until(),
             self.sse_until(),
             self.calls_until(),
+            self.lingers_until,
         ]
     }
 
@@ -344,6 +354,9 @@ impl Remote {
             }
             if due(self.calls_until()) {
                 self.calls_alarm(hands);
+            }
+            if due(self.lingers_until) {
+                self.linger_alarm(hands);
             }
         }
         self.report.take()

@@ -26,6 +26,7 @@ impl Remote {
         let Some(exchange) = self.exchanges.remove(&key) else {
             return Read::Nothing;
         };
+        self.tidy_lingering();
         match exchange.role {
             Role::Hello(step) => self.hello_over(hands, step, &exchange, ended),
             Role::Call(id) if self.old.is_some() => {

@@ -82,7 +82,7 @@ impl Remote {
     }
 
     /// How long the server wants to be left alone.
-    fn wait_of(&self, exchange: &Exchange) -> Option<u64> {
+    pub(super) fn wait_of(&self, exchange: &Exchange) -> Option<u64> {
         let head = exchange.head.as_ref()?;
         let value = head.headers.get("retry-after")?;
         retry_after_ms(value, self.wall)

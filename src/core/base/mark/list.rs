@@ -417,8 +417,10 @@ marks! {
     AnswerElsewhere = "looked for by an ordinary test",
     /// An answer to what was never asked.
     AnswerOfNothing = "looked for by an ordinary test",
-    /// Something may have been missed before that.
+    /// The GET stream was opened again, and something may have been missed.
     EarsMissed = "looked for by an ordinary test",
+    /// An event stream goes on behind its answer.
+    StreamLingers = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.

@@ -1,7 +1,7 @@
 //! Which answer belongs to which call, and how much there may be of everything.
 
 use super::*;
-use crate::limits::{CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_TELLS_MAX};
+use crate::limits::{CANCELLED_MS_MAX, LINGER_STREAM_MS_MAX, REMOTE_CALLS_MAX, REMOTE_TELLS_MAX};
 
 #[test]
 fn two_sessions_with_one_server_share_ids_and_nothing_else() {
@@ -161,4 +161,41 @@ fn a_word_that_is_not_taken_is_logged_and_ends_nothing() {
     bench.respond(&asked, 500, &[], "");
     assert_eq!(bench.events(), [""; 0]);
     assert_eq!(bench.state(pool), PoolState::Ready);
+}
+
+#[test]
+fn linger_stream_ms_max_cuts_a_stream_that_goes_on_behind_its_answer() {
+    let _reached = must_hit(Mark::StreamLingers);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    for ends in [true, false] {
+        bench.call(pool, 1);
+        let call = bench.one("tools/call");
+        bench.stream(&call, &[]);
+        bench.chunk(&call, &format!("data: {}\n\n", answer(1)));
+        assert_eq!(bench.events(), [response(pool, 1)]);
+        bench.pass(LINGER_STREAM_MS_MAX - 1);
+        if ends {
+            bench.end(&call);
+        }
+        bench.pass(1);
+        assert_eq!(bench.links.contains(&call.link), ends);
+    }
+}
+
+#[test]
+fn an_exchange_that_brought_the_answer_of_another_still_owes_its_own() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 1);
+    bench.call(pool, 2);
+    let asked = bench.asked();
+    bench.stream(&asked[0], &[]);
+    bench.chunk(&asked[0], &format!("data: {}\n\n", answer(2)));
+    assert_eq!(bench.events(), [response(pool, 2)]);
+    bench.end(&asked[0]);
+    assert_eq!(
+        bench.events(),
+        [lost(1, "ended its answer without the response")]
+    );
 }
