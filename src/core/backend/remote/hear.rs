@@ -1,6 +1,8 @@
 //! What comes on the exchanges of a session: taken in when it comes, read one message at a time
 //! when the hall has a frame for it. Which exchange a message came on decides what it may be.
 
+use std::num::NonZeroU64;
+
 use crate::backend::batch::Batch;
 use crate::backend::remote::call::Place;
 use crate::backend::remote::exchange::{Ended, Found, Role, Step};
@@ -257,13 +259,22 @@ impl Remote {
                 }
                 Read::Event(BackendEvent::Request {
                     pool: hands.me,
-                    about: role.about(),
+                    about: self.about(role),
                     id: JsonId::new(raw),
                     envelope,
                 })
             }
-            Kind::Notification => late(hands.me, role.about(), text, envelope),
+            Kind::Notification => late(hands.me, self.about(role), text, envelope),
             Kind::Result | Kind::Error => self.answer(hands, (key, role), text, envelope),
+        }
+    }
+
+    /// Which request of the hall a message is about (S3). The rest of an answer that broke off
+    /// tells nothing: there are servers that repeat there what they told others.
+    fn about(&self, role: Role) -> Option<NonZeroU64> {
+        match role {
+            Role::Call(id) if self.resumes(id) => None,
+            role => role.about(),
         }
     }
 
