@@ -1,6 +1,7 @@
 //! The internal language between the two edges (DESIGN 4): what a client edge tells the hall, and
 //! what a backend edge tells it. `client` and `backend` know this page and never each other.
 
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use crate::base::outbox::Part;
@@ -149,6 +150,8 @@ pub enum BackendEvent {
     Request {
         /// Which session.
         pool: PoolKey,
+        /// Our id of the request on whose stream it came (protocol S3).
+        about: Option<NonZeroU64>,
         /// Its id, to be given back.
         id: JsonId,
         /// The message.
@@ -158,6 +161,8 @@ pub enum BackendEvent {
     Notification {
         /// Which session.
         pool: PoolKey,
+        /// Our id of the request on whose stream it came (protocol S3).
+        about: Option<NonZeroU64>,
         /// The message.
         envelope: Envelope,
     },

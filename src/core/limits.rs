@@ -3,14 +3,13 @@
 
 mod fetch;
 mod files;
+mod opening;
 mod remote;
 
 pub use fetch::*;
 pub use files::*;
-pub use remote::*;
-mod opening;
-
 pub use opening::*;
+pub use remote::*;
 
 // --- buffers -----------------------------------------------------------------------------------
 

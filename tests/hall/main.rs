@@ -7,7 +7,6 @@
 mod check;
 mod client;
 mod http;
-#[expect(dead_code, reason = "stories of remote servers follow")]
 mod remote;
 mod schemas;
 mod server;
@@ -20,6 +19,7 @@ mod bridge_mm;
 mod calls;
 mod eras;
 mod far;
+mod faults;
 mod isolation;
 mod limits;
 mod lists;

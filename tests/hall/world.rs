@@ -132,6 +132,11 @@ impl Builder {
 
     /// Starts it.
     pub(crate) fn begin(self) -> World {
+        self.begin_with(|_| {})
+    }
+
+    /// Starts it, when what is around it was changed.
+    pub(crate) fn begin_with(self, change: impl FnOnce(&mut World)) -> World {
         let mut world = World {
             hub: Hub::new(self.settings, &[self.seed; 32]),
             now: 1_000,
@@ -146,6 +151,7 @@ impl Builder {
             paused: BTreeMap::new(),
             exit: None,
         };
+        change(&mut world);
         world.configure(&self.entries);
         world
     }
@@ -227,12 +233,12 @@ impl World {
     fn alarms(&mut self, until: u64) {
         for _ in 0..100_000 {
             let alarm = self.next_alarm().into_iter();
-            let next = alarm.chain(self.next_dial_deadline()).min();
+            let next = alarm.chain(self.next_net_event()).min();
             let Some(at) = next.filter(|at| *at <= until) else {
                 return;
             };
             self.now = self.now.max(at);
-            self.dial_deadlines();
+            self.net_events();
             self.input(Input::Tick);
         }
         panic!("an alarm rings again and again at {}", self.now);
@@ -275,6 +281,11 @@ impl World {
             self.perform(effect);
         }
         any
+    }
+
+    /// What follows at once from what was fed.
+    pub(crate) fn settle_now(&mut self) {
+        self.pump();
     }
 
     /// Everything that follows from what was fed.

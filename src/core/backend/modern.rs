@@ -81,7 +81,7 @@ impl Session {
         let listening = self.listening.as_mut();
         let heard = listening.map(|all| all.hear(cx, &self.spec.name, text, &envelope));
         match heard {
-            Some(Heard::PassOn) => late(me, text, envelope),
+            Some(Heard::PassOn) => late(me, None, text, envelope),
             Some(Heard::Follow(order)) => {
                 let told = self.follow_listen(cx, me, order);
                 told.map_or(Read::Nothing, Read::Event)

@@ -2,6 +2,8 @@
 //! hall's part goes up, and what the hall sends goes down. The second half of [`Session`]; payloads
 //! are never looked into.
 
+use std::num::NonZeroU64;
+
 use crate::backend::greeting::Next;
 use crate::backend::handshake::{INITIALIZE_ID, INITIALIZED};
 use crate::backend::lifecycle::{Closing, Event, Phase};
@@ -85,7 +87,7 @@ impl Session {
                     if self.listening.is_some() {
                         self.hear_modern(cx, me, frame.bytes(), envelope)
                     } else {
-                        late(me, frame.bytes(), envelope)
+                        late(me, None, frame.bytes(), envelope)
                     }
                 }
                 (Ear::Hall | Ear::Late, Said::TooLong(id)) => {
@@ -221,11 +223,12 @@ impl Session {
                 }
                 Read::Event(BackendEvent::Request {
                     pool: me,
+                    about: None,
                     id: JsonId::new(raw),
                     envelope,
                 })
             }
-            Kind::Notification | Kind::Result | Kind::Error => late(me, text, envelope),
+            Kind::Notification | Kind::Result | Kind::Error => late(me, None, text, envelope),
         }
     }
 
@@ -274,9 +277,18 @@ impl Session {
 }
 
 /// What needs no answer: also told while the server goes down.
-pub(super) fn late(me: PoolKey, text: &[u8], envelope: Envelope) -> Read {
+pub(super) fn late(
+    me: PoolKey,
+    about: Option<NonZeroU64>,
+    text: &[u8],
+    envelope: Envelope,
+) -> Read {
     match (envelope.kind, envelope.id) {
-        (Kind::Notification, _) => Read::Event(BackendEvent::Notification { pool: me, envelope }),
+        (Kind::Notification, _) => Read::Event(BackendEvent::Notification {
+            pool: me,
+            about,
+            envelope,
+        }),
         // An answer of the handshake: whatever it says, it comes too late.
         (Kind::Result | Kind::Error, Some(id))
             if id.of(text) == INITIALIZE_ID || id.of(text) == DISCOVER_ID =>

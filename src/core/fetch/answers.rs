@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Effect;
@@ -29,7 +30,10 @@ impl<W: Copy> Fetcher<W> {
                 self.send(cx, exchange, dial, link, false);
             }
             // Given up while it opened.
-            Some(State::Busy { .. } | State::Idle { .. }) | None => cx.close(link),
+            Some(State::Busy { .. } | State::Idle { .. }) | None => {
+                Mark::FetchOpenedLate.hit();
+                cx.close(link);
+            }
         }
     }
 
@@ -59,6 +63,7 @@ impl<W: Copy> Fetcher<W> {
                 {
                     // A farewell (408) that crossed our request, which is still here: it must not
                     // be taken for the answer.
+                    Mark::FetchFarewell.hit();
                     let fault = Fault::Unsolicited;
                     let reached = false;
                     client.give_up();
@@ -255,6 +260,7 @@ impl<W: Copy> Fetcher<W> {
             Fault::Closed(_) | Fault::Reset(_) | Fault::Unsolicited
         );
         if kept && is_dead && !reached && !exchange.repeated {
+            Mark::FetchRepeats.hit();
             exchange.repeated = true;
             exchange.renew(cx.now.tick);
             return self.open(cx, key);
@@ -273,6 +279,7 @@ impl<W: Copy> Fetcher<W> {
             return;
         };
         exchange.order.url = Rc::clone(url);
+        Mark::FetchRedirected.hit();
         exchange.redirects += 1;
         exchange.skipped = 0;
         exchange.renew(cx.now.tick);

@@ -1,5 +1,6 @@
 //! The way out: an order finds its place, its connection and its request.
 
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Effect;
@@ -24,6 +25,7 @@ impl<W: Copy> Fetcher<W> {
             if let Some(exchange) = self.exchanges.get_mut(key) {
                 exchange.phase = Phase::Waiting;
             }
+            Mark::FetchWaits.hit();
             self.waiting.push_back(key);
             cx.timers.set_by(Alarm::Fetch, open_by);
         } else {

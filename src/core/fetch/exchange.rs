@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
 use crate::base::url::Url;
 use crate::fetch::SiteKey;
 use crate::fetch::failure::FetchFailure;
@@ -120,6 +121,9 @@ impl<W> Exchange<W> {
     /// limit, and is never paused.
     pub(super) fn is_full(&self) -> bool {
         let much = self.untaken.len() >= FETCH_UNTAKEN_BYTES_MAX;
+        if much && self.body == Body::Streamed {
+            Mark::FetchUntaken.hit();
+        }
         self.body == Body::Streamed && (self.paused || much)
     }
 

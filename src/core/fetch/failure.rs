@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::base::mark::Mark;
 use crate::base::origin::Origin;
 use crate::http1::fault::Fault;
 use crate::http1::redirect::BadRedirect;
@@ -73,6 +74,7 @@ impl FetchFailure {
     }
 
     pub(super) fn busy(origin: &Origin) -> Self {
+        Mark::FetchBusy.hit();
         let why = "too many requests to it are under way; try again in a moment";
         Self::new(FailureKind::Busy, false, origin, &why)
     }

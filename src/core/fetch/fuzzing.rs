@@ -145,7 +145,8 @@ impl Run {
     fn open_next(&mut self) -> Option<usize> {
         let (_, spec) = self.world.dials.first()?.clone();
         if let Some(tunnel) = &spec.tunnel {
-            assert!(spec.tls.is_some() && !tunnel.reveal().contains(SECRET));
+            let shown = tunnel.reveal().contains(SECRET);
+            assert!(spec.tls.is_some() && (self.knows_secrets || !shown));
         }
         let link = self.world.open();
         self.peers.push(Peer {

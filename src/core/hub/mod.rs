@@ -253,13 +253,22 @@ impl Hub {
                 self.hall
                     .response(desk!(self, cx), pool, id, &envelope, frame);
             }
-            BackendEvent::Request { pool, id, envelope } => {
+            BackendEvent::Request {
+                pool,
+                about,
+                id,
+                envelope,
+            } => {
                 self.hall
-                    .server_request(desk!(self, cx), pool, id, &envelope, frame);
+                    .server_request(desk!(self, cx), (pool, about), id, &envelope, frame);
             }
-            BackendEvent::Notification { pool, envelope } => {
+            BackendEvent::Notification {
+                pool,
+                about,
+                envelope,
+            } => {
                 self.hall
-                    .server_notification(desk!(self, cx), pool, &envelope, frame);
+                    .server_notification(desk!(self, cx), (pool, about), &envelope, frame);
             }
             BackendEvent::CallLost { pool, id, loss } => {
                 self.hall.call_lost(desk!(self, cx), pool, id, &loss);

@@ -2,6 +2,7 @@
 //! to the one client it can only be for, or it is refused. Nobody is ever guessed.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -116,7 +117,7 @@ impl Hall {
     pub fn server_request(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
+        (pool, about): (PoolKey, Option<NonZeroU64>),
         id: JsonId,
         envelope: &Envelope,
         frame: &Frame,
@@ -146,6 +147,7 @@ impl Hall {
         let deadline = desk.cx.now.tick.after(ATTRIBUTION_HOLD_MS);
         let held = HeldAsk {
             pool,
+            about: about.and_then(|id| super::calls::from_wire(id.get())),
             id,
             envelope: *envelope,
             buffer,
@@ -163,7 +165,11 @@ impl Hall {
         let Some(session) = self.pools.get(&ask.pool) else {
             return;
         };
+        let about = ask.about.and_then(|call| self.asked_in(ask.pool, call));
         if let Some(owner) = session.owner {
+            if let Some((client, at)) = about {
+                return self.relay(desk, &ask, client, at);
+            }
             // On stdio, next to the owner there may be requests without a session.
             return match self.in_flight(desk.cx.now.tick, session) {
                 InFlight::Nobody => self.relay(desk, &ask, owner, At::MAIN),
@@ -180,6 +186,11 @@ impl Hall {
             Mark::AskUnlured.hit();
             return self.unattributable(desk, &ask, "it was told that no client can be asked");
         }
+        if let Some((client, at)) = about {
+            Mark::AskOnStream.hit();
+            self.relay(desk, &ask, client, at);
+            return self.mark(desk, ask.pool, Some(client));
+        }
         match self.in_flight(desk.cx.now.tick, session) {
             InFlight::Nobody => {
                 Mark::AskOfNobody.hit();
@@ -193,6 +204,13 @@ impl Hall {
             }
             InFlight::Several => self.hold_unless_one_person(desk, ask),
         }
+    }
+
+    /// Whose call it is on whose stream something came, and where its answer goes.
+    pub(crate) fn asked_in(&self, pool: PoolKey, call: CallKey) -> Option<(ClientKey, At)> {
+        let client = self.caller_of(call)?;
+        let here = self.pools.get(&pool)?.in_flight.contains(&call);
+        here.then(|| (client, self.stream_of(call)))
     }
 
     fn stream_of(&self, call: CallKey) -> At {

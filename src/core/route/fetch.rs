@@ -1,5 +1,6 @@
 //! Fetching the lists of a session, one at a time each, and what follows when they are whole.
 
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
@@ -248,7 +249,7 @@ impl Hall {
     pub fn server_notification(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
+        (pool, about): (PoolKey, Option<NonZeroU64>),
         envelope: &Envelope,
         frame: &Frame,
     ) {
@@ -258,7 +259,7 @@ impl Hall {
         };
         match method.as_ref() {
             "notifications/progress" => self.progress(desk, pool, envelope, frame),
-            "notifications/message" => self.log_message(desk, pool, envelope, frame),
+            "notifications/message" => self.log_message(desk, (pool, about), envelope, frame),
             "notifications/cancelled" => self.ask_cancelled(desk, pool, envelope, frame),
             "notifications/tasks/status" => self.task_status(desk, pool, envelope, frame),
             "notifications/tools/list_changed" => self.fetch(desk, pool, Kind::Tools),

@@ -12,6 +12,7 @@ use crate::language::PoolKey;
 use crate::limits::{ASK_MS_MAX, HELD_PER_POOL_MAX};
 use crate::now::Tick;
 use crate::route::asks::Want;
+use crate::route::calls::CallKey;
 use crate::route::errors::seconds;
 use crate::route::pools::InFlight;
 use crate::route::{Desk, Hall};
@@ -20,6 +21,8 @@ use crate::route::{Desk, Hall};
 #[derive(Debug)]
 pub(crate) struct HeldAsk {
     pub(crate) pool: PoolKey,
+    /// The call on whose stream it came.
+    pub(crate) about: Option<CallKey>,
     pub(crate) id: JsonId,
     pub(crate) envelope: Envelope,
     pub(crate) buffer: Rc<Vec<u8>>,

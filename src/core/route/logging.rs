@@ -1,6 +1,8 @@
 //! Log levels and log messages: the level is a client's own, the server gets the most verbose one
 //! of those who share a session, and each message goes to the one client it can be attributed to.
 
+use std::num::NonZeroU64;
+
 use crate::base::budget::Spent;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
@@ -111,7 +113,7 @@ impl Hall {
     pub(crate) fn log_message(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
+        (pool, about): (PoolKey, Option<NonZeroU64>),
         envelope: &Envelope,
         frame: &Frame,
     ) {
@@ -122,7 +124,10 @@ impl Hall {
         let Some(session) = self.pools.get(&pool) else {
             return;
         };
-        let Some((client, at)) = self.attributed(desk.cx.now.tick, session) else {
+        let about = about.and_then(|id| from_wire(id.get()));
+        let about = about.and_then(|call| self.asked_in(pool, call));
+        let whose = about.or_else(|| self.attributed(desk.cx.now.tick, session));
+        let Some((client, at)) = whose else {
             Mark::LogOfNobody.hit();
             let name = self.pool_name(pool);
             desk.cx.log(Level::Debug, || {

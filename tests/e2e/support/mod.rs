@@ -8,6 +8,7 @@ pub(crate) mod lines;
 pub(crate) mod mcp;
 pub(crate) mod processes;
 pub(crate) mod program;
+pub(crate) mod remote;
 pub(crate) mod stdio;
 
 use std::time::Duration;

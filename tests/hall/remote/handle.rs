@@ -20,7 +20,6 @@ pub(crate) struct Site(pub(crate) usize);
 /// A request that a site got and did not answer, or a notification.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    pub(crate) site: Site,
     pub(crate) link: LinkKey,
     pub(crate) request: Request,
     /// The message in it.
@@ -158,13 +157,6 @@ impl Site {
             .link
     }
 
-    /// A notification on its only stream.
-    #[track_caller]
-    pub(crate) fn notes(self, world: &mut World, method: &str, params: &str) {
-        let line = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
-        self.says(world, &line);
-    }
-
     /// A request with this raw id on its only stream.
     #[track_caller]
     pub(crate) fn asks(self, world: &mut World, id: &str, method: &str, params: &str) {
@@ -266,6 +258,7 @@ impl Site {
     pub(crate) fn restarts(self, world: &mut World, script: Script) {
         self.forgets_sessions(world);
         self.state(world).script = script;
+        self.state(world).was_another = true;
         self.cuts(world, End::Reset);
     }
 }

@@ -27,7 +27,7 @@ mod selftest;
 mod site;
 mod wire;
 
-pub(crate) use handle::Site;
+pub(crate) use handle::{Asked, Site};
 pub(crate) use net::Net;
-pub(crate) use site::{Act, End, Of, SiteState, far};
+pub(crate) use site::{Act, End, Lost, Of, SiteState, far, proxy};
 pub(crate) use wire::{chunk, event, response, stream_head};

@@ -19,6 +19,16 @@ impl World {
             return self.responds(link, &response(405, &[], ""));
         }
         let method = request.says();
+        let version = request.field("mcp-protocol-version").unwrap_or_default();
+        if method != "initialize" && version != "2026-07-28" {
+            // It was another server a moment ago.
+            assert!(site.was_another, "{request:?}");
+            let id = &request.message()["id"];
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32022,"message":"no such version","data":{{"supported":["2026-07-28"],"requested":"{version}"}}}}}}"#
+            );
+            return self.responds(link, &response(400, &[], &body));
+        }
         if method != "initialize" {
             described(&request);
         }

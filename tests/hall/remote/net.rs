@@ -7,7 +7,7 @@ use onemcp::input::{Input, OpenFailure, OpenFault};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::{DialKey, LinkKey};
 
-use super::handle::{Asked, Site};
+use super::handle::Asked;
 use super::request::{Reader, Request};
 use super::site::{Act, End, SiteState, Style};
 use super::wire::is_whole;
@@ -22,6 +22,16 @@ pub(crate) struct Net {
     pending: Vec<(DialKey, u64, String)>,
     /// Orders that nobody waited for any more.
     pub(crate) given_up: usize,
+    drips: Vec<Drip>,
+}
+
+/// Bytes that come again and again.
+#[derive(Debug)]
+struct Drip {
+    link: LinkKey,
+    bytes: Vec<u8>,
+    every_ms: u64,
+    next: u64,
 }
 
 /// One connection.
@@ -78,6 +88,7 @@ impl World {
             let wanted = spec.tls.as_ref().map(ToString::to_string);
             assert_eq!(wanted, site.tls.then_some(host.clone()), "TLS of {host}");
         }
+        assert!(spec.tunnel.is_none() || site.is_proxy, "{host} is no proxy");
         if site.hangs {
             let until = self.tick() + spec.open_ms_max;
             return self.net.pending.push((dial, until, host));
@@ -85,6 +96,10 @@ impl World {
         if let Some(failure) = site.unreachable.clone() {
             return self.feed_input(Input::OpenFailed { dial, failure });
         }
+        let index = match &spec.tunnel {
+            Some(head) => self.behind(head.reveal(), spec),
+            None => index,
+        };
         let link = self.new_link();
         let conn = Conn {
             site: index,
@@ -100,6 +115,20 @@ impl World {
         self.feed_input(Input::Opened { dial, link });
     }
 
+    /// The site that a tunnel leads to.
+    fn behind(&mut self, head: &str, spec: &DialSpec) -> usize {
+        let target = head.strip_prefix("CONNECT ").unwrap();
+        let (target, _) = target.split_once(' ').unwrap();
+        let mut sites = self.net.sites.iter_mut();
+        let place = sites.position(|site| format!("{}:{}", site.host, site.port) == target);
+        let index = place.unwrap_or_else(|| panic!("no site {target}"));
+        let site = &mut self.net.sites[index];
+        let wanted = spec.tls.as_ref().map(ToString::to_string);
+        assert_eq!(wanted, site.tls.then_some(site.host.clone()));
+        site.tunnels += 1;
+        index
+    }
+
     /// `Effect::GiveUpOpen`.
     pub(crate) fn give_up_dial(&mut self, dial: DialKey) {
         let before = self.net.pending.len();
@@ -107,14 +136,28 @@ impl World {
         self.net.given_up += before - self.net.pending.len();
     }
 
-    /// When the shell stops waiting for a connection.
-    pub(crate) fn next_dial_deadline(&self) -> Option<u64> {
-        self.net.pending.iter().map(|(_, until, _)| *until).min()
+    /// When the network does something by itself.
+    pub(crate) fn next_net_event(&self) -> Option<u64> {
+        let pending = self.net.pending.iter().map(|(_, until, _)| *until);
+        pending
+            .chain(self.net.drips.iter().map(|drip| drip.next))
+            .min()
     }
 
-    /// Connections that took too long to open.
-    pub(crate) fn dial_deadlines(&mut self) {
+    /// Connections took too long to open, and what drips goes on.
+    pub(crate) fn net_events(&mut self) {
         let now = self.tick();
+        let conns = &self.net.conns;
+        self.net.drips.retain(|drip| conns[&drip.link].is_open());
+        let mut due = Vec::new();
+        for drip in self.net.drips.iter_mut().filter(|drip| drip.next <= now) {
+            drip.next = now + drip.every_ms;
+            due.push((drip.link, drip.bytes.clone()));
+        }
+        for (link, bytes) in due {
+            self.says(link, &bytes, End::Open);
+            self.settle_now();
+        }
         let is_due = |(_, until, _): &mut (DialKey, u64, String)| *until <= now;
         let due: Vec<_> = self.net.pending.extract_if(.., is_due).collect();
         for (dial, _, host) in due {
@@ -164,16 +207,53 @@ impl World {
         any
     }
 
-    fn serve(&mut self, link: LinkKey, request: Request) {
+    fn serve(&mut self, link: LinkKey, mut request: Request) {
         let index = self.net.conns[&link].site;
         let site = &mut self.net.sites[index];
         site.requests.push(request.clone());
+        let fault = site.fault(&request);
+        if fault.is_none()
+            && let Some(path) = request.target.strip_prefix("http://")
+        {
+            // For a proxy: a whole URL.
+            assert!(site.is_proxy, "{request:?}");
+            let (host, path) = path.split_once('/').unwrap();
+            let (host, path) = (host.to_owned(), format!("/{path}"));
+            let mut sites = self.net.sites.iter();
+            let place = sites.position(|site| site.host == host);
+            let place = place.unwrap_or_else(|| panic!("no site {host}"));
+            self.net.conns.get_mut(&link).unwrap().site = place;
+            request.target = path;
+            self.serve(link, request);
+            self.net.conns.get_mut(&link).unwrap().site = index;
+            return;
+        }
+        let site = &self.net.sites[index];
         let host = request.field("host").unwrap();
-        assert_eq!(host.split(':').next(), Some(site.host.as_str()), "{host}");
-        match site.fault(&request) {
+        let proxied = request.target.starts_with("http://");
+        assert!(
+            proxied || host.split(':').next() == Some(site.host.as_str()),
+            "{host}"
+        );
+        match fault {
             Some(Act::Says(bytes, end)) => {
                 self.net.conns.get_mut(&link).unwrap().busy = !is_whole(&bytes);
                 return self.says(link, &bytes, end);
+            }
+            Some(Act::Whole(bytes)) => return self.responds(link, &bytes),
+            Some(Act::Drips {
+                first,
+                bytes,
+                every_ms,
+            }) => {
+                let next = self.tick() + every_ms;
+                self.net.drips.push(Drip {
+                    link,
+                    bytes,
+                    every_ms,
+                    next,
+                });
+                return self.says(link, &first, End::Open);
             }
             Some(Act::Leaves) => return self.leaves_to_test(link, request),
             None => {}
@@ -189,7 +269,6 @@ impl World {
     pub(crate) fn leaves_to_test(&mut self, link: LinkKey, request: Request) {
         let site = self.net.conns[&link].site;
         let asked = Asked {
-            site: Site(site),
             link,
             value: request.message(),
             request,

@@ -38,6 +38,14 @@ pub(crate) enum Of {
 pub(crate) enum Act {
     /// Says these bytes, as they are; nothing at all is silence.
     Says(Vec<u8>, End),
+    /// Says this whole response.
+    Whole(Vec<u8>),
+    /// Says something, and then something again and again.
+    Drips {
+        first: Vec<u8>,
+        bytes: Vec<u8>,
+        every_ms: u64,
+    },
     /// Leaves it to the test, whatever it is.
     Leaves,
 }
@@ -53,9 +61,23 @@ impl Act {
         Self::Says(Vec::new(), End::Reset)
     }
 
+    /// These bytes, and the connection stays open.
+    pub(crate) fn says(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::Says(bytes.into(), End::Open)
+    }
+
+    /// Says something, and then something again and again.
+    pub(crate) fn drips(first: &str, bytes: &str, every_ms: u64) -> Self {
+        Self::Drips {
+            first: first.into(),
+            bytes: bytes.into(),
+            every_ms,
+        }
+    }
+
     /// A whole response.
     pub(crate) fn status(status: u16, fields: &[(&str, &str)], body: &str) -> Self {
-        Self::Says(super::response(status, fields, body), End::Open)
+        Self::Whole(super::response(status, fields, body))
     }
 }
 
@@ -107,6 +129,10 @@ pub(crate) struct SiteState {
     /// It answers every `tools/call` by itself.
     pub(crate) obliging: bool,
     pub(crate) lost_as: Lost,
+    /// It is no server, but leads to all others.
+    pub(crate) is_proxy: bool,
+    /// It was started again with another script.
+    pub(crate) was_another: bool,
 
     // --- faults ---
     pub(crate) unreachable: Option<OpenFailure>,
@@ -119,6 +145,8 @@ pub(crate) struct SiteState {
     pub(crate) minted: usize,
     /// Connections that were wanted.
     pub(crate) dials: usize,
+    /// Connections to it through a proxy.
+    pub(crate) tunnels: usize,
     /// All requests.
     pub(crate) requests: Vec<Request>,
     pub(crate) streams: Vec<Open>,
@@ -142,16 +170,28 @@ pub(crate) fn far(script: Script) -> SiteState {
         mints: true,
         obliging: false,
         lost_as: Lost::NotFound,
+        is_proxy: false,
+        was_another: false,
         unreachable: None,
         hangs: false,
         faults: Vec::new(),
         sessions: Vec::new(),
         minted: 0,
         dials: 0,
+        tunnels: 0,
         requests: Vec::new(),
         streams: Vec::new(),
         seen: VecDeque::new(),
         answers: Vec::new(),
+    }
+}
+
+/// A proxy that lets everybody through to every site.
+pub(crate) fn proxy() -> SiteState {
+    SiteState {
+        is_proxy: true,
+        port: 3128,
+        ..far(crate::server::anything())
     }
 }
 
@@ -188,6 +228,7 @@ impl SiteState {
     }
 
     /// It speaks HTTP+SSE of 2024-11-05, at `/sse`.
+    #[expect(dead_code, reason = "its stories come with its sessions")]
     pub(crate) fn old_sse(mut self) -> Self {
         self.style = Style::OldSse;
         "/sse".clone_into(&mut self.path);

@@ -1,6 +1,8 @@
 //! One exchange of a session: what it is for, and how what comes of it is read. Knows nothing of
 //! what is said in it.
 
+use std::num::NonZeroU64;
+
 use crate::backend::listen::StreamId;
 use crate::base::frame::Frame;
 use crate::fetch::FetchFailure;
@@ -37,6 +39,16 @@ pub(super) enum Role {
     Changes(StreamId),
     /// DELETE.
     Goodbye,
+}
+
+impl Role {
+    /// What comes here is about this request of the hall (protocol S3).
+    pub(super) fn about(self) -> Option<NonZeroU64> {
+        match self {
+            Self::Call(id) => NonZeroU64::new(id),
+            Self::Hello(_) | Self::Tell | Self::Ears | Self::Changes(_) | Self::Goodbye => None,
+        }
+    }
 }
 
 /// How the body is read.

@@ -271,11 +271,12 @@ impl Remote {
                 }
                 Read::Event(BackendEvent::Request {
                     pool: hands.me,
+                    about: role.about(),
                     id: JsonId::new(raw),
                     envelope,
                 })
             }
-            Kind::Notification => late(hands.me, text, envelope),
+            Kind::Notification => late(hands.me, role.about(), text, envelope),
             Kind::Result | Kind::Error => self.answer(hands, (key, role), text, envelope),
         }
     }

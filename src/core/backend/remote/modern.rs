@@ -100,7 +100,7 @@ impl Remote {
         match listening.hear(hands.cx, &self.spec.name, text, &envelope) {
             Heard::PassOn => match envelope.kind {
                 Kind::Result | Kind::Error => self.answer(hands, (key, role), text, envelope),
-                Kind::Request | Kind::Notification => late(hands.me, text, envelope),
+                Kind::Request | Kind::Notification => late(hands.me, role.about(), text, envelope),
             },
             Heard::Follow(order) => {
                 if let (Kind::Result | Kind::Error, Some(exchange)) =

@@ -118,6 +118,11 @@ impl Remote {
             self.session_lost(hands, Some(id), exchange.talk, &why);
             return Read::Nothing;
         }
+        let refused_as = code.map(|code| code.of(&body)).unwrap_or_default();
+        if !self.is_modern() && exchange.status() == 400 && is_modern_refusal(refused_as) {
+            self.changed_era(hands);
+            return Read::Nothing;
+        }
         if let Some(envelope) = fits {
             self.forget(hands, id);
             frame.adopt(body);
@@ -165,4 +170,10 @@ impl Remote {
             format!("server={name} did not take a notification or an answer: {why}")
         });
     }
+}
+
+/// Whether only a server without sessions refuses with this code: that it is told another revision
+/// than it speaks, or one thing in the fields and another in the body.
+fn is_modern_refusal(code: &[u8]) -> bool {
+    matches!(code, b"-32022" | b"-32020")
 }

@@ -1,4 +1,4 @@
-//! What the list of marks is written with.
+//! How the list of marks becomes their type; the list itself is in `list`.
 
 /// Declares the marks; a text behind a name excuses the simulator from it.
 macro_rules! marks {
@@ -22,5 +22,3 @@ macro_rules! marks {
         }
     };
 }
-
-pub(super) use marks;

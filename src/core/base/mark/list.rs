@@ -1,8 +1,6 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-use super::declare::marks;
-
 marks! {
     // --- connections and requests over HTTP ---
 
@@ -168,6 +166,8 @@ marks! {
     AskOfNobody,
     /// A question with calls of one client in flight.
     AskAttributed,
+    /// A question that came on the stream of one call.
+    AskOnStream = "remote servers are looked for by stories of their own",
     /// A question with calls of several clients in flight.
     AskHeld,
     /// As many questions as may are held in one session.
@@ -427,9 +427,6 @@ marks! {
     CallResumed = "looked for by an ordinary test",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
-
-    // --- servers over HTTP+SSE ---
-
     /// A stream of 2024-11-05 did not say where to send messages.
     EndpointNeverNamed = "remote servers are looked for by stories of their own",
     /// It named a place of another origin.
@@ -444,6 +441,23 @@ marks! {
     PostSessionGone = "remote servers are looked for by stories of their own",
     /// A stream broke off and could not be had again.
     ResumeGivenUp = "remote servers are looked for by stories of their own",
+
+    // --- exchanges with servers of others ---
+
+    /// An order waits for a place at its origin.
+    FetchWaits = "exchanges are looked for by stories of their own",
+    /// An order finds no place, not even to wait.
+    FetchBusy = "exchanges are looked for by stories of their own",
+    /// A request is sent once more: its kept connection was dead.
+    FetchRepeats = "exchanges are looked for by stories of their own",
+    /// A server says farewell to a kept connection on which a request is about to leave.
+    FetchFarewell = "exchanges are looked for by stories of their own",
+    /// A redirect is followed.
+    FetchRedirected = "exchanges are looked for by stories of their own",
+    /// Nobody takes the bytes of a stream: it is not read.
+    FetchUntaken = "exchanges are looked for by stories of their own",
+    /// A connection opened that nobody waits for any more.
+    FetchOpenedLate = "exchanges are looked for by stories of their own",
 
     // --- tasks ---
 

@@ -9,6 +9,7 @@
 //! Three things must be so, and each is checked: every mark stands in the core, every mark without
 //! an excuse is hit by `make sim`, and every excused one by a test that says `must_hit`.
 
+#[macro_use]
 mod declare;
 mod list;
 

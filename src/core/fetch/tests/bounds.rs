@@ -25,6 +25,7 @@ fn give_up_all(mut world: World) {
 
 #[test]
 fn fetch_calls_per_origin_max_lets_the_next_wait_in_order() {
+    let _reached = must_hit(Mark::FetchWaits);
     let mut world = World::default();
     let most = FETCH_CALLS_PER_ORIGIN_MAX;
     let keys = ask_many(&mut world, most + 2, |_| post("http://a"));
@@ -116,6 +117,7 @@ fn fetch_waiting_per_origin_max_makes_one_more_fail_at_once() {
 
 #[test]
 fn fetch_waiting_max_bounds_all_origins_together() {
+    let _reached = must_hit(Mark::FetchBusy);
     let mut world = World::default();
     ask_many(&mut world, FETCH_CALLS_MAX + FETCH_WAITING_MAX, |number| {
         post(&format!("http://h{}", number / 100))

@@ -49,6 +49,7 @@ fn what_is_over_but_not_told_is_not_told_any_more() {
 
 #[test]
 fn late_answers_to_an_order_to_open_find_nobody() {
+    let _reached = must_hit(Mark::FetchOpenedLate);
     let mut world = World::default();
     let key = world.ask(1, post("http://a"));
     let dial = world.dials[0].0;

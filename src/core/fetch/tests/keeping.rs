@@ -55,6 +55,7 @@ fn bytes_behind_a_response_end_its_connection() {
 
 #[test]
 fn what_a_dead_kept_connection_did_not_take_is_sent_once_more() {
+    let _reached = must_hit(Mark::FetchFarewell);
     type Dies = fn(&mut World, LinkKey);
     let deaths: [Dies; 4] = [
         World::eof,
@@ -113,6 +114,7 @@ fn what_a_fresh_connection_did_not_take_is_not_sent_again_here() {
 
 #[test]
 fn it_is_sent_once_more_and_not_twice() {
+    let _reached = must_hit(Mark::FetchRepeats);
     let (mut world, link) = idle();
     world.ask(2, post("http://a/"));
     world.eof(link);

@@ -11,6 +11,7 @@ mod talking;
 
 use super::world::*;
 use super::*;
+use crate::base::mark::{Mark, must_hit};
 use crate::base::secret::Secret;
 use crate::cx::Alarm;
 use crate::effect::Effect;

@@ -121,6 +121,7 @@ fn what_is_not_followed_says_where_it_leads_and_what_to_do() {
 
 #[test]
 fn redirects_max_ends_a_loop() {
+    let _reached = must_hit(Mark::FetchRedirected);
     let (mut world, _, link) = asking(post("http://a/"));
     for _ in 0..REDIRECTS_MAX {
         world.feed(link, to(308, "/", "again"));

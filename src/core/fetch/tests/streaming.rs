@@ -84,6 +84,7 @@ fn a_stream_is_longer_than_any_response_may_be() {
 
 #[test]
 fn fetch_untaken_bytes_max_stops_reading_until_it_is_taken() {
+    let _reached = must_hit(Mark::FetchUntaken);
     let (mut world, key, link) = streaming();
     world.feed(link, chunk(&"x".repeat(FETCH_UNTAKEN_BYTES_MAX)));
     let order = |paused| [Effect::PauseRead { link, paused }];
