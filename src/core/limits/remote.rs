@@ -14,8 +14,8 @@ pub const REMOTE_TELLS_MAX: usize = 256;
 /// Bytes of requests that one session over HTTP keeps because they may have to be sent again, until
 /// their server begins to answer; what does not fit is lost if the session is.
 pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Bytes of messages that come as events, or on lines, and are not complete, over all exchanges of a
-/// session over HTTP; whatever comes then is thrown away, and its call is lost.
+/// Bytes of messages that come as events, or on lines, and are not complete, over all exchanges of
+/// a session over HTTP; whatever comes then is thrown away, and its call is lost.
 pub const REMOTE_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a server may take to take a notification or an answer; then it counts as not taken.
 pub const TELL_MS_MAX: u64 = 30_000;

@@ -228,7 +228,6 @@ impl SiteState {
     }
 
     /// It speaks HTTP+SSE of 2024-11-05, at `/sse`.
-    #[expect(dead_code, reason = "its stories come with its sessions")]
     pub(crate) fn old_sse(mut self) -> Self {
         self.style = Style::OldSse;
         "/sse".clone_into(&mut self.path);

@@ -46,7 +46,12 @@ impl Role {
     pub(super) fn about(self) -> Option<NonZeroU64> {
         match self {
             Self::Call(id) => NonZeroU64::new(id),
-            Self::Hello(_) | Self::Tell | Self::Ears | Self::Changes(_) | Self::Goodbye => None,
+            Self::Hello(_)
+            | Self::Tell
+            | Self::Ears
+            | Self::Stream
+            | Self::Changes(_)
+            | Self::Goodbye => None,
         }
     }
 }

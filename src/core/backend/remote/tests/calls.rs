@@ -223,6 +223,10 @@ fn remote_held_bytes_max_loses_the_call_that_is_too_much() {
         }
     }
     let most = REMOTE_HELD_BYTES_MAX + 2 * piece.len();
-    assert!((REMOTE_HELD_BYTES_MAX..most).contains(&taken), "{taken}: {:?}", bench.told);
+    assert!(
+        (REMOTE_HELD_BYTES_MAX..most).contains(&taken),
+        "{taken}: {:?}",
+        bench.told
+    );
     assert_eq!(bench.events(), ["TooLong Some(3)"]);
 }
