@@ -401,8 +401,6 @@ marks! {
 
     // --- servers over HTTP ---
 
-    /// A session over HTTP has as many requests under way as it may.
-    RemoteCallsFull = "320 requests of one session",
     /// A session over HTTP has as many notifications under way as it may.
     RemoteTellsFull = "looked for by an ordinary test",
     /// A session over HTTP holds as many bytes of unfinished messages as it may.
