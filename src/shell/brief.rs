@@ -3,7 +3,9 @@
 //!
 //! Decides nothing about servers: whoever looks says when it is enough.
 
+use std::env;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::{Events, Poll};
@@ -22,6 +24,7 @@ use crate::shell::dial::Dials;
 use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
+use crate::shell::outward::Outward;
 use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
 use crate::shell::{disk, failed, lookup, seed, sys};
@@ -41,9 +44,13 @@ pub(crate) fn run_briefly(
     config: Box<Config>,
     look: &mut dyn FnMut(&mut Hub, Now) -> bool,
 ) -> Result<bool, String> {
+    // The variables of `serve` hold for what is tried in its place.
+    let ca_file = env::var_os("ONE_MCP_CA_FILE").map(PathBuf::from);
+    let outward = Outward::new(ca_file, |name| env::var_os(name));
     let settings = Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log_level: Level::Error,
+        proxies: Rc::clone(&outward.proxies),
         ..Settings::default()
     };
     let poll = Poll::new().map_err(failed("cannot wait for events"))?;
@@ -60,7 +67,7 @@ pub(crate) fn run_briefly(
             GuardCommand::this_binary(),
             sys::raise_open_files(OPEN_FILES_WANTED),
         ),
-        dials: Dials::new(Arc::new(lookup::by_system)),
+        dials: Dials::new(Arc::new(lookup::by_system), outward.tls()),
         listeners: Vec::new(),
         instance: None,
         log: Log::nowhere(),

@@ -9,18 +9,17 @@
 //! the same token: whatever event comes for it, the machine looks at all of them. What is open
 //! leaves as a [`Stream`]; to read and write it is no business of this file.
 
+mod connecting;
 mod tunnel;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use mio::Registry;
 use mio::net::TcpStream;
-use mio::{Interest, Registry};
-use onemcp::base::attempts::Attempts;
 use onemcp::base::origin::Host;
 use onemcp::effect::DialSpec;
 use onemcp::input::OpenFailure;
@@ -32,7 +31,9 @@ use crate::shell::event_loop::{fixed, fixed_token};
 use crate::shell::link::{Stream, Subject, token};
 use crate::shell::lookup::{Answer, Lookups, Resolve, Unknown};
 use crate::shell::sys;
+use crate::shell::tls::{Fault, Tls, TlsStream};
 use crate::shell::unopened::{self, Late};
+use connecting::Connecting;
 use tunnel::Way;
 
 /// What became of one order.
@@ -43,6 +44,7 @@ pub(crate) type Outcome = (DialKey, Result<Stream, OpenFailure>);
 pub(crate) struct Dials {
     dials: BTreeMap<DialKey, Dial>,
     lookups: Lookups,
+    tls: Tls,
     /// Those for which an event came.
     noted: Vec<DialKey>,
     outcomes: VecDeque<Outcome>,
@@ -60,15 +62,14 @@ struct Dial {
 enum State {
     /// The resolver was asked for this name.
     LookingUp(Box<str>),
-    /// One socket for each address that is being tried.
-    Connecting {
-        attempts: Attempts,
-        sockets: Vec<TcpStream>,
-        /// The failure that says most of those so far.
-        worst: Option<OpenFailure>,
-    },
+    /// Its addresses are being tried.
+    Connecting(Connecting),
     /// The proxy was asked for a way through.
     Tunnel { socket: TcpStream, way: Way },
+    /// There is a way to the server.
+    Connected(TcpStream),
+    /// TLS is agreed upon.
+    Handshake(Box<TlsStream>),
     /// Done.
     Open(Stream),
 }
@@ -85,10 +86,11 @@ enum Step {
 
 impl Dials {
     /// Nothing is being opened.
-    pub(crate) fn new(resolve: Arc<Resolve>) -> Self {
+    pub(crate) fn new(resolve: Arc<Resolve>, tls: Tls) -> Self {
         Self {
             dials: BTreeMap::new(),
             lookups: Lookups::new(resolve),
+            tls,
             noted: Vec::new(),
             outcomes: VecDeque::new(),
         }
@@ -107,7 +109,7 @@ impl Dials {
             return self.outcomes.push_back((dial, Err(failure)));
         }
         let state = match addresses(&spec.host) {
-            Ok(addresses) => connecting(&spec, &addresses, now),
+            Ok(addresses) => State::Connecting(Connecting::new(&spec, &addresses, now)),
             Err(name) => {
                 self.lookups
                     .ask(registry, fixed_token(fixed::LOOKUP), now, name);
@@ -166,6 +168,11 @@ impl Dials {
         self.outcomes.pop_front()
     }
 
+    /// What is worth a line of the log, each once.
+    pub(crate) fn warnings(&mut self) -> Vec<String> {
+        self.tls.warnings()
+    }
+
     /// The resolver has answered, or did not.
     fn found(&mut self, registry: &Registry, now: Tick, (name, found): Answer) {
         let asked = |dial: &Dial| matches!(&dial.state, State::LookingUp(one) if *one == name);
@@ -178,7 +185,7 @@ impl Dials {
             let none = || Unknown::No("it has none".to_owned());
             match &found {
                 Ok(addresses) if !addresses.is_empty() => {
-                    dial.state = connecting(&dial.spec, addresses, now);
+                    dial.state = State::Connecting(Connecting::new(&dial.spec, addresses, now));
                     self.advance(registry, now, key);
                 }
                 Ok(_) => self.fail(key, |spec| unopened::no_address(spec, &none())),
@@ -211,7 +218,7 @@ impl Dials {
             return;
         };
         loop {
-            match step(registry, now, key, &spec, state) {
+            match self.step(registry, now, key, &spec, state) {
                 Step::Go(State::Open(stream)) | Step::Wait(State::Open(stream)) => {
                     return self.outcomes.push_back((key, Ok(stream)));
                 }
@@ -236,14 +243,63 @@ impl Dials {
             }
         }
     }
+
+    /// What one state makes of things as they are.
+    fn step(
+        &mut self,
+        registry: &Registry,
+        now: Tick,
+        key: DialKey,
+        spec: &DialSpec,
+        state: State,
+    ) -> Step {
+        match state {
+            State::Connecting(mut connecting) => {
+                let about = token(Subject::Dial(key.0));
+                match connecting.advance(registry, about, now, spec) {
+                    Ok(Some(socket)) => Step::Go(connected(spec, socket)),
+                    Ok(None) => Step::Wait(State::Connecting(connecting)),
+                    Err(failure) => Step::Fail(failure),
+                }
+            }
+            State::Tunnel {
+                mut socket,
+                mut way,
+            } => match way.advance(spec, &mut socket) {
+                Ok(true) => Step::Go(State::Connected(socket)),
+                Ok(false) => Step::Wait(State::Tunnel { socket, way }),
+                Err(failure) => Step::Fail(failure),
+            },
+            State::Connected(socket) => match &spec.tls {
+                None => Step::Go(State::Open(Stream::Dialed(socket))),
+                Some(host) => match self.tls.begin(host) {
+                    Ok(tls) => {
+                        let stream = Box::new(TlsStream::new(socket, tls));
+                        Step::Go(State::Handshake(stream))
+                    }
+                    Err(error) => Step::Fail(unopened::no_tls(spec, &Fault::Tls(error))),
+                },
+            },
+            State::Handshake(mut stream) => match stream.handshake() {
+                Ok(true) => Step::Go(State::Open(Stream::Tls(stream))),
+                Ok(false) => Step::Wait(State::Handshake(stream)),
+                Err(fault) => Step::Fail(unopened::no_tls(spec, &fault)),
+            },
+            state @ (State::LookingUp(_) | State::Open(_)) => Step::Wait(state),
+        }
+    }
 }
 
 impl Dial {
     /// When something is to be done though nothing happens.
     fn due(&self) -> Tick {
         let next = match &self.state {
-            State::Connecting { attempts, .. } => attempts.deadline(),
-            State::LookingUp(_) | State::Tunnel { .. } | State::Open(_) => None,
+            State::Connecting(connecting) => connecting.deadline(),
+            State::LookingUp(_)
+            | State::Tunnel { .. }
+            | State::Connected(_)
+            | State::Handshake(_)
+            | State::Open(_) => None,
         };
         next.map_or(self.deadline, |next| next.min(self.deadline))
     }
@@ -262,128 +318,26 @@ fn addresses(host: &Host) -> Result<Vec<IpAddr>, &str> {
     }
 }
 
-fn connecting(spec: &DialSpec, addresses: &[IpAddr], now: Tick) -> State {
-    let at = |ip: &IpAddr| SocketAddr::new(*ip, spec.port);
-    let addresses: Vec<SocketAddr> = addresses.iter().map(at).collect();
-    State::Connecting {
-        attempts: Attempts::new(&addresses, now),
-        sockets: Vec::new(),
-        worst: None,
-    }
-}
-
 fn late(spec: &DialSpec, state: &State) -> OpenFailure {
     let late = match state {
         State::LookingUp(_) => Late::Lookup,
-        State::Connecting { .. } => Late::Connect,
+        State::Connecting(_) => Late::Connect,
         State::Tunnel { .. } => Late::Tunnel,
-        State::Open(_) => Late::Handshake,
+        State::Connected(_) | State::Handshake(_) | State::Open(_) => Late::Handshake,
     };
     unopened::too_late(spec, late)
 }
 
-fn step(registry: &Registry, now: Tick, key: DialKey, spec: &DialSpec, state: State) -> Step {
-    match state {
-        State::Connecting {
-            attempts,
-            sockets,
-            worst,
-        } => connect(registry, now, key, spec, attempts, sockets, worst),
-        State::Tunnel {
-            mut socket,
-            mut way,
-        } => match way.advance(spec, &mut socket) {
-            Ok(true) => connected_through(spec, socket),
-            Ok(false) => Step::Wait(State::Tunnel { socket, way }),
-            Err(failure) => Step::Fail(failure),
-        },
-        state @ (State::LookingUp(_) | State::Open(_)) => Step::Wait(state),
-    }
-}
-
-/// Looks at the sockets that are connecting, and begins with further addresses.
-fn connect(
-    registry: &Registry,
-    now: Tick,
-    key: DialKey,
-    spec: &DialSpec,
-    mut attempts: Attempts,
-    mut sockets: Vec<TcpStream>,
-    mut worst: Option<OpenFailure>,
-) -> Step {
-    let mut failed = |attempts: &mut Attempts, error: &io::Error| {
-        attempts.failed(now);
-        worst = Some(unopened::worse(
-            worst.take(),
-            unopened::not_connected(spec, error),
-        ));
-    };
-    let mut index = 0;
-    while let Some(socket) = sockets.get(index) {
-        match is_connected(socket) {
-            Ok(true) => return connected(spec, sockets.swap_remove(index)),
-            Ok(false) => index += 1,
-            Err(error) => {
-                drop(sockets.swap_remove(index));
-                failed(&mut attempts, &error);
-            }
-        }
-    }
-    while let Some(address) = attempts.next(now) {
-        match begin(registry, key, address) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => failed(&mut attempts, &error),
-        }
-    }
-    match worst {
-        Some(worst) if attempts.is_over() => Step::Fail(worst),
-        worst => Step::Wait(State::Connecting {
-            attempts,
-            sockets,
-            worst,
-        }),
-    }
-}
-
-fn begin(registry: &Registry, key: DialKey, address: SocketAddr) -> io::Result<TcpStream> {
-    let mut socket = TcpStream::connect(address)?;
-    let about = token(Subject::Dial(key.0));
-    registry.register(&mut socket, about, Interest::READABLE | Interest::WRITABLE)?;
-    Ok(socket)
-}
-
-/// Whether a socket that was connecting is connected.
-fn is_connected(socket: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = socket.take_error()? {
-        return Err(error);
-    }
-    match socket.peer_addr() {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        // macOS says so of a socket that is still connecting.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// A socket is connected; the others are dropped with their states.
-fn connected(spec: &DialSpec, socket: TcpStream) -> Step {
+/// A socket is connected.
+fn connected(spec: &DialSpec, socket: TcpStream) -> State {
     // A refusal costs latency only.
     let _set = socket.set_nodelay(true);
     sys::probe_dead_peers(socket.as_fd());
-    if spec.tunnel.is_some() {
-        let way = Way::default();
-        return Step::Go(State::Tunnel { socket, way });
+    if spec.tunnel.is_none() {
+        return State::Connected(socket);
     }
-    connected_through(spec, socket)
-}
-
-/// There is a way to the server.
-fn connected_through(spec: &DialSpec, socket: TcpStream) -> Step {
-    if spec.tls.is_some() {
-        return Step::Fail(unopened::no_tls_yet(spec));
-    }
-    Step::Go(State::Open(Stream::Dialed(socket)))
+    let way = Way::default();
+    State::Tunnel { socket, way }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Connections over real sockets, with a resolver that answers as each test says.
 
 use super::*;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream as Socket};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -15,6 +15,7 @@ use onemcp::base::slab::Key;
 use onemcp::input::OpenFault;
 
 use crate::shell::link::subject;
+use crate::shell::tls;
 
 pub(super) fn key(index: u32) -> DialKey {
     DialKey(Key {
@@ -36,7 +37,7 @@ impl Dialer {
         resolve: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            dials: Dials::new(Arc::new(resolve)),
+            dials: Dials::new(Arc::new(resolve), tls::tests::trusting()),
             poll: Poll::new().unwrap(),
             events: Events::with_capacity(64),
             now: Tick(0),
@@ -83,7 +84,7 @@ impl Dialer {
     }
 }
 
-fn unasked(_: &str) -> io::Result<Vec<IpAddr>> {
+pub(super) fn unasked(_: &str) -> io::Result<Vec<IpAddr>> {
     unreachable!("nobody asks the resolver");
 }
 
@@ -97,7 +98,7 @@ pub(super) fn spec(host: &str, port: u16) -> DialSpec {
     }
 }
 
-fn listen() -> (TcpListener, u16) {
+pub(super) fn listen() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
@@ -245,7 +246,7 @@ fn gate() -> (Sender<()>, impl Fn() + Send + Sync) {
 }
 
 /// Answers a `CONNECT` with this text and tells what it read.
-fn proxy(answer: &'static str) -> (u16, thread::JoinHandle<String>) {
+pub(super) fn proxy(answer: &'static str) -> (u16, thread::JoinHandle<String>) {
     let (listener, port) = listen();
     let serve = move || {
         let (mut socket, _) = listener.accept().unwrap();
@@ -359,3 +360,6 @@ fn dials_max_fails_one_more() {
     dialer.open(9999, spec("127.0.0.1", port));
     dialer.failed(OpenFault::Exhausted, "too many are being opened at once");
 }
+
+#[path = "dial_tls_tests.rs"]
+mod over_tls;

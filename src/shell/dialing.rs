@@ -3,12 +3,13 @@
 //!
 //! [`Dials`]: crate::shell::dial::Dials
 
-use onemcp::effect::DialSpec;
+use onemcp::effect::{DialSpec, Level};
 use onemcp::input::Input;
 use onemcp::links::DialKey;
 
 use crate::shell::driven::Core;
 use crate::shell::event_loop::EventLoop;
+use crate::shell::link::Stream;
 
 impl<C: Core> EventLoop<C> {
     /// Begins to open a connection. What fails at once is answered at once.
@@ -33,13 +34,22 @@ impl<C: Core> EventLoop<C> {
                 Ok(mut stream) => {
                     // It gets the token of a link, and with it an event for what is there already.
                     stream.leave(self.poll.registry());
+                    let is_tls = matches!(stream, Stream::Tls(_));
                     let link = self.open_link(stream);
-                    self.queue_link(link);
+                    if is_tls {
+                        // The end of the handshake may have brought the first bytes, and may have
+                        // left some of ours unsent; for neither there is an event.
+                        self.queue_link(link);
+                        self.writable.push(link);
+                    }
                     Input::Opened { dial, link }
                 }
                 Err(failure) => Input::OpenFailed { dial, failure },
             };
             self.core.handle(now, input, &mut self.effects);
+        }
+        for warning in self.dials.warnings() {
+            self.log.line(Level::Warn, &warning);
         }
     }
 }

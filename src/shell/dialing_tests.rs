@@ -95,3 +95,6 @@ fn a_server_that_takes_no_more_of_a_request_is_read_to_the_end_of_its_answer() {
     assert_eq!(seen, ["config", "opened 0", "bytes 0 too long", "broken 0"]);
     serve.join().unwrap();
 }
+
+#[path = "dialing_tls_tests.rs"]
+mod over_tls;

@@ -238,7 +238,8 @@ impl<C: Core> EventLoop<C> {
         };
         let closed = event.is_read_closed() || event.is_error();
         link.hung_up |= closed;
-        if link.writing == Writing::Blocked && (event.is_writable() || event.is_error()) {
+        let waits = link.writing == Writing::Blocked || link.holds();
+        if waits && (event.is_writable() || event.is_error()) {
             self.writable.push(key);
         }
         if event.is_readable() || closed {
@@ -258,6 +259,7 @@ impl<C: Core> EventLoop<C> {
             | Stream::Child { .. }
             | Stream::Socket(_)
             | Stream::Dialed(_)
+            | Stream::Tls(_)
             | Stream::Local(_) => {
                 if link.writing == Writing::Blocked {
                     self.writable.push(key);
@@ -401,10 +403,10 @@ impl<C: Core> EventLoop<C> {
     /// Closes a link; `false` if it was closed before. Its key is never valid again, so an event
     /// that was fetched for it already reaches nobody.
     pub(super) fn close_link(&mut self, key: LinkKey) -> bool {
-        let Some(link) = self.links.remove(key) else {
+        let Some(mut link) = self.links.remove(key) else {
             return false;
         };
-        link.deregister(self.poll.registry());
+        link.leave(self.poll.registry());
         if matches!(link.stream, Stream::Child { .. }) {
             self.children.link_closed(key);
         }

@@ -20,6 +20,7 @@ use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
 use crate::shell::lookup;
 use crate::shell::own_stdio::{Direction, Standard};
+use crate::shell::tls;
 
 const POOL: PoolKey = PoolKey(Key {
     index: 0,
@@ -125,7 +126,7 @@ impl Harness {
             core,
             clock: Clock::new(),
             children: Children::new(guard, None),
-            dials: Dials::new(Arc::new(lookup::by_system)),
+            dials: Dials::new(Arc::new(lookup::by_system), tls::tests::trusting()),
             listeners,
             instance: None,
             log: Log::on_descriptor(sink.as_fd(), Level::Error, false),

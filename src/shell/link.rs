@@ -13,6 +13,7 @@ use onemcp::base::slab::{Key, Slab, SlabKey};
 use onemcp::links::LinkKey;
 
 use crate::shell::own_stdio::Standard;
+use crate::shell::tls::{Got, TlsStream};
 
 // A token holds all of a key and three bits of kind.
 const _: () = assert!(usize::BITS == 64);
@@ -76,6 +77,8 @@ pub(crate) enum Stream {
     Socket(TcpStream),
     /// A connection that we opened.
     Dialed(TcpStream),
+    /// The same, over TLS.
+    Tls(Box<TlsStream>),
     /// Somebody on this instance's own socket.
     Local(UnixStream),
     /// A child's stdout and stdin; the latter until we close it.
@@ -97,10 +100,13 @@ pub(crate) enum Stream {
 impl Stream {
     /// Ends the events of a socket that had another token before it became a link.
     pub(crate) fn leave(&mut self, registry: &Registry) {
-        if let Self::Dialed(socket) = self {
-            // One that was not registered has no events to end.
-            let _left = registry.deregister(socket);
-        }
+        let socket = match self {
+            Self::Dialed(socket) => socket,
+            Self::Tls(stream) => stream.socket(),
+            Self::Socket(_) | Self::Local(_) | Self::Child { .. } | Self::Stdio { .. } => return,
+        };
+        // One that was not registered has no events to end.
+        let _left = registry.deregister(socket);
     }
 }
 
@@ -162,6 +168,7 @@ impl Link {
             Stream::Socket(socket) | Stream::Dialed(socket) => {
                 registry.register(socket, main, Interest::READABLE)
             }
+            Stream::Tls(stream) => registry.register(stream.socket(), main, Interest::READABLE),
             Stream::Local(socket) => registry.register(socket, main, Interest::READABLE),
             // Its stdin is registered when it refuses bytes for the first time.
             Stream::Child { stdout, .. } => registry.register(stdout, main, Interest::READABLE),
@@ -187,6 +194,7 @@ impl Link {
             Stream::Socket(socket) | Stream::Dialed(socket) => {
                 registry.reregister(socket, main, interest(wanted))
             }
+            Stream::Tls(stream) => registry.reregister(stream.socket(), main, interest(wanted)),
             Stream::Local(socket) => registry.reregister(socket, main, interest(wanted)),
             // Stays registered: an edge comes only when a full pipe has been read from.
             Stream::Child {
@@ -202,18 +210,21 @@ impl Link {
         }
     }
 
-    /// Reads once. `Ok(0)` is the end.
-    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    /// Reads once.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<Got> {
         loop {
             let got = match &mut self.stream {
+                Stream::Tls(stream) => return stream.read(into),
                 Stream::Socket(socket) | Stream::Dialed(socket) => socket.read(into),
                 Stream::Local(socket) => socket.read(into),
                 Stream::Child { stdout, .. } => stdout.read(into),
                 Stream::Stdio { input, .. } => input.read(into),
             };
             match got {
+                Ok(0) => return Ok(Got::End),
+                Ok(bytes) => return Ok(Got::Bytes(bytes)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -224,13 +235,8 @@ impl Link {
     pub(crate) fn short_read_empties(&self) -> bool {
         match &self.stream {
             Stream::Socket(_) | Stream::Dialed(_) | Stream::Child { .. } => !self.hung_up,
-            Stream::Local(_) | Stream::Stdio { .. } => false,
+            Stream::Tls(_) | Stream::Local(_) | Stream::Stdio { .. } => false,
         }
-    }
-
-    /// Whether somebody of ours is at the other end.
-    pub(crate) fn is_child(&self) -> bool {
-        matches!(self.stream, Stream::Child { .. })
     }
 
     /// Writes once.
@@ -238,6 +244,7 @@ impl Link {
         loop {
             let done = match (&mut self.stream, slices) {
                 (Stream::Socket(socket) | Stream::Dialed(socket), [one]) => socket.write(one),
+                (Stream::Tls(stream), _) => return stream.write(slices),
                 (Stream::Local(socket), _) => socket.write_vectored(slices),
                 (
                     Stream::Child {
@@ -264,6 +271,24 @@ impl Link {
         }
     }
 
+    /// Whether something that was written waits here for the kernel, as only TLS makes it.
+    pub(crate) fn holds(&self) -> bool {
+        matches!(&self.stream, Stream::Tls(stream) if stream.holds())
+            && self.writing != Writing::Refused
+    }
+
+    /// Gives the kernel what waits for it.
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Tls(stream) => stream.drain(),
+            Stream::Socket(_)
+            | Stream::Dialed(_)
+            | Stream::Local(_)
+            | Stream::Child { .. }
+            | Stream::Stdio { .. } => Ok(()),
+        }
+    }
+
     /// Closes the half that is written. Our own stdout stays open: its description belongs to our
     /// parent as well, and it ends with the process.
     pub(crate) fn shut(&mut self) {
@@ -273,6 +298,7 @@ impl Link {
                 // It may have been reset meanwhile; the next read tells.
                 let _shut = socket.shutdown(Shutdown::Write);
             }
+            Stream::Tls(stream) => stream.shut(),
             Stream::Local(socket) => {
                 let _shut = socket.shutdown(Shutdown::Write);
             }
@@ -281,11 +307,16 @@ impl Link {
         }
     }
 
-    /// Ends the events of a stream that closing alone would not end.
-    pub(crate) fn deregister(&self, registry: &Registry) {
-        if let Stream::Stdio { input, output } = &self.stream {
-            input.deregister(registry);
-            output.deregister(registry);
+    /// The last thing before it is closed: ends the events of a stream that closing alone would not
+    /// end, and says good-bye where that is due.
+    pub(crate) fn leave(&mut self, registry: &Registry) {
+        match &mut self.stream {
+            Stream::Stdio { input, output } => {
+                input.deregister(registry);
+                output.deregister(registry);
+            }
+            Stream::Tls(stream) => stream.shut(),
+            Stream::Socket(_) | Stream::Dialed(_) | Stream::Local(_) | Stream::Child { .. } => {}
         }
     }
 }

@@ -22,11 +22,13 @@ mod listener;
 mod log;
 mod lookup;
 mod obey;
+mod outward;
 mod own_stdio;
 mod reading;
 mod signals;
 mod state;
 mod sys;
+mod tls;
 mod unopened;
 mod wait;
 mod watch;
@@ -35,11 +37,13 @@ mod writing;
 
 pub(crate) use brief::run_briefly;
 pub(crate) use configuration::environment;
+pub(crate) use outward::Outward;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::{Poll, Registry};
@@ -86,6 +90,8 @@ pub(crate) struct ServeOptions {
     pub(crate) log_file: Option<PathBuf>,
     /// One JSON object per line of the log.
     pub(crate) log_json: bool,
+    /// Proxies and authorities on the way to remote servers.
+    pub(crate) outward: Outward,
     /// Serve the built-in demo in place of what is configured.
     pub(crate) demo: bool,
 }
@@ -134,6 +140,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
     let loaded = configuration.load()?;
+    options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,
         None => Vec::new(),
@@ -142,7 +149,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         Some(_) => None,
         None => Some(open_stdio().map_err(failed("cannot use stdin and stdout"))?),
     };
-    complete(&mut options.settings, &listeners, stdio.as_ref());
+    complete(&mut options, &listeners, stdio.as_ref());
     options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
     let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
@@ -160,7 +167,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
-        dials: Dials::new(Arc::new(lookup::by_system)),
+        dials: Dials::new(Arc::new(lookup::by_system), options.outward.tls()),
         listeners,
         instance,
         log,
@@ -191,7 +198,9 @@ fn open_stdio() -> io::Result<Stream> {
 }
 
 /// What only the system knows of the settings.
-fn complete(settings: &mut Settings, listeners: &[Listener], stdio: Option<&Stream>) {
+fn complete(options: &mut ServeOptions, listeners: &[Listener], stdio: Option<&Stream>) {
+    let settings = &mut options.settings;
+    settings.proxies = Rc::clone(&options.outward.proxies);
     let address = listeners.first().and_then(Listener::address);
     settings.port = address.map_or(0, |address| address.port());
     settings.instance.pid = std::process::id();
@@ -231,13 +240,17 @@ fn open_instance(
 
 fn open_log(options: &ServeOptions) -> Result<Log, String> {
     let (level, json) = (options.settings.log_level, options.log_json);
-    match &options.log_file {
+    let mut log = match &options.log_file {
         None => Ok(Log::on_descriptor(io::stderr().as_fd(), level, json)),
         Some(path) => Log::in_file(path, level, json).map_err(|error| {
             let why = disk::reason(&error);
             format!("cannot write the log file {}: {why}", path.display())
         }),
+    }?;
+    for warning in &options.outward.warnings {
+        log.line(Level::Warn, warning);
     }
+    Ok(log)
 }
 
 fn register_all(

@@ -11,8 +11,9 @@ use onemcp::links::LinkKey;
 use crate::shell::children::ChildKey;
 use crate::shell::driven::Core;
 use crate::shell::event_loop::{EventLoop, Ready};
-use crate::shell::link::{Reading, Stream, Writing};
+use crate::shell::link::{Link, Reading, Stream, Writing};
 use crate::shell::listener::Accepted;
+use crate::shell::tls::Got;
 
 impl<C: Core> EventLoop<C> {
     /// Reads what was ready when the turn began; what is put on the queue meanwhile is for the
@@ -31,6 +32,14 @@ impl<C: Core> EventLoop<C> {
 
     /// Reads a link until it is empty or its budget of this turn is used up.
     fn read_link(&mut self, key: LinkKey) {
+        self.read_bytes(key);
+        // TLS may have to answer what the core never sees.
+        if self.links.get(key).is_some_and(Link::holds) {
+            self.writable.push(key);
+        }
+    }
+
+    fn read_bytes(&mut self, key: LinkKey) {
         let mut budget = READ_BYTES_PER_TURN_MAX;
         while budget > 0 {
             // The core may have closed or paused it while it handled the last bytes.
@@ -42,14 +51,18 @@ impl<C: Core> EventLoop<C> {
             }
             match link.read(self.buffer.get_mut(..budget).unwrap_or_default()) {
                 // The reset was told to whoever wrote; only the answer before it was still to come.
-                Ok(0) if link.writing == Writing::Refused && !link.is_child() => {
+                Ok(Got::End)
+                    if link.writing == Writing::Refused
+                        && matches!(link.stream, Stream::Dialed(_)) =>
+                {
                     return self.broken.push(key);
                 }
-                Ok(0) => {
+                Ok(Got::End) => {
                     link.reading = Reading::Ended;
                     return self.dispatch(Input::Eof { link: key });
                 }
-                Ok(n) => {
+                Ok(Got::Overhead) => break,
+                Ok(Got::Bytes(n)) => {
                     if n < budget && link.short_read_empties() {
                         link.reading = Reading::Waiting;
                     }

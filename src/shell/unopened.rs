@@ -10,6 +10,7 @@ use onemcp::limits::LOOKUP_MS_MAX;
 
 use crate::shell::disk::reason;
 use crate::shell::lookup::Unknown;
+use crate::shell::tls::{self, Fault};
 
 /// `host:port` of whom we connect to.
 pub(crate) fn place(spec: &DialSpec) -> String {
@@ -188,8 +189,8 @@ pub(crate) fn too_many(spec: &DialSpec) -> OpenFailure {
     failure(OpenFault::Exhausted, why)
 }
 
-/// TLS is not spoken yet.
-pub(crate) fn no_tls_yet(spec: &DialSpec) -> OpenFailure {
-    let why = format!("{} wants TLS, which is not spoken yet", server(spec));
-    failure(OpenFault::Tls, why)
+/// There is no TLS with the server.
+pub(crate) fn no_tls(spec: &DialSpec, fault: &Fault) -> OpenFailure {
+    let host = spec.tls.as_ref().unwrap_or(&spec.host);
+    tls::sentence(&host.to_string(), &server(spec), fault)
 }

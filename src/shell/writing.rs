@@ -36,7 +36,9 @@ impl<C: Core> EventLoop<C> {
                 link.writing = Writing::Open;
                 let _asked = link.want_writable(self.poll.registry(), key, false);
             }
-            self.write_link(key);
+            if self.drain(key) {
+                self.write_link(key);
+            }
         }
         loop {
             while let Some(key) = self.core.next_dirty() {
@@ -57,7 +59,28 @@ impl<C: Core> EventLoop<C> {
         }
     }
 
+    /// Sends what TLS still holds of earlier writes; `false` = not all of it.
+    fn drain(&mut self, key: LinkKey) -> bool {
+        let Some(link) = self.links.get_mut(key) else {
+            return false;
+        };
+        if !link.holds() {
+            return true;
+        }
+        match link.drain() {
+            Ok(()) => return true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.block(key),
+            Err(_) => self.give_up_writing(key),
+        }
+        false
+    }
+
     fn write_link(&mut self, key: LinkKey) {
+        self.write_bytes(key);
+        let _all = self.drain(key);
+    }
+
+    fn write_bytes(&mut self, key: LinkKey) {
         let mut budget = WRITE_BYTES_PER_TURN_MAX;
         loop {
             let Some(link) = self.links.get_mut(key) else {
@@ -104,7 +127,10 @@ impl<C: Core> EventLoop<C> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        link.writing = Writing::Blocked;
+        // What was shut down may still have its good-bye to send.
+        if link.writing == Writing::Open {
+            link.writing = Writing::Blocked;
+        }
         if link.want_writable(self.poll.registry(), key, true).is_err() {
             self.broken.push(key);
         }
@@ -117,7 +143,10 @@ impl<C: Core> EventLoop<C> {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
-        if !matches!(link.stream, Stream::Child { .. } | Stream::Dialed(_)) {
+        if !matches!(
+            link.stream,
+            Stream::Child { .. } | Stream::Dialed(_) | Stream::Tls(_)
+        ) {
             return self.broken.push(key);
         }
         link.shut();

@@ -20,6 +20,7 @@ mod mcp_edit;
 mod readme;
 mod reloading;
 mod remote_faults;
+mod remote_sse;
 mod starting;
 mod status;
 mod writing;

@@ -6,7 +6,7 @@ use onemcp::settings::{HealthLevel, Settings};
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
 use crate::cli::{out, places, variable};
-use crate::shell::{self, ServeOptions};
+use crate::shell::{self, Outward, ServeOptions};
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
@@ -66,6 +66,7 @@ fn options(line: &Line) -> Result<ServeOptions, Failure> {
         log_json: line
             .get("log-format", choice(&[("text", false), ("json", true)]))?
             .unwrap_or(false),
+        outward: Outward::new(line.raw("ca-file").map(Into::into), variable),
         demo,
     })
 }

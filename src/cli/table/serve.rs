@@ -85,6 +85,11 @@ const FLAGS: &[Flag] = &[
     )
     .default("never"),
     value("name-max", "N", "Length of offered tool names, 16 to 128").default("55"),
+    value(
+        "ca-file",
+        "PEM",
+        "Authorities to trust for https servers beside those that browsers trust",
+    ),
     switch(
         "no-config-reload",
         "Do not watch the configuration for changes",
@@ -100,5 +105,4 @@ const FLAGS: &[Flag] = &[
         .also(&["tag-filter"]),
     later("preset").taking("NAME"),
     later("trust-proxy").taking("WHOM"),
-    later("ca-file").taking("PEM"),
 ];

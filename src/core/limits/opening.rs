@@ -24,5 +24,16 @@ pub const PROBE_EVERY_S: u32 = 10;
 pub const PROBES_MAX: u32 = 3;
 /// What we sent and the peer's machine has not acknowledged for this long ends the connection.
 pub const UNACKNOWLEDGED_MS_MAX: u32 = 60_000;
+/// Bytes of one write that are sealed at once. As many may lie sealed while the kernel refuses
+/// them.
+pub const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// What a server may send until the handshake is done; more fails it. Chains of certificates have
+/// some kilobytes.
+pub const HANDSHAKE_BYTES_MAX: usize = 256 * 1024;
+/// Servers whose last TLS session is remembered, so that the next connection needs less.
+pub const TLS_SESSIONS_MAX: usize = 32;
+/// Length of a file of certificates; a longer one is refused. Those of whole systems have some
+/// hundred kilobytes.
+pub const CA_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const _: () = assert!(LOOKUP_MS_MAX < OPEN_MS_MAX);

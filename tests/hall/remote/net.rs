@@ -10,7 +10,6 @@ use onemcp::links::{DialKey, LinkKey};
 use super::handle::Asked;
 use super::request::{Reader, Request};
 use super::site::{Act, End, SiteState, Style};
-use super::wire::is_whole;
 use crate::world::World;
 
 /// Everything that is not on this machine.

@@ -38,13 +38,3 @@ pub(crate) fn event(id: Option<&str>, data: &str) -> String {
 pub(crate) fn chunk(text: &str) -> Vec<u8> {
     format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()
 }
-
-/// Whether these bytes are a whole response, as [`response`] makes them: behind it comes another.
-pub(crate) fn is_whole(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head.split_once("Content-Length: ");
-    length.is_some_and(|(_, rest)| rest.lines().next() == Some(&body.len().to_string()))
-}

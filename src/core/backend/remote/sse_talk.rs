@@ -176,13 +176,19 @@ impl Remote {
         self.old.as_ref()?.stream.deadline()
     }
 
-    /// It did not.
+    /// It did not: this may be the GET stream of Streamable HTTP, on which it has nothing to say.
     pub(super) fn sse_alarm(&mut self, hands: &mut Hands<'_, '_>) {
         let old = self.old.as_mut();
         let heard = old.map(|old| old.stream.alarm(hands.cx.now.tick));
-        if let Some(Heard::Refused(why)) = heard {
-            self.sse_lost(hands, why);
+        let Some(Heard::Refused(why)) = heard else {
+            return;
+        };
+        let mut exchanges = self.exchanges.iter();
+        let stream = exchanges.find(|(_, exchange)| exchange.role == Role::Stream);
+        if let Some(key) = stream.map(|(key, _)| *key) {
+            self.give_up(hands, key);
         }
+        self.fall_forward(hands, why);
     }
 
     /// The stream has ended, or there is none.
