@@ -235,10 +235,7 @@ impl World {
             "{host}"
         );
         match fault {
-            Some(Act::Says(bytes, end)) => {
-                self.net.conns.get_mut(&link).unwrap().busy = !is_whole(&bytes);
-                return self.says(link, &bytes, end);
-            }
+            Some(Act::Says(bytes, end)) => return self.says(link, &bytes, end),
             Some(Act::Whole(bytes)) => return self.responds(link, &bytes),
             Some(Act::Drips {
                 first,
