@@ -75,7 +75,7 @@ bench: release static ## speed and memory against nginx and the bare pipe, as a 
 	$(CARGO) build --locked --release --example load
 	ONE_MCP_BIN=$${ONE_MCP_BIN:-target/dist/1mcp} target/release/examples/load $(BENCH_ARGS)
 
-outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node)
+outside: release outside-tools ## suites, clients and servers that other people wrote (needs Node and Python)
 	cd tests/outside && npm test --silent
 
 outside-long: release outside-tools ## the same with many more rounds and calls, half an hour

@@ -199,6 +199,15 @@ impl Page {
             self.entry(&format!("\\fB{}\\fR", escaped(&flag.variable())), &meaning);
         }
         self.entry(
+            "\\fBHTTP_PROXY\\fR, \\fBHTTPS_PROXY\\fR, \\fBNO_PROXY\\fR",
+            "Proxies on the way to remote servers, and hosts that are spoken to directly. The same \
+             in lower case beats them.",
+        );
+        self.entry(
+            "\\fBSSL_CERT_FILE\\fR, \\fBNODE_EXTRA_CA_CERTS\\fR",
+            "Files of authorities (PEM) that are trusted beside those that browsers trust.",
+        );
+        self.entry(
             "\\fBNO_COLOR\\fR",
             "If set and not empty, nothing is coloured.",
         );

@@ -4,6 +4,9 @@
 //!
 //! Decides who is asked when. Never waits, never sees an address literal or `localhost` (`dial`).
 
+#[cfg(feature = "fuzzing")]
+mod rehearsed;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -82,6 +85,10 @@ impl Shared {
 
 /// The resolver of the standard library, which is the one of the C library.
 pub(crate) fn by_system(host: &str) -> Found {
+    #[cfg(feature = "fuzzing")]
+    if let Some(found) = rehearsed::addresses(host) {
+        return Ok(found);
+    }
     let found = (host, 0).to_socket_addrs()?;
     Ok(found.map(|address| address.ip()).collect())
 }

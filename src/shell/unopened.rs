@@ -194,3 +194,79 @@ pub(crate) fn no_tls(spec: &DialSpec, fault: &Fault) -> OpenFailure {
     let host = spec.tls.as_ref().unwrap_or(&spec.host);
     tls::sentence(&host.to_string(), &server(spec), fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use onemcp::base::origin::Host;
+
+    fn spec() -> DialSpec {
+        DialSpec {
+            host: Host::Name("a.example".into()),
+            port: 5,
+            tunnel: None,
+            tls: None,
+            open_ms_max: 1,
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_a_connection_is_told_with_whose_fault_it_is() {
+        for (error, fault, words) in [
+            (
+                libc::ECONNREFUSED,
+                OpenFault::Refused,
+                "connection refused: nothing listens on a.example:5",
+            ),
+            (
+                libc::EHOSTUNREACH,
+                OpenFault::Unreachable,
+                "a.example:5 cannot be reached: ",
+            ),
+            (
+                libc::ENETUNREACH,
+                OpenFault::Unreachable,
+                "a.example:5 cannot be reached: ",
+            ),
+            (
+                libc::ETIMEDOUT,
+                OpenFault::TimedOut,
+                "a.example:5 did not answer: ",
+            ),
+            (libc::EMFILE, OpenFault::Exhausted, "ulimit -n"),
+            (libc::EADDRNOTAVAIL, OpenFault::Exhausted, "run out"),
+        ] {
+            let failure = not_connected(&spec(), &io::Error::from_raw_os_error(error));
+            assert_eq!(failure.fault, fault);
+            assert!(failure.why.contains(words), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_failures_the_one_that_says_most_is_told() {
+        let of = |error| not_connected(&spec(), &io::Error::from_raw_os_error(error));
+        let unreachable = of(libc::ENETUNREACH);
+        let refused = of(libc::ECONNREFUSED);
+        let spent = of(libc::EMFILE);
+        assert_eq!(worse(None, unreachable.clone()), unreachable);
+        assert_eq!(worse(Some(unreachable.clone()), refused.clone()), refused);
+        assert_eq!(worse(Some(refused.clone()), unreachable), refused);
+        assert_eq!(worse(Some(refused), spent.clone()), spent);
+    }
+
+    #[test]
+    fn a_resolver_that_is_spent_or_silent_is_told_from_a_name_that_is_not_there() {
+        let why = |unknown| no_address(&spec(), &unknown);
+        let silent = why(Unknown::Silent);
+        assert_eq!(silent.fault, OpenFault::Lookup);
+        assert!(
+            silent
+                .why
+                .starts_with("the resolver did not answer within 5 s for a.example")
+        );
+        let spent = why(Unknown::Exhausted("no threads".to_owned()));
+        assert_eq!(spent.fault, OpenFault::Exhausted);
+        assert!(spent.why.contains("a.example") && spent.why.contains("no threads"));
+    }
+}

@@ -58,7 +58,8 @@ pub(crate) fn rows(programs: &Programs, runs: usize, time: Duration) -> Result<V
     ])
 }
 
-fn legacy(gateway: &Gateway) -> Result<Vec<Vec<u8>>, Fault> {
+/// Calls of clients with sessions.
+pub(crate) fn legacy(gateway: &Gateway) -> Result<Vec<Vec<u8>>, Fault> {
     let call = place::echo_call(TOOL);
     (0..CONNECTIONS)
         .map(|_| {

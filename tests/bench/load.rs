@@ -8,6 +8,7 @@ mod eras;
 mod http;
 mod place;
 mod process;
+mod remote;
 mod rows;
 
 use std::io::Write;

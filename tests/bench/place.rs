@@ -91,12 +91,11 @@ impl Gateway {
     }
 
     fn start_by(
-        mut command: Command,
+        command: Command,
         programs: &Programs,
         servers: usize,
         era: &str,
     ) -> Result<Self, Fault> {
-        let folder = Folder::new(&format!("gateway-{servers}"))?;
         let mut words = pinned_words(OTHERS, &programs.fixture);
         words.extend(["--era", era].map(Into::into));
         let (program, args) = words.split_first().ok_or("no command")?;
@@ -108,6 +107,16 @@ impl Gateway {
                 )
             })
             .collect();
+        Self::start_entries(command, &entries)
+    }
+
+    /// The same with servers that are configured like this.
+    pub(crate) fn start_remote(programs: &Programs, entries: &[String]) -> Result<Self, Fault> {
+        Self::start_entries(pinned(MEASURED, &programs.gateway), entries)
+    }
+
+    fn start_entries(mut command: Command, entries: &[String]) -> Result<Self, Fault> {
+        let folder = Folder::new(&format!("gateway-{}", entries.len()))?;
         let config = format!("{{\"mcpServers\": {{{}}}}}\n", entries.join(",\n"));
         fs::write(folder.0.join("mcp.json"), config)?;
         let mut child = command
@@ -190,7 +199,7 @@ pub(crate) fn echo_call(name: &str) -> String {
 }
 
 /// Reads the ready line and goes on emptying the pipe, so that the log never blocks.
-fn ready(stderr: ChildStderr) -> Result<SocketAddr, Fault> {
+pub(crate) fn ready(stderr: ChildStderr) -> Result<SocketAddr, Fault> {
     let mut lines = BufReader::new(stderr);
     let mut log = String::new();
     let addr = loop {

@@ -5,6 +5,7 @@ use crate::eras;
 use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
 use crate::process;
+use crate::remote;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -40,12 +41,15 @@ pub(crate) fn all(quick: bool) -> Result<String, Fault> {
     };
     let mut rows = speed(&programs, runs, time)?;
     rows.extend(eras::rows(&programs, runs, time)?);
+    rows.extend(remote::speed(&programs, runs, time)?);
     rows.push(start(&programs)?);
     rows.push(idle_memory(&programs, runs)?);
     rows.push(session_memory(&programs, runs, false)?);
     rows.push(session_memory(&programs, runs, true)?);
     rows.push(large_result(&programs, runs)?);
-    rows.push(wake_ups(&programs, if quick { 2 } else { 10 })?);
+    let seconds = if quick { 2 } else { 10 };
+    rows.push(wake_ups(&programs, seconds)?);
+    rows.extend(remote::idle(&programs, seconds)?);
 
     let mut table =
         String::from("| what | gateway | floor | ratio | aim | |\n|---|---|---|---|---|---|\n");
@@ -202,7 +206,7 @@ fn speed_rows(medians: [f64; 8]) -> Vec<Row> {
 }
 
 /// A row without a floor.
-fn plain(what: &'static str, ours: String, aim: &'static str, met: bool) -> Row {
+pub(crate) fn plain(what: &'static str, ours: String, aim: &'static str, met: bool) -> Row {
     Row {
         what,
         ours,
@@ -335,17 +339,7 @@ fn large_result(programs: &Programs, runs: usize) -> Result<Row, Fault> {
 fn wake_ups(programs: &Programs, seconds: u64) -> Result<Row, Fault> {
     let gateway = Gateway::start(programs, SERVERS)?;
     gateway.wait_for(SERVERS)?;
-    // Idle begins when the last timer of the last request has run out.
-    std::thread::sleep(SETTLE);
-    let (count, by) = match traced(gateway.pid(), seconds)? {
-        Some(calls) => (calls, "strace"),
-        None => {
-            let before = process::sleeps(gateway.pid())?;
-            std::thread::sleep(Duration::from_secs(seconds));
-            let slept = process::sleeps(gateway.pid())?.saturating_sub(before);
-            (usize::try_from(slept)?, "scheduler")
-        }
-    };
+    let (count, by) = woken(&gateway, seconds)?;
     let ours = format!("{count} in {seconds} s ({by})");
     Ok(plain(
         "wake-ups while idle, 10 servers",
@@ -353,6 +347,21 @@ fn wake_ups(programs: &Programs, seconds: u64) -> Result<Row, Fault> {
         "0",
         count == 0,
     ))
+}
+
+/// How often an idle gateway wakes up in that time, and who says so.
+pub(crate) fn woken(gateway: &Gateway, seconds: u64) -> Result<(usize, &'static str), Fault> {
+    // Idle begins when the last timer of the last request has run out.
+    std::thread::sleep(SETTLE);
+    match traced(gateway.pid(), seconds)? {
+        Some(calls) => Ok((calls, "strace")),
+        None => {
+            let before = process::sleeps(gateway.pid())?;
+            std::thread::sleep(Duration::from_secs(seconds));
+            let slept = process::sleeps(gateway.pid())?.saturating_sub(before);
+            Ok((usize::try_from(slept)?, "scheduler"))
+        }
+    }
 }
 
 /// System calls in that time by strace, or `None` if it cannot be used here.

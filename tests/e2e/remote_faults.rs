@@ -1,15 +1,17 @@
 //! The fault table of remote servers with real sockets: in every row the caller gets a clear error
 //! in bounded time, other servers serve meanwhile, and calls are answered when the fault has ended.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
 use crate::support::dir::{Dir, fixture};
-use crate::support::gateway::{self, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::mcp::{Client, text_of};
-use crate::support::remote::{Act, End, Of, Remote};
+use crate::support::program;
+use crate::support::remote::{Act, End, Of, Remote, clear, tls, tunnel};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
@@ -32,6 +34,12 @@ impl Row {
 
     #[track_caller]
     fn with(r: Remote, change: &dyn Fn(&mut Value)) -> Self {
+        Self::around(r, change, &[])
+    }
+
+    /// The same with these variables in the environment.
+    #[track_caller]
+    fn around(r: Remote, change: &dyn Fn(&mut Value), variables: &[(&str, String)]) -> Self {
         let q = Remote::start();
         let dir = Dir::new();
         let mut entry = json!({"url": r.url(), "requestTimeout": 3_000});
@@ -41,8 +49,16 @@ impl Row {
             ("q", json!({"url": q.url()})),
             ("s", fixture(&[])),
         ]);
-        let mut command = gateway::serve(dir.path(), &["--log-level", "debug"]);
-        command.env("SSL_CERT_FILE", dir.file("ca.pem"));
+        // Failures are rehearsed by what cargo builds with the tests, and by nothing else.
+        let rehearses = variables
+            .iter()
+            .any(|(name, _)| name.starts_with("ONE_MCP"));
+        let mut command = match rehearses {
+            true => program::rehearsing(dir.path(), &["serve", "--port", "0", "--config-dir"]),
+            false => program::command(dir.path(), &["serve", "--port", "0", "--config-dir"]),
+        };
+        command.arg(dir.path()).args(["--log-level", "debug"]);
+        command.envs(variables.iter().map(|(name, value)| (*name, value)));
         let gateway = Gateway::of(&mut command);
         let client = Client::open(gateway.port);
         let mut row = Self {
@@ -310,6 +326,51 @@ fn flapping() {
     row.gateway.stop();
 }
 
+/// A server of a name whose look-ups are rehearsed; the directory with its addresses.
+fn named() -> (Row, Dir) {
+    let names = Dir::new();
+    let r = Remote::start();
+    let url = format!("http://r.test:{}/mcp", r.port);
+    let change = |entry: &mut Value| entry["url"] = json!(url);
+    let directory = names.path().to_str().unwrap().to_owned();
+    let row = Row::around(r, &change, &[("ONE_MCP_RESOLVER", directory)]);
+    (row, names)
+}
+
+#[test]
+fn dns_that_never_answers() {
+    let (mut row, names) = named();
+    // From the start.
+    row.gateway.log.containing("r.test");
+    row.others_serve();
+    row.fails(&["r.test"]);
+    names.replace("r.test", "127.0.0.1\n");
+    row.gateway.log.containing("server=r ready");
+    row.recovers();
+    // And in the middle.
+    std::fs::remove_file(names.file("r.test")).unwrap();
+    row.r.cut();
+    row.fails(&[]);
+    row.others_serve();
+    names.replace("r.test", "127.0.0.1\n");
+    row.recovers();
+    row.gateway.stop();
+}
+
+#[test]
+fn dns_that_says_something_else_later() {
+    let (mut row, names) = named();
+    names.replace("r.test", "127.0.0.1\n");
+    row.gateway.log.containing("server=r ready");
+    row.serves();
+    row.r.goes();
+    row.fails(&["r.test", "refused"]);
+    row.r.comes_at([127, 0, 0, 2].into());
+    names.replace("r.test", "127.0.0.2\n");
+    row.recovers();
+    row.gateway.stop();
+}
+
 #[test]
 fn a_name_without_an_address() {
     let mut row = Row::with(Remote::start(), &|entry| {
@@ -318,5 +379,167 @@ fn a_name_without_an_address() {
     row.others_serve();
     row.gateway.log.containing("nowhere.invalid");
     row.others_serve();
+    row.gateway.stop();
+}
+
+// --- TLS ---
+
+/// Trusts the authority of tests/tls.
+fn trusted() -> (&'static str, String) {
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
+    ("SSL_CERT_FILE", ca.to_owned())
+}
+
+/// A server with this certificate, at `https://localhost`.
+#[track_caller]
+fn secure(certificate: &str, variables: &[(&str, String)]) -> Row {
+    let r = Remote::wrapped(tls(certificate));
+    let port = r.port;
+    let url =
+        move |entry: &mut Value| entry["url"] = json!(format!("https://localhost:{port}/mcp"));
+    Row::around(r, &url, variables)
+}
+
+#[test]
+fn a_certificate_that_is_bad_from_the_start() {
+    for (certificate, words) in [
+        ("expired", "expired on 2020-12-31"),
+        ("other-name", "is for other names: example.org"),
+        (
+            "self-signed",
+            "is signed by an authority that is not trusted",
+        ),
+    ] {
+        let mut row = secure(certificate, &[trusted()]);
+        let line = row.gateway.log.containing(words);
+        assert!(line.contains("localhost"), "{line}");
+        row.fails(&["server r"]);
+        row.r.wrap(tls("good"));
+        row.gateway.log.containing("server=r ready");
+        row.recovers();
+        row.gateway.stop();
+    }
+}
+
+#[test]
+fn a_certificate_that_becomes_bad() {
+    for (certificate, words) in [
+        ("expired", "expired"),
+        ("other-name", "other names"),
+        ("self-signed", "not trusted"),
+    ] {
+        let mut row = secure("good", &[trusted()]);
+        row.serves();
+        row.r.wrap(tls(certificate));
+        row.fails(&["certificate of localhost", words]);
+        row.r.wrap(tls("good"));
+        row.recovers();
+        row.gateway.stop();
+    }
+}
+
+#[test]
+fn an_authority_that_nobody_named_is_not_trusted() {
+    let mut row = secure("good", &[]);
+    row.gateway.log.containing("pass its PEM with --ca-file");
+    row.others_serve();
+    row.gateway.stop();
+}
+
+#[test]
+fn tls_where_there_is_none_and_none_where_there_is() {
+    let mut row = secure("good", &[trusted()]);
+    row.serves();
+    row.r.wrap(|mut stream| {
+        stream.read_exact(&mut [0; 16]).ok()?;
+        let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        stream.write_all(answer).ok()?;
+        None
+    });
+    row.fails(&["does not speak TLS"]);
+    // Nor does who says nothing at all; but that is not known for sure.
+    row.r.wrap(clear);
+    row.fails(&[]);
+    row.r.wrap(tls("good"));
+    row.recovers();
+    row.gateway.stop();
+    let mut row = Row::new();
+    row.serves();
+    row.r.wrap(tls("good"));
+    row.fails(&["127.0.0.1"]);
+    row.r.wrap(clear);
+    row.recovers();
+    row.gateway.stop();
+}
+
+#[test]
+fn cut_off_within_tls() {
+    let half = format!("{HEAD}Content-Length: 99\r\n\r\n{{\"jsonrpc\"");
+    let mut row = secure("good", &[trusted()]);
+    row.serves();
+    // The end of the socket is no end of TLS: here an answer without a length would look whole.
+    for act in [
+        Act::Says(half.into(), End::Closed),
+        Act::Says(HEAD.as_bytes().to_vec(), End::Closed),
+        Act::Says(format!("{HEAD}\r\n{{}}").into(), End::Closed),
+    ] {
+        row.r.breaks(Of::Calls, act);
+        row.fails(&["localhost"]);
+        row.r.heals();
+        row.recovers();
+    }
+    row.gateway.stop();
+}
+
+// --- proxies ---
+
+/// A proxy with a password on the way to a server that is nowhere else.
+fn by_proxy(r: Remote, url: &'static str) -> Row {
+    let way = format!("http://user:pass-1@127.0.0.1:{}", r.port);
+    let ways = [("HTTP_PROXY", way.clone()), ("HTTPS_PROXY", way), trusted()];
+    Row::around(r, &|entry| entry["url"] = json!(url), &ways)
+}
+
+#[test]
+fn a_proxy_that_fails() {
+    let mut row = by_proxy(Remote::start(), "http://far.example/mcp");
+    row.serves();
+    let requests = row.r.requests();
+    let line = "POST http://far.example/mcp HTTP/1.1\r\nHost: far.example\r\n";
+    assert!(
+        requests
+            .iter()
+            .all(|one| one.head.starts_with(line) || one.head.starts_with("GET "))
+    );
+    for (status, words) in [(502, "502"), (407, "407")] {
+        row.r.breaks(Of::All, Act::status(status, "", ""));
+        row.fails(&[words]);
+        row.r.heals();
+        row.recovers();
+    }
+    row.r.goes();
+    row.fails(&["127.0.0.1"]);
+    row.r.comes();
+    row.recovers();
+    assert!(!row.gateway.log.text().contains("pass-1"));
+    row.gateway.stop();
+}
+
+#[test]
+fn a_proxy_that_lets_nobody_through() {
+    let through = || tunnel(200, tls("other-name"));
+    let mut row = by_proxy(Remote::wrapped(through()), "https://example.org/mcp");
+    row.serves();
+    for (status, words) in [(407, "user name and password"), (403, "answered 403")] {
+        row.r.wrap(tunnel(status, clear));
+        row.fails(&["proxy", words]);
+        row.r.wrap(through());
+        row.recovers();
+    }
+    row.r.wrap(tunnel(200, tls("expired")));
+    row.fails(&["certificate of example.org"]);
+    row.r.wrap(through());
+    row.recovers();
+    assert!(!row.gateway.log.text().contains("pass-1"));
     row.gateway.stop();
 }

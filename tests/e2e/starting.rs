@@ -36,6 +36,45 @@ fn contract_1_a_port_in_use_is_one_line_and_nothing_is_started() {
 }
 
 #[test]
+fn contract_1_a_ca_file_that_cannot_be_used_is_one_line_and_nothing_is_started() {
+    let dir = Dir::new();
+    dir.servers(&[("a", noted(&dir))]);
+    dir.write("empty.pem", "");
+    for (name, why) in [
+        ("missing.pem", "there is no such file"),
+        ("empty.pem", "it holds no certificate"),
+    ] {
+        let file = dir.file(name);
+        let ended = run(&mut serve(dir.path(), &["--port", "0", "--ca-file", &file]));
+        ended.expect(1);
+        assert!(
+            ended
+                .err
+                .contains(&format!("--ca-file: cannot use {file}: {why}")),
+            "{ended:?}"
+        );
+    }
+    assert!(!fs::exists(dir.file("started")).unwrap());
+}
+
+#[test]
+fn contract_1_a_proxy_that_cannot_be_read_is_a_warning_without_its_value() {
+    let dir = Dir::new();
+    dir.servers(&[]);
+    let mut serve = serve(dir.path(), &["--transport", "stdio"]);
+    serve.env("https_proxy", "socks5://user:hunter2@proxy");
+    let ended = run(&mut serve);
+    ended.expect(0);
+    assert!(
+        ended
+            .err
+            .contains("https_proxy is ignored: the only proxies"),
+        "{ended:?}"
+    );
+    assert!(!ended.err.contains("hunter2"), "{ended:?}");
+}
+
+#[test]
 fn contract_2_what_is_not_json_is_told_with_line_and_column() {
     let dir = Dir::new();
     for (text, place) in [

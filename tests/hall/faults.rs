@@ -62,6 +62,12 @@ impl Row {
         row
     }
 
+    /// A line of the table, for whoever reads what the test printed.
+    fn shows(&self, what: &str) {
+        let row = std::thread::current().name().map(str::to_owned);
+        println!("{} | {} | {what}", row.unwrap_or_default(), self.kind);
+    }
+
     fn site(&self) -> Site {
         self.w.site("r")
     }
@@ -115,7 +121,7 @@ impl Row {
         let (answer, ms) = self.answer(call, ms_max);
         let text = answer["error"]["message"].as_str();
         let text = text.unwrap_or_else(|| panic!("{}: {answer}", self.kind));
-        println!("{} | {text} | {ms} ms", self.kind);
+        self.shows(&format!("{text} | {ms} ms"));
         assert!(text.contains("server r"), "{}: {text}", self.kind);
         for word in words {
             assert!(text.contains(word), "{}: no {word:?} in {text}", self.kind);
@@ -134,17 +140,19 @@ impl Row {
 
     #[track_caller]
     fn serves_again(&mut self) {
-        let until = self.w.tick() + HEALED_MS_MAX;
+        let began = self.w.tick();
         loop {
             let call = self.call();
             let (answer, _) = self.answer(&call, CALL_MS_MAX);
             if answer.get("result").is_some() {
                 break;
             }
-            assert!(self.w.tick() < until, "{}: {answer}", self.kind);
+            let waited = self.w.tick() - began;
+            assert!(waited < HEALED_MS_MAX, "{}: {answer}", self.kind);
             self.w.advance(500);
         }
-        println!("{} | served again", self.kind);
+        let waited = self.w.tick() - began;
+        self.shows(&format!("served again after {waited} ms"));
         self.others_serve();
         assert_eq!(self.w.counts().calls, 0);
     }
@@ -781,7 +789,6 @@ fn from_the_start(words: &[&str], fault: impl Fn(&mut World, Site)) {
         w.advance(CALL_MS_MAX);
         let server = w.survey().servers.remove(0);
         let why = server.why.or(server.last_error).unwrap_or_default();
-        println!("{era} | from the start | {why}");
         for word in words {
             assert!(why.contains(word), "{era}: no {word:?} in {why:?}");
         }
@@ -793,6 +800,7 @@ fn from_the_start(words: &[&str], fault: impl Fn(&mut World, Site)) {
             a,
             kind: format!("{era} from the start"),
         };
+        row.shows(&why);
         row.serves_again();
     }
 }

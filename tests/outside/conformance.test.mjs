@@ -1,10 +1,11 @@
 // The conformance suite of the protocol's authors, over our fixture behind the gateway: each era
-// of clients over each era of servers, alone and mixed.
+// of clients over each era of servers, alone and mixed, as children and on the network.
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { fixtureServer, startGateway } from './lib/gateway.mjs';
 import { startRelay } from './lib/relay.mjs';
+import { placeFixture } from './lib/remotes.mjs';
 import {
   baseline, conformance, failures, faults, required, schemas, surprises,
 } from './lib/suite.mjs';
@@ -27,8 +28,11 @@ const POLLING = 'server-sse-polling';
 const modern = (...args) => fixtureServer('--era', 'modern', ...args);
 const legacy = (...args) => fixtureServer('--era', 'legacy', ...args);
 const bare = (entry) => ({ ...entry, prefix: '' });
+/** A fixture of an era on the network, bare. */
+const far = (era, place = 'HTTP') => ({ far: [place, '--era', era] });
 
-// `through`: the server that the suite meets, by its prefixed names; else one has none.
+// `through`: the server that the suite meets, by its prefixed names; else one has none. `later`:
+// without the revision before the last two.
 const LAYOUTS = {
   'a modern server': { servers: { bare: bare(modern()) } },
   'a legacy server': { servers: { bare: bare(legacy()) }, old: true },
@@ -45,7 +49,29 @@ const LAYOUTS = {
     servers: { bare: bare(legacy()), other: modern('--name', 'other') },
     old: true,
   },
+  'a modern server over HTTP': { servers: { bare: far('modern') }, later: true },
+  'a legacy server over HTTP': { servers: { bare: far('legacy') }, old: true, later: true },
+  'a server of both eras over HTTP': { servers: { bare: far('dual') }, later: true },
+  'a legacy server over HTTP+SSE': {
+    servers: { bare: far('legacy', 'HTTP+SSE') }, old: true, later: true,
+  },
 };
+
+/** Starts those of the servers that are on the network: `{entries, stop}`. */
+async function placed(servers) {
+  const entries = {};
+  const started = [];
+  for (const [name, entry] of Object.entries(servers)) {
+    if (entry.far) started.push(await placeFixture(...entry.far));
+    entries[name] = entry.far ? bare(started.at(-1).entry) : entry;
+  }
+  return {
+    entries,
+    async stop() {
+      for (const server of started) await server.stop();
+    },
+  };
+}
 
 /** Waits until a tool is offered. */
 async function listed(url, name) {
@@ -58,20 +84,23 @@ async function listed(url, name) {
   throw new Error(`${name} is not offered`);
 }
 
-for (const [layout, { servers, through, old }] of Object.entries(LAYOUTS)) {
-  // The suite mostly waits; each of the runs has a gateway of its own.
+/** The runs of one layout. */
+function runs(layout, { servers, through, old, later }) {
+  // Each of the runs has a gateway of its own.
   describe(layout, { concurrency: 3 }, () => {
     const label = layout.replaceAll(' ', '-');
 
     /** One run of the suite, on a gateway that has never met these servers. */
     async function fresh(name, ...args) {
-      const gateway = await startGateway({ servers });
+      const { entries, stop } = await placed(servers);
+      const gateway = await startGateway({ servers: entries });
       const relay = through && (await startRelay(gateway.origin, `${through}_1mcp_`));
       try {
         return await conformance((relay ?? gateway).url, `${label}-${name}`, ...args);
       } finally {
         await relay?.stop();
         await gateway.stop();
+        await stop();
       }
     }
 
@@ -93,6 +122,8 @@ for (const [layout, { servers, through, old }] of Object.entries(LAYOUTS)) {
         });
     }
 
+    // It says nothing of the way to a server that the others do not say.
+    if (later) return;
     test('2025-06-18: every scenario', async () => {
       const { scenarios, done } = await fresh(
         '2025-06-18', '--suite', 'all', '--spec-version', '2025-06-18');
@@ -101,6 +132,11 @@ for (const [layout, { servers, through, old }] of Object.entries(LAYOUTS)) {
     });
   });
 }
+
+// The suite mostly waits.
+describe('layouts', { concurrency: 3 }, () => {
+  for (const [layout, what] of Object.entries(LAYOUTS)) runs(layout, what);
+});
 
 // `--stream-max 1` ends an answer's stream while the call still runs: the client polls. The
 // fixture answers every call about 1.2 s late: after the first stream, within the second.

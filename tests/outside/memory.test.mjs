@@ -5,22 +5,29 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { until } from './lib/clients.mjs';
 import { flood, postBytes } from './lib/flood.mjs';
-import { fixtureServer, startGateway } from './lib/gateway.mjs';
+import { startGateway } from './lib/gateway.mjs';
+import { placeFixture } from './lib/remotes.mjs';
 import { meta } from './lib/wire.mjs';
 
 const CALLS = Number(process.env.MEMORY_CALLS ?? 100_000);
-const WARM = CALLS / 10;
 const LANES = 8;
 // Not growth by call: pages that an allocator takes or leaves from one moment to the next.
 const SLACK_KB = 512;
 
-for (const era of ['legacy', 'modern']) {
-  describe(`${CALLS} calls without a session, on a ${era} server`, () => {
-    let gateway;
+const CASES = ['legacy', 'modern'].flatMap((era) => [[era, 'child', CALLS], [era, 'HTTP', CALLS / 4]]);
+
+for (const [era, place, calls] of CASES) {
+  describe(`${calls} calls without a session, on a ${era} server: ${place}`, () => {
+    const WARM = calls / 10;
+    let gateway, server;
     before(async () => {
-      gateway = await startGateway({ servers: { fixture: fixtureServer('--era', era) } });
+      server = await placeFixture(place, '--era', era);
+      gateway = await startGateway({ servers: { fixture: server.entry } });
     });
-    after(() => gateway?.stop());
+    after(async () => {
+      await gateway?.stop();
+      await server?.stop();
+    });
 
     const resident = () =>
       Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))[1]);

@@ -1,8 +1,9 @@
-// Many clients, one child, the same ids and tokens everywhere: every answer and every progress
+// Many clients, one server, the same ids and tokens everywhere: every answer and every progress
 // carries its caller's marker, so one that reaches the wrong client is seen.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { fixtureServer, startGateway } from './lib/gateway.mjs';
+import { startGateway } from './lib/gateway.mjs';
+import { placeFixture, PLACES } from './lib/remotes.mjs';
 import { closeConnections, openSession } from './lib/wire.mjs';
 
 const CALLS = Number(process.env.MIXUP_CALLS ?? 4000);
@@ -43,19 +44,24 @@ async function checked(send, tally, marker, steps, id, token) {
   }
 }
 
-describe('clients that all use id 1 and token "t"', () => {
-  let gateway;
-  before(async () => (gateway = await startGateway({ servers: { fixture: fixtureServer() } })));
+for (const place of PLACES) describe(`clients that all use id 1 and token "t": ${place}`, () => {
+  const calls = place === 'child' ? CALLS : CALLS / 4;
+  let gateway, server;
+  before(async () => {
+    server = await placeFixture(place);
+    gateway = await startGateway({ servers: { fixture: server.entry } });
+  });
   after(async () => {
     closeConnections();
     await gateway?.stop();
+    await server?.stop();
   });
 
-  test(`${AT_ONCE} sessions at once, ${CALLS} calls, no answer goes astray`, async () => {
+  test(`${AT_ONCE} sessions at once, ${calls} calls, no answer goes astray`, async () => {
     const tally = { sent: 0, progress: 0 };
     const worker = async (number) => {
       const send = await openSession(gateway.url);
-      while (tally.sent < CALLS) {
+      while (tally.sent < calls) {
         await checked(send, tally, `client-${number}`, number + 2, 1, 't');
       }
     };
@@ -68,7 +74,7 @@ describe('clients that all use id 1 and token "t"', () => {
     const client = async (number) => {
       const send = await openSession(gateway.url);
       const lane = async (id) => {
-        while (tally.sent < CALLS) {
+        while (tally.sent < calls) {
           await checked(send, tally, `pair-${number}-${id}`, number * 20 + id + 2, id, `t${id}`);
         }
       };
@@ -78,7 +84,7 @@ describe('clients that all use id 1 and token "t"', () => {
     assert.ok(tally.progress > 0, 'the slow calls reported progress');
   });
 
-  test('all of them were answered by one and the same child', async () => {
+  test('all of them were answered by one and the same server', async () => {
     const answers = [];
     for (let number = 0; number < 3; number += 1) {
       const send = await openSession(gateway.url);
@@ -87,6 +93,6 @@ describe('clients that all use id 1 and token "t"', () => {
       assert.equal(said.marker, `m${number}`);
       answers.push(said.pid);
     }
-    assert.equal(new Set(answers).size, 1, `children: ${answers}`);
+    assert.equal(new Set(answers).size, 1, `servers: ${answers}`);
   });
 });

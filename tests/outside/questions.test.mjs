@@ -2,7 +2,8 @@
 // question and gets its own answer. The clients are plain HTTP, for thousands of rounds.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { fixtureServer, startGateway } from './lib/gateway.mjs';
+import { startGateway } from './lib/gateway.mjs';
+import { placeFixture } from './lib/remotes.mjs';
 import { ask, closeConnections, openSession, post } from './lib/wire.mjs';
 
 const ROUNDS = Number(process.env.QUESTION_ROUNDS ?? 1000);
@@ -65,17 +66,23 @@ async function modernClient(url, name) {
   };
 }
 
+const FEW = Math.min(ROUNDS, 200);
 const CASES = {
-  'a legacy server that nobody knows yet': [['--era', 'legacy'], 'auto', ROUNDS],
-  'a legacy server, a process for each': [['--era', 'legacy'], 'session', Math.min(ROUNDS, 200)],
-  'a modern server': [['--era', 'modern'], 'auto', Math.min(ROUNDS, 500)],
+  'a legacy server that nobody knows yet': ['child', 'legacy', 'auto', ROUNDS],
+  'a legacy server, a process for each': ['child', 'legacy', 'session', FEW],
+  'a modern server': ['child', 'modern', 'auto', Math.min(ROUNDS, 500)],
+  'a legacy server over HTTP that nobody knows yet': ['HTTP', 'legacy', 'auto', FEW],
+  'a legacy server over HTTP, a session for each': ['HTTP', 'legacy', 'session', FEW],
+  'a legacy server over HTTP+SSE': ['HTTP+SSE', 'legacy', 'auto', FEW],
+  'a modern server over HTTP': ['HTTP', 'modern', 'auto', FEW],
 };
 
-for (const [name, [flags, isolation, rounds]] of Object.entries(CASES)) {
+for (const [name, [place, era, isolation, rounds]] of Object.entries(CASES)) {
   describe(name, () => {
-    let gateway, clients;
+    let gateway, server, clients;
     before(async () => {
-      gateway = await startGateway({ servers: { asking: { ...fixtureServer(...flags), isolation } } });
+      server = await placeFixture(place, '--era', era);
+      gateway = await startGateway({ servers: { asking: { ...server.entry, isolation } } });
       clients = await Promise.all([
         legacyClient(gateway.url, 'legacy 1'), legacyClient(gateway.url, 'legacy 2'),
         modernClient(gateway.url, 'modern 1'), modernClient(gateway.url, 'modern 2'),
@@ -84,12 +91,13 @@ for (const [name, [flags, isolation, rounds]] of Object.entries(CASES)) {
     after(async () => {
       closeConnections();
       await gateway?.stop();
+      await server?.stop();
     });
 
     test('at first nobody is asked what is another\'s: at most a question is refused', async () => {
       const said = await Promise.all(clients.map((client) => client('first')));
       assert.ok(said.every((word) => word === 'own' || word === 'refused'), JSON.stringify(said));
-      if (isolation !== 'auto' || flags.includes('modern')) {
+      if (isolation !== 'auto' || era === 'modern') {
         assert.deepEqual(said, ['own', 'own', 'own', 'own']);
       }
     });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings what the outside suites need: Node, and the packages of the lock file.
+# Brings what the outside suites need: Node with the packages of the lock file, and Python with its.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,3 +25,5 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     echo "$want" > "$stamp"
 fi
+
+./python.sh

@@ -2,7 +2,9 @@
 //! refused here, at the one place where it becomes bytes.
 
 use std::fmt;
+use std::ops::Range;
 
+use crate::base::few::Few;
 use crate::base::origin::Scheme;
 use crate::base::url::Url;
 use crate::http1::head::Method;
@@ -14,8 +16,8 @@ use crate::http1::syntax::{is_field_value, is_token, is_token_byte, trim};
 #[derive(Clone)]
 pub struct RequestHead {
     text: Vec<u8>,
-    /// Where the field lines begin.
-    fields: usize,
+    /// Where the names of the fields lie.
+    names: Few<Range<usize>, 16>,
 }
 
 /// Why a field cannot be sent. Says nothing of its value, which may be a secret.
@@ -87,8 +89,8 @@ impl RequestHead {
         }
         text.extend_from_slice(target.as_bytes());
         text.extend_from_slice(b" HTTP/1.1\r\n");
-        let fields = text.len();
-        let mut head = Self { text, fields };
+        let names = Few::default();
+        let mut head = Self { text, names };
         head.push("Host", &origin.authority());
         if let Some(secret) = proxy.and_then(Proxy::authorization) {
             head.push("Proxy-Authorization", secret);
@@ -138,16 +140,15 @@ impl RequestHead {
     /// Whether a field of this name was written.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        let written = self.text.get(self.fields..).unwrap_or_default();
-        written.split(|byte| *byte == b'\n').any(|line| {
-            line.get(name.len()) == Some(&b':')
-                && line
-                    .get(..name.len())
-                    .is_some_and(|one| one.eq_ignore_ascii_case(name.as_bytes()))
+        self.names.iter().any(|written| {
+            let written = self.text.get(written.clone()).unwrap_or_default();
+            written.eq_ignore_ascii_case(name.as_bytes())
         })
     }
 
     fn push(&mut self, name: &str, value: &str) {
+        let start = self.text.len();
+        self.names.push(start..start + name.len());
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(b": ");
         self.text.extend_from_slice(trim(value.as_bytes()));

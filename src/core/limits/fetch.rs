@@ -7,10 +7,10 @@ use super::{
 
 /// Calls under way with one origin, each on a connection of its own; further ones wait. A gateway
 /// asks for many people at once, and a call may take minutes.
-pub const FETCH_CALLS_PER_ORIGIN_MAX: usize = 128;
-/// Streams held open to one origin; further ones wait. More than one for each of its sessions, and
-/// counted apart from the calls, so that these always have places of their own.
-pub const FETCH_STREAMS_PER_ORIGIN_MAX: usize = 128;
+pub const FETCH_CALLS_PER_ORIGIN_MAX: usize = 256;
+/// Streams held open to one origin; further ones wait. Some hosts are the origin of hundreds of
+/// servers. Counted apart from the calls, so that these always have places of their own.
+pub const FETCH_STREAMS_PER_ORIGIN_MAX: usize = 1024;
 /// Calls under way in all; further ones wait.
 pub const FETCH_CALLS_MAX: usize = 1024;
 /// Streams held open in all; further ones wait. More than there can be servers.

@@ -41,9 +41,14 @@ pub(crate) fn command(home: &Path, args: &[&str]) -> Command {
 /// The same with a rehearsed failure of a file operation. Only what cargo builds with the tests
 /// can rehearse one, so this is never the binary that `ONE_MCP_BIN` names.
 pub(crate) fn failing(home: &Path, at: &str, args: &[&str]) -> Command {
-    let mut command = other(env!("CARGO_BIN_EXE_1mcp"), home, args);
+    let mut command = rehearsing(home, args);
     command.env("ONE_MCP_FAIL_AT", at);
     command
+}
+
+/// The binary that can rehearse failures, which is never the one that `ONE_MCP_BIN` names.
+pub(crate) fn rehearsing(home: &Path, args: &[&str]) -> Command {
+    other(env!("CARGO_BIN_EXE_1mcp"), home, args)
 }
 
 /// Any other program in the same environment.

@@ -9,9 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-
-use super::PATIENCE;
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +107,49 @@ impl<T: Read + Write + Send> Carrier for T {}
 /// Puts something between a socket and the server: TLS, for instance. `None`: it came to nothing.
 pub(crate) type Wrap = dyn Fn(TcpStream) -> Option<Box<dyn Carrier>> + Send + Sync;
 
+/// Nothing.
+pub(crate) fn clear(stream: TcpStream) -> Option<Box<dyn Carrier>> {
+    Some(Box::new(stream))
+}
+
+/// TLS with one of the certificates of tests/tls.
+pub(crate) fn tls(certificate: &str) -> impl Fn(TcpStream) -> Option<Box<dyn Carrier>> + use<> {
+    let place = |name: &str| format!("{}/tests/tls/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let chain = vec![CertificateDer::from_pem_file(place(certificate)).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(place("key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(chain, key);
+    let config = Arc::new(config.unwrap());
+    move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        Some(Box::new(StreamOwned::new(connection, stream)))
+    }
+}
+
+/// A proxy that answers `CONNECT` with this status, and leads to whatever is behind it.
+pub(crate) fn tunnel(
+    status: u16,
+    behind: impl Fn(TcpStream) -> Option<Box<dyn Carrier>>,
+) -> impl Fn(TcpStream) -> Option<Box<dyn Carrier>> {
+    move |mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).ok()?;
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"CONNECT "), "{head:?}");
+        let answer = format!("HTTP/1.1 {status} X\r\n\r\n");
+        stream.write_all(answer.as_bytes()).ok()?;
+        (status == 200).then(|| behind(stream)).flatten()
+    }
+}
+
 /// See the module.
 pub(crate) struct Remote {
+    address: Ipv4Addr,
     pub(crate) port: u16,
     shared: Arc<Shared>,
     wrap: Arc<Mutex<Arc<Wrap>>>,
@@ -117,7 +159,7 @@ pub(crate) struct Remote {
 impl Remote {
     /// A server in the clear.
     pub(crate) fn start() -> Self {
-        Self::wrapped(|stream| Some(Box::new(stream)))
+        Self::wrapped(clear)
     }
 
     /// A server behind something.
@@ -126,6 +168,7 @@ impl Remote {
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut remote = Self {
+            address: Ipv4Addr::LOCALHOST,
             port: listener.local_addr().unwrap().port(),
             shared: Arc::default(),
             wrap: Arc::new(Mutex::new(Arc::new(wrap))),
@@ -135,7 +178,6 @@ impl Remote {
         remote
     }
 
-    #[expect(dead_code, reason = "TLS is tested when it is there")]
     /// From now on something else is between its sockets and it; all connections are closed.
     pub(crate) fn wrap(
         &self,
@@ -207,7 +249,7 @@ impl Remote {
     pub(crate) fn goes(&mut self) {
         self.shared.lock().gone = true;
         // Wakes whoever accepts.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        drop(TcpStream::connect((self.address, self.port)));
         if let Some(accepting) = self.accepting.take() {
             accepting.join().unwrap();
         }
@@ -216,12 +258,18 @@ impl Remote {
 
     /// It listens again, at the same port, and remembers nothing.
     pub(crate) fn comes(&mut self) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let listener = TcpListener::bind((self.address, self.port)).unwrap();
         let mut state = self.shared.lock();
         state.gone = false;
         state.sessions.clear();
         drop(state);
         self.accept(listener);
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn comes_at(&mut self, address: Ipv4Addr) {
+        self.address = address;
+        self.comes();
     }
 
     /// It knows none of its sessions any more.
@@ -247,22 +295,6 @@ impl Remote {
         let quiet = |state: &mut State| state.requests.len() == before;
         let waited = self.shared.changed.wait_timeout_while(state, moment, quiet);
         drop(waited.unwrap());
-    }
-
-    #[expect(dead_code, reason = "TLS is tested when it is there")]
-    /// Waits until it has got a request with this method.
-    #[track_caller]
-    pub(crate) fn got(&self, method: &str) {
-        let state = self.shared.lock();
-        let none = |state: &mut State| {
-            let mut requests = state.requests.iter();
-            !requests.any(|one| one.message["method"] == method || one.head.starts_with(method))
-        };
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(state, PATIENCE, none);
-        assert!(!waited.unwrap().1.timed_out(), "{method} never came");
     }
 }
 

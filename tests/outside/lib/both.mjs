@@ -48,8 +48,11 @@ function transport(era, kind, gateway, args) {
   return era === 'modern' ? new ModernStdio(ours) : new LegacyStdio(ours);
 }
 
-/** A connected client of an era: its answers carry its name, `heard` and `asked` what came. */
-export async function openClient(era, kind, gateway, name, { args = [] } = {}) {
+/**
+ * A connected client of an era: its answers carry its name, `heard` and `asked` what came. `fill`
+ * answers forms in place of the name.
+ */
+export async function openClient(era, kind, gateway, name, { args = [], fill } = {}) {
   const info = { name, version: '1.0.0' };
   const modern = era === 'modern';
   const made = modern
@@ -63,9 +66,9 @@ export async function openClient(era, kind, gateway, name, { args = [] } = {}) {
   hears('notifications/tools/list_changed', () => { heard.tools += 1; });
   hears('notifications/resources/list_changed', () => { heard.resources += 1; });
   hears('notifications/resources/updated', ({ params }) => { heard.updated.push(params.uri); });
-  answers('elicitation/create', async () => {
+  answers('elicitation/create', async ({ params }) => {
     asked.elicitation += 1;
-    return { action: 'accept', content: { name } };
+    return { action: 'accept', content: fill?.(params) ?? { name } };
   });
   answers('sampling/createMessage', async ({ params }) => {
     asked.sampling += 1;
@@ -86,23 +89,26 @@ export async function openClient(era, kind, gateway, name, { args = [] } = {}) {
     prompts: async () => (await made.listPrompts()).prompts,
     resources: async () => (await made.listResources()).resources,
     templates: async () => (await made.listResourceTemplates()).resourceTemplates,
+    prompt: (prompt, args) => made.getPrompt({ name: prompt, arguments: args }),
     read: (uri) => made.readResource({ uri }),
     call: (tool, args, options) =>
       modern
         ? made.callTool({ name: tool, arguments: args }, options)
         : made.callTool({ name: tool, arguments: args }, undefined, options),
-    /** Asks to hear of changes: of this resource, and of all lists. */
+    /** Asks to hear of changes: of all lists, and of a resource if one is named. */
     async watch(uri) {
-      if (!modern) return void (await made.subscribeResource({ uri }));
+      if (!modern) return void (uri && (await made.subscribeResource({ uri })));
       const filter = {
-        toolsListChanged: true, resourcesListChanged: true, resourceSubscriptions: [uri],
+        toolsListChanged: true,
+        resourcesListChanged: true,
+        ...(uri && { resourceSubscriptions: [uri] }),
       };
       const listen = await made.listen(filter);
       listens.push(listen);
       return listen.honoredFilter;
     },
     async unwatch(uri) {
-      if (!modern) return void (await made.unsubscribeResource({ uri }));
+      if (!modern) return void (uri && (await made.unsubscribeResource({ uri })));
       for (const listen of listens.splice(0)) await listen.close();
       return undefined;
     },

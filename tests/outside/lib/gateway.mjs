@@ -57,11 +57,12 @@ export function marked(mark) {
   return found;
 }
 
-/** A folder with an `mcp.json` whose servers all carry the mark in their environment. */
+/** A folder with an `mcp.json` whose children all carry the mark in their environment. */
 function writeConfig(dir, servers, mark, extra) {
   const mcpServers = {};
   for (const [name, entry] of Object.entries(servers)) {
-    mcpServers[name] = { ...entry, env: { ...entry.env, ONE_MCP_TEST_MARK: mark } };
+    const env = { ...entry.env, ONE_MCP_TEST_MARK: mark };
+    mcpServers[name] = entry.command ? { ...entry, env } : entry;
   }
   writeFileSync(join(dir, 'mcp.json'), JSON.stringify({ ...extra, mcpServers }, null, 2));
 }

@@ -116,9 +116,35 @@ export function surprises(scenarios, wanted, expected = {}) {
   return { failed, stale: [...stale] };
 }
 
-/** The names that `list --requirements` gives under "Server scenarios". */
-export async function required(revision) {
+/** The names that `list --requirements` gives after one heading and before the next. */
+async function listed(revision, heading, next) {
   const { stdout } = await run(process.execPath, [SUITE, 'list', '--requirements', revision]);
-  const part = stdout.split('Server scenarios')[1].split('Client scenarios')[0];
+  const part = stdout.split(heading)[1].split(next)[0];
   return [...part.matchAll(/^ {2}- (\S+)$/gm)].map((match) => match[1]);
+}
+
+export const required = (revision) => listed(revision, 'Server scenarios', 'Client scenarios');
+export const requiredOfClients = (revision) => listed(revision, 'Client scenarios', 'Run and');
+
+/**
+ * Runs one scenario with the gateway as the client, which a client of an era drives: its checks,
+ * and what everybody said.
+ */
+export async function asClient(scenario, revision, driver) {
+  const dir = join(OUT, `client-${revision}-${driver}`, scenario);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const command = `${process.execPath} ${join(outside, 'lib/as_client.mjs')}`;
+  const done = await run(process.execPath, [
+    SUITE, 'client', '--command', command, '--scenario', scenario, '--spec-version', revision,
+    '--timeout', '60000', '-o', dir,
+  ], { env: { DRIVER: driver } });
+  const [name] = readdirSync(dir);
+  const read = (file) => readFileSync(join(dir, name, file), 'utf8');
+  if (done.code !== 0) done.stdout += read('stderr.txt');
+  return {
+    checks: JSON.parse(read('checks.json')),
+    said: `${done.stderr}\n${done.stdout}`.slice(-6000),
+    code: done.code,
+  };
 }

@@ -1,0 +1,41 @@
+// The conformance suite of the protocol's authors with the gateway as the client: the suite is the
+// gateway's only server, and an official client makes the gateway do what each scenario wants to
+// see. Scenarios of authorization are not here: the gateway does not log in to servers yet.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ERAS } from './lib/both.mjs';
+import { asClient, faults, requiredOfClients, schemas } from './lib/suite.mjs';
+
+// What the suite runs besides, unscored.
+const BESIDES = ['json-schema-2020-12-preservation'];
+const REQUIRED = { '2025-11-25': 4, '2026-07-28': 7 };
+// Against which revisions' servers which client drives the gateway: an old one too, so that what
+// a server demands is seen to come from the gateway.
+const own = (revision) => (revision === '2026-07-28' ? 'modern' : 'legacy');
+
+for (const [revision, count] of Object.entries(REQUIRED)) {
+  describe(`the gateway as a client of ${revision}`, { concurrency: 1 }, () => {
+    test('every scenario but those of authorization is here', async () => {
+      const all = await requiredOfClients(revision);
+      assert.deepEqual(all.filter((name) => !name.startsWith('auth/')).length, count, all.join(' '));
+    });
+
+    for (const era of ERAS) {
+      test(`driven by a ${era} client`, { concurrency: 3 }, async (t) => {
+        const all = (await requiredOfClients(revision)).filter((name) => !name.startsWith('auth/'));
+        const passed = [];
+        await Promise.all([...all, ...BESIDES].map((scenario) =>
+          t.test(scenario, async () => {
+            const { checks, said, code } = await asClient(scenario, revision, era);
+            const found = new Map([[scenario, checks]]);
+            assert.deepEqual(faults(found, [scenario]), {}, said);
+            assert.deepEqual(schemas(found).faults, [], 'a message fails the schema of its revision');
+            assert.equal(code, 0, said);
+            passed.push(scenario);
+          })));
+        const scored = passed.filter((name) => !BESIDES.includes(name)).length;
+        t.diagnostic(`${revision}, ${era}${era === own(revision) ? '' : ' (bridged)'}: ${scored}/${count}`);
+      });
+    }
+  });
+}
