@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use crate::backend::batch::Batch;
 use crate::backend::remote::call::Place;
-use crate::backend::remote::exchange::{Ended, Found, Role, Step};
+use crate::backend::remote::exchange::{Ended, Exchange, Found, Role, Step};
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::{Read, is_ping, late};
 use crate::backend::words::{plain, quoted};
@@ -18,7 +18,7 @@ use crate::http1::response_head::ResponseHead;
 use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind, our_number};
 use crate::json::write;
 use crate::language::{BackendEvent, CallLoss};
-use crate::limits::QUOTE_BYTES_MAX;
+use crate::limits::{QUOTE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, REMOTE_HELD_BYTES_MAX};
 
 impl Remote {
     /// News of an exchange. [`Remote::read`] has to be called afterwards.
@@ -81,9 +81,23 @@ impl Remote {
     fn came(&mut self, hands: &mut Hands<'_, '_>, key: FetchKey) {
         let mut bytes = Vec::new();
         hands.fetch.take_body(hands.cx, key, &mut bytes);
-        if let Some(exchange) = self.exchanges.get_mut(&key) {
-            exchange.receive(&bytes);
+        let Some(exchange) = self.exchanges.get_mut(&key) else {
+            return;
+        };
+        exchange.receive(&bytes);
+        // Most messages come whole, so that little is added up.
+        let much = exchange.held() > READ_BYTES_PER_TURN_MAX;
+        if much && self.held() > REMOTE_HELD_BYTES_MAX {
+            Mark::RemoteHeldFull.hit();
+            if let Some(exchange) = self.exchanges.get_mut(&key) {
+                exchange.full = true;
+            }
         }
+    }
+
+    /// Bytes of messages that are not complete.
+    fn held(&self) -> usize {
+        self.exchanges.values().map(Exchange::held).sum()
     }
 
     /// Reads on until there is something to tell.

@@ -399,10 +399,10 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
-    /// A session over HTTP has as many requests under way as it may.
-    RemoteCallsFull = "320 requests of one session",
     /// A session over HTTP has as many notifications under way as it may.
     RemoteTellsFull = "looked for by an ordinary test",
+    /// A session over HTTP holds as many bytes of unfinished messages as it may.
+    RemoteHeldFull = "64 MiB of unfinished messages",
     /// A request to a modern server was cancelled: its exchange is given up.
     RemoteCancelCloses = "looked for by an ordinary test",
     /// A server did not know our session any more.
