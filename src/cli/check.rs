@@ -190,7 +190,8 @@ impl Check {
             }
             State::Starting | State::Stopping | State::Waiting => false,
             // It is tried once. That it ends and what it said on stderr belong together.
-            State::Restarting { .. } => false,
+            // A server that somebody else runs is tried again for ever, and has said why not.
+            State::Restarting { .. } => server.url.is_some(),
             State::Failed | State::Disabled | State::Unselected | State::Fault => true,
         }
     }

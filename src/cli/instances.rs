@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use onemcp::base::url::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::places::Places;
@@ -92,6 +93,13 @@ impl Found {
     pub(crate) fn is_empty(&self) -> bool {
         self.instances.is_empty() && self.silent.is_empty()
     }
+}
+
+/// The URLs of those that serve this configuration over HTTP.
+pub(crate) fn urls(places: &Places) -> Vec<Url> {
+    let instances = ask(places, None).instances;
+    let urls = instances.iter().filter_map(|one| one.url.as_deref());
+    urls.filter_map(|url| Url::parse(url).ok()).collect()
 }
 
 /// Asks all instances that serve this configuration, about all servers or one.

@@ -19,6 +19,7 @@ mod completions;
 mod mcp_edit;
 mod readme;
 mod reloading;
+mod remote_cli;
 mod remote_faults;
 mod remote_sse;
 mod starting;

@@ -63,7 +63,10 @@ fn its_lines_that_change_or_show_the_configuration_do_what_they_say() {
             // Would start servers that are to be downloaded first.
         } else if line.starts_with("1mcp mcp ") {
             let ended = run(&mut other("sh", dir.path(), &["-c", &line]));
-            last = Some(ended.expect(0).out().to_owned());
+            let out = ended.expect(0).out().to_owned();
+            last = Some(out)
+                .filter(|_| line.starts_with("1mcp mcp list"))
+                .or(last);
         } else if line.contains("| 1mcp serve") {
             let empty = Dir::new();
             let ended = run(&mut other("sh", empty.path(), &["-c", &line]));

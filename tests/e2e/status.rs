@@ -138,7 +138,10 @@ fn contract_1_without_an_instance_the_servers_are_checked_and_stopped() {
     dir.servers(&[
         ("good", good),
         ("bad", failing()),
-        ("remote", json!({"url": "http://127.0.0.1:1/mcp"})),
+        (
+            "remote",
+            json!({"url": "http://127.0.0.1:1/mcp?k=s3cret", "connectionTimeout": 2000}),
+        ),
         ("fault", json!({"command": "${E2E_NOT_SET}"})),
         ("off", json!({"command": "x", "disabled": true})),
     ]);
@@ -147,7 +150,10 @@ fn contract_1_without_an_instance_the_servers_are_checked_and_stopped() {
     let state = |name: &str| rows(&document, name)[0]["state"].as_str().unwrap();
     assert_eq!(state("good"), "ready");
     assert_eq!(state("bad"), "failed");
-    assert_eq!(state("remote"), "unsupported");
+    assert_eq!(state("remote"), "failed");
+    let remote = rows(&document, "remote")[0];
+    assert_eq!(remote["url"], "http://127.0.0.1:1/mcp?***");
+    assert!(!document.to_string().contains("s3cret"), "{document}");
     assert_eq!(state("fault"), "fault");
     assert_eq!(state("off"), "disabled");
     let bad = rows(&document, "bad")[0];

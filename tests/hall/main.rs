@@ -28,6 +28,7 @@ mod modern_server;
 mod modern_stdio;
 mod names;
 mod notes;
+mod param_fields;
 mod parking;
 mod parking_edges;
 mod reload;

@@ -2,7 +2,7 @@
 //! (protocol F2 to F8), and what becomes of it when something goes wrong.
 
 use onemcp::base::mark::{Mark, must_hit};
-use onemcp::limits::ENDPOINT_MS_MAX;
+use onemcp::limits::{ENDPOINT_MS_MAX, STREAM_STABLE_MS};
 use serde_json::json;
 
 use crate::remote::{Act, End, Of, chunk, event, far, response, stream_head};
@@ -531,4 +531,23 @@ fn when_we_leave_the_stream_is_closed() {
     w.advance(5_000);
     assert_eq!(r.connections(&w), 0);
     assert_eq!(w.exit, Some(0));
+}
+
+#[test]
+fn stream_stable_ms_a_proxy_that_cuts_every_stream_costs_a_second_each_time() {
+    let mut w = one().start();
+    let r = w.site("r");
+    for _ in 0..8 {
+        w.advance(STREAM_STABLE_MS);
+        r.cuts(&mut w, End::Eof);
+        w.advance(2_000);
+        assert_eq!(r.streams(&mut w).len(), 1);
+    }
+    // One that never lasts is asked for less and less often.
+    let before = r.got(&w, "GET");
+    for _ in 0..20 {
+        r.cuts(&mut w, End::Eof);
+        w.advance(2_000);
+    }
+    assert!(r.got(&w, "GET") - before <= 6);
 }

@@ -8,6 +8,8 @@ use onemcp::json::write;
 
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
+use crate::cli::instances;
+use crate::cli::places::Places;
 
 /// How a server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +184,16 @@ fn refuse_ourselves(target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A URL that leads to an instance of this configuration would be a loop as well.
+pub(super) fn refuse_running(places: &Places, line: &Line) -> Result<(), Failure> {
+    let url = line.get("url", remote_url)?;
+    let url = url.and_then(|url| Url::parse(&url).ok());
+    match url.is_some_and(|url| config::leads_to_one(&url, &instances::urls(places))) {
+        true => usage("this URL leads to 1mcp itself, which would be a loop"),
+        false => Ok(()),
+    }
+}
+
 /// Whether a program, as a shell would find it, is this file under another name.
 fn leads_to(program: &str, file: &Path) -> bool {
     let same = |path: &Path| path.canonicalize().is_ok_and(|path| path == file);
@@ -198,8 +210,8 @@ fn leads_to(program: &str, file: &Path) -> bool {
 
 fn remote_url(text: &str) -> Result<String, String> {
     let expected = "a URL such as https://mcp.example.com/mcp";
-    match Url::parse(text) {
-        Ok(_) => Ok(text.to_owned()),
+    match config::check_url(text) {
+        Ok(()) => Ok(text.to_owned()),
         // What variables make of it is looked at when they are known.
         Err(_) if text.contains('$') && !text.contains(|c: char| c.is_control() || c == ' ') => {
             Ok(text.to_owned())
@@ -245,12 +257,15 @@ fn headers(line: &Line) -> Result<Vec<(String, String)>, Failure> {
         let pair = text.split_once('=').ok_or("NAME=VALUE")?;
         Ok((pair.0.to_owned(), pair.1.to_owned()))
     })?;
-    for (name, value) in &headers {
-        if let Err(bad) = config::check_header(name, value) {
+    let mut last: Vec<(String, String)> = Vec::new();
+    for (name, value) in headers {
+        if let Err(bad) = config::check_header(&name, &value) {
             return usage(format!("--header {name:?} cannot be used: {bad}"));
         }
+        last.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        last.push((name, value));
     }
-    Ok(headers)
+    Ok(last)
 }
 
 /// A list of strings as JSON.

@@ -16,6 +16,7 @@ use crate::cli::{out, variable};
 pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
     let places = places::resolve(line, variable)?;
     let (name, entry) = request(line)?;
+    entry_flags::refuse_running(&places, line)?;
     let force = line.is_set("force");
     let file = places.config_file.display().to_string();
     let replaced = std::cell::Cell::new(false);

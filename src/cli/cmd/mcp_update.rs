@@ -39,6 +39,7 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
         ));
     }
     let places = places::resolve(line, variable)?;
+    entry_flags::refuse_running(&places, line)?;
     let file = places.config_file.display().to_string();
     let (changed, touched) = entry_edit::change(&places, &name, |editor| {
         // First away, then anew: `--unset env --env A=1` leaves one variable.
@@ -130,7 +131,8 @@ fn apply(editor: &mut Editor<'_>, wish: &Wish) -> Result<(), Failure> {
     }
     set_env(editor, &wish.env)?;
     for (name, value) in &wish.headers {
-        editor.set(&["headers", name], &write::string(value))?;
+        let name = header_there(editor, name)?;
+        editor.set(&["headers", &name], &write::string(value))?;
     }
     if let Some(tags) = &wish.tags {
         editor.set(&["tags"], &array(tags))?;
@@ -138,6 +140,14 @@ fn apply(editor: &mut Editor<'_>, wish: &Wish) -> Result<(), Failure> {
     wish.plain
         .iter()
         .try_for_each(|(key, value)| editor.set(&[key], value))
+}
+
+/// A header as it is written in the entry already: case means nothing there.
+fn header_there(editor: &Editor<'_>, name: &str) -> Result<String, Failure> {
+    let headers = editor.get("headers")?;
+    let members = headers.iter().flat_map(Value::members);
+    let mut same = members.filter(|member| member.key.eq_ignore_ascii_case(name));
+    Ok(same.next().map_or(name, |member| &member.key).to_owned())
 }
 
 /// How the server is reached now.

@@ -52,6 +52,7 @@ impl Backends {
                 cx: &mut *cx,
                 fetch: &mut self.fetch,
                 events: &mut self.events,
+                parents: &self.parents,
                 me: pool,
             };
             session.news(&mut hands, key, news);

@@ -45,6 +45,7 @@ use crate::backend::talk::Read;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
+use crate::base::parents::Parents;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
@@ -65,6 +66,7 @@ macro_rules! hands {
             cx: &mut *$cx,
             fetch: &mut $self.fetch,
             events: &mut $self.events,
+            parents: &$self.parents,
             me: $pool,
         }
     };
@@ -83,6 +85,8 @@ pub struct Backends {
     /// For the hall.
     events: VecDeque<BackendEvent>,
     our_version: Rc<str>,
+    /// Who passes on what is sent over HTTP.
+    parents: Rc<Parents>,
 }
 
 impl Backends {
@@ -97,6 +101,7 @@ impl Backends {
             unread: VecDeque::new(),
             events: VecDeque::new(),
             our_version: settings.version.as_str().into(),
+            parents: Rc::clone(&settings.parents),
         }
     }
 

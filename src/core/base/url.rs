@@ -52,7 +52,7 @@ impl fmt::Display for BadUrl {
             Self::Scheme => "the URL does not begin with http:// or https://",
             Self::TooLong => "the URL is too long",
             Self::UserInfo => {
-                "the URL has a user name or password before its host; use \"headers\" instead"
+                "the user name or password before the host of the URL is malformed, or not allowed here"
             }
         })
     }

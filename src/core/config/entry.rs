@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::jsonc::{Kind, Member, Value};
 use super::model::Isolation;
-use super::{headers, render};
+use super::{headers, render, user_info};
 use crate::base::gather;
-use crate::base::url::Url;
 use crate::json::span::Span;
 use crate::mcp::version::Era;
 
@@ -307,7 +306,7 @@ fn string_map(value: &Value) -> Read<BTreeMap<String, String>> {
 /// An `http` or `https` URL. What variables make of one is looked at when they are known.
 fn url(value: &Value) -> Read<String> {
     let text = filled(value)?;
-    match Url::parse(&text) {
+    match user_info::locate(&text) {
         Err(bad) if !text.contains('$') => fault(value, format!("cannot be used: {bad}")),
         _ => Ok(text),
     }

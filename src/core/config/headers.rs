@@ -1,9 +1,10 @@
 //! `headers` of a remote server: which may be configured, and which are left to us.
 
 use std::fmt;
-use std::rc::Rc;
 
+use super::user_info;
 use crate::base::secret::Secret;
+use crate::base::url::BadUrl;
 use crate::http1::requests::{self, BadField};
 
 /// Names that the protocol gives a meaning for one request or session; a fixed value would be
@@ -44,11 +45,19 @@ pub fn check(name: &str, value: &str) -> Result<(), BadHeader> {
     Ok(())
 }
 
+/// Whether a text can be the URL of a remote server.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_url(text: &str) -> Result<(), BadUrl> {
+    user_info::locate(text).map(drop)
+}
+
 /// The headers that are sent, in order; each value as `complete` makes it.
 pub(super) fn resolve<'a>(
     headers: impl Iterator<Item = (&'a String, &'a String)>,
     mut complete: impl FnMut(&str, &str) -> String,
-) -> Rc<[(Box<str>, Secret)]> {
+) -> Vec<(Box<str>, Secret)> {
     let ours = |name: &str| OURS.iter().any(|one| one.eq_ignore_ascii_case(name));
     let mut sent = Vec::new();
     for (name, value) in headers {
@@ -57,7 +66,7 @@ pub(super) fn resolve<'a>(
             sent.push((Box::from(name.as_str()), Secret::from(value)));
         }
     }
-    sent.into()
+    sent
 }
 
 #[cfg(test)]
@@ -101,6 +110,6 @@ mod tests {
         let sent = resolve(all.iter().map(|(name, value)| (name, value)), |_, value| {
             value.to_uppercase()
         });
-        assert_eq!(*sent, [(Box::from("Authorization"), Secret::from("V"))]);
+        assert_eq!(sent, [(Box::from("Authorization"), Secret::from("V"))]);
     }
 }

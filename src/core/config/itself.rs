@@ -22,6 +22,20 @@ pub struct Itself<'a> {
     pub external: Option<&'a str>,
 }
 
+/// Whether a URL leads to one of these instances, each of which tells where it is.
+#[must_use]
+pub fn leads_to_one(url: &Url, running: &[Url]) -> bool {
+    running.iter().map(Url::origin).any(|origin| {
+        let own = Itself {
+            host: &origin.host.to_string(),
+            port: origin.port,
+            machine: None,
+            external: None,
+        };
+        own.is_at(url)
+    })
+}
+
 impl Itself<'_> {
     /// Whether a URL leads there.
     #[must_use]

@@ -26,11 +26,12 @@ mod resolve;
 mod scan;
 mod substitute;
 mod tools;
+mod user_info;
 
 pub use demo::demo_config;
 pub use environment::Environment;
-pub use headers::check as check_header;
-pub use itself::{Itself, LEADS_HERE};
+pub use headers::{check as check_header, check_url};
+pub use itself::{Itself, LEADS_HERE, leads_to_one};
 pub use model::{
     Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
 };

@@ -388,8 +388,12 @@ mod tests {
                 "\"url\" cannot be used: the URL does not begin with http:// or https://",
             ),
             (
-                r#"{"url": "https://$X:$TOKEN@h"}"#,
-                "\"url\" cannot be used: the URL has a user name or password before its host",
+                r#"{"url": "https://$X:%zz$TOKEN@h"}"#,
+                "\"url\" cannot be used: the user name or password before the host",
+            ),
+            (
+                r#"{"url": "https://$X:$TOKEN@h", "headers": {"authorization": "x"}}"#,
+                "its \"url\" has a user name, its \"headers\" have Authorization: keep one",
             ),
             (
                 r#"{"url": "https://h", "headers": {"X-A": "${NO:-a\nb}"}}"#,
@@ -401,6 +405,13 @@ mod tests {
             assert!(!fault.contains("s3"), "{fault}");
             assert_eq!(to.spec().is_none(), to.url.is_none());
         }
+        let (to, fault) = remote(r#"{"url": "https://$X:$TOKEN@h/mcp", "headers": {"A": "b"}}"#);
+        assert_eq!((to.shown().as_str(), fault.as_str()), ("https://h/mcp", ""));
+        let sent = [("A", "b"), ("Authorization", "Basic eDpzMw==")];
+        assert_eq!(
+            *to.headers,
+            sent.map(|(name, value)| (name.into(), value.into()))
+        );
         let server = one(r#"{"url": "https://h", "timeout": 5, "connectionTimeout": 7}"#);
         assert_eq!((server.connect_ms, server.request_ms), (7, 5));
     }
@@ -409,7 +420,10 @@ mod tests {
     fn contract_2_bad_urls_and_headers_are_named_with_line_and_column() {
         for (entry, expected) in [
             (r#"{"url": "localhost:3000/mcp"}"#, "does not begin with"),
-            (r#"{"url": "https://u:p4ss@h/"}"#, "use \"headers\" instead"),
+            (
+                r#"{"url": "https://u:p4ss%@h/"}"#,
+                "the user name or password",
+            ),
             (r#"{"url": "https://h:99999"}"#, "the port of the URL"),
             (
                 r#"{"url": "https://h", "headers": {"Host": "p4ss"}}"#,

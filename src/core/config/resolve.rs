@@ -11,9 +11,12 @@ use super::environment::{Environment, Inherit};
 use super::headers;
 use super::model::{Prefix, Remote, RemoteKind, Restart, Server, Transport};
 use super::substitute::{Fault, substitute, substitute_text};
-use crate::base::url::Url;
+use super::user_info::{self, Located};
+use crate::base::secret::Secret;
 use crate::effect::SpawnSpec;
 use crate::limits;
+
+const AUTHORIZATION: &str = "Authorization";
 
 /// Makes the server of an entry, defaults already merged in.
 ///
@@ -190,10 +193,10 @@ fn remote(
 ) -> (Transport, String) {
     let text = lookup.text(url);
     // Without its variables it is no URL, and that is told already.
-    let url = Url::parse(&text).map_err(|bad| {
+    let located = user_info::locate(&text).map_err(|bad| {
         lookup.refuse(format!("\"url\" cannot be used: {bad}"));
     });
-    let headers = headers::resolve(entry.headers.iter().flatten(), |name, value| {
+    let mut headers = headers::resolve(entry.headers.iter().flatten(), |name, value| {
         let value = lookup.text(value);
         if let Err(bad) = headers::check(name, &value) {
             lookup.refuse(format!("header {name:?} cannot be sent: {bad}"));
@@ -210,7 +213,23 @@ fn remote(
             .iter()
             .flat_map(|(name, value)| [name.as_bytes(), value.reveal().as_bytes()]),
     );
-    let url = url.ok().map(Rc::new);
+    if let Ok(Located {
+        authorization: Some(authorization),
+        ..
+    }) = &located
+    {
+        if headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(AUTHORIZATION))
+        {
+            lookup.refuse(
+                "its \"url\" has a user name, its \"headers\" have Authorization: keep one of them"
+                    .to_owned(),
+            );
+        }
+        headers.push((AUTHORIZATION.into(), Secret::from(&**authorization)));
+    }
+    let (url, headers) = (located.ok().map(|it| Rc::new(it.url)), headers.into());
     let remote = Remote { kind, url, headers };
     (Transport::Remote(remote), hash.finish(lookup))
 }

@@ -16,7 +16,7 @@ use crate::http1::head::Method;
 use crate::http1::redirect;
 use crate::http1::response_head::ResponseHead;
 use crate::input::OpenFailure;
-use crate::limits::REDIRECT_BODY_BYTES_MAX;
+use crate::limits::{REDIRECT_BODY_BYTES_MAX, REDIRECT_BODY_MS_MAX};
 use crate::links::{DialKey, LinkKey, Owner};
 
 impl<W: Copy> Fetcher<W> {
@@ -170,7 +170,7 @@ impl<W: Copy> Fetcher<W> {
             }
             Ok(Some(url)) => {
                 exchange.phase = Phase::Redirected(dial, Rc::new(url));
-                return;
+                return self.skip_body(cx, dial);
             }
             Ok(None) => {}
         }
@@ -187,6 +187,17 @@ impl<W: Copy> Fetcher<W> {
         exchange.response = Some(head);
         self.release_payload(key);
         self.tell(key);
+    }
+
+    /// The rest of a redirect is waited for, but not for long: the connection may stay then.
+    fn skip_body(&mut self, cx: &mut Cx<'_>, dial: DialKey) {
+        if let Some(connection) = self.connections.get_mut(dial)
+            && let State::Busy { skip_until, .. } = &mut connection.state
+        {
+            let until = cx.now.tick.after(REDIRECT_BODY_MS_MAX);
+            *skip_until = Some(until);
+            cx.timers.set_by(Alarm::Fetch, until);
+        }
     }
 
     fn data(&mut self, cx: &mut Cx<'_>, key: FetchKey, dial: DialKey, piece: &[u8]) {
@@ -271,7 +282,7 @@ impl<W: Copy> Fetcher<W> {
     }
 
     /// Asks where the server said to; the connection has been seen to.
-    fn follow(&mut self, cx: &mut Cx<'_>, key: FetchKey) {
+    pub(super) fn follow(&mut self, cx: &mut Cx<'_>, key: FetchKey) {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };

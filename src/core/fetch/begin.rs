@@ -109,6 +109,7 @@ impl<W: Copy> Fetcher<W> {
             client,
             kept,
             paused: false,
+            skip_until: None,
         };
     }
 

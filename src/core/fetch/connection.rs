@@ -37,6 +37,8 @@ pub(super) enum State {
         kept: bool,
         /// We do not read from it.
         paused: bool,
+        /// The response leads elsewhere: how long its rest is waited for.
+        skip_until: Option<Tick>,
     },
     /// It waits for the next exchange.
     Idle { link: LinkKey },
@@ -55,7 +57,9 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<Tick> {
         match &self.state {
             State::Opening { until, .. } => Some(*until),
-            State::Busy { client, .. } => client.deadline(),
+            State::Busy {
+                client, skip_until, ..
+            } => client.deadline().into_iter().chain(*skip_until).min(),
             State::Idle { .. } => None,
         }
     }

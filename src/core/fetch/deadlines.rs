@@ -51,6 +51,15 @@ impl<W: Copy> Fetcher<W> {
                 self.drop_connection(cx, dial);
                 self.fail(cx, key, FetchFailure::open_timed_out);
             }
+            State::Busy {
+                exchange,
+                skip_until: Some(until),
+                ..
+            } if *until <= cx.now.tick => {
+                let key = *exchange;
+                self.drop_connection(cx, dial);
+                self.follow(cx, key);
+            }
             State::Busy { link, client, .. } => {
                 let step = client.tick(moment(cx, *link));
                 self.step(cx, dial, step);

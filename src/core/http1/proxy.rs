@@ -83,7 +83,10 @@ impl fmt::Debug for Proxy {
 }
 
 /// `Basic` credentials (RFC 7617) of what stands before the `@`, escapes decoded.
-fn basic(user: &str) -> Result<Box<str>, BadProxy> {
+///
+/// # Errors
+/// It is not written as it must be.
+pub fn basic(user: &str) -> Result<Box<str>, BadProxy> {
     let mut plain = Vec::with_capacity(user.len() + 1);
     let mut bytes = user.bytes();
     while let Some(byte) = bytes.next() {

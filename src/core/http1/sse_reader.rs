@@ -170,6 +170,12 @@ impl Reader {
         Some(Event { event, data })
     }
 
+    /// How many bytes are held of what is not complete.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.inbox.len().saturating_sub(self.taken) + self.data.len()
+    }
+
     /// The last `id` of a complete event, for `Last-Event-ID`.
     #[must_use]
     pub fn last_id(&self) -> Option<&str> {

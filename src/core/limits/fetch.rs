@@ -26,6 +26,8 @@ pub const FETCH_UNTAKEN_BYTES_MAX: usize = 1024 * 1024;
 /// Rest of a redirecting response that is thrown away so that its connection can stay; of a longer
 /// one the connection is closed.
 pub const REDIRECT_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long that rest is waited for; then its connection is closed.
+pub const REDIRECT_BODY_MS_MAX: u64 = 1_000;
 /// How much longer than it was told the shell may take to say that a connection did not open: it
 /// has more to say about it than we.
 pub const OPEN_GRACE_MS: u64 = 500;

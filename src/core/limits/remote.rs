@@ -14,6 +14,9 @@ pub const REMOTE_TELLS_MAX: usize = 256;
 /// Bytes of requests that one session over HTTP keeps because they may have to be sent again, until
 /// their server begins to answer; what does not fit is lost if the session is.
 pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of messages that come as events, or on lines, and are not complete, over all exchanges of
+/// a session over HTTP; whatever comes then is thrown away, and its call is lost.
+pub const REMOTE_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a server may take to take a notification or an answer; then it counts as not taken.
 pub const TELL_MS_MAX: u64 = 30_000;
 /// How long the answer to a request that was cancelled is still listened to; then its exchange is
@@ -40,6 +43,7 @@ pub const RESUMES_FAILED_MAX: u32 = 5;
 const _: () = assert!(CALLS_PER_CLIENT_MAX <= REMOTE_CALLS_MAX);
 const _: () = assert!(REMOTE_CALLS_MAX < FETCH_CALLS_PER_ORIGIN_MAX + FETCH_WAITING_PER_ORIGIN_MAX);
 const _: () = assert!(LINE_BYTES_MAX <= REMOTE_KEPT_BYTES_MAX);
+const _: () = assert!(LINE_BYTES_MAX < REMOTE_HELD_BYTES_MAX);
 /// A stream that is a session and lasted this long is asked for again without regard to how often
 /// it broke off before: proxies cut every stream after a minute or an hour.
 pub const STREAM_STABLE_MS: u64 = 10_000;

@@ -314,7 +314,6 @@ impl Hall {
     ) -> Option<Failure> {
         let code = error_code(text, error)?;
         let said = member(text, error, "message").and_then(|at| string(text, at));
-        let raw = |at: Span| String::from_utf8_lossy(at.of(text)).into_owned();
         if code == i64::from(INVALID_PARAMS) && method == Method::Read {
             let data = member(text, error, "data");
             let named = data.and_then(|data| member(text, data, "uri"));
@@ -328,14 +327,22 @@ impl Hall {
                 data: Some(format!("{{\"uri\":{uri}}}")),
             });
         }
+        self.error_of_hop(pool, text, error)
+    }
+
+    /// What any client gets for an error that only concerns our hop: nothing that it could have
+    /// done better.
+    pub(crate) fn error_of_hop(&self, pool: PoolKey, text: &[u8], error: Span) -> Option<Failure> {
+        let code = error_code(text, error)?;
         let ours = [HEADER_MISMATCH, UNSUPPORTED_VERSION];
         ours.into_iter().any(|own| i64::from(own) == code).then(|| {
             let name = self.pool_name(pool);
+            let said = member(text, error, "message").and_then(|at| string(text, at));
             let said = said.unwrap_or_default();
             Failure {
                 code: INTERNAL,
                 message: format!("server {name} refused our request: {said}"),
-                data: Some(raw(error)),
+                data: Some(String::from_utf8_lossy(error.of(text)).into_owned()),
             }
         })
     }

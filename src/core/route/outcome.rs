@@ -208,12 +208,17 @@ impl Hall {
         }
         let error = envelope.outcome.unwrap_or_default();
         let from_modern = Self::is_stateless(desk, pool);
-        if from_modern && self.is_modern(caller.client) {
-            return refuse(desk, caller, code, envelope, frame);
-        } else if from_modern {
-            let instead = self.older_error((method, resource), pool, text, error);
+        if from_modern {
+            let modern = self.is_modern(caller.client);
+            let instead = match modern {
+                true => self.error_of_hop(pool, text, error),
+                false => self.older_error((method, resource), pool, text, error),
+            };
             if let Some(failure) = instead {
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
+            }
+            if modern {
+                return refuse(desk, caller, code, envelope, frame);
             }
         } else if self.is_modern(caller.client) {
             if code == Some(URL_ELICITATION_REQUIRED)

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::{Envelope, Kind as Message};
 use crate::json::span::member;
@@ -71,6 +72,7 @@ impl Hall {
         if code != Some(i64::from(HEADER_MISMATCH)) || !lists || !call.awaits_list() {
             return Some(call);
         }
+        Mark::CallAwaitsList.hit();
         let pool = call.pool;
         self.put_back(desk, call);
         self.fetch(desk, pool, Kind::Tools);

@@ -1,6 +1,6 @@
 //! The network between the hub and the sites: connections are ordered, opened, read, paused, cut.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use onemcp::effect::DialSpec;
 use onemcp::input::{Input, OpenFailure, OpenFault};
@@ -43,7 +43,7 @@ pub(crate) struct Conn {
     /// The answer is an event stream that has begun.
     pub(crate) begun: bool,
     /// What the hub did not read yet, and what comes behind it.
-    unread: VecDeque<u8>,
+    unread: Vec<u8>,
     end: End,
     /// The hub closed it.
     pub(crate) hung_up: bool,
@@ -105,7 +105,7 @@ impl World {
             reader: Reader::default(),
             busy: false,
             begun: false,
-            unread: VecDeque::new(),
+            unread: Vec::new(),
             end: End::Open,
             hung_up: false,
             over: false,
@@ -287,7 +287,7 @@ impl World {
     pub(crate) fn says(&mut self, link: LinkKey, bytes: &[u8], end: End) {
         let conn = self.net.conns.get_mut(&link).unwrap();
         assert!(!conn.over, "the connection is closed");
-        conn.unread.extend(bytes);
+        conn.unread.extend_from_slice(bytes);
         conn.end = end;
         conn.over = end != End::Open;
         if conn.over {
@@ -300,27 +300,26 @@ impl World {
 
     /// The hub reads what it wants to read; whether there was anything.
     fn say(&mut self, link: LinkKey) -> bool {
-        let mut any = false;
-        loop {
+        let conn = self.net.conns.get_mut(&link).unwrap();
+        let unread = std::mem::take(&mut conn.unread);
+        let mut told = 0;
+        for bytes in unread.chunks(READ_BYTES_PER_TURN_MAX) {
             let paused = self.paused.get(&link).copied().unwrap_or_default();
-            let conn = self.net.conns.get_mut(&link).unwrap();
-            if conn.hung_up || paused {
-                return any;
-            }
-            let length = conn.unread.len().min(READ_BYTES_PER_TURN_MAX);
-            if length == 0 {
+            if paused || self.net.conns[&link].hung_up {
                 break;
             }
-            let bytes: Vec<u8> = conn.unread.drain(..length).collect();
-            self.feed_input(Input::Bytes {
-                link,
-                bytes: &bytes,
-            });
+            self.feed_input(Input::Bytes { link, bytes });
+            told += bytes.len();
             // Orders that follow from it (to pause, to close) come before the next bytes.
             self.obey();
-            any = true;
         }
+        let any = told > 0;
         let conn = self.net.conns.get_mut(&link).unwrap();
+        conn.unread.splice(..0, unread[told..].iter().copied());
+        let paused = self.paused.get(&link).copied().unwrap_or_default();
+        if conn.hung_up || paused {
+            return any;
+        }
         match std::mem::replace(&mut conn.end, End::Open) {
             End::Open => return any,
             End::Eof => self.feed_input(Input::Eof { link }),

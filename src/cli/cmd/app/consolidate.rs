@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use onemcp::base::url::Url;
 use onemcp::config::apps::{self, App, Kind, Plan, Surroundings};
 use onemcp::config::{self, Server};
 
@@ -16,6 +17,7 @@ use crate::cli::backups::{Backup, Operation};
 use crate::cli::check::{self, Checked};
 use crate::cli::cmd::config_file;
 use crate::cli::failure::Failure;
+use crate::cli::instances;
 use crate::cli::places::{self, Places};
 use crate::cli::terminal::Progress;
 use crate::cli::{out, variable};
@@ -47,6 +49,8 @@ struct Session {
     places: Places,
     around: Surroundings,
     own: Own,
+    /// URLs of instances that run: entries of the application may lead there already.
+    running: Vec<Url>,
 }
 
 /// Runs it.
@@ -63,6 +67,7 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
     let session = Session {
         own: own::entry(line, &places, options.url.clone())?,
         around: which::surroundings()?,
+        running: instances::urls(&places),
         places,
         options,
     };
@@ -140,6 +145,7 @@ impl Session {
             force: self.options.force,
             own: &self.own.entry,
             own_path: &self.own.path,
+            running: &self.running,
             around: &self.around,
             places: &self.places,
         };
@@ -222,12 +228,12 @@ impl Session {
         Ok(())
     }
 
-    /// Starts the servers that are to be imported. What does not work is worth a warning, and
+    /// Tries the servers that are to be imported. What does not work is worth a warning, and
     /// nothing more: it did not work in the application either.
     fn check(&self, plans: &[(&Selected, Plan)]) -> Result<Vec<Checked>, Failure> {
         let is_new = |server: &Server| {
             let mut imported = plans.iter().flat_map(|(_, plan)| &plan.imported);
-            imported.any(|new| *new.name == *server.name && new.is_stdio && !new.is_disabled)
+            imported.any(|new| *new.name == *server.name && !new.is_disabled)
         };
         let Some((_, last)) = plans.last() else {
             return Ok(Vec::new());

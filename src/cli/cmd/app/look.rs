@@ -159,6 +159,7 @@ const fn request<'r>(text: &'r [u8], level: Level, around: &'r Surroundings) -> 
         mcp_text: b"",
         own: None,
         own_path: None,
+        running: &[],
         around,
     }
 }

@@ -178,7 +178,8 @@ impl Report {
                     let _fits = write!(what, ", works ({} tool{s})", counts.tools);
                 }
                 Some(Err(why)) => {
-                    let _fits = write!(what, ", but does not start: {why}");
+                    let verb = if server.is_stdio { "start" } else { "work" };
+                    let _fits = write!(what, ", but does not {verb}: {why}");
                 }
                 None => {}
             }
@@ -273,7 +274,7 @@ impl Report {
             .collect();
         if let Some(first) = failing.first() {
             let line = format!(
-                "not all servers start; 1mcp mcp status {first} says why, and they are tried \
+                "not all servers work; 1mcp mcp status {first} says why, and they are tried \
                  again whenever they are used"
             );
             put(text, &readable(&line));

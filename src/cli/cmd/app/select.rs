@@ -1,5 +1,6 @@
 //! Which files of an application a consolidate is about.
 
+use onemcp::base::url::Url;
 use onemcp::config::apps::{App, OwnEntry, Surroundings};
 
 use super::takeover::Job;
@@ -26,6 +27,8 @@ pub(super) struct Wanted<'a> {
     pub(super) force: bool,
     pub(super) own: &'a OwnEntry,
     pub(super) own_path: &'a str,
+    /// URLs of instances that run.
+    pub(super) running: &'a [Url],
     pub(super) around: &'a Surroundings,
     pub(super) places: &'a Places,
 }
@@ -113,6 +116,7 @@ impl Wanted<'_> {
             place,
             own,
             own_path: Some(self.own_path),
+            running: self.running,
             around: self.around,
             places: self.places,
         }

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 
+use onemcp::base::url::Url;
 use onemcp::config::apps::{
     self, App, Inspection, OwnEntry, Plan, Refusal, Request, State, Surroundings,
 };
@@ -26,6 +27,8 @@ pub(super) struct Job<'a> {
     pub(super) own: Option<&'a OwnEntry>,
     /// The path of this binary.
     pub(super) own_path: Option<&'a str>,
+    /// URLs of instances that run.
+    pub(super) running: &'a [Url],
     pub(super) around: &'a Surroundings,
     pub(super) places: &'a Places,
 }
@@ -72,6 +75,7 @@ impl Job<'_> {
             mcp_text,
             own: self.own,
             own_path: self.own_path,
+            running: self.running,
             around: self.around,
         }
     }

@@ -83,7 +83,6 @@ impl Remote {
         fields: &[(String, String)],
     ) -> Result<(), Refused> {
         if self.calls.len() >= REMOTE_CALLS_MAX {
-            Mark::RemoteCallsFull.hit();
             return Err(Refused::Busy);
         }
         if let Some(why) = self.left_alone(hands.cx.now.tick) {

@@ -78,7 +78,8 @@ impl Remote {
         text: &[u8],
         envelope: &Envelope,
     ) {
-        if step == Step::Initialized {
+        let handshaking = matches!(self.phase, Phase::Handshaking { .. });
+        if step == Step::Initialized || !(handshaking || self.renewing.is_some()) {
             return;
         }
         let id = envelope.id.filter(|_| envelope.kind != Kind::Error);
@@ -103,6 +104,7 @@ impl Remote {
                     return self.changed_era(hands);
                 }
                 self.note_way(hands);
+                self.drop_hellos(hands);
                 self.begin_listening(hands, lists);
                 self.step(hands, Event::Greeted);
             }
@@ -186,6 +188,7 @@ impl Remote {
             }
             _ => {
                 self.note_way(hands);
+                self.drop_hellos(hands);
                 if self.old.is_none() {
                     self.open_ears(hands);
                 }
@@ -238,6 +241,16 @@ impl Remote {
             }
             (Step::Initialize, None) if other => self.fall_back(hands, why),
             (Step::Initialize | Step::Initialized, _) => self.refuse(hands, why),
+        }
+    }
+
+    /// What was asked in the handshake and is not answered yet is of no interest any more. A server
+    /// that never answers it would hold a connection for ever.
+    fn drop_hellos(&mut self, hands: &mut Hands<'_, '_>) {
+        let hellos = self.exchanges.iter();
+        let hellos = hellos.filter(|(_, one)| matches!(one.role, Role::Hello(_)) && !one.answered);
+        for key in hellos.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.give_up(hands, key);
         }
     }
 

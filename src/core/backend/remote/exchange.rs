@@ -107,6 +107,8 @@ pub(super) struct Exchange {
     pub(super) answered: bool,
     /// Its body was read, whatever it was.
     read: bool,
+    /// More of it was held than there is room for.
+    pub(super) full: bool,
 }
 
 impl Exchange {
@@ -122,6 +124,7 @@ impl Exchange {
             in_line: false,
             answered: false,
             read: false,
+            full: false,
         }
     }
 
@@ -175,8 +178,20 @@ impl Exchange {
         }
     }
 
+    /// How many bytes are held of messages that are not complete.
+    pub(super) fn held(&self) -> usize {
+        match &self.reading {
+            Reading::Whole => 0,
+            Reading::Events(reader) => reader.held(),
+            Reading::Lines(lines) => lines.pending(),
+        }
+    }
+
     /// The next thing in what came.
     pub(super) fn next(&mut self, frame: &mut Frame) -> Found {
+        if self.full {
+            return Found::TooLong;
+        }
         match &mut self.reading {
             Reading::Whole => {}
             Reading::Events(reader) => loop {

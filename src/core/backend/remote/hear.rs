@@ -1,9 +1,11 @@
 //! What comes on the exchanges of a session: taken in when it comes, read one message at a time
 //! when the hall has a frame for it. Which exchange a message came on decides what it may be.
 
+use std::num::NonZeroU64;
+
 use crate::backend::batch::Batch;
 use crate::backend::remote::call::Place;
-use crate::backend::remote::exchange::{Ended, Found, Role, Step};
+use crate::backend::remote::exchange::{Ended, Exchange, Found, Role, Step};
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::{Read, is_ping, late};
 use crate::backend::words::{plain, quoted};
@@ -16,7 +18,7 @@ use crate::http1::response_head::ResponseHead;
 use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind, our_number};
 use crate::json::write;
 use crate::language::{BackendEvent, CallLoss};
-use crate::limits::QUOTE_BYTES_MAX;
+use crate::limits::{QUOTE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, REMOTE_HELD_BYTES_MAX};
 
 impl Remote {
     /// News of an exchange. [`Remote::read`] has to be called afterwards.
@@ -79,9 +81,23 @@ impl Remote {
     fn came(&mut self, hands: &mut Hands<'_, '_>, key: FetchKey) {
         let mut bytes = Vec::new();
         hands.fetch.take_body(hands.cx, key, &mut bytes);
-        if let Some(exchange) = self.exchanges.get_mut(&key) {
-            exchange.receive(&bytes);
+        let Some(exchange) = self.exchanges.get_mut(&key) else {
+            return;
+        };
+        exchange.receive(&bytes);
+        // Most messages come whole, so that little is added up.
+        let much = exchange.held() > READ_BYTES_PER_TURN_MAX;
+        if much && self.held() > REMOTE_HELD_BYTES_MAX {
+            Mark::RemoteHeldFull.hit();
+            if let Some(exchange) = self.exchanges.get_mut(&key) {
+                exchange.full = true;
+            }
         }
+    }
+
+    /// Bytes of messages that are not complete.
+    fn held(&self) -> usize {
+        self.exchanges.values().map(Exchange::held).sum()
     }
 
     /// Reads on until there is something to tell.
@@ -260,13 +276,22 @@ impl Remote {
                 }
                 Read::Event(BackendEvent::Request {
                     pool: hands.me,
-                    about: role.about(),
+                    about: self.about(role),
                     id: JsonId::new(raw),
                     envelope,
                 })
             }
-            Kind::Notification => late(hands.me, role.about(), text, envelope),
+            Kind::Notification => late(hands.me, self.about(role), text, envelope),
             Kind::Result | Kind::Error => self.answer(hands, (key, role), text, envelope),
+        }
+    }
+
+    /// Which request of the hall a message is about (S3). The rest of an answer that broke off
+    /// tells nothing: there are servers that repeat there what they told others.
+    fn about(&self, role: Role) -> Option<NonZeroU64> {
+        match role {
+            Role::Call(id) if self.resumes(id) => None,
+            role => role.about(),
         }
     }
 

@@ -50,6 +50,7 @@ use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
+use crate::base::parents::Parents;
 use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
@@ -66,6 +67,8 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) fetch: &'a mut Fetcher<PoolKey>,
     /// What the hall has to know and needs no frame.
     pub(super) events: &'a mut VecDeque<BackendEvent>,
+    /// Who passes on what is sent.
+    pub(super) parents: &'a Parents,
     /// Which session this is.
     pub(super) me: PoolKey,
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::backend::lifecycle::Pace;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::{Hands, Remote};
+use crate::base::parents;
 use crate::fetch::{FetchKey, Field, Lane, Order};
 use crate::http1::head::Method;
 use crate::json::envelope::Envelope;
@@ -32,8 +33,12 @@ impl Remote {
         &mut self,
         hands: &mut Hands<'_, '_>,
         role: Role,
-        order: Order,
+        mut order: Order,
     ) -> FetchKey {
+        let said = hands.parents.say(hands.cx.now.tick);
+        order
+            .fields
+            .extend(said.map(|said| (Cow::Borrowed(parents::FIELD), said.into())));
         let key = hands.fetch.ask(hands.cx, hands.me, order);
         let exchange = Exchange::new(role, self.talk.number, self.talk.id.is_some());
         self.exchanges.insert(key, exchange);

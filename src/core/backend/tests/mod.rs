@@ -148,9 +148,15 @@ pub(super) fn describe(event: &BackendEvent, text: &[u8]) -> String {
             let id = id.map_or("?".to_owned(), |id| id.to_string());
             format!("response {id} of {}: {}", pool.0.index, whole(envelope))
         }
-        BackendEvent::Request { id, envelope, .. } => {
+        BackendEvent::Request {
+            id,
+            about,
+            envelope,
+            ..
+        } => {
             let id = String::from_utf8_lossy(id.raw()).into_owned();
-            format!("request {id}: {}", whole(envelope))
+            let about = about.map_or(String::new(), |call| format!(" about {call}"));
+            format!("request {id}{about}: {}", whole(envelope))
         }
         BackendEvent::Watching { uris, missed, .. } => {
             let uris: Vec<String> = uris.iter().map(|(uri, ok)| format!("{uri}={ok}")).collect();

@@ -399,12 +399,10 @@ marks! {
     /// A child wrote more to its stderr than is kept.
     StderrForgotten,
 
-    // --- servers over HTTP ---
-
-    /// A session over HTTP has as many requests under way as it may.
-    RemoteCallsFull = "320 requests of one session",
     /// A session over HTTP has as many notifications under way as it may.
     RemoteTellsFull = "looked for by an ordinary test",
+    /// A session over HTTP holds as many bytes of unfinished messages as it may.
+    RemoteHeldFull = "64 MiB of unfinished messages",
     /// A request to a modern server was cancelled: its exchange is given up.
     RemoteCancelCloses,
     /// A server did not know our session any more.
@@ -423,6 +421,8 @@ marks! {
     StreamLingers = "looked for by an ordinary test",
     /// The rest of an answer that broke off is asked for.
     CallResumed,
+    /// A server refused the header fields of a call: its tools are listed anew.
+    CallAwaitsList = "remote servers are looked for by stories of their own",
     /// Tools that say wrongly which header fields they want.
     ToolsUnfit = "remote servers are looked for by stories of their own",
     /// A stream of 2024-11-05 did not say where to send messages.

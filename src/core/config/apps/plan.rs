@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::places::{Level, Surroundings};
+use crate::base::url::Url;
 use crate::config::ReadError;
 use crate::limits::SERVERS_MAX;
 
@@ -34,6 +35,8 @@ pub struct Request<'a> {
     pub own: Option<&'a OwnEntry>,
     /// The path of this binary, to recognise entries that run it.
     pub own_path: Option<&'a str>,
+    /// URLs of instances that run, to recognise entries that lead to one.
+    pub running: &'a [Url],
     /// Home, project and system.
     pub around: &'a Surroundings,
 }

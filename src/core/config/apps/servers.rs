@@ -7,8 +7,10 @@ use super::app::{Automatic, File, OWN_NAME};
 use super::draft::Draft;
 use super::plan::{OwnEntry, Request};
 use super::tree::{self, Json};
+use crate::base::url::Url;
 use crate::config::entry;
 use crate::config::environment::Environment;
+use crate::config::itself::leads_to_one;
 use crate::config::jsonc::{Kind, Value};
 use crate::config::model::ReadError;
 use crate::config::position::Positions;
@@ -218,14 +220,16 @@ fn is_own(name: &str, json: &Json, request: &Request<'_>) -> bool {
     };
     let args = args.map(Json::as_strings);
     let program = program(json).unwrap_or_default();
-    let has_our_url = |url: &str| {
-        ["url", "httpUrl", "serverUrl"]
-            .iter()
-            .any(|key| json.get(key).and_then(Json::as_str) == Some(url))
+    let mut urls = ["url", "httpUrl", "serverUrl"]
+        .iter()
+        .filter_map(|key| json.get(key)?.as_str());
+    let is_ours = |url: &str| {
+        matches!(request.own, Some(OwnEntry::Url(own)) if own == url)
+            || Url::parse(url).is_ok_and(|url| leads_to_one(&url, request.running))
     };
     name == OWN_NAME
         || runs_1mcp(program, &args.unwrap_or_default(), request.own_path)
-        || matches!(request.own, Some(OwnEntry::Url(url)) if has_our_url(url))
+        || urls.any(is_ours)
 }
 
 /// The program that an entry starts; the oldest of Zed have it one level deeper.

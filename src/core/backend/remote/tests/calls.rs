@@ -1,7 +1,10 @@
 //! Which answer belongs to which call, and how much there may be of everything.
 
 use super::*;
-use crate::limits::{CANCELLED_MS_MAX, LINGER_STREAM_MS_MAX, REMOTE_CALLS_MAX, REMOTE_TELLS_MAX};
+use crate::limits::{
+    CANCELLED_MS_MAX, LINGER_STREAM_MS_MAX, REMOTE_CALLS_MAX, REMOTE_HELD_BYTES_MAX,
+    REMOTE_TELLS_MAX,
+};
 
 #[test]
 fn two_sessions_with_one_server_share_ids_and_nothing_else() {
@@ -129,7 +132,6 @@ fn c11_a_cancelled_call_of_a_legacy_server_is_posted_and_not_listened_to_for_eve
 
 #[test]
 fn remote_calls_max_refuses_one_more() {
-    let _reached = must_hit(Mark::RemoteCallsFull);
     let mut bench = Bench::new();
     let pool = bench.legacy(None);
     for id in 0..REMOTE_CALLS_MAX as u64 {
@@ -198,4 +200,32 @@ fn an_exchange_that_brought_the_answer_of_another_still_owes_its_own() {
         bench.events(),
         [lost(1, "ended its answer without the response")]
     );
+}
+
+#[test]
+fn remote_held_bytes_max_loses_the_call_that_is_too_much() {
+    let _reached = must_hit(Mark::RemoteHeldFull);
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    let piece = "x".repeat(1 << 20);
+    let mut taken = 0;
+    for id in 1..=3 {
+        bench.call(pool, id);
+        let call = bench.one("tools/call");
+        bench.stream(&call, &[]);
+        bench.chunk(&call, "data: ");
+        for _ in 0..24 {
+            if bench.told.is_empty() {
+                bench.chunk(&call, &piece);
+                taken += piece.len();
+            }
+        }
+    }
+    let most = REMOTE_HELD_BYTES_MAX + 2 * piece.len();
+    assert!(
+        (REMOTE_HELD_BYTES_MAX..most).contains(&taken),
+        "{taken}: {:?}",
+        bench.told
+    );
+    assert_eq!(bench.events(), ["TooLong Some(3)"]);
 }

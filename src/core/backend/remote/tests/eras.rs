@@ -49,10 +49,13 @@ fn f2_a_connection_that_ends_without_an_answer_is_no_answer_either() {
 fn f2_silence_is_followed_by_initialize_and_remembered() {
     let mut bench = Bench::new();
     let pool = bench.start(remote(RemoteKind::Http));
-    bench.one("server/discover");
+    let asked = bench.one("server/discover");
     bench.pass(PROBE_SILENT_MS);
     bench.initialize(None);
     assert_eq!(bench.state(pool), PoolState::Ready);
+    assert!(!bench.links.contains(&asked.link), "nobody waits for it");
+    bench.json(&asked, DISCOVERED);
+    assert!(!bench.backends.hello(pool).unwrap().version.is_modern());
     assert!(bench.backends.hello(pool).unwrap().initialize_first);
 }
 

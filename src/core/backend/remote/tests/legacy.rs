@@ -93,10 +93,13 @@ fn f7_questions_on_any_stream_go_up_and_answers_are_posts_of_their_own() {
     let call = bench.one("tools/call");
     bench.stream(&call, &[]);
     bench.told();
-    for (index, stream) in [&ears, &call].into_iter().enumerate() {
+    for (index, (stream, about)) in [(&ears, ""), (&call, " about 1")].into_iter().enumerate() {
         let ask = format!("{{\"jsonrpc\":\"2.0\",\"id\":\"q{index}\",\"method\":\"roots/list\"}}");
         bench.chunk(stream, &format!("data: {ask}\n\n"));
-        assert_eq!(bench.events(), [format!("request \"q{index}\": {ask}")]);
+        assert_eq!(
+            bench.events(),
+            [format!("request \"q{index}\"{about}: {ask}")]
+        );
         let said = format!("{{\"jsonrpc\":\"2.0\",\"id\":\"q{index}\",\"result\":{{}}}}");
         assert_eq!(bench.send(pool, &said), Ok(()));
         let post = bench.one("answer");

@@ -117,6 +117,25 @@ fn f6_an_answer_that_breaks_off_behind_an_id_goes_on_in_a_get() {
 }
 
 #[test]
+fn s3_the_rest_of_an_answer_does_not_tell_whom_a_question_is_for() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 5);
+    let call = bench.one("tools/call");
+    bench.stream(&call, &[]);
+    let ask = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"roots/list\"}";
+    bench.chunk(&call, &format!("id: a1\nretry: 400\ndata: {ask}\n\n"));
+    assert_eq!(bench.events(), [format!("request 0 about 5: {ask}")]);
+    bench.end(&call);
+    bench.pass(400);
+    let get = bench.one("GET");
+    bench.stream(&get, &[]);
+    // Some servers repeat here what came on any stream since then.
+    bench.chunk(&get, &format!("id: a2\ndata: {ask}\n\n"));
+    assert_eq!(bench.events(), [format!("request 0: {ask}")]);
+}
+
+#[test]
 fn f6_an_answer_that_breaks_off_without_an_id_is_lost() {
     for (cut, why) in [
         (

@@ -190,6 +190,7 @@ fn a_url_where_none_is_taken() {
         mcp_text: b"",
         own: Some(&OwnEntry::Url("https://h/mcp".into())),
         own_path: None,
+        running: &[],
         around: &around(),
     };
     let app = find("claude-desktop").unwrap();
@@ -220,6 +221,7 @@ fn texts_cut_anywhere_and_mixed_up_never_panic() {
                         mcp_text: b"{}",
                         own: Some(&own),
                         own_path: None,
+                        running: &[],
                         around: &around,
                     };
                     let _looked = inspect(app, candidate.file, &request);

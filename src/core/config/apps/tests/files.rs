@@ -159,6 +159,7 @@ fn the_older_place_of_vscode_is_emptied_without_our_entry() {
             mcp_text: b"",
             own: None,
             own_path: None,
+            running: &[],
             around: &around(),
         };
         let app = find("vscode").unwrap();
@@ -224,6 +225,7 @@ fn inspecting() {
             mcp_text: b"",
             own: None,
             own_path: Some("/opt/bin/1mcp"),
+            running: &[],
             around: &around(),
         };
         inspect(find("vscode").unwrap(), candidate.file, &request)

@@ -477,6 +477,7 @@ fn each_application_gets_its_own_form_of_our_entry() {
                 mcp_text: b"",
                 own: Some(&own),
                 own_path: None,
+                running: &[],
                 around: &around(),
             };
             let app = find(id).unwrap();
@@ -505,6 +506,7 @@ fn paths_of_windows_are_absolute_there() {
         mcp_text: b"",
         own: Some(&own()),
         own_path: None,
+        running: &[],
         around: &windows,
     };
     let plan = consolidate(app, candidate.file, &request).unwrap();

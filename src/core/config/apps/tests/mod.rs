@@ -58,6 +58,7 @@ fn plan_of(id: &str, index: usize, app: &str, mcp: &str) -> Result<Plan, Refusal
         mcp_text: mcp.as_bytes(),
         own: Some(&own()),
         own_path: Some("/opt/bin/1mcp"),
+        running: &[],
         around: &around(),
     };
     consolidate(find(id).unwrap(), candidate.file, &request)

@@ -228,6 +228,7 @@ fn by_hand() {
             mcp_text: b"",
             own: Some(&own()),
             own_path: None,
+            running: &[],
             around: &around(),
         };
         assert_eq!(

@@ -1,0 +1,79 @@
+//! User names and passwords in URLs (`https://user:password@host/`), as many tools take them: sent
+//! as `Authorization`, and gone from the URL before anybody shows it.
+
+use crate::base::url::{BadUrl, Url};
+use crate::http1::proxy::basic;
+
+/// What a text says that may be a URL with a user name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// Where the server is.
+    pub(super) url: Url,
+    /// The value of `Authorization`, if the URL has a user name.
+    pub(super) authorization: Option<Box<str>>,
+}
+
+/// Reads a URL of a server.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn locate(text: &str) -> Result<Located, BadUrl> {
+    let Some((user, bare)) = split(text) else {
+        let url = Url::parse(text)?;
+        return Ok(Located {
+            url,
+            authorization: None,
+        });
+    };
+    let url = Url::parse(&bare)?;
+    let authorization = basic(user).map_err(|_| BadUrl::UserInfo)?;
+    Ok(Located {
+        url,
+        authorization: Some(authorization),
+    })
+}
+
+/// What stands before the `@`, and the URL without it.
+fn split(text: &str) -> Option<(&str, String)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (user, host) = rest.get(..end)?.rsplit_once('@')?;
+    // Where browsers see a slash, the host would be another one.
+    if user.is_empty() || user.contains('\\') {
+        return None;
+    }
+    let target = rest.get(end..)?;
+    Some((user, [scheme, "://", host, target].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7617_a_user_name_and_password_become_basic_authorization() {
+        for (text, url, authorization) in [
+            ("https://h/mcp", "https://h/mcp", None),
+            ("https://h/@x?a@b", "https://h/@x?a@b", None),
+            ("https://u:p@h:1/mcp", "https://h:1/mcp", Some("Basic dTpw")),
+            ("https://u@h", "https://h/", Some("Basic dTo=")),
+            ("https://u:a@b@h?q", "https://h/?q", Some("Basic dTphQGI=")),
+            ("http://u:%40%3A@h", "http://h/", Some("Basic dTpAOg==")),
+        ] {
+            let located = locate(text).unwrap();
+            assert_eq!(located.url.to_string(), url, "{text}");
+            assert_eq!(located.authorization.as_deref(), authorization, "{text}");
+        }
+        for (text, bad) in [
+            ("https://u:%4@h/", BadUrl::UserInfo),
+            ("https://u:%0a@h/", BadUrl::UserInfo),
+            ("https://@h/", BadUrl::UserInfo),
+            ("https://good\\@evil/", BadUrl::UserInfo),
+            ("https://u:p@", BadUrl::NoHost),
+            ("ftp://u:p@h", BadUrl::Scheme),
+            ("u:p@h", BadUrl::Scheme),
+        ] {
+            assert_eq!(locate(text), Err(bad), "{text}");
+        }
+    }
+}
