@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use crate::backend::remote::Remote;
 use crate::backend::words::plain;
 use crate::base::url::Url;
-use crate::config::mask::MASKED;
 use crate::limits::{QUOTE_BYTES_MAX, REDACT_BYTES_MAX};
 
+/// What stands in the place of a secret.
+const MASKED: &str = "***";
 /// Shorter words stand everywhere by chance.
 const SECRET_BYTES_MIN: usize = 4;
 /// Shorter pieces of a path are its words; keys are longer.

@@ -44,7 +44,6 @@ impl Remote {
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
         if current && self.is_of_request(hands.cx.now.tick, id) {
-            Mark::RefusalOfRequest.hit();
             if let Some(id) = id {
                 self.lose(hands, id, format!("lost its session: {why}"));
             }

@@ -409,8 +409,6 @@ marks! {
     SessionRenewed,
     /// A server forgets its sessions before they are of any use.
     SessionNeverProved,
-    /// What looked like a session that is gone was said of one request.
-    RefusalOfRequest = "looked for by an ordinary test",
     /// A server is of another era than before.
     RemoteEraChanged = "looked for by an ordinary test",
     /// An answer came on the exchange of another request.

@@ -139,7 +139,6 @@ fn f5_a_second_loss_of_the_same_call_is_told() {
 /// A list that is answered 404 for reasons of its own, in every session.
 #[test]
 fn f5_a_refusal_in_a_session_that_was_just_renewed_is_one_of_the_request() {
-    let _reached = must_hit(Mark::RefusalOfRequest);
     let (mut bench, pool) = proved("s0");
     let list = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"prompts/list\",\"params\":{}}";
     let mut sessions = 0;
