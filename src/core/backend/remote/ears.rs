@@ -165,11 +165,18 @@ impl Remote {
         if self.ears.worked && self.is_of_session(exchange, body, false, false) {
             let why = self.words(exchange, body);
             self.ears.stage = Stage::Closed;
-            return self.session_lost(hands, None, exchange.talk, &why);
+            self.session_lost(hands, None, exchange.talk, &why);
+            if self.is_ready() && self.renewing.is_none() {
+                // It was of this request alone.
+                self.pause_ears(hands, false, None);
+            }
+            return;
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
-            // That is said of this stream, and not of calls.
+            // That is said of this stream, and not of calls. One that does not want to wait at all
+            // would be asked without pause.
             let wait_ms = self.wait_of(exchange);
+            let wait_ms = wait_ms.filter(|ms| *ms >= BACKOFF_MS_MIN);
             return self.pause_ears(hands, false, wait_ms);
         }
         self.ears.stage = Stage::Without;

@@ -9,6 +9,8 @@ use crate::backend::remote::{Hands, Remote};
 use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::language::BackendEvent;
+use crate::limits::{RENEWAL_MS_MAX, RENEWAL_MS_MIN};
+use crate::now::Tick;
 
 impl Remote {
     /// Whether a refusal means that the server does not know the session: 404 by the specification;
@@ -41,12 +43,19 @@ impl Remote {
         why: &str,
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
+        if current && self.is_of_request(hands.cx.now.tick, id) {
+            if let Some(id) = id {
+                self.lose(hands, id, format!("lost its session: {why}"));
+            }
+            return;
+        }
         if current && !self.talk.proved {
             Mark::SessionNeverProved.hit();
             return self.lost(hands, format!("forgets its sessions at once: {why}"));
         }
         if let Some((id, call)) = id.and_then(|id| Some((id, self.calls.get_mut(&id)?))) {
-            if call.repeated || call.body.is_none() || call.ours && current {
+            let over = call.repeated || call.cancelled.is_some();
+            if over || call.body.is_none() || call.ours && current {
                 self.lose(hands, id, format!("lost its session: {why}"));
             } else {
                 call.repeated = true;
@@ -58,6 +67,15 @@ impl Remote {
         } else if let Some(id) = id.filter(|_| self.renewing.is_none() && !self.resend) {
             self.ask_again(hands, id);
         }
+    }
+
+    /// Whether what looks like a session that is gone is said of one request: a session that was
+    /// opened for this very request did not help it, or one that was just opened works. Else one
+    /// tool that answers 404 would take their sessions from all others, again and again.
+    fn is_of_request(&self, now: Tick, id: Option<u64>) -> bool {
+        let again = id.and_then(|id| self.calls.get(&id));
+        let fresh = self.renewed.is_some_and(|(at, ms)| now.since(at) < ms);
+        again.is_some_and(|call| call.repeated) || fresh && self.talk.proved
     }
 
     fn renew(&mut self, hands: &mut Hands<'_, '_>) {
@@ -102,6 +120,13 @@ impl Remote {
     pub(super) fn renewed(&mut self, hands: &mut Hands<'_, '_>) {
         self.renewing = None;
         self.resend = true;
+        let now = hands.cx.now.tick;
+        let soon = |(at, _): &(Tick, u64)| now.since(*at) < 2 * RENEWAL_MS_MAX;
+        let ms = match self.renewed.filter(soon) {
+            Some((_, ms)) => ms.saturating_mul(2).min(RENEWAL_MS_MAX),
+            None => RENEWAL_MS_MIN,
+        };
+        self.renewed = Some((now, ms));
         let pool = hands.me;
         hands.events.push_back(BackendEvent::Ready { pool });
     }

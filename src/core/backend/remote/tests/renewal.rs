@@ -97,9 +97,19 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
     renewed(&mut bench, "new");
     let again = bench.one("tools/call");
     bench.told();
+    bench.respond(&again, 404, &[], "");
+    let why = "lost its session: answered with status 404; look at \"url\"";
+    assert_eq!(
+        bench.events(),
+        [lost(2, why)],
+        "it is this call that is refused"
+    );
+    assert!(bench.asked().is_empty());
     // A session that was of no use is not renewed again and again.
     let _reached = must_hit(Mark::SessionNeverProved);
-    bench.respond(&again, 404, &[], "");
+    bench.call(pool, 4);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
     assert_eq!(bench.events(), ["Down 0"]);
     assert!(
         bench
@@ -123,8 +133,121 @@ fn f5_a_second_loss_of_the_same_call_is_told() {
     bench.respond(&again, 404, &[], "");
     let why = "lost its session: answered with status 404; look at \"url\"";
     assert_eq!(bench.events(), [lost(2, why)]);
-    renewed(&mut bench, "newer");
-    assert_eq!(bench.events(), ["Ready 0"]);
+    assert!(bench.asked().is_empty(), "the others keep their session");
+}
+
+/// A list that is answered 404 for reasons of its own, in every session.
+#[test]
+fn f5_a_refusal_in_a_session_that_was_just_renewed_is_one_of_the_request() {
+    let (mut bench, pool) = proved("s0");
+    let list = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"prompts/list\",\"params\":{}}";
+    let mut sessions = 0;
+    for second in 0..600 {
+        assert_eq!(bench.send(pool, list), Ok(()));
+        let asked = bench.one("prompts/list");
+        bench.respond(&asked, 404, &[], "");
+        if bench.asked.is_empty() {
+            let why = "lost its session: answered with status 404; look at \"url\"";
+            assert_eq!(bench.events(), [lost(2, why)]);
+        } else {
+            sessions += 1;
+            renewed(&mut bench, &format!("s{sessions}"));
+            bench.call(pool, 3);
+            let call = bench.one("tools/call");
+            bench.json(&call, &answer(3));
+            bench.told();
+        }
+        assert_eq!(bench.state(pool), PoolState::Ready, "{second}");
+        bench.pass(1_000);
+    }
+    assert!((10..20).contains(&sessions), "{sessions} sessions");
+}
+
+#[test]
+fn f5_ears_that_are_refused_in_a_session_that_works_are_asked_again_later() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
+    bench.initialize(Some("new"));
+    let asked = bench.asked();
+    let find = |what: &str| asked.iter().find(|one| one.what() == what).unwrap();
+    bench.json(find("tools/call"), &answer(2));
+    bench.stream(find("GET"), &[]);
+    bench.chunk(find("GET"), "retry: 300\ndata:\n\n");
+    bench.end(find("GET"));
+    bench.pass(300);
+    let get = bench.one("GET");
+    bench.respond(&get, 404, &[], "");
+    assert!(bench.asked().is_empty());
+    bench.pass(2_000);
+    bench.one("GET");
+}
+
+/// What an answer to it would be, is an answer to somebody else in the session of now.
+#[test]
+fn f7_a_question_in_a_session_that_was_renewed_since_reaches_nobody() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    bench.call(pool, 3);
+    let calls = bench.asked();
+    bench.respond(&calls[1], 404, &[], "");
+    renewed(&mut bench, "new");
+    bench.asked();
+    bench.told();
+    bench.stream(&calls[0], &[]);
+    for method in ["elicitation/create", "ping"] {
+        let ask = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\"}}");
+        bench.chunk(&calls[0], &format!("data: {ask}\n\n"));
+    }
+    assert!(bench.asked().is_empty());
+    assert_eq!(bench.events(), [""; 0]);
+    bench.chunk(&calls[0], &format!("data: {}\n\n", answer(2)));
+    assert_eq!(bench.events(), [response(pool, 2)]);
+}
+
+#[test]
+fn f12_a_call_that_was_cancelled_is_not_sent_to_another_session() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    let cancel = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+                  \"params\":{\"requestId\":2}}";
+    assert_eq!(bench.send(pool, cancel), Ok(()));
+    let told = bench.one("notifications/cancelled");
+    bench.respond(&told, 202, &[], "");
+    bench.respond(&call, 404, &[], "");
+    renewed(&mut bench, "new");
+    assert!(bench.asked().is_empty());
+}
+
+/// A tool with codes of its own, and a server that was replaced by a modern one.
+#[test]
+fn f3_one_answer_that_looks_modern_is_passed_on_and_many_in_a_row_are_believed() {
+    let _reached = must_hit(Mark::RemoteEraChanged);
+    let (mut bench, pool) = proved("s");
+    let refused = |bench: &mut Bench, id: u64| {
+        bench.call(pool, id);
+        let call = bench.one("tools/call");
+        let error = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32020,\"message\":\"m\"}}}}"
+        );
+        bench.respond(&call, 400, &[JSON], &error);
+        (bench.events(), format!("response {id} of 0: {error}"))
+    };
+    for id in [2, 3] {
+        let (told, passed) = refused(&mut bench, id);
+        assert_eq!(told, [passed]);
+    }
+    bench.call(pool, 4);
+    let call = bench.one("tools/call");
+    bench.json(&call, &answer(4));
+    bench.told();
+    for id in [5, 6] {
+        let (told, passed) = refused(&mut bench, id);
+        assert_eq!(told, [passed]);
+    }
+    assert_eq!(refused(&mut bench, 7).0, ["Down 0"]);
 }
 
 #[test]
