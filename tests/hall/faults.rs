@@ -726,6 +726,26 @@ fn too_many_requests_and_unavailable_with_a_time() {
     }
 }
 
+/// What was said to one call says nothing of the server that comes after.
+#[test]
+fn an_hour_for_one_call_is_no_hour_for_the_server() {
+    for (era, site) in [("legacy", legacy()), ("modern", modern())] {
+        let mut row = Row::new(era, site);
+        let site = row.site();
+        let act = Act::status(429, &[("Retry-After", "3600")], "later");
+        calls(&mut row.w, site, act);
+        row.fails(&["429"], 1_000);
+        no_way(
+            &mut row.w,
+            site,
+            OpenFault::Refused,
+            "nobody listens at r.test:80",
+        );
+        row.fails(&["nobody listens"], 0);
+        row.heals();
+    }
+}
+
 #[test]
 fn flapping() {
     for (era, site) in [("legacy", legacy()), ("modern", modern())] {

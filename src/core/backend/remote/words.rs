@@ -84,6 +84,11 @@ impl Remote {
         let Some(ms) = self.wait_of(exchange) else {
             return false;
         };
+        // What is said to one request need not hold for all, least of all for hours: a server that
+        // restarts meanwhile would not be met again before.
+        if self.is_ready() && ms > PAUSE_MS_MAX {
+            return true;
+        }
         self.alone_until = Some(hands.cx.now.tick.after(ms));
         true
     }
