@@ -177,7 +177,8 @@ impl Remote {
     }
 
     /// The server has heard that the handshake is done. Some have no ear for notifications and say
-    /// so by a status; what they do with requests is another matter.
+    /// so by a status; what they do with requests is another matter. Who is busy, or a proxy
+    /// without its server, has not heard it.
     pub(super) fn initialized(
         &mut self,
         hands: &mut Hands<'_, '_>,
@@ -185,7 +186,7 @@ impl Remote {
         body: &[u8],
     ) {
         match exchange.status() {
-            401 | 403 | 404 if !is_unknown_method(body) => {
+            401 | 403 | 404 | 429 | 502..=504 if !is_unknown_method(body) => {
                 let why = self.words(exchange, body);
                 self.refuse(hands, why);
             }
