@@ -17,7 +17,8 @@ pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of messages that come as events, or on lines, and are not complete, over all exchanges of
 /// a session over HTTP; whatever comes then is thrown away, and its call is lost.
 pub const REMOTE_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a server may take to take a notification or an answer; then it counts as not taken.
+/// How long a server may take to take a notification or an answer; then it counts as not taken. So
+/// long again may the body behind its status take; then it is cut.
 pub const TELL_MS_MAX: u64 = 30_000;
 /// How long the answer to a request that was cancelled is still listened to; then its exchange is
 /// given up.
@@ -30,6 +31,12 @@ pub const PAUSE_MS_MAX: u64 = 60_000;
 /// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
 /// session is over. Servers say it at once; what waits is somebody else's stream.
 pub const ENDPOINT_MS_MAX: u64 = 10_000;
+/// How long a new session in place of one that the server forgot is believed in: what is refused in
+/// it meanwhile was itself refused, and is lost. Doubles up to [`BACKOFF_MS_MAX`] with each renewal
+/// that follows soon.
+///
+/// [`BACKOFF_MS_MAX`]: super::BACKOFF_MS_MAX
+pub const RENEWAL_MS_MIN: u64 = 1_000;
 /// How long after the end of an event stream it is asked for again, if the server does not say.
 pub const RESUME_MS: u64 = 1_000;
 /// The same if the server says less: one that ends every stream at once would be asked without

@@ -165,11 +165,17 @@ impl Remote {
         if self.ears.worked && self.is_of_session(exchange, body, false, false) {
             let why = self.words(exchange, body);
             self.ears.stage = Stage::Closed;
-            return self.session_lost(hands, None, exchange.talk, &why);
+            self.session_lost(hands, None, exchange.talk, &why);
+            let stays = self.is_ready() && self.renewing.is_none();
+            if stays && self.ears.stage == Stage::Closed {
+                self.pause_ears(hands, false, None);
+            }
+            return;
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
             // That is said of this stream, and not of calls.
-            let wait_ms = self.wait_of(exchange);
+            // "At once", or a moment that is over, would be asked for without pause.
+            let wait_ms = self.wait_of(exchange).filter(|ms| *ms >= BACKOFF_MS_MIN);
             return self.pause_ears(hands, false, wait_ms);
         }
         self.ears.stage = Stage::Without;

@@ -107,6 +107,11 @@ pub(super) struct Remote {
     talk: Talk,
     /// The handshake is repeated while the hall takes the session for ready; until when.
     renewing: Option<Tick>,
+    /// When it was last; until when a refusal does not make us repeat it again; what makes that
+    /// longer and longer.
+    renewed_at: Option<Tick>,
+    fresh_until: Option<Tick>,
+    renewals: Backoff,
     /// The server wants to be left alone until then (`Retry-After`).
     alone_until: Option<Tick>,
     /// What the hall wants to hear of, if the server has no sessions.
@@ -128,6 +133,8 @@ pub(super) struct Remote {
     batch: Batch,
     /// Exchanges that go on behind their answer, and when the first of them is given up.
     lingering: DeadlineQueue<FetchKey>,
+    /// The same of bodies behind a status that says all.
+    dripping: DeadlineQueue<FetchKey>,
     lingers_until: Option<Tick>,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
@@ -157,6 +164,9 @@ impl Remote {
             was_legacy: false,
             talk: Talk::default(),
             renewing: None,
+            renewed_at: None,
+            fresh_until: None,
+            renewals: renew::renewals(&spec),
             alone_until: None,
             watched: Vec::new(),
             listening: None,
@@ -169,6 +179,7 @@ impl Remote {
             unread: VecDeque::new(),
             batch: Batch::default(),
             lingering: DeadlineQueue::default(),
+            dripping: DeadlineQueue::default(),
             lingers_until: None,
             resend: false,
             leaving_until: None,

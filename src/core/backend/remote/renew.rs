@@ -3,12 +3,15 @@
 //! is done twice. The hall hears [`BackendEvent::Ready`] again, and so sends the log level and the
 //! subscriptions, and asks for the lists.
 
+use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::remote::call::{Call, Place};
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::{Hands, Remote};
 use crate::base::mark::Mark;
 use crate::effect::Level;
-use crate::language::BackendEvent;
+use crate::language::{BackendEvent, PoolSpec};
+use crate::limits::{RENEWAL_MS_MIN, STABLE_MS};
+use crate::now::Tick;
 
 impl Remote {
     /// Whether a refusal means that the server does not know the session: 404 by the specification;
@@ -26,7 +29,8 @@ impl Remote {
         }
         match exchange.status() {
             404 => exchange.named && !unknown,
-            400 => !fits && speaks_of_session(body),
+            // Some name no session and have one, and know nothing of us once they began anew.
+            400 => !fits && (exchange.named && speaks_of_session(body) || is_uninitialized(body)),
             401 => self.talk.proved || exchange.talk != self.talk.number,
             _ => false,
         }
@@ -41,6 +45,13 @@ impl Remote {
         why: &str,
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
+        if current && self.is_of_request(hands.cx.now.tick, id) {
+            Mark::SessionKept.hit();
+            if let Some(id) = id.filter(|id| self.calls.contains_key(id)) {
+                self.lose(hands, id, why.to_owned());
+            }
+            return;
+        }
         if current && !self.talk.proved {
             Mark::SessionNeverProved.hit();
             return self.lost(hands, format!("forgets its sessions at once: {why}"));
@@ -58,6 +69,17 @@ impl Remote {
         } else if let Some(id) = id.filter(|_| self.renewing.is_none() && !self.resend) {
             self.ask_again(hands, id);
         }
+    }
+
+    /// Whether a refusal concerns the request and not the session: it was refused in two of them,
+    /// or this one has only just been opened. There are tools that answer 404, and servers that do
+    /// so for one of the lists: each time another session would be asked for without end, and each
+    /// time whatever others do in it would be lost.
+    fn is_of_request(&self, now: Tick, id: Option<u64>) -> bool {
+        let call = id.and_then(|id| self.calls.get(&id));
+        let fresh = self.fresh_until.is_some_and(|until| now < until);
+        let asks_by_itself = call.is_some_and(|call| call.ours);
+        call.is_some_and(|call| call.repeated) || fresh && (self.talk.proved || !asks_by_itself)
     }
 
     fn renew(&mut self, hands: &mut Hands<'_, '_>) {
@@ -102,6 +124,13 @@ impl Remote {
     pub(super) fn renewed(&mut self, hands: &mut Hands<'_, '_>) {
         self.renewing = None;
         self.resend = true;
+        let now = hands.cx.now.tick;
+        let stable = self.renewed_at.is_none_or(|at| now.since(at) >= STABLE_MS);
+        self.renewed_at = Some(now);
+        self.fresh_until = match self.renewals.strike(stable, hands.cx.entropy) {
+            Verdict::After(ms) => Some(now.after(ms)),
+            Verdict::GiveUp => None,
+        };
         let pool = hands.me;
         hands.events.push_back(BackendEvent::Ready { pool });
     }
@@ -136,11 +165,48 @@ impl Remote {
     }
 }
 
-/// The words of the SDKs: "No valid session ID provided", "Session not found", "Server not
-/// initialized".
+/// How long another session is not asked for again; longer each time.
+pub(super) fn renewals(spec: &PoolSpec) -> Backoff {
+    Backoff::new(&PoolSpec {
+        restart: true,
+        restarts_max: 0,
+        restart_delay_ms: RENEWAL_MS_MIN,
+        ..spec.clone()
+    })
+}
+
+/// The words of the SDKs: "No valid session ID provided", "Session not found", "Session has been
+/// terminated". The bare word stands in what tools say as well.
+const OF_SESSION: [&str; 15] = [
+    "session not found",
+    "valid session",
+    "session id",
+    "session-id",
+    "sessionid",
+    "session expired",
+    "session has",
+    "session is",
+    "session does not",
+    "session terminated",
+    "session closed",
+    "expired session",
+    "missing session",
+    "unknown session",
+    "no such session",
+];
+
+/// Whether a refusal says that we are in no session.
 pub(super) fn speaks_of_session(body: &[u8]) -> bool {
+    is_uninitialized(body) || OF_SESSION.iter().any(|words| says(body, words))
+}
+
+/// The same from a server that gives its sessions no names: "Server not initialized".
+fn is_uninitialized(body: &[u8]) -> bool {
+    says(body, "not initialized")
+}
+
+fn says(body: &[u8], words: &str) -> bool {
     let text = body.get(..body.len().min(1024)).unwrap_or_default();
-    let text = text.to_ascii_lowercase();
-    let has = |word: &str| text.windows(word.len()).any(|at| at == word.as_bytes());
-    has("session") || has("not initialized")
+    let mut windows = text.windows(words.len());
+    windows.any(|at| at.eq_ignore_ascii_case(words.as_bytes()))
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::language::BackendEvent;
+use crate::limits::{BACKOFF_MS_MAX, RENEWAL_MS_MIN};
 
 fn renewed(bench: &mut Bench, session: &str) {
     bench.initialize(Some(session));
@@ -97,9 +98,17 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
     renewed(&mut bench, "new");
     let again = bench.one("tools/call");
     bench.told();
+    // What is refused in every session is lost, and nothing else.
+    let _reached = must_hit(Mark::SessionKept);
+    bench.respond(&again, 404, &[], "");
+    let why = "answered with status 404; look at \"url\"";
+    assert_eq!(bench.events(), [lost(2, why)]);
+    assert!(bench.asked().is_empty());
     // A session that was of no use is not renewed again and again.
     let _reached = must_hit(Mark::SessionNeverProved);
-    bench.respond(&again, 404, &[], "");
+    bench.list(pool, "tools/list", 3);
+    let list = bench.one("tools/list");
+    bench.respond(&list, 404, &[], "");
     assert_eq!(bench.events(), ["Down 0"]);
     assert!(
         bench
@@ -109,7 +118,7 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
 }
 
 #[test]
-fn f5_a_second_loss_of_the_same_call_is_told() {
+fn f5_a_call_that_is_refused_in_every_session_takes_no_other_call_with_it() {
     let (mut bench, pool) = proved("old");
     bench.call(pool, 2);
     let call = bench.one("tools/call");
@@ -118,13 +127,92 @@ fn f5_a_second_loss_of_the_same_call_is_told() {
     let again = bench.one("tools/call");
     bench.call(pool, 3);
     let other = bench.one("tools/call");
-    bench.json(&other, &answer(3));
+    bench.stream(&other, &[]);
     bench.told();
+    bench.pass(BACKOFF_MS_MAX);
     bench.respond(&again, 404, &[], "");
-    let why = "lost its session: answered with status 404; look at \"url\"";
+    let why = "answered with status 404; look at \"url\"";
     assert_eq!(bench.events(), [lost(2, why)]);
-    renewed(&mut bench, "newer");
-    assert_eq!(bench.events(), ["Ready 0"]);
+    assert!(bench.asked().is_empty(), "no other session is asked for");
+    bench.chunk(&other, &format!("data: {}\n\n", answer(3)));
+    assert_eq!(bench.events(), [response(pool, 3)]);
+}
+
+impl Bench {
+    fn list(&mut self, pool: PoolKey, method: &str, id: u64) {
+        let text =
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{}}}}");
+        assert_eq!(self.send(pool, &text), Ok(()));
+    }
+}
+
+/// A server that has tools and answers 404, 401 or a word about sessions for its prompts: the hall
+/// asks for them in each new session.
+#[test]
+fn renewal_ms_min_a_refusal_in_a_session_just_renewed_concerns_the_request() {
+    for (status, body) in [(404, ""), (401, ""), (400, "Session not found")] {
+        let _reached = must_hit(Mark::SessionKept);
+        let (mut bench, pool) = proved("old");
+        bench.list(pool, "prompts/list", 2);
+        let list = bench.one("prompts/list");
+        bench.respond(&list, status, &[], body);
+        // Each time soon after the last, and the pause grows.
+        let mut pauses = Vec::new();
+        for turn in 0..4 {
+            renewed(&mut bench, "new");
+            let id = 10 * (turn + 1);
+            bench.call(pool, id);
+            let call = bench.one("tools/call");
+            bench.json(&call, &answer(id));
+            bench.told();
+            let mut pause = 0;
+            loop {
+                bench.list(pool, "prompts/list", id + 1);
+                let list = bench.one("prompts/list");
+                bench.respond(&list, status, &[], body);
+                assert_eq!(bench.events().len(), 1, "the list is lost");
+                assert_eq!(bench.state(pool), PoolState::Ready);
+                if !bench.asked.is_empty() {
+                    break;
+                }
+                pause += 250;
+                bench.pass(250);
+            }
+            pauses.push(pause);
+        }
+        assert!(pauses[0] >= RENEWAL_MS_MIN * 3 / 4, "{pauses:?}");
+        assert!(
+            pauses.is_sorted() && pauses[3] > 4 * pauses[0],
+            "{pauses:?}"
+        );
+    }
+}
+
+#[test]
+fn f5_a_tool_that_says_session_is_no_server_that_forgot_ours() {
+    for body in ["bad value session", "there are no sessions to list"] {
+        let (mut bench, pool) = proved("old");
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.events().len(), 1);
+        assert!(bench.asked().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn f5_a_server_without_session_ids_that_began_anew_is_met_again() {
+    for (body, asks) in [("Server not initialized", 1), ("Session not found", 0)] {
+        let mut bench = Bench::new();
+        let pool = bench.legacy(None);
+        bench.call(pool, 1);
+        let call = bench.one("tools/call");
+        bench.json(&call, &answer(1));
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.asked().len(), asks, "{body}");
+    }
 }
 
 #[test]
