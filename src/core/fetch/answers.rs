@@ -222,7 +222,6 @@ impl<W: Copy> Fetcher<W> {
                 let before = exchange.gathered;
                 exchange.gathered = before.saturating_add(piece.len());
                 if !self.sites.gather(exchange.site, piece.len(), before) {
-                    Mark::FetchGatheredFull.hit();
                     self.drop_connection(cx, dial);
                     self.fail(cx, key, FetchFailure::too_much);
                 }

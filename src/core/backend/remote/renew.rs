@@ -46,7 +46,6 @@ impl Remote {
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
         if current && self.is_of_request(hands.cx.now.tick, id) {
-            Mark::SessionKept.hit();
             if let Some(id) = id.filter(|id| self.calls.contains_key(id)) {
                 self.lose(hands, id, why.to_owned());
             }

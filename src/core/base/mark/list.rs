@@ -407,9 +407,6 @@ marks! {
     RemoteCancelCloses,
     /// A server did not know our session any more.
     SessionRenewed,
-    /// A refusal concerns its request only: the session was a new one, or the request is refused in
-    /// every one.
-    SessionKept = "looked for by an ordinary test",
     /// A server forgets its sessions before they are of any use.
     SessionNeverProved,
     /// A server is of another era than before.
@@ -457,8 +454,6 @@ marks! {
     FetchRedirected,
     /// Nobody takes the bytes of a stream: it is not read.
     FetchUntaken = "exchanges are looked for by stories of their own",
-    /// Too much of the responses of one origin is gathered.
-    FetchGatheredFull = "64 MiB of unfinished responses",
     /// A connection opened that nobody waits for any more.
     FetchOpenedLate,
 

@@ -151,7 +151,6 @@ fn fetch_bytes_per_origin_max_bounds_what_is_held_for_repeating() {
 
 #[test]
 fn fetch_gathered_bytes_per_origin_max_fails_the_response_that_is_too_much() {
-    let _reached = must_hit(Mark::FetchGatheredFull);
     let mut world = World::default();
     let piece = vec![b'x'; RESPONSE_BODY_BYTES_MAX - 1];
     let head = format!("HTTP/1.1 200 x\r\nContent-Length: {RESPONSE_BODY_BYTES_MAX}\r\n\r\n");
