@@ -37,6 +37,7 @@ pub(super) struct World {
     pub(super) links: Links,
     pub(super) timers: Timers<Alarm>,
     pub(super) effects: Effects,
+    pub(super) log_level: Level,
     entropy: Entropy,
 }
 
@@ -50,6 +51,7 @@ impl Default for World {
             links: Links::default(),
             timers: Timers::default(),
             effects: Effects::default(),
+            log_level: Level::Info,
             entropy: Entropy::new(&[9; 32]),
         }
     }
@@ -59,7 +61,7 @@ impl World {
     pub(super) fn cx(&mut self) -> Cx<'_> {
         Cx {
             now: self.now,
-            log_level: Level::Info,
+            log_level: self.log_level,
             links: &mut self.links,
             timers: &mut self.timers,
             effects: &mut self.effects,

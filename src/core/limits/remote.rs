@@ -31,12 +31,17 @@ pub const PAUSE_MS_MAX: u64 = 60_000;
 /// From the head of a stream of 2024-11-05 to the event that says where to send messages; then the
 /// session is over. Servers say it at once; what waits is somebody else's stream.
 pub const ENDPOINT_MS_MAX: u64 = 10_000;
-/// How long a new session in place of one that the server forgot is believed in: what is refused in
-/// it meanwhile was itself refused, and is lost. Doubles up to [`BACKOFF_MS_MAX`] with each renewal
-/// that follows soon.
-///
-/// [`BACKOFF_MS_MAX`]: super::BACKOFF_MS_MAX
+/// Beginning of what a server wrote that is searched for our secrets, if some of it is to be told.
+/// What is told is far shorter, so that a secret cut at this limit is not told.
+pub const REDACT_BYTES_MAX: usize = 64 * 1024;
+/// How long after a session was renewed a refusal is taken for one of the request alone, if the new
+/// session works; twice as long for each renewal that follows soon. Such a call is lost.
 pub const RENEWAL_MS_MIN: u64 = 1_000;
+/// The longest such time.
+pub const RENEWAL_MS_MAX: u64 = 60_000;
+/// Answers in a row that only a server without sessions would give to a call of a session that
+/// worked: they are told to their clients, and one more means that the server is another one now.
+pub const ERA_DOUBTS_MAX: u32 = 2;
 /// How long after the end of an event stream it is asked for again, if the server does not say.
 pub const RESUME_MS: u64 = 1_000;
 /// The same if the server says less: one that ends every stream at once would be asked without

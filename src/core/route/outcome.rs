@@ -293,8 +293,9 @@ impl Hall {
         id: Option<u64>,
         loss: &CallLoss,
     ) {
+        let answered = *loss == CallLoss::TooLong;
         let Some(key) = self.answerable(pool, id) else {
-            if let Some(key) = id.and_then(from_wire) {
+            if let Some(key) = id.and_then(from_wire).filter(|_| answered) {
                 self.lay(desk, pool, key);
             }
             return;
@@ -309,7 +310,13 @@ impl Hall {
             CallLoss::Exchange(why) => format!("server {name}: {why}"),
         };
         let failure = Failure::about(&name, text);
-        if let Some(call) = self.end_call(desk, key) {
+        // Whoever lost only what carried the answer may still be at work on it.
+        let ended = if answered {
+            self.end_call(desk, key)
+        } else {
+            self.give_up(desk, key)
+        };
+        if let Some(call) = ended {
             self.lose(desk, call, &failure);
         }
     }

@@ -208,6 +208,7 @@ impl Remote {
     /// A request gets no answer.
     pub(super) fn lose(&mut self, hands: &mut Hands<'_, '_>, id: u64, why: String) {
         self.forget(hands, id);
+        let why = self.redact(why);
         let name = &self.spec.name;
         hands
             .cx

@@ -166,16 +166,17 @@ impl Remote {
             let why = self.words(exchange, body);
             self.ears.stage = Stage::Closed;
             self.session_lost(hands, None, exchange.talk, &why);
-            let stays = self.is_ready() && self.renewing.is_none();
-            if stays && self.ears.stage == Stage::Closed {
+            if self.is_ready() && self.renewing.is_none() {
+                // It was of this request alone.
                 self.pause_ears(hands, false, None);
             }
             return;
         }
         if matches!(status, 408 | 429 | 500..=599 if status != 501) {
-            // That is said of this stream, and not of calls.
-            // "At once", or a moment that is over, would be asked for without pause.
-            let wait_ms = self.wait_of(exchange).filter(|ms| *ms >= BACKOFF_MS_MIN);
+            // That is said of this stream, and not of calls. One that does not want to wait at all
+            // would be asked without pause.
+            let wait_ms = self.wait_of(exchange);
+            let wait_ms = wait_ms.filter(|ms| *ms >= BACKOFF_MS_MIN);
             return self.pause_ears(hands, false, wait_ms);
         }
         self.ears.stage = Stage::Without;

@@ -10,6 +10,7 @@ use crate::backend::remote::{Hands, Remote};
 use crate::effect::Level;
 use crate::fetch::{FailureKind, FetchFailure};
 use crate::json::envelope::{self, Envelope, Kind};
+use crate::json::span::member;
 use crate::language::Hello;
 use crate::now::Tick;
 
@@ -33,6 +34,7 @@ impl Remote {
         self.talk.id = None;
         self.talk.version = None;
         self.talk.proved = false;
+        self.talk.doubts = 0;
     }
 
     /// Asks for its era, or begins with `initialize` where that is known.
@@ -132,6 +134,7 @@ impl Remote {
     /// The server cannot be spoken with.
     pub(super) fn refuse(&mut self, hands: &mut Hands<'_, '_>, why: String) {
         let why = self.both_refused(why);
+        let why = self.redact(why);
         if self.renewing.is_some() {
             self.lost(hands, why);
         } else {
@@ -182,7 +185,7 @@ impl Remote {
         body: &[u8],
     ) {
         match exchange.status() {
-            401 | 403 | 404 => {
+            401 | 403 | 404 if !is_unknown_method(body) => {
                 let why = self.words(exchange, body);
                 self.refuse(hands, why);
             }
@@ -246,7 +249,7 @@ impl Remote {
 
     /// What was asked in the handshake and is not answered yet is of no interest any more. A server
     /// that never answers it would hold a connection for ever.
-    fn drop_hellos(&mut self, hands: &mut Hands<'_, '_>) {
+    pub(super) fn drop_hellos(&mut self, hands: &mut Hands<'_, '_>) {
         let hellos = self.exchanges.iter();
         let hellos = hellos.filter(|(_, one)| matches!(one.role, Role::Hello(_)) && !one.answered);
         for key in hellos.map(|(key, _)| *key).collect::<Vec<_>>() {
@@ -263,6 +266,14 @@ impl Remote {
         let good = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
         self.talk.id = id.filter(good).map(Into::into);
     }
+}
+
+/// Whether a body says that there is no such method. Of a notification that is no matter, whatever
+/// status goes with it.
+fn is_unknown_method(body: &[u8]) -> bool {
+    let said = envelope::read(body).ok();
+    let code = said.and_then(|said| member(body, said.outcome?, "code"));
+    code.is_some_and(|code| code.of(body) == b"-32601")
 }
 
 /// A server may answer what it does not know by closing the connection. That it could not be

@@ -8,7 +8,7 @@ use crate::backend::remote::call::Place;
 use crate::backend::remote::exchange::{Ended, Exchange, Found, Role, Step};
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::{Read, is_ping, late};
-use crate::backend::words::{plain, quoted};
+use crate::backend::words::quoted;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::word;
@@ -18,7 +18,7 @@ use crate::http1::response_head::ResponseHead;
 use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind, our_number};
 use crate::json::write;
 use crate::language::{BackendEvent, CallLoss};
-use crate::limits::{QUOTE_BYTES_MAX, READ_BYTES_PER_TURN_MAX, REMOTE_HELD_BYTES_MAX};
+use crate::limits::{READ_BYTES_PER_TURN_MAX, REMOTE_HELD_BYTES_MAX};
 
 impl Remote {
     /// News of an exchange. [`Remote::read`] has to be called afterwards.
@@ -230,7 +230,7 @@ impl Remote {
                 }
                 let name = &self.spec.name;
                 hands.cx.log(Level::Debug, || {
-                    let text = quoted(&plain(frame.bytes(), QUOTE_BYTES_MAX));
+                    let text = quoted(&self.shown(frame.bytes()));
                     format!("server={name} skipped {text} ({})", fault.message())
                 });
                 Read::Nothing
@@ -248,6 +248,11 @@ impl Remote {
         let answers = matches!(envelope.kind, Kind::Result | Kind::Error);
         if self.old.is_some() && answers && !self.is_ready() {
             self.sse_hello(hands, text, &envelope);
+            return Read::Nothing;
+        }
+        if (role, answers) == (Role::Hello(Step::Initialized), true) {
+            // A notification is not answered; servers that do it all the same have heard it. What
+            // counts is that they are done.
             return Read::Nothing;
         }
         if let (Role::Hello(step), true) = (role, answers) {
@@ -271,6 +276,9 @@ impl Remote {
             return self.hear_modern(hands, key, text, envelope);
         }
         match envelope.kind {
+            // An answer would be sent in the session of now, where the same id may be that of a
+            // question to somebody else: servers count them from 0 in every session.
+            Kind::Request if self.is_past(key) => Read::Nothing,
             Kind::Request => {
                 let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
                 if is_ping(text, &envelope) {
@@ -288,6 +296,12 @@ impl Remote {
             Kind::Notification => late(hands.me, self.about(role), text, envelope),
             Kind::Result | Kind::Error => self.answer(hands, (key, role), text, envelope),
         }
+    }
+
+    /// Whether an exchange belongs to a session that was renewed since.
+    fn is_past(&self, key: FetchKey) -> bool {
+        let exchange = self.exchanges.get(&key);
+        exchange.is_some_and(|exchange| exchange.talk != self.talk.number)
     }
 
     /// Which request of the hall a message is about (S3). The rest of an answer that broke off
@@ -340,6 +354,7 @@ impl Remote {
             Mark::AnswerElsewhere.hit();
         }
         self.talk.proved = true;
+        self.talk.doubts = 0;
         self.executes(id);
         match self.calls.remove(&id).map(|call| call.place) {
             Some(Place::Asked(own)) if own != key => self.give_up(hands, own),
@@ -379,7 +394,7 @@ impl Remote {
         if !std::mem::replace(&mut self.strange_told, true) {
             hands.cx.log(Level::Warn, || {
                 let id = envelope.id.map(|id| id.of(text)).unwrap_or_default();
-                let id = plain(id, QUOTE_BYTES_MAX);
+                let id = self.shown(id);
                 format!("server={name} answers what was not asked (id {id}): ignored")
             });
         }

@@ -9,6 +9,7 @@
 //! era     which era, by which first message; `initialize` and `notifications/initialized`
 //! post    heads of requests: what a request repeats of its body, which session it belongs to
 //! call    requests of the hall, each its own exchange; notifications and answers
+//! redact  keeps our secrets out of what is told
 //! hear    what comes: heads, events, bodies, ends; `over` what the end of an exchange means
 //! renew   the server does not know our session any more
 //! ears    the GET stream of a legacy server
@@ -27,6 +28,7 @@ mod linger;
 mod modern;
 mod over;
 mod post;
+mod redact;
 mod renew;
 mod resume;
 mod sse;
@@ -85,6 +87,8 @@ struct Talk {
     /// A request was answered in it. A server that forgets a session which never was of any use
     /// would be asked for another one without end.
     proved: bool,
+    /// Answers in a row that a server with sessions would hardly give.
+    doubts: u32,
 }
 
 /// See the module.
@@ -107,11 +111,8 @@ pub(super) struct Remote {
     talk: Talk,
     /// The handshake is repeated while the hall takes the session for ready; until when.
     renewing: Option<Tick>,
-    /// When it was last; until when a refusal does not make us repeat it again; what makes that
-    /// longer and longer.
-    renewed_at: Option<Tick>,
-    fresh_until: Option<Tick>,
-    renewals: Backoff,
+    /// When that was done last, and for how long after it a refusal is none of the session.
+    renewed: Option<(Tick, u64)>,
     /// The server wants to be left alone until then (`Retry-After`).
     alone_until: Option<Tick>,
     /// What the hall wants to hear of, if the server has no sessions.
@@ -164,9 +165,7 @@ impl Remote {
             was_legacy: false,
             talk: Talk::default(),
             renewing: None,
-            renewed_at: None,
-            fresh_until: None,
-            renewals: renew::renewals(&spec),
+            renewed: None,
             alone_until: None,
             watched: Vec::new(),
             listening: None,
@@ -309,7 +308,10 @@ impl Remote {
     /// The server cannot be reached, or does not speak as it did: down, and everything anew.
     fn lost(&mut self, hands: &mut Hands<'_, '_>, why: String) {
         match self.phase {
-            Phase::Handshaking { .. } | Phase::Ready { .. } => self.step(hands, Event::Lost(why)),
+            Phase::Handshaking { .. } | Phase::Ready { .. } => {
+                let why = self.redact(why);
+                self.step(hands, Event::Lost(why));
+            }
             Phase::Queued
             | Phase::Opening { .. }
             | Phase::Closing(_)

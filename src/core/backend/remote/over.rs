@@ -13,6 +13,7 @@ use crate::http1::fault::Fault;
 use crate::json::envelope::{self, Kind, our_number};
 use crate::json::span::member;
 use crate::language::{BackendEvent, CallLoss};
+use crate::limits::ERA_DOUBTS_MAX;
 
 impl Remote {
     /// Nothing more comes on an exchange.
@@ -120,8 +121,13 @@ impl Remote {
         }
         let refused_as = code.map(|code| code.of(&body)).unwrap_or_default();
         if !self.is_modern() && exchange.status() == 400 && is_modern_refusal(refused_as) {
-            self.changed_era(hands);
-            return Read::Nothing;
+            // A tool may have a code of its own that looks like that.
+            self.talk.doubts = self.talk.doubts.saturating_add(1);
+            let doubtful = self.talk.proved && fits.is_some();
+            if !doubtful || self.talk.doubts > ERA_DOUBTS_MAX {
+                self.changed_era(hands);
+                return Read::Nothing;
+            }
         }
         if let Some(envelope) = fits {
             self.forget(hands, id);

@@ -3,14 +3,13 @@
 //! is done twice. The hall hears [`BackendEvent::Ready`] again, and so sends the log level and the
 //! subscriptions, and asks for the lists.
 
-use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::remote::call::{Call, Place};
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::{Hands, Remote};
 use crate::base::mark::Mark;
 use crate::effect::Level;
-use crate::language::{BackendEvent, PoolSpec};
-use crate::limits::{RENEWAL_MS_MIN, STABLE_MS};
+use crate::language::BackendEvent;
+use crate::limits::{RENEWAL_MS_MAX, RENEWAL_MS_MIN};
 use crate::now::Tick;
 
 impl Remote {
@@ -47,7 +46,7 @@ impl Remote {
         let current = talk == self.talk.number && self.renewing.is_none();
         if current && self.is_of_request(hands.cx.now.tick, id) {
             if let Some(id) = id.filter(|id| self.calls.contains_key(id)) {
-                self.lose(hands, id, why.to_owned());
+                self.lose(hands, id, format!("lost its session: {why}"));
             }
             return;
         }
@@ -56,7 +55,8 @@ impl Remote {
             return self.lost(hands, format!("forgets its sessions at once: {why}"));
         }
         if let Some((id, call)) = id.and_then(|id| Some((id, self.calls.get_mut(&id)?))) {
-            if call.repeated || call.body.is_none() || call.ours && current {
+            let over = call.repeated || call.cancelled.is_some();
+            if over || call.body.is_none() || call.ours && current {
                 self.lose(hands, id, format!("lost its session: {why}"));
             } else {
                 call.repeated = true;
@@ -70,15 +70,16 @@ impl Remote {
         }
     }
 
-    /// Whether a refusal concerns the request and not the session: it was refused in two of them,
-    /// or this one has only just been opened. There are tools that answer 404, and servers that do
-    /// so for one of the lists: each time another session would be asked for without end, and each
-    /// time whatever others do in it would be lost.
+    /// Whether what looks like a session that is gone is said of one request: a session that was
+    /// opened for this very request did not help it, or one that was just opened works. Else one
+    /// tool that answers 404 would take their sessions from all others, again and again.
     fn is_of_request(&self, now: Tick, id: Option<u64>) -> bool {
-        let call = id.and_then(|id| self.calls.get(&id));
-        let fresh = self.fresh_until.is_some_and(|until| now < until);
-        let asks_by_itself = call.is_some_and(|call| call.ours);
-        call.is_some_and(|call| call.repeated) || fresh && (self.talk.proved || !asks_by_itself)
+        let again = id.and_then(|id| self.calls.get(&id));
+        let fresh = self.renewed.is_some_and(|(at, ms)| now.since(at) < ms);
+        let ours = again.is_some_and(|call| call.ours);
+        // What the hall asks by itself says whether a session is of any use; what clients ask does
+        // not, or one of them could take the server down before that is known.
+        again.is_some_and(|call| call.repeated) || fresh && (self.talk.proved || !ours)
     }
 
     fn renew(&mut self, hands: &mut Hands<'_, '_>) {
@@ -124,12 +125,12 @@ impl Remote {
         self.renewing = None;
         self.resend = true;
         let now = hands.cx.now.tick;
-        let stable = self.renewed_at.is_none_or(|at| now.since(at) >= STABLE_MS);
-        self.renewed_at = Some(now);
-        self.fresh_until = match self.renewals.strike(stable, hands.cx.entropy) {
-            Verdict::After(ms) => Some(now.after(ms)),
-            Verdict::GiveUp => None,
+        let soon = |(at, _): &(Tick, u64)| now.since(*at) < 2 * RENEWAL_MS_MAX;
+        let ms = match self.renewed.filter(soon) {
+            Some((_, ms)) => ms.saturating_mul(2).min(RENEWAL_MS_MAX),
+            None => RENEWAL_MS_MIN,
         };
+        self.renewed = Some((now, ms));
         let pool = hands.me;
         hands.events.push_back(BackendEvent::Ready { pool });
     }
@@ -162,16 +163,6 @@ impl Remote {
     pub(super) fn is_of_another_era(&self, exchange: &Exchange, body: &[u8]) -> bool {
         matches!(exchange.status(), 400 | 404 | 405 | 406) && speaks_of_session(body)
     }
-}
-
-/// How long another session is not asked for again; longer each time.
-pub(super) fn renewals(spec: &PoolSpec) -> Backoff {
-    Backoff::new(&PoolSpec {
-        restart: true,
-        restarts_max: 0,
-        restart_delay_ms: RENEWAL_MS_MIN,
-        ..spec.clone()
-    })
 }
 
 /// The words of the SDKs: "No valid session ID provided", "Session not found", "Session has been

@@ -41,6 +41,10 @@ impl Remote {
 
     /// Asks for the rest.
     pub(super) fn resume(&mut self, hands: &mut Hands<'_, '_>, id: u64) {
+        if !self.calls.contains_key(&id) {
+            // It was given up at the same moment.
+            return;
+        }
         Mark::CallResumed.hit();
         let last_id = self.calls.get(&id).and_then(|call| call.resume.last_id());
         let order = self.get(last_id, Lane::Call);

@@ -128,6 +128,8 @@ impl Remote {
 
     /// Asks for the stream.
     pub(super) fn begin_sse(&mut self, hands: &mut Hands<'_, '_>) {
+        // What was asked by the other transport says nothing any more, however it ends.
+        self.drop_hellos(hands);
         self.old = Some(Box::default());
         let order = self.get(None, Lane::Stream);
         self.exchange(hands, Role::Stream, order);

@@ -55,30 +55,18 @@ impl Remote {
     }
 
     /// What the server says in a body: the message of an error, or some of a text. What it repeats
-    /// of our headers is not shown.
+    /// of our secrets is not shown.
     pub(super) fn said(&self, body: &[u8]) -> String {
         let body = body.trim_ascii();
         let error = envelope::read(body).ok();
         let error = error.filter(|said| said.kind == Kind::Error);
         let message = error.and_then(|said| member(body, said.outcome?, "message"));
-        let said = match message.and_then(|at| string(body, at)) {
-            Some(message) => message.into_owned(),
+        match message.and_then(|at| string(body, at)) {
+            Some(message) => self.shown(message.as_bytes()),
             // A page says nothing in its first words.
             None if body.starts_with(b"<") => String::new(),
-            None => {
-                let some = body.get(..body.len().min(4 * QUOTE_BYTES_MAX));
-                String::from_utf8_lossy(some.unwrap_or_default()).into_owned()
-            }
-        };
-        let mut said = said;
-        for (_, secret) in self.at.headers.iter() {
-            for word in secret.reveal().split_whitespace() {
-                if word.len() >= SECRET_BYTES_MIN {
-                    said = said.replace(word, "***");
-                }
-            }
+            None => self.shown(body),
         }
-        plain(said.as_bytes(), QUOTE_BYTES_MAX)
     }
 
     /// How long the server wants to be left alone.
@@ -113,6 +101,3 @@ impl Remote {
         })
     }
 }
-
-/// Shorter words stand everywhere by chance.
-const SECRET_BYTES_MIN: usize = 4;

@@ -40,6 +40,27 @@ fn two_sessions_with_one_server_share_ids_and_nothing_else() {
 }
 
 #[test]
+fn a_call_that_is_given_up_is_not_resumed_at_the_same_moment() {
+    let mut bench = Bench::new();
+    let pool = bench.legacy(Some("s"));
+    bench.call(pool, 1);
+    let call = bench.one("tools/call");
+    bench.stream(&call, &[]);
+    let cancel = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+                  \"params\":{\"requestId\":1}}";
+    assert_eq!(bench.send(pool, cancel), Ok(()));
+    let told = bench.one("notifications/cancelled");
+    bench.respond(&told, 202, &[], "");
+    let retry = format!("id: 1\nretry: {CANCELLED_MS_MAX}\ndata:\n\n");
+    bench.chunk(&call, &retry);
+    bench.end(&call);
+    bench.pass(CANCELLED_MS_MAX);
+    assert!(bench.asked().is_empty());
+    let why = "was told that nobody waits any more";
+    assert_eq!(bench.events(), [lost(1, why)]);
+}
+
+#[test]
 fn answers_for_ids_never_asked_are_ignored_and_told_once() {
     let _reached = must_hit(Mark::AnswerOfNothing);
     let mut bench = Bench::new();

@@ -59,6 +59,28 @@ fn f2_silence_is_followed_by_initialize_and_remembered() {
     assert!(bench.backends.hello(pool).unwrap().initialize_first);
 }
 
+/// The question for the era is still under way when the stream is asked for.
+#[test]
+fn f2_what_was_asked_by_the_other_transport_does_not_end_the_one_that_works() {
+    let mut bench = Bench::new();
+    let pool = bench.start(remote(RemoteKind::Http));
+    let discover = bench.one("server/discover");
+    bench.pass(15_000);
+    let initialize = bench.one("initialize");
+    bench.respond(&initialize, 405, &[], "");
+    let stream = bench.one("GET");
+    bench.reset(discover.link);
+    assert_eq!(bench.state(pool), PoolState::Starting);
+    bench.stream(&stream, &[]);
+    bench.chunk(&stream, "event: endpoint\ndata: /post\n\n");
+    let initialize = bench.one("initialize");
+    bench.respond(&initialize, 202, &[], "");
+    bench.chunk(&stream, &format!("data: {HELLO}\n\n"));
+    let initialized = bench.one("notifications/initialized");
+    bench.respond(&initialized, 202, &[], "");
+    assert_eq!(bench.events(), ["Ready 0"]);
+}
+
 #[test]
 fn f2_a_modern_error_that_lists_our_revision_is_asked_again() {
     for code in [-32020, -32021, -32022] {

@@ -118,6 +118,38 @@ fn f7_questions_on_any_stream_go_up_and_answers_are_posts_of_their_own() {
     assert_eq!(bench.events(), [response(pool, 1)]);
 }
 
+/// There are servers that answer notifications like requests.
+#[test]
+fn f4_an_answer_to_initialized_says_that_it_was_heard() {
+    let unknown = "\"error\":{\"code\":-32601,\"message\":\"Method not found\"}";
+    for (status, body) in [
+        (
+            200,
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":null,{unknown}}}"),
+        ),
+        (200, format!("{{\"jsonrpc\":\"2.0\",{unknown}}}")),
+        (
+            200,
+            "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}}".to_owned(),
+        ),
+        (
+            404,
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":null,{unknown}}}"),
+        ),
+    ] {
+        let mut bench = Bench::new();
+        let pool = bench.start(remote(RemoteKind::Http));
+        let discover = bench.one("server/discover");
+        bench.respond(&discover, 400, &[], "");
+        let asked = bench.one("initialize");
+        bench.respond(&asked, 200, &[JSON], HELLO);
+        let initialized = bench.one("notifications/initialized");
+        bench.respond(&initialized, status, &[JSON], &body);
+        assert_eq!(bench.events(), ["Ready 0"], "{status} {body}");
+        assert_eq!(bench.state(pool), PoolState::Ready);
+    }
+}
+
 #[test]
 fn f5_without_a_session_id_nothing_is_deleted() {
     let mut bench = Bench::new();

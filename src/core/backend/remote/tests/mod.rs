@@ -7,6 +7,7 @@ mod faults;
 mod legacy;
 mod modern;
 mod renewal;
+mod secrets;
 mod streams;
 
 use std::collections::BTreeMap;

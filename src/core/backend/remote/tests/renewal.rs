@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::language::BackendEvent;
-use crate::limits::{BACKOFF_MS_MAX, RENEWAL_MS_MIN};
 
 fn renewed(bench: &mut Bench, session: &str) {
     bench.initialize(Some(session));
@@ -98,16 +97,20 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
     renewed(&mut bench, "new");
     let again = bench.one("tools/call");
     bench.told();
-    // What is refused in every session is lost, and nothing else.
     bench.respond(&again, 404, &[], "");
-    let why = "answered with status 404; look at \"url\"";
-    assert_eq!(bench.events(), [lost(2, why)]);
+    let why = "lost its session: answered with status 404; look at \"url\"";
+    assert_eq!(
+        bench.events(),
+        [lost(2, why)],
+        "it is this call that is refused"
+    );
     assert!(bench.asked().is_empty());
     // A session that was of no use is not renewed again and again.
     let _reached = must_hit(Mark::SessionNeverProved);
-    bench.list(pool, "tools/list", 3);
-    let list = bench.one("tools/list");
-    bench.respond(&list, 404, &[], "");
+    let list = "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/list\",\"params\":{}}";
+    assert_eq!(bench.send(pool, list), Ok(()));
+    let call = bench.one("tools/list");
+    bench.respond(&call, 404, &[], "");
     assert_eq!(bench.events(), ["Down 0"]);
     assert!(
         bench
@@ -117,7 +120,7 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
 }
 
 #[test]
-fn f5_a_call_that_is_refused_in_every_session_takes_no_other_call_with_it() {
+fn f5_a_second_loss_of_the_same_call_is_told() {
     let (mut bench, pool) = proved("old");
     bench.call(pool, 2);
     let call = bench.one("tools/call");
@@ -126,91 +129,126 @@ fn f5_a_call_that_is_refused_in_every_session_takes_no_other_call_with_it() {
     let again = bench.one("tools/call");
     bench.call(pool, 3);
     let other = bench.one("tools/call");
-    bench.stream(&other, &[]);
+    bench.json(&other, &answer(3));
     bench.told();
-    bench.pass(BACKOFF_MS_MAX);
     bench.respond(&again, 404, &[], "");
-    let why = "answered with status 404; look at \"url\"";
+    let why = "lost its session: answered with status 404; look at \"url\"";
     assert_eq!(bench.events(), [lost(2, why)]);
-    assert!(bench.asked().is_empty(), "no other session is asked for");
-    bench.chunk(&other, &format!("data: {}\n\n", answer(3)));
-    assert_eq!(bench.events(), [response(pool, 3)]);
+    assert!(bench.asked().is_empty(), "the others keep their session");
 }
 
-impl Bench {
-    fn list(&mut self, pool: PoolKey, method: &str, id: u64) {
-        let text =
-            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{}}}}");
-        assert_eq!(self.send(pool, &text), Ok(()));
-    }
-}
-
-/// A server that has tools and answers 404, 401 or a word about sessions for its prompts: the hall
-/// asks for them in each new session.
+/// A list that is answered 404 for reasons of its own, in every session.
 #[test]
-fn renewal_ms_min_a_refusal_in_a_session_just_renewed_concerns_the_request() {
-    for (status, body) in [(404, ""), (401, ""), (400, "Session not found")] {
-        let (mut bench, pool) = proved("old");
-        bench.list(pool, "prompts/list", 2);
-        let list = bench.one("prompts/list");
-        bench.respond(&list, status, &[], body);
-        // Each time soon after the last, and the pause grows.
-        let mut pauses = Vec::new();
-        for turn in 0..4 {
-            renewed(&mut bench, "new");
-            let id = 10 * (turn + 1);
-            bench.call(pool, id);
+fn f5_a_refusal_in_a_session_that_was_just_renewed_is_one_of_the_request() {
+    let (mut bench, pool) = proved("s0");
+    let list = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"prompts/list\",\"params\":{}}";
+    let mut sessions = 0;
+    for second in 0..600 {
+        assert_eq!(bench.send(pool, list), Ok(()));
+        let asked = bench.one("prompts/list");
+        bench.respond(&asked, 404, &[], "");
+        if bench.asked.is_empty() {
+            let why = "lost its session: answered with status 404; look at \"url\"";
+            assert_eq!(bench.events(), [lost(2, why)]);
+        } else {
+            sessions += 1;
+            renewed(&mut bench, &format!("s{sessions}"));
+            bench.call(pool, 3);
             let call = bench.one("tools/call");
-            bench.json(&call, &answer(id));
+            bench.json(&call, &answer(3));
             bench.told();
-            let mut pause = 0;
-            loop {
-                bench.list(pool, "prompts/list", id + 1);
-                let list = bench.one("prompts/list");
-                bench.respond(&list, status, &[], body);
-                assert_eq!(bench.events().len(), 1, "the list is lost");
-                assert_eq!(bench.state(pool), PoolState::Ready);
-                if !bench.asked.is_empty() {
-                    break;
-                }
-                pause += 250;
-                bench.pass(250);
-            }
-            pauses.push(pause);
         }
-        assert!(pauses[0] >= RENEWAL_MS_MIN * 3 / 4, "{pauses:?}");
-        assert!(
-            pauses.is_sorted() && pauses[3] > 4 * pauses[0],
-            "{pauses:?}"
+        assert_eq!(bench.state(pool), PoolState::Ready, "{second}");
+        bench.pass(1_000);
+    }
+    assert!((10..20).contains(&sessions), "{sessions} sessions");
+}
+
+#[test]
+fn f5_ears_that_are_refused_in_a_session_that_works_are_asked_again_later() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
+    bench.initialize(Some("new"));
+    let asked = bench.asked();
+    let find = |what: &str| asked.iter().find(|one| one.what() == what).unwrap();
+    bench.json(find("tools/call"), &answer(2));
+    bench.stream(find("GET"), &[]);
+    bench.chunk(find("GET"), "retry: 300\ndata:\n\n");
+    bench.end(find("GET"));
+    bench.pass(300);
+    let get = bench.one("GET");
+    bench.respond(&get, 404, &[], "");
+    assert!(bench.asked().is_empty());
+    bench.pass(2_000);
+    bench.one("GET");
+}
+
+/// What an answer to it would be, is an answer to somebody else in the session of now.
+#[test]
+fn f7_a_question_in_a_session_that_was_renewed_since_reaches_nobody() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    bench.call(pool, 3);
+    let calls = bench.asked();
+    bench.respond(&calls[1], 404, &[], "");
+    renewed(&mut bench, "new");
+    bench.asked();
+    bench.told();
+    bench.stream(&calls[0], &[]);
+    for method in ["elicitation/create", "ping"] {
+        let ask = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\"}}");
+        bench.chunk(&calls[0], &format!("data: {ask}\n\n"));
+    }
+    assert!(bench.asked().is_empty());
+    assert_eq!(bench.events(), [""; 0]);
+    bench.chunk(&calls[0], &format!("data: {}\n\n", answer(2)));
+    assert_eq!(bench.events(), [response(pool, 2)]);
+}
+
+#[test]
+fn f12_a_call_that_was_cancelled_is_not_sent_to_another_session() {
+    let (mut bench, pool) = proved("old");
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    let cancel = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
+                  \"params\":{\"requestId\":2}}";
+    assert_eq!(bench.send(pool, cancel), Ok(()));
+    let told = bench.one("notifications/cancelled");
+    bench.respond(&told, 202, &[], "");
+    bench.respond(&call, 404, &[], "");
+    renewed(&mut bench, "new");
+    assert!(bench.asked().is_empty());
+}
+
+/// A tool with codes of its own, and a server that was replaced by a modern one.
+#[test]
+fn f3_one_answer_that_looks_modern_is_passed_on_and_many_in_a_row_are_believed() {
+    let _reached = must_hit(Mark::RemoteEraChanged);
+    let (mut bench, pool) = proved("s");
+    let refused = |bench: &mut Bench, id: u64| {
+        bench.call(pool, id);
+        let call = bench.one("tools/call");
+        let error = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32020,\"message\":\"m\"}}}}"
         );
+        bench.respond(&call, 400, &[JSON], &error);
+        (bench.events(), format!("response {id} of 0: {error}"))
+    };
+    for id in [2, 3] {
+        let (told, passed) = refused(&mut bench, id);
+        assert_eq!(told, [passed]);
     }
-}
-
-#[test]
-fn f5_a_tool_that_says_session_is_no_server_that_forgot_ours() {
-    for body in ["bad value session", "there are no sessions to list"] {
-        let (mut bench, pool) = proved("old");
-        bench.call(pool, 2);
-        let call = bench.one("tools/call");
-        bench.respond(&call, 400, &[], body);
-        assert_eq!(bench.events().len(), 1);
-        assert!(bench.asked().is_empty(), "{body}");
+    bench.call(pool, 4);
+    let call = bench.one("tools/call");
+    bench.json(&call, &answer(4));
+    bench.told();
+    for id in [5, 6] {
+        let (told, passed) = refused(&mut bench, id);
+        assert_eq!(told, [passed]);
     }
-}
-
-#[test]
-fn f5_a_server_without_session_ids_that_began_anew_is_met_again() {
-    for (body, asks) in [("Server not initialized", 1), ("Session not found", 0)] {
-        let mut bench = Bench::new();
-        let pool = bench.legacy(None);
-        bench.call(pool, 1);
-        let call = bench.one("tools/call");
-        bench.json(&call, &answer(1));
-        bench.call(pool, 2);
-        let call = bench.one("tools/call");
-        bench.respond(&call, 400, &[], body);
-        assert_eq!(bench.asked().len(), asks, "{body}");
-    }
+    assert_eq!(refused(&mut bench, 7).0, ["Down 0"]);
 }
 
 #[test]
@@ -333,4 +371,31 @@ fn f4_a_question_before_the_new_session_is_there_reaches_nobody() {
     let early = "{\"jsonrpc\":\"2.0\",\"id\":\"early\",\"method\":\"roots/list\"}";
     bench.chunk(&initialize, &format!("data: {early}\n\n"));
     assert_eq!(bench.events(), [""; 0]);
+}
+
+#[test]
+fn f5_a_tool_that_says_session_is_no_server_that_forgot_ours() {
+    for body in ["bad value session", "there are no sessions to list"] {
+        let (mut bench, pool) = proved("old");
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.events().len(), 1);
+        assert!(bench.asked().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn f5_a_server_without_session_ids_that_began_anew_is_met_again() {
+    for (body, asks) in [("Server not initialized", 1), ("Session not found", 0)] {
+        let mut bench = Bench::new();
+        let pool = bench.legacy(None);
+        bench.call(pool, 1);
+        let call = bench.one("tools/call");
+        bench.json(&call, &answer(1));
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.asked().len(), asks, "{body}");
+    }
 }

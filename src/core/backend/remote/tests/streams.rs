@@ -40,6 +40,22 @@ fn f6_a_get_stream_that_ends_is_opened_again_from_where_it_was() {
     assert_eq!(bench.events(), [""; 0], "nothing was missed");
 }
 
+/// `Retry-After: 0`, as servers say whose limit is over in less than a second.
+#[test]
+fn backoff_ms_min_is_waited_by_the_get_stream_of_a_server_that_is_busy() {
+    let mut bench = Bench::new();
+    bench.greeted(remote(RemoteKind::Http), Some("s"));
+    let mut gets = 0;
+    for _ in 0..60 {
+        for get in bench.asked() {
+            gets += 1;
+            bench.respond(&get, 503, &[("Retry-After", "0")], "");
+        }
+        bench.pass(1_000);
+    }
+    assert!((3..12).contains(&gets), "{gets} in a minute");
+}
+
 #[test]
 fn a_get_stream_without_ids_may_have_missed_something() {
     let _reached = must_hit(Mark::EarsMissed);
