@@ -143,7 +143,8 @@ pub const INTERIM_RESPONSES_MAX: usize = 16;
 pub const OPEN_MS_MAX: u64 = 10_000;
 /// From the first byte of a response head to its end; then the request fails.
 pub const RESPONSE_HEAD_MS_MAX: u64 = 10_000;
-/// Between two pieces of a response body that is no event stream; then the request fails.
+/// Between two pieces of a response body that is no event stream; then the request fails. Not of an
+/// answer to a call, which has the time of the call.
 pub const RESPONSE_IDLE_MS_MAX: u64 = 30_000;
 /// How long `100 Continue` is waited for; then the body is sent all the same (RFC 9110 10.1.1).
 pub const CONTINUE_MS_MAX: u64 = 1_000;

@@ -213,9 +213,20 @@ impl<W: Copy> Fetcher<W> {
             return;
         }
         exchange.receive(piece);
-        if exchange.body == Body::Streamed {
-            self.flow(cx, key);
-            self.tell(key);
+        match exchange.body {
+            Body::Streamed => {
+                self.flow(cx, key);
+                self.tell(key);
+            }
+            Body::Gathered => {
+                let before = exchange.gathered;
+                exchange.gathered = before.saturating_add(piece.len());
+                if !self.sites.gather(exchange.site, piece.len(), before) {
+                    self.drop_connection(cx, dial);
+                    self.fail(cx, key, FetchFailure::too_much);
+                }
+            }
+            Body::ThrownAway => {}
         }
     }
 

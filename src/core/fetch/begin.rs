@@ -94,6 +94,7 @@ impl<W: Copy> Fetcher<W> {
             head_only: exchange.order.method == Method::Head,
             withholds_body: false,
             first_byte_ms_max: exchange.order.response_ms_max,
+            pauses: exchange.order.is_watched(),
         };
         let mut client = Client::new(cx.now.tick);
         client.opened();

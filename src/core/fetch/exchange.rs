@@ -66,6 +66,8 @@ pub(super) struct Exchange<W> {
     pub(super) body: Body,
     /// What of the body was not taken.
     pub(super) untaken: Vec<u8>,
+    /// How much of that its site counts.
+    pub(super) gathered: usize,
     /// Some of that was not told.
     pub(super) untold: bool,
     /// Whoever asked wants no more for now.
@@ -90,6 +92,7 @@ impl<W> Exchange<W> {
             response: None,
             body: Body::Gathered,
             untaken: Vec::new(),
+            gathered: 0,
             untold: false,
             paused: false,
             in_line: false,

@@ -33,7 +33,7 @@ pub enum FailureKind {
     Redirect,
     /// The response is compressed, which nobody asked for.
     Encoded,
-    /// All places are taken; the server was not asked.
+    /// All places are taken, and the server was not asked; or all room for its responses is.
     Busy,
     /// A field of ours cannot be sent.
     Field,
@@ -77,6 +77,12 @@ impl FetchFailure {
         Mark::FetchBusy.hit();
         let why = "too many requests to it are under way; try again in a moment";
         Self::new(FailureKind::Busy, false, origin, &why)
+    }
+
+    pub(super) fn too_much(origin: &Origin) -> Self {
+        let why = "too much of its other responses is under way to take this one; it may have \
+                   been done";
+        Self::new(FailureKind::Busy, true, origin, &why)
     }
 
     pub(super) fn field(origin: &Origin, name: &str, bad: BadField) -> Self {

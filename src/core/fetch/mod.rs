@@ -144,6 +144,7 @@ impl<W: Copy> Fetcher<W> {
         {
             client.stream();
         }
+        self.scatter(key);
         self.tell(key);
     }
 

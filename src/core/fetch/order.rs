@@ -73,12 +73,20 @@ pub struct Order {
     pub headers: Rc<[(Box<str>, Secret)]>,
     /// The body; none if it is empty.
     pub body: Vec<u8>,
-    /// How long the first byte of the response may take; without, whoever asks watches over that.
+    /// How long the first byte of the response may take; without, whoever asks watches over that,
+    /// and of a call over the pauses behind it as well.
     pub response_ms_max: Option<u64>,
     /// How long it may take until there is a connection, the wait for a place included.
     pub connect_ms_max: u64,
     /// Whose places it takes.
     pub lane: Lane,
+}
+
+impl Order {
+    /// Whoever asks watches over all of the response, and not over its first byte only.
+    pub(super) fn is_watched(&self) -> bool {
+        self.response_ms_max.is_none() && self.lane == Lane::Call
+    }
 }
 
 /// What is told of an exchange, in this order: `Head` (once), `Data` (of a stream, any number of

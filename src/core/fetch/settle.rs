@@ -52,6 +52,7 @@ impl<W: Copy> Fetcher<W> {
             }
             Phase::Ended | Phase::Failed(_) => return,
         }
+        self.scatter(key);
         self.sites.leave(site);
     }
 
@@ -62,6 +63,14 @@ impl<W: Copy> Fetcher<W> {
         {
             exchange.head = Vec::new();
             self.sites.release(exchange.site, payload.len());
+        }
+    }
+
+    /// What came of a response is told, thrown away, or taken as it comes from now on.
+    pub(super) fn scatter(&mut self, key: FetchKey) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            let bytes = std::mem::take(&mut exchange.gathered);
+            self.sites.scatter(exchange.site, bytes);
         }
     }
 

@@ -9,8 +9,9 @@ use crate::base::slab::Slab;
 use crate::fetch::SiteKey;
 use crate::fetch::order::Lane;
 use crate::limits::{
-    FETCH_BYTES_PER_ORIGIN_MAX, FETCH_CALLS_MAX, FETCH_CALLS_PER_ORIGIN_MAX, FETCH_STREAMS_MAX,
-    FETCH_STREAMS_PER_ORIGIN_MAX, FETCH_WAITING_MAX, FETCH_WAITING_PER_ORIGIN_MAX,
+    FETCH_BYTES_PER_ORIGIN_MAX, FETCH_CALLS_MAX, FETCH_CALLS_PER_ORIGIN_MAX,
+    FETCH_GATHERED_BYTES_PER_ORIGIN_MAX, FETCH_STREAMS_MAX, FETCH_STREAMS_PER_ORIGIN_MAX,
+    FETCH_WAITING_MAX, FETCH_WAITING_PER_ORIGIN_MAX,
 };
 
 /// Exchanges under way.
@@ -39,6 +40,8 @@ struct Site {
     waiting: usize,
     /// Bodies of orders that have no response yet.
     bytes: usize,
+    /// What came of responses that are gathered.
+    gathered: usize,
 }
 
 /// All origins in use.
@@ -64,6 +67,7 @@ impl Sites {
             taken: Places::default(),
             waiting: 0,
             bytes: 0,
+            gathered: 0,
         });
         self.keys.insert(origin, key);
         key
@@ -160,6 +164,25 @@ impl Sites {
     pub(super) fn release(&mut self, key: SiteKey, bytes: usize) {
         if let Some(site) = self.sites.get_mut(key) {
             site.bytes -= bytes;
+        }
+    }
+
+    /// Gathers so many bytes more of a response of which there were some before; `false` if that
+    /// is too much. They count either way.
+    pub(super) fn gather(&mut self, key: SiteKey, bytes: usize, before: usize) -> bool {
+        let Some(site) = self.sites.get_mut(key) else {
+            return false;
+        };
+        let others = site.gathered.saturating_sub(before);
+        site.gathered = site.gathered.saturating_add(bytes);
+        // One alone has a limit of its own.
+        others == 0 || site.gathered <= FETCH_GATHERED_BYTES_PER_ORIGIN_MAX
+    }
+
+    /// A response is not gathered any more.
+    pub(super) fn scatter(&mut self, key: SiteKey, bytes: usize) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.gathered = site.gathered.saturating_sub(bytes);
         }
     }
 

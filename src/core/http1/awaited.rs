@@ -16,6 +16,9 @@ pub struct Asked {
     /// How long the first byte may take; without, whoever asked watches over that (a call may
     /// take as long as it pleases).
     pub first_byte_ms_max: Option<u64>,
+    /// The body may pause for as long as it likes: whoever asked watches over that as well. Some
+    /// servers send the head at once and the answer when it is there.
+    pub pauses: bool,
 }
 
 /// What the machine has to know of the moment.

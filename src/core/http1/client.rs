@@ -279,6 +279,7 @@ mod tests {
         head_only: false,
         withholds_body: false,
         first_byte_ms_max: None,
+        pauses: false,
     };
     const EXPECTS: Asked = Asked {
         withholds_body: true,
@@ -666,6 +667,10 @@ mod tests {
         let mut other = asking(PLAIN);
         let _head = feed(&mut other, at(0), "HTTP/1.1 200 OK\r\n\r\n");
         other.stream();
+        assert_eq!(other.deadline(), None);
+        let pauses = true;
+        let mut other = asking(Asked { pauses, ..PLAIN });
+        let _head = feed(&mut other, at(0), "HTTP/1.1 200 OK\r\n\r\n");
         assert_eq!(other.deadline(), None);
         let step = client.tick(at(5 + RESPONSE_IDLE_MS_MAX));
         assert_eq!(failure(&step), (Fault::TimedOut(Place::Body), true));

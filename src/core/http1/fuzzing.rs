@@ -138,6 +138,7 @@ pub fn http_response(data: &[u8]) {
         head_only: first & 1 != 0,
         withholds_body: first & 2 != 0,
         first_byte_ms_max: Some(1000),
+        pauses: false,
     };
     let how = if first & 4 != 0 {
         Ended::Reset

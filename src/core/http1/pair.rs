@@ -194,6 +194,7 @@ fn exchange(client: &mut Client, server: &mut Server, dice: &mut Dice) -> bool {
         head_only: talk.method == Method::Head,
         withholds_body: talk.withholds_body,
         first_byte_ms_max: None,
+        pauses: false,
     };
     assert!(client.request(asked, Tick(0)));
     let mut sent = talk.head();

@@ -17,7 +17,7 @@ pub(crate) struct Body {
     /// Data handed out.
     seen: usize,
     bytes_max: usize,
-    /// Between two pieces; `None` for event streams.
+    /// Between two pieces; `None` for event streams, and where somebody else watches.
     pause_ms_max: Option<u64>,
     /// When the last piece came.
     moved: Tick,
@@ -49,7 +49,7 @@ impl Body {
             },
             seen: 0,
             bytes_max: RESPONSE_BODY_BYTES_MAX,
-            pause_ms_max: Some(RESPONSE_IDLE_MS_MAX),
+            pause_ms_max: (!asked.pauses).then_some(RESPONSE_IDLE_MS_MAX),
             moved: now,
             // A body of ours that was announced and never sent leaves the server waiting for it.
             idle_ms: idle_ms.filter(|_| !asked.withholds_body),

@@ -2,7 +2,7 @@
 
 use super::{
     BODY_BYTES_MAX, CHILD_OUTBOX_BYTES_MAX, POOL_SESSIONS_PER_SERVER_MAX, READ_BYTES_PER_TURN_MAX,
-    SERVERS_MAX,
+    RESPONSE_BODY_BYTES_MAX, SERVERS_MAX,
 };
 
 /// Calls under way with one origin, each on a connection of its own; further ones wait. A gateway
@@ -23,6 +23,9 @@ pub const FETCH_WAITING_MAX: usize = 1024;
 pub const FETCH_BYTES_PER_ORIGIN_MAX: usize = CHILD_OUTBOX_BYTES_MAX;
 /// Bytes of a stream that nobody has taken, from which on it is not read.
 pub const FETCH_UNTAKEN_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of responses of one origin that are not complete and are no streams; the one by which they
+/// are too many fails, unless it is the only one.
+pub const FETCH_GATHERED_BYTES_PER_ORIGIN_MAX: usize = 64 * 1024 * 1024;
 /// Rest of a redirecting response that is thrown away so that its connection can stay; of a longer
 /// one the connection is closed.
 pub const REDIRECT_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -32,6 +35,7 @@ pub const REDIRECT_BODY_MS_MAX: u64 = 1_000;
 /// has more to say about it than we.
 pub const OPEN_GRACE_MS: u64 = 500;
 
+const _: () = assert!(RESPONSE_BODY_BYTES_MAX < FETCH_GATHERED_BYTES_PER_ORIGIN_MAX);
 const _: () = assert!(POOL_SESSIONS_PER_SERVER_MAX < FETCH_STREAMS_PER_ORIGIN_MAX);
 const _: () = assert!(SERVERS_MAX < FETCH_STREAMS_MAX);
 const _: () = assert!(BODY_BYTES_MAX < FETCH_BYTES_PER_ORIGIN_MAX);

@@ -17,7 +17,8 @@ pub const REMOTE_KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of messages that come as events, or on lines, and are not complete, over all exchanges of
 /// a session over HTTP; whatever comes then is thrown away, and its call is lost.
 pub const REMOTE_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a server may take to take a notification or an answer; then it counts as not taken.
+/// How long a server may take to take a notification or an answer; then it counts as not taken. So
+/// long again may the body behind its status take; then it is cut.
 pub const TELL_MS_MAX: u64 = 30_000;
 /// How long the answer to a request that was cancelled is still listened to; then its exchange is
 /// given up.

@@ -226,8 +226,10 @@ impl Remote {
         let Some(call) = self.calls.remove(&id) else {
             return false;
         };
-        if let Place::Asked(key) = call.place {
-            self.give_up(hands, key);
+        match call.place {
+            Place::Asked(key) => self.give_up(hands, key),
+            Place::Streamed => self.posted_over(hands.cx.now.tick, id),
+            Place::Waiting | Place::Pausing { .. } => {}
         }
         true
     }

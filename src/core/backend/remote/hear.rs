@@ -66,7 +66,11 @@ impl Remote {
                     self.exchanges.insert(key, exchange);
                 }
             }
-            Role::Call(id) if good => self.executes(id),
+            Role::Call(id) if good => {
+                self.executes(id);
+                self.took(hands, key);
+            }
+            Role::Tell | Role::Hello(Step::Initialized) if good => self.took(hands, key),
             Role::Ears if good => self.ears_open(hands, key),
             Role::Stream => self.sse_begun(hands, key),
             Role::Hello(_)
@@ -352,11 +356,10 @@ impl Remote {
         self.talk.proved = true;
         self.talk.doubts = 0;
         self.executes(id);
-        if let Some(call) = self.calls.remove(&id)
-            && let Place::Asked(own) = call.place
-            && own != key
-        {
-            self.give_up(hands, own);
+        match self.calls.remove(&id).map(|call| call.place) {
+            Some(Place::Asked(own)) if own != key => self.give_up(hands, own),
+            Some(Place::Streamed) => self.posted_over(hands.cx.now.tick, id),
+            Some(Place::Waiting | Place::Asked(_) | Place::Pausing { .. }) | None => {}
         }
         if role == Role::Call(id) {
             self.is_answered(hands.cx.now.tick, key);

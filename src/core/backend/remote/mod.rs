@@ -134,6 +134,8 @@ pub(super) struct Remote {
     batch: Batch,
     /// Exchanges that go on behind their answer, and when the first of them is given up.
     lingering: DeadlineQueue<FetchKey>,
+    /// The same of bodies behind a status that says all.
+    dripping: DeadlineQueue<FetchKey>,
     lingers_until: Option<Tick>,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
@@ -176,6 +178,7 @@ impl Remote {
             unread: VecDeque::new(),
             batch: Batch::default(),
             lingering: DeadlineQueue::default(),
+            dripping: DeadlineQueue::default(),
             lingers_until: None,
             resend: false,
             leaving_until: None,

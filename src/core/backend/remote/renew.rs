@@ -28,7 +28,8 @@ impl Remote {
         }
         match exchange.status() {
             404 => exchange.named && !unknown,
-            400 => !fits && speaks_of_session(body),
+            // Some name no session and have one, and know nothing of us once they began anew.
+            400 => !fits && (exchange.named && speaks_of_session(body) || is_uninitialized(body)),
             401 => self.talk.proved || exchange.talk != self.talk.number,
             _ => false,
         }
@@ -44,7 +45,7 @@ impl Remote {
     ) {
         let current = talk == self.talk.number && self.renewing.is_none();
         if current && self.is_of_request(hands.cx.now.tick, id) {
-            if let Some(id) = id {
+            if let Some(id) = id.filter(|id| self.calls.contains_key(id)) {
                 self.lose(hands, id, format!("lost its session: {why}"));
             }
             return;
@@ -75,7 +76,10 @@ impl Remote {
     fn is_of_request(&self, now: Tick, id: Option<u64>) -> bool {
         let again = id.and_then(|id| self.calls.get(&id));
         let fresh = self.renewed.is_some_and(|(at, ms)| now.since(at) < ms);
-        again.is_some_and(|call| call.repeated) || fresh && self.talk.proved
+        let ours = again.is_some_and(|call| call.ours);
+        // What the hall asks by itself says whether a session is of any use; what clients ask does
+        // not, or one of them could take the server down before that is known.
+        again.is_some_and(|call| call.repeated) || fresh && (self.talk.proved || !ours)
     }
 
     fn renew(&mut self, hands: &mut Hands<'_, '_>) {
@@ -161,11 +165,38 @@ impl Remote {
     }
 }
 
-/// The words of the SDKs: "No valid session ID provided", "Session not found", "Server not
-/// initialized".
+/// The words of the SDKs: "No valid session ID provided", "Session not found", "Session has been
+/// terminated". The bare word stands in what tools say as well.
+const OF_SESSION: [&str; 15] = [
+    "session not found",
+    "valid session",
+    "session id",
+    "session-id",
+    "sessionid",
+    "session expired",
+    "session has",
+    "session is",
+    "session does not",
+    "session terminated",
+    "session closed",
+    "expired session",
+    "missing session",
+    "unknown session",
+    "no such session",
+];
+
+/// Whether a refusal says that we are in no session.
 pub(super) fn speaks_of_session(body: &[u8]) -> bool {
+    is_uninitialized(body) || OF_SESSION.iter().any(|words| says(body, words))
+}
+
+/// The same from a server that gives its sessions no names: "Server not initialized".
+fn is_uninitialized(body: &[u8]) -> bool {
+    says(body, "not initialized")
+}
+
+fn says(body: &[u8], words: &str) -> bool {
     let text = body.get(..body.len().min(1024)).unwrap_or_default();
-    let text = text.to_ascii_lowercase();
-    let has = |word: &str| text.windows(word.len()).any(|at| at == word.as_bytes());
-    has("session") || has("not initialized")
+    let mut windows = text.windows(words.len());
+    windows.any(|at| at.eq_ignore_ascii_case(words.as_bytes()))
 }

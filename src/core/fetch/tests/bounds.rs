@@ -4,6 +4,7 @@ use super::*;
 use crate::limits::{
     FETCH_BYTES_PER_ORIGIN_MAX, FETCH_CALLS_MAX, FETCH_CALLS_PER_ORIGIN_MAX, FETCH_STREAMS_MAX,
     FETCH_STREAMS_PER_ORIGIN_MAX, FETCH_WAITING_MAX, FETCH_WAITING_PER_ORIGIN_MAX,
+    RESPONSE_BODY_BYTES_MAX,
 };
 
 const BUSY: &str = "Busy: http://a: too many requests to it are under way; try again in a moment";
@@ -145,5 +146,42 @@ fn fetch_bytes_per_origin_max_bounds_what_is_held_for_repeating() {
     assert_eq!(world.news(), ["1 head 200"]);
     world.ask(3, order(FETCH_BYTES_PER_ORIGIN_MAX));
     assert!(world.news().is_empty());
+    give_up_all(world);
+}
+
+#[test]
+fn fetch_gathered_bytes_per_origin_max_fails_the_response_that_is_too_much() {
+    let mut world = World::default();
+    let piece = vec![b'x'; RESPONSE_BODY_BYTES_MAX - 1];
+    let head = format!("HTTP/1.1 200 x\r\nContent-Length: {RESPONSE_BODY_BYTES_MAX}\r\n\r\n");
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        world.ask(1, post("http://a"));
+        let link = world.open();
+        let _request = world.sent(link);
+        world.feed(link, &head);
+        world.feed(link, &piece);
+        links.push(link);
+    }
+    assert_eq!(world.news(), ["1 head 200", "1 head 200"]);
+    world.ask(2, post("http://a"));
+    let link = world.open();
+    let _request = world.sent(link);
+    world.feed(link, &head);
+    world.feed(link, "123");
+    let too_much = "2 Busy, reached: http://a: too much of its other responses is under way to \
+                    take this one; it may have been done";
+    assert_eq!(world.news(), ["2 head 200", too_much]);
+    // What ends gives its room back, and what becomes a stream takes none.
+    world.feed(links[0], "x");
+    assert_eq!(world.news().len(), 1);
+    let key = world.ask(3, post("http://a"));
+    let link = links[0];
+    let _request = world.sent(link);
+    world.feed(link, &head);
+    world.feed(link, "123");
+    assert_eq!(world.news(), ["3 head 200"]);
+    world.input(|fetcher, _| fetcher.stream(key));
+    assert_eq!(world.take(key), "123");
     give_up_all(world);
 }

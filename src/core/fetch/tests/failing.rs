@@ -120,6 +120,29 @@ fn without_response_ms_max_nothing_rings() {
     world.assert_nothing_left();
 }
 
+/// "A call is bounded by its request timeout", and by nothing else.
+#[test]
+fn without_response_ms_max_the_body_of_a_call_may_pause_and_that_of_a_stream_may_not() {
+    let order = Order {
+        response_ms_max: None,
+        ..post("http://a")
+    };
+    let (mut world, _, link) = asking(order);
+    world.feed(link, HEAD);
+    world.pass(RESPONSE_IDLE_MS_MAX + 3_000);
+    world.feed(link, "hello");
+    assert_eq!(world.news(), ["1 head 200", "1 end hello"]);
+    let order = Order {
+        response_ms_max: None,
+        ..get("http://b")
+    };
+    let (mut world, _, link) = asking(order);
+    world.feed(link, HEAD);
+    world.pass(RESPONSE_IDLE_MS_MAX);
+    assert_eq!(world.news().len(), 2);
+    world.assert_nothing_left();
+}
+
 #[test]
 fn response_head_ms_max_bounds_slow_heads() {
     let told = news(|world, link| {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::limits::{
     CANCELLED_MS_MAX, LINGER_STREAM_MS_MAX, REMOTE_CALLS_MAX, REMOTE_HELD_BYTES_MAX,
-    REMOTE_TELLS_MAX,
+    REMOTE_TELLS_MAX, TELL_MS_MAX,
 };
 
 #[test]
@@ -249,4 +249,47 @@ fn remote_held_bytes_max_loses_the_call_that_is_too_much() {
         bench.told
     );
     assert_eq!(bench.events(), ["TooLong Some(3)"]);
+}
+
+#[test]
+fn a_notification_that_is_answered_by_an_endless_stream_gives_its_place_back() {
+    let _reached = must_hit(Mark::StreamLingers);
+    let mut bench = Bench::new();
+    let pool = bench.greeted_by_a_stream();
+    let note = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
+    assert_eq!(bench.send(pool, note), Ok(()));
+    let asked = bench.one("notifications/roots/list_changed");
+    bench.stream(&asked, &[]);
+    bench.pass(LINGER_STREAM_MS_MAX);
+    assert!(!bench.links.contains(&asked.link));
+    // And one whose body comes a byte at a time.
+    assert_eq!(bench.send(pool, note), Ok(()));
+    let asked = bench.one("notifications/roots/list_changed");
+    bench.feed(asked.link, "HTTP/1.1 200 x\r\nContent-Length: 99\r\n\r\n");
+    for _ in 0..2 {
+        assert!(bench.links.contains(&asked.link));
+        bench.feed(asked.link, " ");
+        bench.pass(TELL_MS_MAX / 2);
+    }
+    assert!(!bench.links.contains(&asked.link));
+    assert_eq!(bench.state(pool), PoolState::Ready);
+}
+
+impl Bench {
+    /// The end of the handshake is answered by a stream that goes on.
+    fn greeted_by_a_stream(&mut self) -> PoolKey {
+        let pool = self.start(remote(RemoteKind::Http));
+        let asked = self.one("server/discover");
+        self.respond(&asked, 400, &[], "what?");
+        let asked = self.one("initialize");
+        self.json(&asked, HELLO);
+        let initialized = self.one("notifications/initialized");
+        self.stream(&initialized, &[]);
+        assert_eq!(self.events(), ["Ready 0"]);
+        let ears = self.one("GET");
+        self.respond(&ears, 405, &[], "");
+        self.pass(LINGER_STREAM_MS_MAX);
+        assert!(!self.links.contains(&initialized.link));
+        pool
+    }
 }

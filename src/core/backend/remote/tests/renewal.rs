@@ -107,8 +107,9 @@ fn f5_a_call_is_repeated_once_and_what_has_begun_is_lost() {
     assert!(bench.asked().is_empty());
     // A session that was of no use is not renewed again and again.
     let _reached = must_hit(Mark::SessionNeverProved);
-    bench.call(pool, 4);
-    let call = bench.one("tools/call");
+    let list = "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/list\",\"params\":{}}";
+    assert_eq!(bench.send(pool, list), Ok(()));
+    let call = bench.one("tools/list");
     bench.respond(&call, 404, &[], "");
     assert_eq!(bench.events(), ["Down 0"]);
     assert!(
@@ -370,4 +371,31 @@ fn f4_a_question_before_the_new_session_is_there_reaches_nobody() {
     let early = "{\"jsonrpc\":\"2.0\",\"id\":\"early\",\"method\":\"roots/list\"}";
     bench.chunk(&initialize, &format!("data: {early}\n\n"));
     assert_eq!(bench.events(), [""; 0]);
+}
+
+#[test]
+fn f5_a_tool_that_says_session_is_no_server_that_forgot_ours() {
+    for body in ["bad value session", "there are no sessions to list"] {
+        let (mut bench, pool) = proved("old");
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.events().len(), 1);
+        assert!(bench.asked().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn f5_a_server_without_session_ids_that_began_anew_is_met_again() {
+    for (body, asks) in [("Server not initialized", 1), ("Session not found", 0)] {
+        let mut bench = Bench::new();
+        let pool = bench.legacy(None);
+        bench.call(pool, 1);
+        let call = bench.one("tools/call");
+        bench.json(&call, &answer(1));
+        bench.call(pool, 2);
+        let call = bench.one("tools/call");
+        bench.respond(&call, 400, &[], body);
+        assert_eq!(bench.asked().len(), asks, "{body}");
+    }
 }

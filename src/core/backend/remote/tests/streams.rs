@@ -1,7 +1,7 @@
 //! The GET stream, and answers that break off.
 
 use super::*;
-use crate::limits::{RESUME_MS, RESUME_MS_MAX, RESUMES_FAILED_MAX};
+use crate::limits::{BACKOFF_MS_MIN, RESUME_MS, RESUME_MS_MAX, RESUMES_FAILED_MAX};
 
 fn heard() -> (Bench, PoolKey, Asked) {
     let mut bench = Bench::new();
@@ -198,4 +198,44 @@ fn resumes_failed_max_ends_a_call_whose_rest_cannot_be_had() {
     bench.respond(&get, 502, &[], "");
     assert_eq!(bench.events(), [lost(5, "answered with status 502")]);
     assert_eq!(bench.state(pool), PoolState::Ready);
+}
+
+#[test]
+fn a_get_stream_that_is_to_be_asked_for_at_once_is_not_asked_for_without_pause() {
+    let mut bench = Bench::new();
+    let pool = bench.greeted(remote(RemoteKind::Http), Some("s"));
+    let ears = bench.one("GET");
+    bench.respond(&ears, 503, &[("retry-after", "0")], "");
+    bench.pass(BACKOFF_MS_MIN / 2);
+    assert!(bench.asked().is_empty());
+    bench.pass(BACKOFF_MS_MIN);
+    bench.one("GET");
+    assert_eq!(bench.state(pool), PoolState::Ready);
+}
+
+#[test]
+fn a_get_stream_that_is_refused_in_a_session_just_renewed_is_asked_for_later() {
+    let (mut bench, pool, ears) = heard();
+    bench.call(pool, 1);
+    let call = bench.one("tools/call");
+    bench.json(&call, &answer(1));
+    bench.call(pool, 2);
+    let call = bench.one("tools/call");
+    bench.respond(&call, 404, &[], "");
+    assert!(!bench.links.contains(&ears.link));
+    bench.initialize(Some("t"));
+    let mut asked = bench.asked();
+    let ears = asked.remove(0);
+    bench.stream(&ears, &[]);
+    bench.json(&asked[0], &answer(2));
+    bench.chunk(&ears, "retry: 100\ndata:\n\n");
+    bench.end(&ears);
+    bench.pass(100);
+    let ears = bench.one("GET");
+    bench.told();
+    bench.respond(&ears, 404, &[], "");
+    assert_eq!(bench.events(), [""; 0]);
+    assert!(bench.asked().is_empty());
+    bench.pass(5 * BACKOFF_MS_MIN);
+    bench.one("GET");
 }
