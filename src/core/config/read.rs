@@ -418,7 +418,13 @@ mod tests {
 
     #[test]
     fn contract_2_a_password_of_a_variable_cannot_move_the_borders_of_the_url() {
-        for password in ["12/bSECRET", "x@ss#SECRET", "a?SECRET", "a\\SECRET", "@SECRET:1/"] {
+        for password in [
+            "12/bSECRET",
+            "x@ss#SECRET",
+            "a?SECRET",
+            "a\\SECRET",
+            "@SECRET:1/",
+        ] {
             let vars = [("PW".into(), password.into()), ("H".into(), "h:1".into())];
             let environment = Environment::new(vars, b"");
             for url in ["http://bob:${PW}@h:1/mcp", "http://bob:${NO:-$PW}@${H}/mcp"] {

@@ -66,7 +66,10 @@ impl<'a> Template<'a> {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn locate(completed: Template<'_>) -> Result<Located, BadUrl> {
-        if completed.scheme.contains(|c: char| !c.is_ascii_alphabetic()) {
+        if completed
+            .scheme
+            .contains(|c: char| !c.is_ascii_alphabetic())
+        {
             return Err(BadUrl::Scheme);
         }
         if completed.user.is_empty() {
@@ -103,7 +106,10 @@ mod tests {
         for (text, expected) in [
             ("https://u:${P}@h/${X}", Some(("https", "u:${P}", "h/${X}"))),
             ("${S:-a://b@c}://$U@h", Some(("${S:-a://b@c}", "$U", "h"))),
-            ("http://u:${P:-a/b@c}@h", Some(("http", "u:${P:-a/b@c}", "h"))),
+            (
+                "http://u:${P:-a/b@c}@h",
+                Some(("http", "u:${P:-a/b@c}", "h")),
+            ),
             ("http://u:a@b@${H}", Some(("http", "u:a@b", "${H}"))),
             ("http://h/@x", None),
             ("http://a\\@h", None),
