@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use onemcp::base::origin::Scheme;
+use onemcp::config::Server;
 use onemcp::http1::no_proxy::NoProxy;
 use onemcp::http1::proxy::{Proxies, Proxy};
 
@@ -57,6 +59,24 @@ impl Outward {
     pub(crate) fn check(&self) -> Result<(), String> {
         let mut asked = self.ca_files.iter().filter(|file| file.named_by == CA_FILE);
         asked.try_for_each(|file| file.read()?.flaw.map_or(Ok(()), Err))
+    }
+
+    /// What is wrong with it for whoever runs these servers, a line for each.
+    pub(crate) fn complaints(&self, servers: &[Server]) -> Vec<String> {
+        let urls = || {
+            servers
+                .iter()
+                .filter_map(|server| server.remote()?.url.as_ref())
+        };
+        let mut lines = Vec::new();
+        if urls().next().is_some() {
+            lines.extend(self.warnings.iter().cloned());
+        }
+        if urls().any(|url| url.origin().scheme == Scheme::Https) {
+            let wrong = |file: &CaFile| file.read().map_or_else(Some, |found| found.flaw);
+            lines.extend(self.ca_files.iter().filter_map(wrong));
+        }
+        lines
     }
 
     /// What TLS begins with.

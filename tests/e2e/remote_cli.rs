@@ -111,10 +111,15 @@ fn contract_1_what_cannot_be_a_remote_is_wrong_usage_and_no_value_is_told() {
     let dir = Dir::new();
     let long = format!("X=a\n{SECRET}");
     let user = "https://user:%h1dden@h.example/mcp";
+    let bare = "bob:h1dden@h.example/?key=h1dden";
+    let colon = "Authorization: Bearer h1dden=";
     for (args, expected) in [
         (&["--url", "localhost:3000/mcp"][..], "does not begin with"),
         (&["--url", "https://h:99999/"], "port of the URL"),
         (&["--url", user], "the user name or password"),
+        (&["--url", bare], "found \"***@h.example/?***\""),
+        (&["--url", "https://h", "--header", "h1dden"], "NAME=VALUE"),
+        (&["--url", "https://h", "--header", colon], "NAME=VALUE"),
         (&["--url", "https://h", "--header", "Host=x"], "1mcp itself"),
         (
             &["--url", "https://h", "--header", "Mcp-Session-Id=x"],
@@ -255,4 +260,28 @@ fn contract_6_remote_servers_that_are_taken_over_are_tried() {
         line("gone").contains("imported, but does not work: "),
         "{out}"
     );
+}
+
+#[test]
+fn contract_1_what_is_checked_without_an_instance_says_what_is_wrong_with_its_surroundings() {
+    let dir = Dir::new();
+    dir.servers(&[
+        ("far", json!({"url": "https://127.0.0.1:1/mcp"})),
+        ("odd", json!({"url": "https://${NO_HOST:-a b}/mcp"})),
+    ]);
+    let mut status = command(dir.path(), &["mcp", "status"]);
+    status.env("https_proxy", format!("socks5://user:{SECRET}@proxy"));
+    status.env("SSL_CERT_FILE", dir.file("missing.pem"));
+    let output = status.output().unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(err.contains("https_proxy is ignored, servers are reached directly"));
+    assert!(err.contains("SSL_CERT_FILE: cannot use ") && err.contains("no such file"));
+    assert!(!err.contains(SECRET), "{err}");
+    let mut urls = out
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("url"));
+    assert!(urls.all(|url| url.contains("https://")), "{out}");
 }

@@ -52,8 +52,8 @@ impl<'a> Template<'a> {
         let colon = colons.find(after)?;
         let begin = colon + 3;
         let end = literal(text, begin, b"/?#\\").first().copied();
-        let signs = literal(text, begin, b"@").into_iter();
-        let sign = signs.filter(|at| end.is_none_or(|end| *at < end)).last()?;
+        let mut signs = literal(text, begin, b"@").into_iter();
+        let sign = signs.rfind(|at| end.is_none_or(|end| *at < end))?;
         Some(Self {
             scheme: text.get(..colon)?,
             user: text.get(begin..sign)?,
