@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::dir::Dir;
 use crate::support::gateway::Gateway;
-use crate::support::program::{Beside, Ended, cli, command, fixture, other};
+use crate::support::program::{self, Beside, Ended, cli, command, fixture, other};
 
 /// What no output may show.
 const SECRET: &str = "s3cret-value";
@@ -249,7 +249,7 @@ fn contract_6_remote_servers_that_are_taken_over_are_tried() {
     }});
     dir.write(".cursor/mcp.json", servers.to_string());
     let mut consolidate = command(dir.path(), &["app", "consolidate", "cursor", "--yes"]);
-    let ended = crate::support::program::run(&mut consolidate);
+    let ended = program::run(&mut consolidate);
     let out = ended.expect(0).out();
     let line = |name: &str| {
         let found = out.lines().find(|line| line.trim_start().starts_with(name));
@@ -269,19 +269,24 @@ fn contract_1_what_is_checked_without_an_instance_says_what_is_wrong_with_its_su
         ("far", json!({"url": "https://127.0.0.1:1/mcp"})),
         ("odd", json!({"url": "https://${NO_HOST:-a b}/mcp"})),
     ]);
-    let mut status = command(dir.path(), &["mcp", "status"]);
+    let mut status = command(dir.path(), &["--config-dir"]);
+    status.arg(dir.path()).args(["mcp", "status"]);
     status.env("https_proxy", format!("socks5://user:{SECRET}@proxy"));
     status.env("SSL_CERT_FILE", dir.file("missing.pem"));
-    let output = status.output().unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
+    let ended = program::run(&mut status);
+    let err = &ended.err;
+    assert!(
+        err.contains("https_proxy is ignored, servers are reached directly"),
+        "{ended:?}"
     );
-    assert!(err.contains("https_proxy is ignored, servers are reached directly"));
-    assert!(err.contains("SSL_CERT_FILE: cannot use ") && err.contains("no such file"));
+    assert!(
+        err.contains("SSL_CERT_FILE: cannot use ") && err.contains("no such file"),
+        "{err}"
+    );
     assert!(!err.contains(SECRET), "{err}");
-    let mut urls = out
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("url"));
-    assert!(urls.all(|url| url.contains("https://")), "{out}");
+    let odd = run(&dir, &["mcp", "status", "odd"]);
+    let out = odd.out();
+    assert!(out.contains("the host of the URL"), "{out}");
+    let empty = |line: &str| line.trim() == "url";
+    assert!(!out.lines().any(empty), "{out}");
 }
