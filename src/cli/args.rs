@@ -401,7 +401,7 @@ impl Given {
             return Err(Failure::Usage(format!("{source} is not UTF-8")));
         };
         read(text).map_err(|expected| {
-            let shown = mask::arguments(&[text.to_owned()]).concat();
+            let shown = mask::mistyped(text);
             Failure::Usage(format!("{source} must be {expected}, found {shown:?}"))
         })
     }

@@ -4,6 +4,7 @@
 //! Runs the same core and the same event loop as `serve`, without clients and without records; it
 //! writes nothing and leaves no process behind.
 
+use std::env;
 use std::time::Duration;
 
 use onemcp::config::{Config, Server};
@@ -13,8 +14,9 @@ use onemcp::limits::{STARTING_MAX, STDERR_LINES_KEPT_MAX};
 use onemcp::now::Now;
 
 use crate::cli::failure::Failure;
+use crate::cli::out;
 use crate::cli::terminal::readable;
-use crate::shell;
+use crate::shell::{self, Outward};
 
 /// A server that came up but does not tell what it offers gets this long, or `patience`.
 const LISTS_MS_MAX: u64 = 30_000;
@@ -110,7 +112,13 @@ pub(crate) fn survey_each(
         servers: prepared(servers, patience_ms),
         problems: Vec::new(),
     };
-    let whole = shell::run_briefly(Box::new(config), &mut |hub, now| {
+    // The variables of `serve` hold for what is tried in its place.
+    let ca_file = env::var_os("ONE_MCP_CA_FILE").map(Into::into);
+    let outward = Outward::new(ca_file, |name| env::var_os(name));
+    for complaint in outward.complaints(&config.servers) {
+        out::note(&complaint);
+    }
+    let whole = shell::run_briefly(Box::new(config), &outward, &mut |hub, now| {
         check.look(hub, now, on_progress)
     });
     match whole {

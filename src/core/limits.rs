@@ -280,6 +280,9 @@ pub const STARTING_PLACE_MS: u64 = 5_000;
 pub const CONNECT_STDIO_MS: u64 = 120_000;
 /// The same for remote servers: nothing is downloaded there.
 pub const CONNECT_REMOTE_MS: u64 = 30_000;
+/// A connection that does not open is given up so much earlier than its session, or a tenth of its
+/// time: enough for the reason to arrive first, too little to be missed.
+pub const DIAL_AHEAD_MS_MAX: u64 = 250;
 /// A server that has written anything gets this long to answer the question for its era; then it is
 /// sent `initialize`. Who answers later is still heard.
 pub const PROBE_MS: u64 = 3_000;

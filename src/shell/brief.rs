@@ -3,7 +3,6 @@
 //!
 //! Decides nothing about servers: whoever looks says when it is enough.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,11 +41,9 @@ const NOWHERE: &str = "/dev/null/1mcp";
 /// One line: the system does not even let us wait.
 pub(crate) fn run_briefly(
     config: Box<Config>,
+    outward: &Outward,
     look: &mut dyn FnMut(&mut Hub, Now) -> bool,
 ) -> Result<bool, String> {
-    // The variables of `serve` hold for what is tried in its place.
-    let ca_file = env::var_os("ONE_MCP_CA_FILE").map(PathBuf::from);
-    let outward = Outward::new(ca_file, |name| env::var_os(name));
     let settings = Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log_level: Level::Error,

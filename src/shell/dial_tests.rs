@@ -170,7 +170,7 @@ fn a_silent_host_times_out_with_its_name() {
     dialer.open(1, spec("127.0.0.1", port));
     assert_eq!(dialer.dials.deadline(), Some(Tick(10_000)));
     dialer.now = Tick(10_000);
-    let words = format!("127.0.0.1:{port} did not answer within 10000 ms");
+    let words = format!("127.0.0.1:{port} did not answer within 10 s");
     dialer.failed(OpenFault::TimedOut, &words);
 }
 
@@ -319,10 +319,7 @@ fn a_proxy_that_says_nothing_times_out() {
     dialer.open(1, through(port));
     dialer.turn();
     dialer.now = Tick(10_000);
-    dialer.failed(
-        OpenFault::TimedOut,
-        "did not answer CONNECT within 10000 ms",
-    );
+    dialer.failed(OpenFault::TimedOut, "did not answer CONNECT within 10 s");
 }
 
 #[test]

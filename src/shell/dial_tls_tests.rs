@@ -87,7 +87,7 @@ fn a_certificate_of_nobody_whom_we_trust_says_how_to_trust_it() {
         secure,
         OpenFault::Certificate,
         "the certificate of 127.0.0.1 is signed by an authority that is not trusted: pass its PEM \
-         with --ca-file",
+         with serve --ca-file, or in SSL_CERT_FILE",
     );
     // Nor is the authority of the tests trusted by those who were not told of it.
     let (port, server) = serve("good", NEW, |mut stream| {
@@ -216,7 +216,7 @@ fn a_handshake_that_says_nothing_times_out_and_one_given_up_closes() {
     dialer.now = Tick(10_000);
     dialer.failed(
         OpenFault::TimedOut,
-        &format!("127.0.0.1:{port} did not finish the TLS handshake within 10000 ms"),
+        &format!("127.0.0.1:{port} did not finish the TLS handshake within 10 s"),
     );
     dialer.open(2, secure(port));
     dialer.turn();

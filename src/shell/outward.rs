@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use onemcp::base::origin::Scheme;
+use onemcp::config::Server;
 use onemcp::http1::no_proxy::NoProxy;
 use onemcp::http1::proxy::{Proxies, Proxy};
 
@@ -56,7 +58,25 @@ impl Outward {
     /// name are for all programs of this user, and are looked at when they are needed.
     pub(crate) fn check(&self) -> Result<(), String> {
         let mut asked = self.ca_files.iter().filter(|file| file.named_by == CA_FILE);
-        asked.try_for_each(|file| file.read().map(drop))
+        asked.try_for_each(|file| file.read()?.flaw.map_or(Ok(()), Err))
+    }
+
+    /// What is wrong with it for whoever runs these servers, a line for each.
+    pub(crate) fn complaints(&self, servers: &[Server]) -> Vec<String> {
+        let urls = || {
+            servers
+                .iter()
+                .filter_map(|server| server.remote()?.url.as_ref())
+        };
+        let mut lines = Vec::new();
+        if urls().next().is_some() {
+            lines.extend(self.warnings.iter().cloned());
+        }
+        if urls().any(|url| url.origin().scheme == Scheme::Https) {
+            let wrong = |file: &CaFile| file.read().map_or_else(Some, |found| found.flaw);
+            lines.extend(self.ca_files.iter().filter_map(wrong));
+        }
+        lines
     }
 
     /// What TLS begins with.
@@ -92,7 +112,9 @@ fn proxy(
     match Proxy::parse(text.trim()) {
         Ok(proxy) => Some(proxy),
         Err(bad) => {
-            warnings.push(format!("{name} is ignored: {bad}"));
+            warnings.push(format!(
+                "{name} is ignored, servers are reached directly: {bad}"
+            ));
             None
         }
     }
@@ -145,8 +167,14 @@ mod tests {
         ]);
         assert_eq!(way(&bad, "http://a.example"), None);
         assert_eq!(bad.warnings.len(), 2);
-        assert!(bad.warnings[0].starts_with("HTTP_PROXY is ignored: the only proxies"));
-        assert!(bad.warnings[1].starts_with("https_proxy is ignored: "));
+        assert!(
+            bad.warnings[0].starts_with(
+                "HTTP_PROXY is ignored, servers are reached directly: the only proxies"
+            )
+        );
+        assert!(
+            bad.warnings[1].starts_with("https_proxy is ignored, servers are reached directly: ")
+        );
         assert!(!bad.warnings.concat().contains("hunter2"));
         let binary = Outward::new(None, |name| {
             (name == "NO_PROXY").then(|| OsString::from_vec(vec![0xff]))
@@ -168,6 +196,18 @@ mod tests {
             asked.check().unwrap_err(),
             "--ca-file: cannot use /nowhere/asked.pem: there is no such file"
         );
+        let dir = crate::shell::disk::tests::TempDir::new();
+        let damaged = dir.path().join("damaged.pem");
+        let ca = include_str!("../../tests/tls/ca.pem");
+        let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (text, why) in [
+            (block.to_owned(), "no certificate can be read"),
+            ([ca, block].concat(), "1 of its 2 certificates are used"),
+        ] {
+            std::fs::write(&damaged, text).unwrap();
+            let asked = Outward::new(Some(damaged.clone()), variables);
+            assert!(asked.check().unwrap_err().ends_with(why));
+        }
         let empty = Outward::new(None, |_| Some(OsString::new()));
         assert_eq!(empty.ca_files, []);
     }

@@ -93,6 +93,10 @@ fn ca_file_errors_name_the_flag_and_the_file() {
             Some("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"),
             "damaged",
         ),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            "no certificate can be read",
+        ),
     ] {
         let error = read("a.pem", text);
         assert!(error.starts_with("SSL_CERT_FILE: cannot use "), "{error}");
@@ -131,9 +135,50 @@ fn a_file_that_cannot_be_used_costs_one_warning_and_the_others_are_used() {
     let warnings = tls.warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].starts_with("NODE_EXTRA_CA_CERTS: cannot use "));
-    assert!(warnings[1].starts_with("SSL_CERT_FILE: no certificate in "));
+    assert!(warnings[1].starts_with("SSL_CERT_FILE: cannot use "));
     tls.begin(&host).unwrap();
     assert_eq!(tls.warnings(), [""; 0]);
+}
+
+#[test]
+fn a_file_is_read_again_once_it_can_be_and_when_it_was_replaced() {
+    let dir = TempDir::new();
+    let (named_by, path) = ("SSL_CERT_FILE", dir.path().join("ca.pem"));
+    let mut tls = Tls::new(vec![CaFile {
+        named_by,
+        path: path.clone(),
+    }]);
+    let first = tls.config().unwrap();
+    assert_eq!(tls.warnings().len(), 1);
+    assert!(Arc::ptr_eq(&first, &tls.config().unwrap()), "still missing");
+    // There but unreadable, for a reason that may pass: looked at each time, told once.
+    std::fs::create_dir(&path).unwrap();
+    tls.config().unwrap();
+    assert_eq!(tls.warnings().len(), 1);
+    tls.config().unwrap();
+    assert_eq!(
+        (tls.warnings().len(), tls.made_of.as_slice()),
+        (0, &[None][..])
+    );
+    std::fs::remove_dir(&path).unwrap();
+    let ca = std::fs::read_to_string(file("ca")).unwrap();
+    std::fs::write(&path, &ca).unwrap();
+    let second = tls.config().unwrap();
+    assert!(!Arc::ptr_eq(&first, &second) && tls.warnings().is_empty());
+    assert!(
+        Arc::ptr_eq(&second, &tls.config().unwrap()),
+        "nothing changed"
+    );
+    // One damaged block does not take the others along.
+    let damaged = format!(
+        "{ca}{}AAAA\n-----END CERTIFICATE-----\n{ca}",
+        "-----BEGIN CERTIFICATE-----\n"
+    );
+    std::fs::write(&path, damaged).unwrap();
+    assert!(!Arc::ptr_eq(&second, &tls.config().unwrap()));
+    let warnings = tls.warnings();
+    assert!(warnings[0].ends_with("ca.pem is damaged: 2 of its 3 certificates are used"));
+    assert_eq!(tls.files[0].read().unwrap().certificates.len(), 2);
 }
 
 #[test]

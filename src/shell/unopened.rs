@@ -119,34 +119,45 @@ pub(crate) enum Late {
 
 /// The time was up.
 pub(crate) fn too_late(spec: &DialSpec, late: Late) -> OpenFailure {
-    let (whom, host, ms) = (whom(spec), &spec.host, spec.open_ms_max);
+    let (whom, host, time) = (whom(spec), &spec.host, time(spec.open_ms_max));
     let (fault, why) = match late {
         Late::Lookup => (
             OpenFault::Lookup,
             format!(
-                "the resolver did not answer within {ms} ms for {host}: check this machine's DNS"
+                "the resolver did not answer within {time} for {host}: check this machine's DNS"
             ),
         ),
         Late::Connect => (
             OpenFault::TimedOut,
             format!(
-                "{whom} did not answer within {ms} ms: check the address, and firewalls on the way"
+                "{whom} did not answer within {time}: check the address, and firewalls on the way"
             ),
         ),
         Late::Tunnel => (
             OpenFault::TimedOut,
-            format!("{whom} did not answer CONNECT within {ms} ms: check that it is an HTTP proxy"),
+            format!("{whom} did not answer CONNECT within {time}: check that it is an HTTP proxy"),
         ),
         Late::Handshake => (
             OpenFault::TimedOut,
             format!(
-                "{} did not finish the TLS handshake within {ms} ms: check that it speaks https \
+                "{} did not finish the TLS handshake within {time}: check that it speaks https \
                  there",
                 server(spec)
             ),
         ),
     };
     failure(fault, why)
+}
+
+/// A limit as a person set it: an order has a little less, as it begins later and ends earlier.
+fn time(ms: u64) -> String {
+    let halves = ms.div_ceil(500);
+    match (halves / 2, halves % 2) {
+        (0, _) => format!("{ms} ms"),
+        (1, 0) if ms < 1_000 => format!("{ms} ms"),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, _) => format!("{seconds}.5 s"),
+    }
 }
 
 /// Whom TLS is spoken with.
@@ -240,6 +251,21 @@ mod tests {
             let failure = not_connected(&spec(), &io::Error::from_raw_os_error(error));
             assert_eq!(failure.fault, fault);
             assert!(failure.why.contains(words), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_as_it_was_set() {
+        for (ms, expected) in [
+            (180, "180 ms"),
+            (900, "900 ms"),
+            (1_000, "1 s"),
+            (1_350, "1.5 s"),
+            (4_750, "5 s"),
+            (10_000, "10 s"),
+            (29_743, "30 s"),
+        ] {
+            assert_eq!(time(ms), expected);
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::dir::Dir;
 use crate::support::gateway::Gateway;
-use crate::support::program::{Beside, Ended, cli, command, fixture, other};
+use crate::support::program::{self, Beside, Ended, cli, command, fixture, other};
 
 /// What no output may show.
 const SECRET: &str = "s3cret-value";
@@ -111,10 +111,15 @@ fn contract_1_what_cannot_be_a_remote_is_wrong_usage_and_no_value_is_told() {
     let dir = Dir::new();
     let long = format!("X=a\n{SECRET}");
     let user = "https://user:%h1dden@h.example/mcp";
+    let bare = "bob:h1dden@h.example/?key=h1dden";
+    let colon = "Authorization: Bearer h1dden=";
     for (args, expected) in [
         (&["--url", "localhost:3000/mcp"][..], "does not begin with"),
         (&["--url", "https://h:99999/"], "port of the URL"),
         (&["--url", user], "the user name or password"),
+        (&["--url", bare], "found \"***@h.example/?***\""),
+        (&["--url", "https://h", "--header", "h1dden"], "NAME=VALUE"),
+        (&["--url", "https://h", "--header", colon], "NAME=VALUE"),
         (&["--url", "https://h", "--header", "Host=x"], "1mcp itself"),
         (
             &["--url", "https://h", "--header", "Mcp-Session-Id=x"],
@@ -244,7 +249,7 @@ fn contract_6_remote_servers_that_are_taken_over_are_tried() {
     }});
     dir.write(".cursor/mcp.json", servers.to_string());
     let mut consolidate = command(dir.path(), &["app", "consolidate", "cursor", "--yes"]);
-    let ended = crate::support::program::run(&mut consolidate);
+    let ended = program::run(&mut consolidate);
     let out = ended.expect(0).out();
     let line = |name: &str| {
         let found = out.lines().find(|line| line.trim_start().starts_with(name));
@@ -255,4 +260,33 @@ fn contract_6_remote_servers_that_are_taken_over_are_tried() {
         line("gone").contains("imported, but does not work: "),
         "{out}"
     );
+}
+
+#[test]
+fn contract_1_what_is_checked_without_an_instance_says_what_is_wrong_with_its_surroundings() {
+    let dir = Dir::new();
+    dir.servers(&[
+        ("far", json!({"url": "https://127.0.0.1:1/mcp"})),
+        ("odd", json!({"url": "https://${NO_HOST:-a b}/mcp"})),
+    ]);
+    let mut status = command(dir.path(), &["--config-dir"]);
+    status.arg(dir.path()).args(["mcp", "status"]);
+    status.env("https_proxy", format!("socks5://user:{SECRET}@proxy"));
+    status.env("SSL_CERT_FILE", dir.file("missing.pem"));
+    let ended = program::run(&mut status);
+    let err = &ended.err;
+    assert!(
+        err.contains("https_proxy is ignored, servers are reached directly"),
+        "{ended:?}"
+    );
+    assert!(
+        err.contains("SSL_CERT_FILE: cannot use ") && err.contains("no such file"),
+        "{err}"
+    );
+    assert!(!err.contains(SECRET), "{err}");
+    let odd = run(&dir, &["mcp", "status", "odd"]);
+    let out = odd.out();
+    assert!(out.contains("the host of the URL"), "{out}");
+    let empty = |line: &str| line.trim() == "url";
+    assert!(!out.lines().any(empty), "{out}");
 }

@@ -441,7 +441,9 @@ fn a_certificate_that_becomes_bad() {
 #[test]
 fn an_authority_that_nobody_named_is_not_trusted() {
     let mut row = secure("good", &[]);
-    row.gateway.log.containing("pass its PEM with --ca-file");
+    row.gateway
+        .log
+        .containing("pass its PEM with serve --ca-file, or in SSL_CERT_FILE");
     row.others_serve();
     row.gateway.stop();
 }

@@ -68,7 +68,7 @@ fn contract_1_a_proxy_that_cannot_be_read_is_a_warning_without_its_value() {
     assert!(
         ended
             .err
-            .contains("https_proxy is ignored: the only proxies"),
+            .contains("https_proxy is ignored, servers are reached directly: the only proxies"),
         "{ended:?}"
     );
     assert!(!ended.err.contains("hunter2"), "{ended:?}");

@@ -253,14 +253,19 @@ fn last_of_each(variables: Vec<String>) -> Vec<String> {
 
 /// `--header`: an error shows the name, never the value.
 fn headers(line: &Line) -> Result<Vec<(String, String)>, Failure> {
-    let headers = line.all("header", |text| {
-        let pair = text.split_once('=').ok_or("NAME=VALUE")?;
-        Ok((pair.0.to_owned(), pair.1.to_owned()))
-    })?;
+    let headers = line.all("header", |text| Ok(text.to_owned()))?;
     let mut last: Vec<(String, String)> = Vec::new();
-    for (name, value) in headers {
+    for header in headers {
+        let Some((name, value)) = header.split_once('=') else {
+            return usage("--header must be NAME=VALUE; this one has no \"=\"".to_owned());
+        };
+        let (name, value) = (name.to_owned(), value.to_owned());
         if let Err(bad) = config::check_header(&name, &value) {
-            return usage(format!("--header {name:?} cannot be used: {bad}"));
+            // In `Authorization: Bearer c2VjcmV0=` what precedes the `=` is no name.
+            let shown = name.split([':', ' ']).next().unwrap_or_default();
+            return usage(format!(
+                "--header {shown:?} cannot be used (it is written NAME=VALUE): {bad}"
+            ));
         }
         last.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
         last.push((name, value));

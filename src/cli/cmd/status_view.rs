@@ -144,7 +144,7 @@ fn facts(server: &Server, instance: Option<&Instance>) -> Vec<(&'static str, Str
     let all = [
         ("why", Some(why(server)).filter(|why| !why.is_empty())),
         ("instance", instance.map(about)),
-        ("url", server.url.clone()),
+        ("url", server.url.clone().filter(|url| !url.is_empty())),
         ("process", pids),
         ("up", server.uptime_ms.map(span)),
         ("restarts", instance.map(|_| server.restarts.to_string())),

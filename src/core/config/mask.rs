@@ -72,6 +72,30 @@ pub fn url(text: &str) -> String {
     format!("{scheme}://{host}{}{query}", path.join("/"))
 }
 
+/// A text that is not what it had to be, so that nobody knows where in it a secret stands: whatever
+/// precedes an `@` may be a password, whatever follows a `?` or a leading `=` a key.
+#[must_use]
+pub fn mistyped(text: &str) -> String {
+    if text.starts_with('=') {
+        return format!("={MASKED}");
+    }
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['@', '?', '#']) => (format!("{scheme}://"), rest),
+        Some(_) | None => (String::new(), text),
+    };
+    let (before, rest) = match rest.rsplit_once('@') {
+        Some((user, _)) if user.contains(['?', '#']) => return format!("{scheme}{MASKED}"),
+        Some((_, rest)) => (format!("{MASKED}@"), rest),
+        None => (String::new(), rest),
+    };
+    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    let place = argument(place);
+    let query = query
+        .get(..1)
+        .map_or_else(String::new, |mark| format!("{mark}{MASKED}"));
+    format!("{scheme}{before}{place}{query}")
+}
+
 /// A piece of text that stands for itself.
 fn word(text: &str) -> String {
     if looks_like_key(text) {
@@ -187,6 +211,24 @@ mod tests {
             "postgresql",
         ] {
             assert_eq!(shown(&[arg]), arg);
+        }
+    }
+
+    #[test]
+    fn what_was_mistyped_shows_nothing_that_may_be_a_password_or_a_key() {
+        for (text, expected) in [
+            ("bob:hunter2@host/?key=S", "***@host/?***"),
+            ("http://bob:hunt/er2@host", "http://***@host"),
+            ("http://bob:hunt?er2@host", "http://***"),
+            ("https://h:99999/?key=S", "https://h:99999/?***"),
+            ("h/?q=S", "h/?***"),
+            ("=S", "=***"),
+            ("TOKEN=S", "TOKEN=***"),
+            ("localhost:3000/mcp", "localhost:3000/mcp"),
+            ("x", "x"),
+            ("", ""),
+        ] {
+            assert_eq!(mistyped(text), expected);
         }
     }
 

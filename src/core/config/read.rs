@@ -417,6 +417,40 @@ mod tests {
     }
 
     #[test]
+    fn contract_2_a_password_of_a_variable_cannot_move_the_borders_of_the_url() {
+        for password in [
+            "12/bSECRET",
+            "x@ss#SECRET",
+            "a?SECRET",
+            "a\\SECRET",
+            "@SECRET:1/",
+        ] {
+            let vars = [("PW".into(), password.into()), ("H".into(), "h:1".into())];
+            let environment = Environment::new(vars, b"");
+            for url in ["http://bob:${PW}@h:1/mcp", "http://bob:${NO:-$PW}@${H}/mcp"] {
+                let text = format!(r#"{{"mcpServers": {{"s": {{"url": "{url}"}}}}}}"#);
+                let config = read(text.as_bytes(), &environment).unwrap();
+                let server = config.servers.first().unwrap();
+                let remote = server.remote().unwrap();
+                assert_eq!(server.fault, None, "{password}");
+                assert_eq!(remote.shown(), "http://h:1/mcp");
+                let basic = crate::http1::proxy::basic(&format!("bob:{password}")).unwrap();
+                assert_eq!(*remote.headers, [("Authorization".into(), (*basic).into())]);
+            }
+            // Nor can the host make what precedes it a user name.
+            let text = r#"{"mcpServers": {"s": {"url": "http://bob:x@$PW@h/mcp"}}}"#;
+            let config = read(text.as_bytes(), &environment).unwrap();
+            let server = config.servers.first().unwrap();
+            assert_eq!(server.remote().unwrap().shown(), "http://h/mcp");
+        }
+        let vars = [("H".into(), "evil@SECRET".into())];
+        let text = r#"{"mcpServers": {"s": {"url": "http://bob:x@$H/mcp"}}}"#;
+        let config = read(text.as_bytes(), &Environment::new(vars, b"")).unwrap();
+        let fault = config.servers.first().unwrap().fault.as_deref().unwrap();
+        assert!(fault.contains("the user name or password") && !fault.contains("SECRET"));
+    }
+
+    #[test]
     fn contract_2_bad_urls_and_headers_are_named_with_line_and_column() {
         for (entry, expected) in [
             (r#"{"url": "localhost:3000/mcp"}"#, "does not begin with"),

@@ -11,8 +11,9 @@ use super::environment::{Environment, Inherit};
 use super::headers;
 use super::model::{Prefix, Remote, RemoteKind, Restart, Server, Transport};
 use super::substitute::{Fault, substitute, substitute_text};
-use super::user_info::{self, Located};
+use super::user_info::{self, Located, Template};
 use crate::base::secret::Secret;
+use crate::base::url::BadUrl;
 use crate::effect::SpawnSpec;
 use crate::limits;
 
@@ -191,9 +192,9 @@ fn remote(
     url: &str,
     lookup: &mut Lookup<'_>,
 ) -> (Transport, String) {
-    let text = lookup.text(url);
+    let (located, text) = locate(url, lookup);
     // Without its variables it is no URL, and that is told already.
-    let located = user_info::locate(&text).map_err(|bad| {
+    let located = located.map_err(|bad| {
         lookup.refuse(format!("\"url\" cannot be used: {bad}"));
     });
     let mut headers = headers::resolve(entry.headers.iter().flatten(), |name, value| {
@@ -207,7 +208,7 @@ fn remote(
         RemoteKind::Http => "http",
         RemoteKind::Sse => "sse",
     });
-    hash.add(text.as_bytes());
+    hash.add_all(text.iter().map(String::as_bytes));
     hash.add_all(
         headers
             .iter()
@@ -232,6 +233,21 @@ fn remote(
     let (url, headers) = (located.ok().map(|it| Rc::new(it.url)), headers.into());
     let remote = Remote { kind, url, headers };
     (Transport::Remote(remote), hash.finish(lookup))
+}
+
+/// Where the server is, and the pieces of text that say so.
+fn locate(url: &str, lookup: &mut Lookup<'_>) -> (Result<Located, BadUrl>, Vec<String>) {
+    let Some(cut) = Template::cut(url) else {
+        let text = lookup.text(url);
+        return (user_info::locate(&text), vec![text]);
+    };
+    let [scheme, user, rest] = [cut.scheme, cut.user, cut.rest].map(|text| lookup.text(text));
+    let located = Template::locate(Template {
+        scheme: &scheme,
+        user: &user,
+        rest: &rest,
+    });
+    (located, vec![scheme, user, rest])
 }
 
 /// SHA-256 over pieces, each with its length before it, so that no two lists look the same.

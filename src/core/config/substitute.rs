@@ -64,6 +64,29 @@ pub(super) fn substitute_text<'a>(
     value.into_string().map_err(|_| Fault::NotText)
 }
 
+/// Where the text itself, not what a reference stands for, has one of these bytes; `from` is where
+/// to begin. Positions come in order.
+pub(super) fn literal(text: &str, from: usize, wanted: &'static [u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = from;
+    while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with(b"${") {
+            let Some(end) = text.get(at + 2..).and_then(closing) else {
+                break;
+            };
+            at += end + 3;
+        } else if rest.starts_with(b"$$") {
+            at += 2;
+        } else {
+            if rest.first().is_some_and(|byte| wanted.contains(byte)) {
+                found.push(at);
+            }
+            at += 1;
+        }
+    }
+    found
+}
+
 /// Whether this is a name as `$NAME` can refer to: `[A-Za-z_][A-Za-z0-9_]*`.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && name_length(text) == text.len()
@@ -203,6 +226,21 @@ mod tests {
         ] {
             assert_eq!(get(text).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn what_stands_literally_is_told_from_what_references_hold() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("@a@", &[0, 2]),
+            ("${A:-@}@", &[7]),
+            ("${A:-${B:-@}@}ä@", &[16]),
+            ("$A@$$@$", &[2, 5]),
+            ("@${A@", &[0]),
+        ] {
+            assert_eq!(literal(text, 0, b"@"), expected, "{text}");
+        }
+        assert_eq!(literal("@a@", 1, b"@"), [2]);
     }
 
     #[test]

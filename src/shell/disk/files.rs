@@ -132,7 +132,7 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 /// What is known of a file, links followed.
-pub(super) fn stat(path: &Path) -> io::Result<Metadata> {
+pub(crate) fn stat(path: &Path) -> io::Result<Metadata> {
     step(Operation::Stat, || fs::metadata(path))
 }
 

@@ -58,7 +58,7 @@ fn certificate(error: &CertificateError) -> String {
             format!("is for other names: {}", names(presented))
         }
         CertificateError::UnknownIssuer => "is signed by an authority that is not trusted: pass \
-                                            its PEM with --ca-file"
+                                            its PEM with serve --ca-file, or in SSL_CERT_FILE"
             .to_owned(),
         CertificateError::Revoked => "was revoked: its operator must replace it".to_owned(),
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {

@@ -12,7 +12,7 @@ use crate::fetch::{FetchKey, Field, Lane, Order};
 use crate::http1::head::Method;
 use crate::json::envelope::Envelope;
 use crate::json::span::{member, string};
-use crate::limits::TELL_MS_MAX;
+use crate::limits::{DIAL_AHEAD_MS_MAX, TELL_MS_MAX};
 use crate::mcp::headers::{PARAM_PREFIX, encode};
 use crate::mcp::modern::named_by;
 use crate::mcp::version::Version;
@@ -25,6 +25,18 @@ const EVENTS: &str = "text/event-stream";
 
 fn add(fields: &mut Fields, name: &'static str, value: impl Into<Field>) {
     fields.push((Cow::Borrowed(name), value.into()));
+}
+
+/// How long a connection may take to open, of the time until the session has to be there: it ends
+/// first, since it knows what it waited for (a resolver, a proxy, the TLS handshake).
+const fn dial_ms(connect_ms: u64) -> u64 {
+    let tenth = connect_ms / 10;
+    let ahead = if tenth < DIAL_AHEAD_MS_MAX {
+        tenth
+    } else {
+        DIAL_AHEAD_MS_MAX
+    };
+    connect_ms - ahead
 }
 
 impl Remote {
@@ -53,7 +65,7 @@ impl Remote {
             headers: self.at.headers.clone(),
             body,
             response_ms_max: None,
-            connect_ms_max: self.spec.connect_ms,
+            connect_ms_max: dial_ms(self.spec.connect_ms),
             lane: Lane::Call,
         }
     }
@@ -144,5 +156,24 @@ impl Remote {
             connect_ms_max: ms,
             ..self.order(Method::Delete, fields, Vec::new())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_given_up_before_the_session_so_that_its_reason_is_told() {
+        for (connect_ms, expected) in [
+            (30_000, 30_000 - DIAL_AHEAD_MS_MAX),
+            (1_000, 900),
+            (10, 9),
+            (9, 9),
+            (0, 0),
+            (u64::MAX, u64::MAX - DIAL_AHEAD_MS_MAX),
+        ] {
+            assert_eq!(dial_ms(connect_ms), expected);
+        }
     }
 }
