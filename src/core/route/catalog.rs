@@ -137,7 +137,9 @@ pub struct List {
     began: Option<Tick>,
     /// Fetches that failed in a row.
     failures: u32,
-    /// The list was whole once, in this session or in an earlier one that is remembered.
+    /// A server said what is in it, in this session or in an earlier one that is remembered.
+    told: bool,
+    /// A fetch of it has ended, in this session or in an earlier one that is remembered.
     known: bool,
     /// The entries are those of another session, not fetched in this one yet.
     remembered: bool,
@@ -231,8 +233,16 @@ impl List {
         self.fetch == Fetch::Failed
     }
 
+    /// Whether a server ever said what is in it. That a list is known may also mean that it could
+    /// not be had, and nobody waits for it any longer.
+    #[must_use]
+    pub fn told(&self) -> bool {
+        self.told || self.absent
+    }
+
     /// Takes over what is remembered of it.
     fn seed(&mut self, from: &Self) {
+        self.told = from.known;
         self.entries.clone_from(&from.entries);
         self.known = from.known;
         self.remembered = from.known;
@@ -338,6 +348,7 @@ impl List {
     /// Takes the entries of one answer.
     pub fn page(&mut self, kind: Kind, text: &Rc<Vec<u8>>, result: Span) -> Page {
         self.pages += 1;
+        self.told = true;
         let array = member(text, result, kind.member()).unwrap_or_default();
         for whole in elements(text, array) {
             self.take(kind, text, whole);

@@ -258,9 +258,11 @@ impl Hall {
                 && self
                     .server(key)
                     .is_some_and(|server| !server.offers_tool(original));
-            let unknown = self
-                .server(key)
-                .is_some_and(|server| self.reference(server).is_none());
+            // Nor is anything unknown to a server that could not say yet what it has.
+            let unknown = self.server(key).is_some_and(|server| {
+                let catalog = self.reference(server);
+                catalog.is_none_or(|catalog| !catalog.list(kind).told())
+            });
             if unknown && !hidden {
                 return Ok(Target::new(key, &Rc::from(original)));
             }
