@@ -10,6 +10,7 @@ mod place;
 mod process;
 mod remote;
 mod rows;
+mod tls;
 
 use std::io::Write;
 

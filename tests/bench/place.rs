@@ -115,6 +115,17 @@ impl Gateway {
         Self::start_entries(pinned(MEASURED, &programs.gateway), entries)
     }
 
+    /// The same, trusting the authority in this file.
+    pub(crate) fn start_trusting(
+        programs: &Programs,
+        authority: &Path,
+        entries: &[String],
+    ) -> Result<Self, Fault> {
+        let mut command = pinned(MEASURED, &programs.gateway);
+        command.env("SSL_CERT_FILE", authority);
+        Self::start_entries(command, entries)
+    }
+
     fn start_entries(mut command: Command, entries: &[String]) -> Result<Self, Fault> {
         let folder = Folder::new(&format!("gateway-{}", entries.len()))?;
         let config = format!("{{\"mcpServers\": {{{}}}}}\n", entries.join(",\n"));
@@ -228,10 +239,35 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     pub(crate) fn start(program: &Path, bytes: usize) -> Result<Self, Fault> {
+        let body = "x".repeat(bytes);
+        let location = format!("location / {{ return 200 '{body}'; }}");
+        Self::start_by(pinned(MEASURED, program), "", &location)
+    }
+
+    /// Before the server at `site`; with a certificate and its key over TLS.
+    pub(crate) fn before(
+        program: &Path,
+        site: SocketAddr,
+        files: Option<(&Path, &Path)>,
+    ) -> Result<Self, Fault> {
+        let tls = files.map(|(certificate, key)| {
+            let (certificate, key) = (certificate.display(), key.display());
+            format!("ssl_certificate {certificate}; ssl_certificate_key {key};\n")
+        });
+        let tls = tls.unwrap_or_default();
+        let location = format!(
+            "{tls}location / {{ proxy_pass http://{site}; proxy_http_version 1.1;\n\
+             proxy_buffering off; proxy_read_timeout 600s; proxy_set_header Connection \"\"; }}"
+        );
+        let how = if tls.is_empty() { "" } else { " ssl" };
+        Self::start_by(pinned(OTHERS, program), how, &location)
+    }
+
+    /// `how` it listens, and what the one server does.
+    fn start_by(mut command: Command, how: &str, location: &str) -> Result<Self, Fault> {
         let folder = Folder::new("nginx")?;
         let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let dir = folder.0.display();
-        let body = "x".repeat(bytes);
         let config = format!(
             "daemon off; master_process off; worker_processes 1;\n\
              pid {dir}/pid; error_log {dir}/error.log;\n\
@@ -240,11 +276,11 @@ impl Nginx {
              keepalive_requests 1000000000;\n\
              client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;\n\
              uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;\n\
-             server {{ listen {addr}; location / {{ return 200 '{body}'; }} }}\n}}\n"
+             server {{ listen {addr}{how}; {location} }}\n}}\n"
         );
         let file = folder.0.join("nginx.conf");
         fs::write(&file, config)?;
-        let child = pinned(MEASURED, program)
+        let child = command
             .arg("-p")
             .arg(&folder.0)
             .arg("-c")

@@ -16,13 +16,13 @@ const CHILDREN: usize = 20;
 const LISTED_S_MAX: u64 = 120;
 
 /// The fixture behind HTTP.
-struct Site {
+pub(crate) struct Site {
     _running: Running,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Site {
-    fn start(programs: &Programs, args: &[&str]) -> Result<Self, Fault> {
+    pub(crate) fn start(programs: &Programs, args: &[&str]) -> Result<Self, Fault> {
         let mut child = pinned(OTHERS, &programs.fixture)
             .args(["--http", "0"])
             .args(args)

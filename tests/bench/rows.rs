@@ -6,6 +6,7 @@ use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
 use crate::process;
 use crate::remote;
+use crate::tls;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -42,6 +43,7 @@ pub(crate) fn all(quick: bool) -> Result<String, Fault> {
     let mut rows = speed(&programs, runs, time)?;
     rows.extend(eras::rows(&programs, runs, time)?);
     rows.extend(remote::speed(&programs, runs, time)?);
+    rows.push(tls::cost(&programs, runs, time)?);
     rows.push(start(&programs)?);
     rows.push(idle_memory(&programs, runs)?);
     rows.push(session_memory(&programs, runs, false)?);
