@@ -149,19 +149,7 @@ impl Session {
     ) -> Read {
         match envelope.kind {
             Kind::Request => {
-                Mark::HandshakeAsks.hit();
-                let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
-                let answer = if is_ping(text, envelope) {
-                    write::result(raw, b"{}")
-                } else {
-                    write::error(
-                        Some(raw),
-                        -32601,
-                        "Method not found before initialize",
-                        None,
-                    )
-                };
-                self.reply(cx, &answer);
+                self.reply(cx, &answer_early(text, envelope));
                 return Read::Nothing;
             }
             Kind::Notification => return Read::Nothing,
@@ -303,6 +291,18 @@ pub(super) fn late(
         }),
         // It could not be answered any more.
         (Kind::Request, _) => Read::Nothing,
+    }
+}
+
+/// What a server gets for a request before the handshake is done.
+pub(super) fn answer_early(text: &[u8], envelope: &Envelope) -> Vec<u8> {
+    Mark::HandshakeAsks.hit();
+    let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
+    if is_ping(text, envelope) {
+        write::result(raw, b"{}")
+    } else {
+        let words = "Method not found before initialize";
+        write::error(Some(raw), -32601, words, None)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::backend::batch::Batch;
 use crate::backend::remote::call::Place;
 use crate::backend::remote::exchange::{Ended, Exchange, Found, Role, Step};
 use crate::backend::remote::{Hands, Remote};
-use crate::backend::talk::{Read, is_ping, late};
+use crate::backend::talk::{Read, answer_early, is_ping, late};
 use crate::backend::words::quoted;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
@@ -316,19 +316,7 @@ impl Remote {
     /// A server that speaks before the handshake is done.
     fn hear_early(&mut self, hands: &mut Hands<'_, '_>, text: &[u8], envelope: &Envelope) -> Read {
         if envelope.kind == Kind::Request {
-            Mark::HandshakeAsks.hit();
-            let raw = envelope.id.map(|id| id.of(text)).unwrap_or_default();
-            let answer = if is_ping(text, envelope) {
-                write::result(raw, b"{}")
-            } else {
-                write::error(
-                    Some(raw),
-                    -32601,
-                    "Method not found before initialize",
-                    None,
-                )
-            };
-            let _ = self.word(hands, answer);
+            let _ = self.word(hands, answer_early(text, envelope));
         }
         Read::Nothing
     }
