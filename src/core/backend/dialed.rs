@@ -34,9 +34,6 @@ impl Backends {
         self.fetch.broken(cx, link, dial);
     }
 
-    /// The kernel took bytes of a link that we opened.
-    pub fn dialed_wrote(&mut self, _cx: &mut Cx<'_>, _dial: DialKey) {}
-
     /// `Alarm::Fetch` rang.
     pub fn fetch_alarm(&mut self, cx: &mut Cx<'_>) {
         self.fetch.alarm(cx);

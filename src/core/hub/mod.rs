@@ -317,11 +317,7 @@ impl Hub {
                 self.settle(now, out);
             }
             Some(Owner::Instance) => self.instances.wrote(&mut cx!(self, now, out), link),
-            Some(Owner::Dialed(dial)) => {
-                self.backends.dialed_wrote(&mut cx!(self, now, out), dial);
-                self.settle(now, out);
-            }
-            Some(Owner::Child(_)) | None => {}
+            Some(Owner::Dialed(_) | Owner::Child(_)) | None => {}
         }
         shut
     }
