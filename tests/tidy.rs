@@ -18,10 +18,15 @@ use reader::{blank, function_end, paths, without_tests, words};
 const EDGES: &[(&str, &[&str])] = &[
     ("lib", &["*"]),
     ("hub", &["*"]),
-    ("client", &["base", "http1", "json", "mcp", "web"]),
+    ("client", &["base", "http1", "json", "mcp", "oauth", "web"]),
     ("route", &["base", "config", "json", "mcp"]),
     ("backend", &["base", "fetch", "http1", "json", "mcp"]),
     ("fetch", &["base", "http1"]),
+    // The machines of OAuth answer requests, ask others, and render pages.
+    (
+        "oauth",
+        &["base", "config", "fetch", "http1", "json", "web"],
+    ),
     ("web", &["base", "config", "http1", "json"]),
     ("instance", &["base", "json"]),
     ("config", &["base", "http1", "json", "mcp"]),
@@ -37,22 +42,42 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("effect", &["base", "language", "links"]),
     ("entropy", &[]),
-    ("input", &["config", "language", "links"]),
+    ("input", &["config", "effect", "language", "links"]),
     (
         "language",
-        &["base", "cx", "effect", "json", "links", "mcp", "now"],
+        &[
+            "base",
+            "cx",
+            "effect",
+            "http1",
+            "json",
+            "links",
+            "mcp",
+            "now",
+            "principal",
+        ],
     ),
     ("limits", &[]),
     ("links", &["base", "language"]),
     ("now", &[]),
+    ("principal", &["base", "now"]),
     ("settings", &["base", "effect", "http1", "limits"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[
-    "cx", "effect", "entropy", "input", "language", "limits", "links", "now", "settings",
+    "cx",
+    "effect",
+    "entropy",
+    "input",
+    "language",
+    "limits",
+    "links",
+    "now",
+    "principal",
+    "settings",
 ];
 const ON_THE_FLOOR: &[&str] = &[
-    "client", "route", "backend", "fetch", "web", "config", "instance",
+    "client", "route", "backend", "fetch", "oauth", "web", "config", "instance",
 ];
 
 /// What the core never touches, as beginnings of paths or as names anywhere in one.

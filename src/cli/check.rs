@@ -200,7 +200,11 @@ impl Check {
             // It is tried once. That it ends and what it said on stderr belong together.
             // A server that somebody else runs is tried again for ever, and has said why not.
             State::Restarting { .. } => server.url.is_some(),
-            State::Failed | State::Disabled | State::Unselected | State::Fault => true,
+            State::Awaiting
+            | State::Failed
+            | State::Disabled
+            | State::Unselected
+            | State::Fault => true,
         }
     }
 
@@ -227,7 +231,14 @@ impl Check {
                     }),
                 )
             }
-            (State::Failed | State::Disabled | State::Unselected | State::Fault, _) => None,
+            (
+                State::Awaiting
+                | State::Failed
+                | State::Disabled
+                | State::Unselected
+                | State::Fault,
+                _,
+            ) => None,
         };
         if why.is_some() {
             server.state = State::Failed;

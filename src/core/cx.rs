@@ -36,6 +36,10 @@ pub enum Alarm {
     Suspended,
     /// `route`: tasks that are forgotten.
     Tasks,
+    /// `oauth::server`: codes, registrations and throttles that run out.
+    AuthServer,
+    /// `oauth::client`: tokens to be refreshed, flows that nobody finishes.
+    Keyring,
     /// `hub`: the grace time of a stop.
     Exit,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 
 use crate::base::origin::Host;
 use crate::base::secret::Secret;
@@ -50,6 +51,18 @@ pub struct DialSpec {
     pub tls: Option<Host>,
     /// All of it together takes no longer.
     pub open_ms_max: u64,
+    /// Only addresses of the public internet are connected to, whatever the name says at that
+    /// moment (protocol O12, X6): somebody else chose the host. Fails as `OpenFault::Private`.
+    pub public_only: bool,
+}
+
+/// One order about a record. The machine that gave it counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordTicket {
+    /// Of the authorization server.
+    Server(u32),
+    /// Of the client of protected servers.
+    Keyring(u32),
 }
 
 /// How hard a child is asked to end. Goes to its whole process group.
@@ -117,6 +130,47 @@ pub enum Effect {
         /// Whole content.
         bytes: Vec<u8>,
     },
+    /// Lock one record of the directory of secrets (`auth` beside mcp.json) against every other
+    /// process and read it; answered by `Input::RecordLocked`, some time. At most one lock per name
+    /// is held by this process; further ones wait in order.
+    LockRecord {
+        /// Which of the orders this is.
+        ticket: RecordTicket,
+        /// File name, `[a-z0-9.-]+`.
+        name: String,
+    },
+    /// Write the record that was locked with this ticket, atomically, 0600, and let go of the lock;
+    /// answered by `Input::RecordStored`.
+    StoreRecord {
+        /// Which lock.
+        ticket: RecordTicket,
+        /// Whole content.
+        bytes: Vec<u8>,
+    },
+    /// Let go of a lock without having written, or of one that is not granted yet. No answer.
+    ReleaseRecord {
+        /// Which lock.
+        ticket: RecordTicket,
+    },
+    /// PBKDF2-HMAC-SHA256 on a helper thread, one at a time; answered by `Input::Stretched`.
+    Stretch {
+        /// Which of the orders this is.
+        ticket: u64,
+        /// What is stretched.
+        password: Secret,
+        /// With what.
+        salt: [u8; 16],
+        /// How often.
+        rounds: NonZeroU32,
+    },
+    /// Accept HTTP connections on a loopback port, for the pages that a browser has to reach while
+    /// our own stdin is the client; answered by `Input::ListeningLocal`.
+    ListenLocal {
+        /// Which port, if it is free; else any. 0 = any.
+        port: u16,
+    },
+    /// Accept there no more. What was accepted stays.
+    UnlistenLocal,
     /// One line for the log, without time and level.
     Log {
         /// Severity.

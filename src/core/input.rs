@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::Config;
+use crate::effect::RecordTicket;
 use crate::language::PoolKey;
 use crate::links::{DialKey, LinkKey};
 
@@ -43,6 +44,8 @@ pub enum OpenFault {
     Refused,
     /// No way leads there, or it was lost on the way.
     Unreachable,
+    /// It has no public address, and only those were allowed (`DialSpec::public_only`).
+    Private,
     /// It took too long.
     TimedOut,
     /// The proxy does not let us through.
@@ -147,6 +150,41 @@ pub enum Input<'a> {
         name: String,
         /// Its content, if there is one.
         bytes: Option<Vec<u8>>,
+    },
+    /// A record of the directory of secrets as it is on disk: at start, before the first
+    /// `Config`, each that is there; later each that somebody else has changed.
+    Record {
+        /// File name.
+        name: String,
+        /// Its content; `None`: it is gone.
+        bytes: Option<Vec<u8>>,
+    },
+    /// Answer to `Effect::LockRecord`.
+    RecordLocked {
+        /// Which order is answered.
+        ticket: RecordTicket,
+        /// Its content, if there is one; or one sentence that names the file and says why not, and
+        /// nothing is locked.
+        found: Result<Option<Vec<u8>>, String>,
+    },
+    /// Answer to `Effect::StoreRecord`. The lock is gone either way.
+    RecordStored {
+        /// Which order is answered.
+        ticket: RecordTicket,
+        /// One sentence that names the file and says why not: the old content is whole.
+        done: Result<(), String>,
+    },
+    /// Answer to `Effect::Stretch`.
+    Stretched {
+        /// Which order is answered.
+        ticket: u64,
+        /// The result.
+        key: [u8; 32],
+    },
+    /// Answer to `Effect::ListenLocal`.
+    ListeningLocal {
+        /// The port; or one sentence that says why not.
+        port: Result<u16, String>,
     },
     /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`.
     Stop,

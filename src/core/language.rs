@@ -1,6 +1,7 @@
 //! The internal language between the two edges (DESIGN 4): what a client edge tells the hall, and
 //! what a backend edge tells it. `client` and `backend` know this page and never each other.
 
+use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
@@ -9,12 +10,14 @@ use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::cx::Cx;
 use crate::effect::SpawnSpec;
+use crate::http1::head::Request;
 use crate::json::envelope::{Envelope, JsonId};
 use crate::links::LinkKey;
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::meta::HopLocal;
 use crate::mcp::version::{Era, Version};
 use crate::now::{Now, Tick};
+use crate::principal::Sight;
 
 crate::slab_keys! {
     /// One client: a session on `/mcp`, a stream on `/sse`, or our own stdin.
@@ -103,6 +106,13 @@ pub enum ClientEvent {
         /// Who.
         client: ClientKey,
     },
+    /// A request of the pages and of OAuth.
+    Web {
+        /// The connection that waits for `Clients::page`.
+        link: LinkKey,
+        /// All of it.
+        request: Box<WebRequest>,
+    },
     /// A request outside MCP that needs the hall's knowledge.
     Page {
         /// The connection that waits for `Clients::page`.
@@ -115,6 +125,20 @@ pub enum ClientEvent {
 /// The `Mcp-Param-*` fields of a POST: names in lower case without the prefix, raw values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParamFields(pub Vec<(String, String)>);
+
+/// A request of the pages and of OAuth, whole.
+#[derive(Debug)]
+pub struct WebRequest {
+    /// The head: method, path, query, fields.
+    pub head: Request,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Who is at the other end of the connection.
+    pub peer: IpAddr,
+    /// Who asks: the peer, or, if that is a trusted proxy, for whom it says that it asks. For
+    /// throttles only; never a reason to trust.
+    pub client: IpAddr,
+}
 
 /// A page outside MCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +199,15 @@ pub enum BackendEvent {
         /// Why.
         loss: CallLoss,
     },
+    /// The server wants a token, or another one (401, 403 with `insufficient_scope`). A session
+    /// without any waits in [`PoolState::Awaiting`] until `Backends::set_token` or
+    /// `Backends::no_token`; one that serves goes on.
+    Challenged {
+        /// Which session.
+        pool: PoolKey,
+        /// What it said.
+        challenge: Challenge,
+    },
     /// The child ended or never came up. What was in flight there is lost. It will be tried again
     /// (then `Ready` comes), unless the state is `Failed`.
     Down {
@@ -197,6 +230,28 @@ pub enum BackendEvent {
         /// Which session.
         pool: PoolKey,
     },
+}
+
+/// What a protected server said instead of an answer (RFC 6750 section 3, RFC 9728 section 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// 401 or 403.
+    pub status: u16,
+    /// The values of its `WWW-Authenticate` fields.
+    pub fields: Vec<String>,
+    /// Which token it refused ([`Token::number`]); `None`: none was sent.
+    pub token: Option<u32>,
+    /// What was asked for: the method of the request, and a tool's name behind it.
+    pub operation: String,
+}
+
+/// A token for a protected server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Each is a new one: what is said of an old one concerns nobody any more.
+    pub number: u32,
+    /// The token itself.
+    pub secret: Secret,
 }
 
 /// Why a request has no answer though its session goes on.
@@ -245,6 +300,9 @@ pub struct RemoteSpec {
     pub url: Rc<Url>,
     /// What is sent along with every request to this origin, and to no other.
     pub headers: Rc<[(Box<str>, Secret)]>,
+    /// Whether we may ask for a token when the server wants one: not if the entry has an
+    /// `Authorization` of its own.
+    pub oauth: bool,
 }
 
 /// What carries the messages of a session.
@@ -293,6 +351,13 @@ pub enum PoolState {
         /// Why it ended.
         why: String,
     },
+    /// Waits for its owner to authorize us there.
+    Awaiting {
+        /// Where he can do that: a page of ours. Empty while that is being found out.
+        url: Rc<str>,
+        /// What is the matter, in words.
+        why: String,
+    },
     /// Given up.
     Failed {
         /// Why.
@@ -339,6 +404,9 @@ pub trait ClientEdge {
     fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]);
     /// What is known of the client; `None` once it is gone.
     fn facts(&self, client: ClientKey) -> Option<ClientFacts>;
+    /// What the client may see, by the token of its latest request; everything without
+    /// `--enable-auth`. One that is gone sees nothing any more, whatever this says.
+    fn sight(&self, client: ClientKey) -> Sight;
 }
 
 /// The downward half of a backend edge.

@@ -36,6 +36,8 @@ pub mod limits;
 pub mod links;
 pub mod mcp;
 pub mod now;
+pub mod oauth;
+pub mod principal;
 pub mod route;
 pub mod settings;
 pub mod web;

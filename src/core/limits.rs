@@ -1,15 +1,25 @@
 //! Every bound of the program, with its unit, its reason and what the peer gets when it is hit.
 //! Sums that must hold are asserted at the end, at compile time.
 
+mod auth;
+mod door;
 mod fetch;
 mod files;
+mod keyring;
 mod opening;
+mod pages;
 mod remote;
+mod vault;
 
+pub use auth::*;
+pub use door::*;
 pub use fetch::*;
 pub use files::*;
+pub use keyring::*;
 pub use opening::*;
+pub use pages::*;
 pub use remote::*;
+pub use vault::*;
 
 // --- buffers -----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 //! What the command line decided, as the core needs it. Plain values; `cli` fills them in.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::base::parents::Parents;
@@ -25,6 +26,10 @@ pub struct Settings {
     pub machine_name: Option<String>,
     /// `--allowed-origins`.
     pub allowed_origins: Vec<String>,
+    /// `--enable-auth`: whoever asks on HTTP needs a token.
+    pub auth: bool,
+    /// `--trust-proxy`: whose word on forwarded addresses counts.
+    pub trusted: Trusted,
     /// `--tags`: only servers with one of these tags or names; empty = all.
     pub tags: Vec<String>,
     /// `--pagination`: entries of one page; 0 = everything in one page.
@@ -63,6 +68,8 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             machine_name: None,
             allowed_origins: Vec::new(),
+            auth: false,
+            trusted: Trusted::default(),
             tags: Vec::new(),
             page_entries: 0,
             name_bytes_max: limits::NAME_BYTES_MAX,
@@ -88,6 +95,18 @@ pub struct Instance {
     pub url: Option<String>,
     /// `mcp.json`.
     pub config_file: String,
+}
+
+/// Which peers may say for whom they forward (`X-Forwarded-For`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trusted {
+    /// Those on this machine.
+    #[default]
+    Loopback,
+    /// None.
+    Nobody,
+    /// Those in one of these networks: address and length of its prefix.
+    Networks(Vec<(IpAddr, u8)>),
 }
 
 /// How much `/health` tells.

@@ -95,6 +95,7 @@ pub(super) fn spec(host: &str, port: u16) -> DialSpec {
         tunnel: None,
         tls: None,
         open_ms_max: 10_000,
+        public_only: false,
     }
 }
 

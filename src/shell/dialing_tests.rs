@@ -18,6 +18,7 @@ fn spec(port: u16) -> Box<DialSpec> {
         tunnel: None,
         tls: None,
         open_ms_max: 10_000,
+        public_only: false,
     })
 }
 

@@ -96,6 +96,7 @@ pub(crate) fn worse(one: Option<OpenFailure>, other: OpenFailure) -> OpenFailure
         | OpenFault::Unreachable
         | OpenFault::Proxy
         | OpenFault::Certificate
+        | OpenFault::Private
         | OpenFault::Tls => 0,
     };
     match one {
@@ -219,6 +220,7 @@ mod tests {
             tunnel: None,
             tls: None,
             open_ms_max: 1,
+            public_only: false,
         }
     }
 

@@ -11,6 +11,7 @@ mod remote;
 mod schemas;
 mod server;
 mod server_modern;
+mod vault;
 mod world;
 
 mod asks;

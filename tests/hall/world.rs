@@ -18,6 +18,7 @@ use onemcp::settings::Settings;
 use crate::client::{Client, ClientState};
 use crate::remote::{Net, SiteState};
 use crate::server::{Child, ChildState, Script};
+use crate::vault::Vault;
 
 /// The other side of one link.
 #[derive(Debug, Default)]
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub(crate) net: Net,
     /// The state directory.
     pub(crate) store: BTreeMap<String, Vec<u8>>,
+    pub(crate) vault: Vault,
     /// All log lines.
     pub(crate) log: Vec<String>,
     /// Whether the hub asked not to read from a link.
@@ -147,6 +149,7 @@ impl Builder {
             clients: Vec::new(),
             net: Net::new(self.sites),
             store: self.store,
+            vault: Vault::default(),
             log: Vec::new(),
             paused: BTreeMap::new(),
             exit: None,
@@ -329,6 +332,12 @@ impl World {
             Effect::StoreState { name, bytes } => {
                 self.store.insert(name, bytes);
             }
+            secret @ (Effect::LockRecord { .. }
+            | Effect::StoreRecord { .. }
+            | Effect::ReleaseRecord { .. }
+            | Effect::Stretch { .. }
+            | Effect::ListenLocal { .. }
+            | Effect::UnlistenLocal) => self.keep(secret),
             Effect::Log { level, line } => self.log.push(format!("{level:?} {line}")),
             Effect::Exit { code } => {
                 assert_eq!(self.exit.replace(code), None, "it left twice");

@@ -267,6 +267,13 @@ impl World {
                     self.state.insert(name, bytes);
                 }
             }
+            // TODO(i6-sim)
+            Effect::LockRecord { .. }
+            | Effect::StoreRecord { .. }
+            | Effect::ReleaseRecord { .. }
+            | Effect::Stretch { .. }
+            | Effect::ListenLocal { .. }
+            | Effect::UnlistenLocal => {}
             Effect::Exit { code } => {
                 self.model.trace(|| "hub exits".to_owned());
                 if self.stopped_at.is_none() {

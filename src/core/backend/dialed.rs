@@ -5,6 +5,7 @@ use crate::backend::Backends;
 use crate::backend::either::Either;
 use crate::backend::remote::Hands;
 use crate::cx::Cx;
+use crate::fetch::{Asker, Errand, News, Order};
 use crate::input::OpenFailure;
 use crate::links::{DialKey, LinkKey};
 
@@ -41,8 +42,18 @@ impl Backends {
 
     /// Hands one of the news of an exchange to the session that it belongs to.
     pub(super) fn hear_fetch(&mut self, cx: &mut Cx<'_>) -> bool {
-        let Some((pool, key, news)) = self.fetch.next() else {
+        let Some((asker, key, news)) = self.fetch.next() else {
             return false;
+        };
+        let pool = match asker {
+            Asker::Pool(pool) => pool,
+            Asker::Errand(errand) => {
+                if matches!(news, News::End(_) | News::Failed(_)) {
+                    self.errand_keys.remove(&errand);
+                }
+                self.errands.push_back((errand, news));
+                return true;
+            }
         };
         if let Some(session) = self.sessions.get_mut(pool).and_then(Either::remote) {
             let mut hands = Hands {
@@ -56,5 +67,24 @@ impl Backends {
             self.unread.push_back(pool);
         }
         true
+    }
+
+    /// Begins an errand of OAuth: its exchange goes the way of all others, but its news come by
+    /// [`Backends::next_errand`].
+    pub fn errand(&mut self, cx: &mut Cx<'_>, errand: Errand, order: Order) {
+        let key = self.fetch.ask(cx, Asker::Errand(errand), order);
+        self.errand_keys.insert(errand, key);
+    }
+
+    /// Nobody wants the answer of an errand any more.
+    pub fn give_up_errand(&mut self, cx: &mut Cx<'_>, errand: Errand) {
+        if let Some(key) = self.errand_keys.remove(&errand) {
+            self.fetch.give_up(cx, key);
+        }
+    }
+
+    /// What came for errands. To be called until `None`, whenever [`Backends::next`] has nothing.
+    pub fn next_errand(&mut self) -> Option<(Errand, News)> {
+        self.errands.pop_front()
     }
 }

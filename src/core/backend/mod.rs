@@ -33,7 +33,7 @@ mod testkit;
 mod tests;
 mod words;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::backend::child::ChildEvent;
@@ -49,7 +49,7 @@ use crate::base::parents::Parents;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, StopSignal};
-use crate::fetch::Fetcher;
+use crate::fetch::{Asker, Errand, FetchKey, Fetcher, News};
 use crate::input::ExitStatus;
 use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, PoolState, Refused};
 use crate::limits::{REMOTE_STARTING_MAX, STARTING_MAX};
@@ -79,7 +79,11 @@ pub struct Backends {
     queue: VecDeque<PoolKey>,
     /// The same for those over HTTP: they start no process, so more of them start at once.
     remote_queue: VecDeque<PoolKey>,
-    fetch: Fetcher<PoolKey>,
+    fetch: Fetcher<Asker>,
+    /// What came for errands of OAuth, which have their exchanges here.
+    errands: VecDeque<(Errand, News)>,
+    /// Their exchanges.
+    errand_keys: BTreeMap<Errand, FetchKey>,
     /// Those whose output is not read to its end yet.
     unread: VecDeque<PoolKey>,
     /// For the hall.
@@ -98,6 +102,8 @@ impl Backends {
             queue: VecDeque::new(),
             remote_queue: VecDeque::new(),
             fetch: Fetcher::new(Rc::clone(&settings.proxies)),
+            errands: VecDeque::new(),
+            errand_keys: BTreeMap::new(),
             unread: VecDeque::new(),
             events: VecDeque::new(),
             our_version: settings.version.as_str().into(),

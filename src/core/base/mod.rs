@@ -6,6 +6,7 @@ pub mod authority;
 pub mod base64;
 pub mod budget;
 pub mod few;
+pub mod form;
 pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -170,7 +170,7 @@ impl Clients {
             }
             let link = self.http.ready()?;
             if let Some(request) = self.http.step(cx, frame)
-                && let Some(event) = self.request(cx, frame, link, &request)
+                && let Some(event) = self.request(cx, frame, link, request)
             {
                 return Some(event);
             }
@@ -196,6 +196,8 @@ impl Clients {
             | Alarm::Asks
             | Alarm::Suspended
             | Alarm::Tasks
+            | Alarm::AuthServer
+            | Alarm::Keyring
             | Alarm::Exit => {}
         }
     }

@@ -10,7 +10,7 @@ use crate::client::reply::Field;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::http1::server::{Headers, Request};
-use crate::language::ClientEvent;
+use crate::language::{ClientEvent, WebRequest};
 use crate::links::LinkKey;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
@@ -24,21 +24,21 @@ impl Clients {
         cx: &mut Cx<'_>,
         frame: &mut Frame,
         link: LinkKey,
-        request: &Request,
+        request: Request,
     ) -> Option<ClientEvent> {
         cx.log(Level::Debug, || {
             format!("http {} {}", request.method.name(), request.path())
         });
         let route = app::route(&request.method, request.path());
-        if !self.is_allowed(cx, link, request, &route) {
+        if !self.is_allowed(cx, link, &request, &route) {
             return None;
         }
         match route {
-            Route::McpPost => self.post(cx, frame, link, request),
+            Route::McpPost => self.post(cx, frame, link, &request),
             Route::McpGet => self.get(cx, link, &request.headers),
             Route::McpDelete => self.delete(cx, link, &request.headers),
             Route::Sse => self.open_sse(cx, link, &request.headers),
-            Route::MessagesPost => self.post_message(cx, frame, link, request),
+            Route::MessagesPost => self.post_message(cx, frame, link, &request),
             Route::Options => {
                 self.options(cx, link, &request.headers);
                 None
@@ -48,6 +48,17 @@ impl Clients {
                 let answer = start::start(&self.settings, &request.headers);
                 self.page(cx, link, &answer);
                 None
+            }
+            Route::Web => {
+                self.http.hold(cx, link, Doing::Page);
+                let peer = self.http.connections.get(&link)?.peer;
+                let request = Box::new(WebRequest {
+                    head: request,
+                    body: frame.bytes().to_vec(),
+                    peer,
+                    client: peer,
+                });
+                Some(ClientEvent::Web { link, request })
             }
             Route::Page(page) => {
                 self.http.hold(cx, link, Doing::Page);
@@ -82,8 +93,13 @@ impl Clients {
             .is_some_and(|connection| connection.doing == Doing::Page);
         if waits {
             let body = answer.body.as_slice();
+            let fields: Vec<Field<'_>> = answer
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, &**value))
+                .collect();
             self.http
-                .full(cx, link, answer.status, answer.headers, &[body.into()]);
+                .full(cx, link, answer.status, &fields, &[body.into()]);
         }
     }
 

@@ -179,10 +179,18 @@ impl Remote {
         mask::url(&url.unwrap_or_default())
     }
 
+    /// Whether its entry brings its own authorization.
+    #[must_use]
+    pub fn authorizes(&self) -> bool {
+        let is = |(name, _): &(Box<str>, _)| name.eq_ignore_ascii_case("authorization");
+        self.headers.iter().any(is)
+    }
+
     /// What a session with it needs; `None` if its URL leads nowhere.
     #[must_use]
     pub fn spec(&self) -> Option<RemoteSpec> {
         Some(RemoteSpec {
+            oauth: !self.authorizes(),
             kind: self.kind,
             url: Rc::clone(self.url.as_ref()?),
             headers: Rc::clone(&self.headers),

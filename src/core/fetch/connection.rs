@@ -76,6 +76,7 @@ pub(super) fn dial_spec(origin: &Origin, proxies: &Proxies, open_ms_max: u64) ->
             tunnel: None,
             tls,
             open_ms_max,
+            public_only: false,
         };
     };
     let tunnel = tls.is_some().then(|| {
@@ -88,5 +89,6 @@ pub(super) fn dial_spec(origin: &Origin, proxies: &Proxies, open_ms_max: u64) ->
         tunnel,
         tls,
         open_ms_max,
+        public_only: false,
     }
 }

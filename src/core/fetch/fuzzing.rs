@@ -8,7 +8,7 @@ use crate::base::origin::{Host, Origin, Scheme};
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::fetch::world::World;
-use crate::fetch::{FetchKey, Lane, News, Order};
+use crate::fetch::{FetchKey, Lane, News, Order, Reach};
 use crate::http1::head::Method;
 use crate::http1::no_proxy::NoProxy;
 use crate::http1::proxy::{Proxies, Proxy};
@@ -131,6 +131,7 @@ impl Run {
             response_ms_max: is_post.then_some(5_000),
             connect_ms_max: 5_000,
             lane: if is_post { Lane::Call } else { Lane::Stream },
+            reach: Reach::Anywhere,
         };
         let key = self.world.ask(self.asked, order);
         let before = self.open.insert(key, (self.asked, url, false));

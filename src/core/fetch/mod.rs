@@ -43,7 +43,7 @@ use crate::http1::proxy::Proxies;
 use crate::links::DialKey;
 
 pub use crate::fetch::failure::{FailureKind, FetchFailure};
-pub use crate::fetch::order::{Field, Lane, News, Order};
+pub use crate::fetch::order::{Asker, Errand, Field, Lane, News, Order, Reach};
 
 crate::slab_keys! {
     /// One exchange, from the order until its end was told.

@@ -10,6 +10,7 @@ use crate::http1::head::Method;
 use crate::http1::proxy::Proxy;
 use crate::http1::requests::{BadField, RequestHead};
 use crate::http1::response_head::ResponseHead;
+use crate::language::PoolKey;
 
 /// Who we say that we are, unless the entry says otherwise: some hosts refuse whoever says nothing.
 const USER_AGENT: &str = concat!("1mcp/", env!("CARGO_PKG_VERSION"));
@@ -22,6 +23,34 @@ pub enum Lane {
     Call,
     /// Held open for as long as possible.
     Stream,
+}
+
+/// For whom an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asker {
+    /// A session with a server.
+    Pool(PoolKey),
+    /// An errand of OAuth.
+    Errand(Errand),
+}
+
+/// One request of OAuth to somebody else. The machine that gave it counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Errand {
+    /// Of our authorization server: a client's document.
+    Server(u32),
+    /// Of the client of protected servers.
+    Keyring(u32),
+}
+
+/// Whom a connection may lead to. Connections of the one kind never serve the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Anybody: our owner chose the host.
+    #[default]
+    Anywhere,
+    /// Addresses of the public internet: somebody else chose the host (protocol O12, X6).
+    Public,
 }
 
 /// The value of a field.
@@ -80,6 +109,8 @@ pub struct Order {
     pub connect_ms_max: u64,
     /// Whose places it takes.
     pub lane: Lane,
+    /// Whom it may reach.
+    pub reach: Reach,
 }
 
 impl Order {

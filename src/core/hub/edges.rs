@@ -7,6 +7,7 @@ use crate::effect::Effects;
 use crate::hub::Hub;
 use crate::language::{At, ClientEdge, ClientFacts, ClientKey, PoolState};
 use crate::now::Now;
+use crate::principal::Sight;
 use crate::route::Desk;
 use crate::web::health::{HealthView, ServerState, ServerView};
 
@@ -50,6 +51,11 @@ impl ClientEdge for Clients {
             level: facts.level,
         })
     }
+
+    fn sight(&self, _client: ClientKey) -> Sight {
+        // TODO(i6-door)
+        Sight::ALL
+    }
 }
 
 impl Hub {
@@ -65,6 +71,7 @@ impl Hub {
                 PoolState::Restarting { in_ms, why } => {
                     (ServerState::Restarting { in_ms }, Some(why))
                 }
+                PoolState::Awaiting { why, .. } => (ServerState::Awaiting, Some(why)),
                 PoolState::Failed { why } => (ServerState::Failed, Some(why)),
                 PoolState::Stopping => (ServerState::Stopping, None),
             };

@@ -15,6 +15,9 @@ use crate::instance::Instances;
 use crate::language::{BackendEvent, ClientEvent, Page};
 use crate::links::{LinkKey, Links, Owner};
 use crate::now::{Now, Tick};
+use crate::oauth::client::Keyring;
+use crate::oauth::owner::Logins;
+use crate::oauth::server::Server;
 use crate::route::router::Incoming;
 use crate::route::{Desk, Hall};
 use crate::settings::Settings;
@@ -49,6 +52,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod site;
 mod survey;
 
 /// The whole core.
@@ -61,6 +65,9 @@ pub struct Hub {
     backends: Backends,
     hall: Hall,
     instances: Instances,
+    logins: Logins,
+    auth: Server,
+    keyring: Keyring,
     /// The message that is being handled; its buffer is reused. Taken out while a machine works.
     frame: Option<Frame>,
     leaving: Leaving,
@@ -79,6 +86,9 @@ impl Hub {
             backends: Backends::new(&settings),
             hall: Hall::new(settings.clone(), cursor_key, state_key),
             instances: Instances::default(),
+            logins: Logins::new(&settings),
+            auth: Server::new(&settings),
+            keyring: Keyring::new(&settings),
             frame: Some(Frame::default()),
             leaving: Leaving::No,
             entropy,
@@ -137,6 +147,11 @@ impl Hub {
                 self.hall
                     .state_loaded(desk!(self, cx), &name, bytes.as_deref());
             }
+            Input::Record { name, bytes } => self.record(now, out, &name, bytes.as_deref()),
+            Input::RecordLocked { ticket, found } => self.locked(now, out, ticket, found),
+            Input::RecordStored { ticket, done } => self.stored(now, out, ticket, done),
+            Input::Stretched { ticket, key } => self.logins.stretched(&mut cx, ticket, key),
+            Input::ListeningLocal { port } => self.keyring.listening(&mut cx, port),
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
@@ -163,6 +178,8 @@ impl Hub {
                 Alarm::Asks => self.hall.asks_alarm(desk!(self, cx)),
                 Alarm::Suspended => self.hall.suspended_alarm(desk!(self, cx)),
                 Alarm::Tasks => self.hall.tasks_alarm(desk!(self, cx)),
+                Alarm::AuthServer => self.auth.alarm(&mut cx),
+                Alarm::Keyring => self.keyring.alarm(&mut cx),
                 Alarm::Exit => self.exit_alarm(now, out),
             }
             // An alarm may tell things that another alarm of the same moment must already know.
@@ -182,7 +199,7 @@ impl Hub {
                 self.hear_client(now, out, event, &frame);
                 true
             } else {
-                false
+                self.hear_site(now, out)
             };
             self.frame = Some(frame);
             if !told {
@@ -241,6 +258,7 @@ impl Hub {
                     self.stop(now, out);
                 }
             }
+            ClientEvent::Web { link, request } => self.web(now, out, link, &request),
             ClientEvent::Page { link, page } => self.page(now, out, link, &page),
         }
     }
@@ -270,6 +288,8 @@ impl Hub {
                 self.hall
                     .server_notification(desk!(self, cx), (pool, about), &envelope, frame);
             }
+            // TODO(i6-remote)
+            BackendEvent::Challenged { .. } => {}
             BackendEvent::CallLost { pool, id, loss } => {
                 self.hall.call_lost(desk!(self, cx), pool, id, &loss);
             }

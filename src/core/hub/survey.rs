@@ -97,6 +97,7 @@ impl Hub {
             (None, PoolState::Restarting { in_ms, why }) => {
                 (State::Restarting { in_ms }, Some(why))
             }
+            (None, PoolState::Awaiting { why, .. }) => (State::Awaiting, Some(why)),
             (None, PoolState::Failed { why }) => (State::Failed, Some(why)),
             (None, PoolState::Stopping) => (State::Stopping, None),
         };

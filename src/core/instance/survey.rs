@@ -105,6 +105,8 @@ pub enum State {
         /// Until the next try.
         in_ms: u64,
     },
+    /// Waits for its owner to authorize us there.
+    Awaiting,
     /// Given up.
     Failed,
     /// Being stopped.
@@ -126,6 +128,7 @@ impl State {
             Self::Starting => "starting",
             Self::Waiting => "waiting",
             Self::Restarting { .. } => "restarting",
+            Self::Awaiting => "awaiting_oauth",
             Self::Failed => "failed",
             Self::Stopping => "stopping",
             Self::Disabled => "disabled",

@@ -89,6 +89,12 @@ impl Failure {
                     seconds(*in_ms)
                 )
             }
+            PoolState::Awaiting { url, why } if url.is_empty() => {
+                format!("server {server} awaits authorization: {why}")
+            }
+            PoolState::Awaiting { url, .. } => format!(
+                "server {server} awaits authorization: its owner opens {url} and clicks Authorize"
+            ),
             PoolState::Failed { why } => format!("server {server} failed: {why}"),
             PoolState::Stopping => format!("server {server} is being stopped"),
         };

@@ -1,9 +1,14 @@
 //! One whole answer outside MCP, ready for [`crate::http1::server::Server::respond`].
 
+use std::borrow::Cow;
+
 use crate::language::Page;
 use crate::settings::HealthLevel;
 use crate::web::errors;
 use crate::web::health::{self, HealthView};
+
+/// One field of an answer.
+pub type Field = (&'static str, Cow<'static, str>);
 
 /// Status, fields and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +16,7 @@ pub struct Answer {
     /// Status.
     pub status: u16,
     /// Fields, without those that frame the body.
-    pub headers: &'static [(&'static str, &'static str)],
+    pub headers: Vec<Field>,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -40,7 +45,7 @@ impl Answer {
     pub fn json(status: u16, body: Vec<u8>) -> Self {
         Self {
             status,
-            headers: JSON,
+            headers: fields(JSON),
             body,
         }
     }
@@ -50,9 +55,23 @@ impl Answer {
     pub fn html(body: String) -> Self {
         Self {
             status: 200,
-            headers: HTML,
+            headers: fields(HTML),
             body: body.into_bytes(),
         }
+    }
+
+    /// The same with one field more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The value of a field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let is = |(own, _): &&Field| own.eq_ignore_ascii_case(name);
+        self.headers.iter().find(is).map(|(_, value)| &**value)
     }
 
     /// `{"error": "...", "hint": "..."}`.
@@ -60,6 +79,11 @@ impl Answer {
     pub fn error(status: u16, error: &str, hint: &str) -> Self {
         Self::json(status, errors::body(error, hint))
     }
+}
+
+fn fields(all: &[(&'static str, &'static str)]) -> Vec<Field> {
+    let owned = |(name, value): &(&'static str, &'static str)| (*name, Cow::Borrowed(*value));
+    all.iter().map(owned).collect()
 }
 
 /// Answers a page.
@@ -90,12 +114,8 @@ mod tests {
         ] {
             let answer = page(&asked, HealthLevel::Minimal, &view);
             assert_eq!(answer.status, status, "{asked:?}");
-            assert!(
-                answer
-                    .headers
-                    .contains(&("Content-Type", "application/json"))
-            );
-            assert!(answer.headers.contains(&("Cache-Control", "no-store")));
+            assert_eq!(answer.field("content-type"), Some("application/json"));
+            assert_eq!(answer.field("Cache-Control"), Some("no-store"));
         }
     }
 }

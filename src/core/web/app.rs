@@ -21,6 +21,8 @@ pub enum Route {
     MessagesPost,
     /// `/` (GET or HEAD): the page needs nothing but the request.
     Start,
+    /// The pages and OAuth: the request is told whole.
+    Web,
     /// A page outside MCP (GET or HEAD).
     Page(Page),
     /// 404.
@@ -52,6 +54,28 @@ pub fn route(method: &Method, path: &str) -> Route {
             Method::Post => Route::MessagesPost,
             Method::Options => Route::Options,
             _ => Route::NotAllowed("POST, OPTIONS"),
+        },
+        "/authorize" => match method {
+            Method::Get | Method::Head | Method::Post => Route::Web,
+            _ => Route::NotAllowed("GET, HEAD, POST"),
+        },
+        "/token" | "/register" | "/revoke" => match method {
+            Method::Post => Route::Web,
+            Method::Options => Route::Options,
+            _ => Route::NotAllowed("POST, OPTIONS"),
+        },
+        "/style.css" | "/live.js" | "/oauth" | "/oauth/" => match method {
+            Method::Get | Method::Head => Route::Web,
+            _ => Route::NotAllowed("GET, HEAD"),
+        },
+        _ if path.starts_with("/oauth/") => match method {
+            Method::Get | Method::Head | Method::Post => Route::Web,
+            _ => Route::NotAllowed("GET, HEAD, POST"),
+        },
+        _ if path.starts_with("/.well-known/") => match method {
+            Method::Get | Method::Head => Route::Web,
+            Method::Options => Route::Options,
+            _ => Route::NotAllowed("GET, HEAD, OPTIONS"),
         },
         _ => match page(path) {
             None => Route::NotFound,
@@ -130,12 +154,12 @@ mod tests {
             (Method::Get, "/MCP", Route::NotFound),
             (Method::Get, "//mcp", Route::NotFound),
             (Method::Get, "/mcp/x", Route::NotFound),
-            (Method::Get, "/oauth", Route::NotFound),
+            (Method::Get, "/oauth", Route::Web),
             (Method::Get, "/metrics", Route::NotFound),
             (
                 Method::Get,
                 "/.well-known/oauth-protected-resource/mcp",
-                Route::NotFound,
+                Route::Web,
             ),
             (Method::Post, "*", Route::NotFound),
         ] {

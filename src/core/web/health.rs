@@ -55,6 +55,8 @@ pub enum ServerState {
         /// Until the next try.
         in_ms: u64,
     },
+    /// Waits for its owner to authorize us there.
+    Awaiting,
     /// Given up.
     Failed,
     /// Being stopped.
@@ -64,10 +66,11 @@ pub enum ServerState {
 }
 
 impl ServerState {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Ready,
         Self::Starting,
         Self::Restarting { in_ms: 0 },
+        Self::Awaiting,
         Self::Failed,
         Self::Stopping,
         Self::Disabled,
@@ -80,6 +83,7 @@ impl ServerState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Restarting { .. } => "restarting",
+            Self::Awaiting => "awaiting_oauth",
             Self::Failed => "failed",
             Self::Stopping => "stopping",
             Self::Disabled => "disabled",
@@ -91,7 +95,7 @@ impl ServerView {
     /// Whether something is wrong with it. A first start is not: it may have to download.
     fn is_ill(&self) -> bool {
         match self.state {
-            ServerState::Restarting { .. } | ServerState::Failed => true,
+            ServerState::Restarting { .. } | ServerState::Awaiting | ServerState::Failed => true,
             ServerState::Starting => self.restarts > 0,
             ServerState::Ready | ServerState::Stopping | ServerState::Disabled => false,
         }

@@ -78,11 +78,7 @@ mod tests {
     fn contract_5_never_html_where_a_program_asked() {
         for accept in ["*/*", "application/json", "", "text/htmlx", "application/*"] {
             let (answer, text) = page(None, &[("Host", "localhost:1"), ("Accept", accept)]);
-            assert!(
-                answer
-                    .headers
-                    .contains(&("Content-Type", "application/json"))
-            );
+            assert_eq!(answer.field("Content-Type"), Some("application/json"));
             assert_eq!(
                 text,
                 "{\"name\":\"1mcp\",\"version\":\"1<2\",\"mcp\":\"http://localhost:1/mcp\",\
@@ -97,11 +93,8 @@ mod tests {
         let (answer, text) = page(Some("https://a.b/"), &[("Host", "c"), accept]);
         assert!(text.contains("1mcp 1&lt;2") && text.contains("<pre>https://a.b/mcp</pre>"));
         assert!(!text.contains('{') && !text.contains("<script") && !text.contains("style"));
-        let policy = answer
-            .headers
-            .iter()
-            .find(|(name, _)| *name == "Content-Security-Policy");
-        assert!(policy.unwrap().1.starts_with("default-src 'none';"));
+        let policy = answer.field("Content-Security-Policy").unwrap();
+        assert!(policy.starts_with("default-src 'none';"));
         assert_eq!(
             escape("<a href=\"'\">&"),
             "&lt;a href=&quot;&#39;&quot;&gt;&amp;"

@@ -56,7 +56,7 @@ use crate::base::parents::Parents;
 use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
-use crate::fetch::{FetchKey, Fetcher};
+use crate::fetch::{Asker, FetchKey, Fetcher};
 use crate::language::{BackendEvent, Hello, PoolKey, PoolSpec, RemoteSpec};
 use crate::mcp::version::Version;
 use crate::now::{Tick, UnixSeconds};
@@ -66,7 +66,7 @@ pub(super) struct Hands<'a, 'b> {
     /// The moment, the orders, the alarms.
     pub(super) cx: &'a mut Cx<'b>,
     /// Exchanges.
-    pub(super) fetch: &'a mut Fetcher<PoolKey>,
+    pub(super) fetch: &'a mut Fetcher<Asker>,
     /// What the hall has to know and needs no frame.
     pub(super) events: &'a mut VecDeque<BackendEvent>,
     /// Who passes on what is sent.

@@ -8,7 +8,7 @@ use crate::backend::listen::{Do, End, Listening, Lists, StreamId};
 use crate::backend::remote::exchange::{Ended, Exchange, Role};
 use crate::backend::remote::{Hands, Remote};
 use crate::backend::talk::{Read, late};
-use crate::fetch::{FailureKind, FetchKey, Lane, Order};
+use crate::fetch::{FailureKind, FetchKey, Lane, Order, Reach};
 use crate::json::envelope::{self, Envelope, Kind};
 use crate::language::BackendEvent;
 use crate::now::Tick;
@@ -78,6 +78,7 @@ impl Remote {
         };
         let order = Order {
             lane: Lane::Stream,
+            reach: Reach::Anywhere,
             ..self.post_modern(request, &asked, &[])
         };
         self.exchange(hands, Role::Changes(id), order);

@@ -8,7 +8,7 @@ use crate::backend::lifecycle::Pace;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::{Hands, Remote};
 use crate::base::parents;
-use crate::fetch::{FetchKey, Field, Lane, Order};
+use crate::fetch::{Asker, FetchKey, Field, Lane, Order, Reach};
 use crate::http1::head::Method;
 use crate::json::envelope::Envelope;
 use crate::json::span::{member, string};
@@ -51,7 +51,7 @@ impl Remote {
         order
             .fields
             .extend(said.map(|said| (Cow::Borrowed(parents::FIELD), said.into())));
-        let key = hands.fetch.ask(hands.cx, hands.me, order);
+        let key = hands.fetch.ask(hands.cx, Asker::Pool(hands.me), order);
         let exchange = Exchange::new(role, self.talk.number, self.talk.id.is_some());
         self.exchanges.insert(key, exchange);
         key
@@ -67,6 +67,7 @@ impl Remote {
             response_ms_max: None,
             connect_ms_max: dial_ms(self.spec.connect_ms),
             lane: Lane::Call,
+            reach: Reach::Anywhere,
         }
     }
 

@@ -143,6 +143,7 @@ pub(super) fn describe(event: &BackendEvent, text: &[u8]) -> String {
         BackendEvent::Ready { pool } => format!("Ready {}", pool.0.index),
         BackendEvent::Down { pool } => format!("Down {}", pool.0.index),
         BackendEvent::Ended { pool } => format!("Ended {}", pool.0.index),
+        BackendEvent::Challenged { challenge, .. } => format!("{challenge:?}"),
         BackendEvent::CallLost { id, loss, .. } => format!("{loss:?} {id:?}"),
         BackendEvent::Response { pool, id, envelope } => {
             let id = id.map_or("?".to_owned(), |id| id.to_string());

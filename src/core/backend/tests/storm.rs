@@ -104,6 +104,7 @@ impl Storm {
                 self.ended += 1;
             }
             BackendEvent::Response { pool, .. }
+            | BackendEvent::Challenged { pool, .. }
             | BackendEvent::Request { pool, .. }
             | BackendEvent::Notification { pool, .. }
             | BackendEvent::Watching { pool, .. }

@@ -11,6 +11,8 @@
 
 #[macro_use]
 mod declare;
+#[macro_use]
+mod oauth;
 mod list;
 
 pub use list::Mark;

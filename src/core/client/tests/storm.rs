@@ -194,7 +194,9 @@ impl Storm {
                 ClientEvent::Gone { client } | ClientEvent::Released { client } => {
                     self.owed.retain(|(of, _)| *of != client);
                 }
-                ClientEvent::Page { .. } | ClientEvent::InputEnded { .. } => panic!(),
+                ClientEvent::Page { .. }
+                | ClientEvent::Web { .. }
+                | ClientEvent::InputEnded { .. } => panic!(),
                 ClientEvent::Initialized { .. }
                 | ClientEvent::Notification { .. }
                 | ClientEvent::Response { .. } => {}

@@ -53,6 +53,7 @@ fn post(url: &str) -> Order {
         response_ms_max: Some(RESPONSE_MS),
         connect_ms_max: CONNECT_MS,
         lane: Lane::Call,
+        reach: Reach::Anywhere,
     }
 }
 
@@ -62,6 +63,7 @@ fn get(url: &str) -> Order {
         method: Method::Get,
         body: Vec::new(),
         lane: Lane::Stream,
+        reach: Reach::Anywhere,
         ..post(url)
     }
 }

@@ -145,11 +145,7 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { pool, .. } => self.orders.push_back(pool),
-            Effect::Signal { pool, signal } => {
-                if self.easy || signal == StopSignal::Kill {
-                    self.end_process(pool);
-                }
-            }
+            Effect::Signal { pool, signal } => self.signal(pool, signal),
             Effect::Open { dial, .. } => self.dials.push_back(dial),
             Effect::GiveUpOpen { dial } => self.dials.retain(|one| *one != dial),
             Effect::Close { link } => {
@@ -189,6 +185,14 @@ impl World {
                 assert!(self.stopped_at.is_some(), "it leaves unasked");
                 self.gone = true;
             }
+            // TODO(i6-sim)
+            _about_secrets => {}
+        }
+    }
+
+    fn signal(&mut self, pool: PoolKey, signal: StopSignal) {
+        if self.easy || signal == StopSignal::Kill {
+            self.end_process(pool);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::json::span::{Span, member};
 use crate::language::{At, ClientEdge, ClientFacts, ClientKey};
 use crate::limits::RETRY_AGAIN_MS;
+use crate::principal::Sight;
 use crate::route::errors::{Failure, INTERNAL};
 use crate::route::splice::Edits;
 use crate::route::suspended::{Stage, SuspendedKey, Waiter};
@@ -96,6 +97,10 @@ impl ClientEdge for Catch<'_> {
 
     fn tell(&mut self, cx: &mut Cx<'_>, client: ClientKey, message: &[Part<'_>]) {
         self.edge.tell(cx, client, message);
+    }
+
+    fn sight(&self, client: ClientKey) -> Sight {
+        self.edge.sight(client)
     }
 
     fn facts(&self, client: ClientKey) -> Option<ClientFacts> {

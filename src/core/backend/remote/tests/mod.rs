@@ -94,6 +94,7 @@ fn remote(kind: RemoteKind) -> PoolSpec {
     let headers = [("X-Key".into(), Secret::from("s3cret-key"))];
     PoolSpec {
         carrier: Carrier::Remote(RemoteSpec {
+            oauth: true,
             kind,
             url: Rc::new(Url::parse("http://mcp.test/mcp?k=v").unwrap()),
             headers: Rc::from(headers),

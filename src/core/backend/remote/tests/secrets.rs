@@ -10,6 +10,7 @@ fn keyed() -> PoolSpec {
     let url = format!("http://mcp.test/{IN_PATH}/mcp?api_key=QSECRET99&name=a%2Fsecret");
     PoolSpec {
         carrier: Carrier::Remote(RemoteSpec {
+            oauth: true,
             kind: RemoteKind::Http,
             url: Rc::new(Url::parse(&url).unwrap()),
             headers: Rc::from([(

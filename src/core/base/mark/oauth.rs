@@ -1,0 +1,15 @@
+//! The marks of OAuth, which stand behind those of `list`.
+
+/// Calls a macro with what is given and the marks of this file.
+macro_rules! with_oauth {
+    ($then:ident; $($before:tt)*) => {
+        $then! {
+            $($before)*
+
+            // --- the front door ---
+
+            /// A token that was checked before was seen again.
+            TokenKnown = "tokens are looked for by ordinary tests",
+        }
+    };
+}

@@ -1,0 +1,127 @@
+//! Requests of the pages and of OAuth: each goes to the machine whose path it is, and what those
+//! machines want goes where it belongs.
+
+use crate::cx::Cx;
+use crate::effect::{Effects, RecordTicket};
+use crate::fetch::Errand;
+use crate::hub::Hub;
+use crate::language::WebRequest;
+use crate::links::LinkKey;
+use crate::now::Now;
+use crate::oauth::client::KeyringNews;
+use crate::oauth::server::{RECORD, ServerNews};
+use crate::oauth::{Step, Wish};
+use crate::web::answer::Answer;
+
+impl Hub {
+    /// Answers a request, or lets the machine that it is for answer it later.
+    pub(super) fn web(&mut self, now: Now, out: &mut Effects, link: LinkKey, request: &WebRequest) {
+        let mut cx = cx!(self, now, out);
+        let visitor = self.logins.visitor(&mut cx, request);
+        let step = match request.head.path() {
+            "/oauth/login" | "/oauth/logout" => {
+                self.logins.request(&mut cx, link, request, &visitor)
+            }
+            path if path.starts_with("/oauth/") => {
+                self.keyring.request(&mut cx, link, request, &visitor)
+            }
+            path if path.starts_with("/.well-known/")
+                || matches!(path, "/authorize" | "/token" | "/register" | "/revoke") =>
+            {
+                self.auth.request(&mut cx, link, request, &visitor)
+            }
+            _ => Step::Answer(Answer::error(
+                404,
+                "no such path",
+                "/ lists those there are",
+            )),
+        };
+        if let Step::Answer(answer) = step {
+            self.clients.page(&mut cx, link, &answer);
+        }
+    }
+
+    /// `Input::Record`.
+    pub(super) fn record(&mut self, now: Now, out: &mut Effects, name: &str, bytes: Option<&[u8]>) {
+        let mut cx = cx!(self, now, out);
+        if name == RECORD {
+            self.auth.record(&mut cx, bytes);
+        } else {
+            self.keyring.record(&mut cx, name, bytes);
+        }
+    }
+
+    /// `Input::RecordLocked`.
+    pub(super) fn locked(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+        ticket: RecordTicket,
+        found: Result<Option<Vec<u8>>, String>,
+    ) {
+        let mut cx = cx!(self, now, out);
+        match ticket {
+            RecordTicket::Server(number) => self.auth.locked(&mut cx, number, found),
+            RecordTicket::Keyring(number) => self.keyring.locked(&mut cx, number, found),
+        }
+    }
+
+    /// `Input::RecordStored`.
+    pub(super) fn stored(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+        ticket: RecordTicket,
+        done: Result<(), String>,
+    ) {
+        let mut cx = cx!(self, now, out);
+        match ticket {
+            RecordTicket::Server(number) => self.auth.stored(&mut cx, number, done),
+            RecordTicket::Keyring(number) => self.keyring.stored(&mut cx, number, done),
+        }
+    }
+
+    /// Does one thing that a machine of OAuth wants; `false` if none wants anything.
+    pub(super) fn hear_site(&mut self, now: Now, out: &mut Effects) -> bool {
+        let mut cx = cx!(self, now, out);
+        if let Some((errand, news)) = self.backends.next_errand() {
+            match errand {
+                Errand::Server(number) => self.auth.news(&mut cx, number, news),
+                Errand::Keyring(number) => self.keyring.news(&mut cx, number, news),
+            }
+        } else if let Some(wish) = self.logins.told() {
+            self.grant_wish(now, out, wish, Errand::Server);
+        } else if let Some(news) = self.auth.told() {
+            match news {
+                ServerNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Server),
+                ServerNews::Keys(_keys) => {}
+                ServerNews::Password(password) => self.logins.password(password),
+            }
+        } else if let Some(news) = self.keyring.told() {
+            match news {
+                KeyringNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Keyring),
+                KeyringNews::Token { .. }
+                | KeyringNews::Awaiting { .. }
+                | KeyringNews::Failed { .. } => {}
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn grant_wish(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+        wish: Wish,
+        errand: impl Fn(u32) -> Errand,
+    ) {
+        let mut cx = cx!(self, now, out);
+        match wish {
+            Wish::Answer { link, answer } => self.clients.page(&mut cx, link, &answer),
+            Wish::Ask { number, order } => self.backends.errand(&mut cx, errand(number), *order),
+            Wish::GiveUp { number } => self.backends.give_up_errand(&mut cx, errand(number)),
+        }
+    }
+}
