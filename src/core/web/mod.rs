@@ -8,5 +8,6 @@ pub mod app;
 pub mod errors;
 pub mod guard;
 pub mod health;
+pub mod origin;
 pub mod percent;
 pub mod start;

@@ -195,8 +195,8 @@ pub(super) fn read(text: &[u8]) -> Result<Record, String> {
     });
     let record = Record {
         refresh_key: document.refresh_key.as_ref().map(seed).transpose()?,
-        keys: all(document.keys, key)?,
-        owner: document.owner.map(password).transpose()?,
+        keys: document.keys.iter().map(key).collect::<Result<_, _>>()?,
+        owner: document.owner.as_ref().map(password).transpose()?,
         clients: all(document.clients, client)?,
         grants: all(document.grants, grant)?,
         revoked: revoked.collect::<Result<_, String>>()?,
@@ -236,14 +236,14 @@ fn grant_id(text: &str, member: &str) -> Result<GrantId, String> {
     GrantId::parse(text).ok_or_else(|| fault(member, "no grant id"))
 }
 
-fn key(text: KeyText) -> Result<StoredKey, String> {
+fn key(text: &KeyText) -> Result<StoredKey, String> {
     Ok(StoredKey {
         seed: Seed(array(&text.seed, "keys")?),
         created: UnixSeconds(text.created),
     })
 }
 
-fn password(text: PasswordText) -> Result<Password, String> {
+fn password(text: &PasswordText) -> Result<Password, String> {
     Ok(Password {
         salt: array(&text.salt, "owner.salt")?,
         rounds: text.rounds,

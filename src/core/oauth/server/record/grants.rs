@@ -53,7 +53,7 @@ impl Record {
                 self.revoke_grant(id, now);
             }
         }
-        self.consented(&grant.client.clone());
+        self.consented(&grant.client);
         self.grants.push(grant);
     }
 

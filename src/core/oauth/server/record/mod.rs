@@ -200,12 +200,12 @@ impl Record {
     #[must_use]
     pub fn keys(&self, issuer: Rc<str>) -> Keys {
         let key = |stored: &StoredKey| {
-            let key = SigningKey::from_seed(&stored.seed.0);
-            (key.kid(), key.public())
+            let key = SigningKey::from_seed(&stored.seed.0)?;
+            Some((key.kid(), key.public()))
         };
         Keys {
             issuer,
-            keys: self.keys.iter().map(key).collect(),
+            keys: self.keys.iter().filter_map(key).collect(),
             revoked: self.revoked.clone(),
         }
     }
@@ -214,7 +214,7 @@ impl Record {
     #[must_use]
     pub fn signing_key(&self) -> Option<SigningKey> {
         let last = self.keys.last()?;
-        Some(SigningKey::from_seed(&last.seed.0))
+        SigningKey::from_seed(&last.seed.0)
     }
 
     /// Whether there is no key to sign with, or an old one only.

@@ -74,7 +74,7 @@ fn s11_what_is_written_is_read_again() {
 
 #[test]
 fn s11_secrets_of_others_are_hashes_and_nothing_is_shown() {
-    let (mut record, mut entropy) = (full(), entropy());
+    let (mut record, mut entropy) = (full(), Entropy::new(&[4; 32]));
     let confidential = Applicant {
         confidential: true,
         ..applicant("x")
@@ -199,16 +199,18 @@ fn s8_a_refresh_token_turns_once_and_an_old_one_ends_the_grant() {
     let mut record = full();
     let client = record.clients[0].id.clone();
     let id = GrantId([1; 16]);
-    let old = (4, &Digest::of("four"));
-    let next = || Digest::of("five");
-    let mut turn = |id, client: &str, old| record.turn_refresh(id, client, old, next(), NOW);
+    let old = (4, "four");
+    let mut turn = |id, client: &str, (serial, text): (u64, &str)| {
+        let (shown, next) = (Digest::of(text), Digest::of("five"));
+        record.turn_refresh(id, client, (serial, &shown), next, NOW)
+    };
     assert_eq!(turn(id, "somebody", old), Turn::Unknown);
     assert_eq!(turn(GrantId([9; 16]), &client, old), Turn::Unknown);
-    assert_eq!(turn(id, &client, (4, &Digest::of("x"))), Turn::Unknown);
+    assert_eq!(turn(id, &client, (4, "x")), Turn::Unknown);
     assert_eq!(turn(id, &client, old), Turn::Done);
-    assert_eq!(turn(id, &client, (5, &Digest::of("five"))), Turn::Done);
+    assert_eq!(turn(id, &client, (5, "five")), Turn::Done);
     assert_eq!(turn(id, &client, old), Turn::Replayed);
-    assert_eq!(turn(id, &client, (6, &Digest::of("five"))), Turn::Unknown);
+    assert_eq!(turn(id, &client, (6, "five")), Turn::Unknown);
     assert!(record.revoked.contains_key(&id));
     assert!(record.grant(GrantId([2; 16]), NOW).is_some());
 }
