@@ -8,7 +8,8 @@ pub mod app;
 pub mod errors;
 pub mod guard;
 pub mod health;
-//! health pages ([`health`]), the pages for people ([`pages`]) and who we are ([`origin`]).
+pub mod origin;
+pub mod pages;
 pub mod percent;
 
 pub use pages::wants_html;
