@@ -9,17 +9,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use onemcp::base::slab::Key;
-use onemcp::effect::Effect;
 use onemcp::effect::StopSignal;
+use onemcp::effect::{Effect, RecordTicket};
 use onemcp::links::{Links, Owner};
 use onemcp::now::Now;
 
+use crate::shell::bell::Bell;
 use crate::shell::child::tests::spec;
 use crate::shell::disk::tests::TempDir;
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
 use crate::shell::lookup;
 use crate::shell::own_stdio::{Direction, Standard};
+use crate::shell::secrets::Secrets;
 use crate::shell::tls;
 
 const POOL: PoolKey = PoolKey(Key {
@@ -139,6 +141,7 @@ impl Harness {
             watch: None,
             configuration: Configuration::new(dir.path().join("mcp.json"), dir.path(), false),
             state: StateDir::new(dir.path().join("state")),
+            vault: Vault::new(Secrets::beside(dir.path()), Bell::default()),
         });
         Self {
             looped,
@@ -458,6 +461,36 @@ fn a_file_as_stdin_is_read_to_its_end_without_any_event() {
         ["stdio 0", "bytes 0 #65536", "bytes 0 xxxxxxxxxx", "eof 0"]
     );
     assert_eq!(harness.looped.timeout(), None);
+}
+
+#[test]
+fn orders_about_secrets_are_answered_and_a_loopback_port_is_opened_and_closed() {
+    let name = || "x.json".to_owned();
+    let ticket = RecordTicket::Server(7);
+    let mut harness = Harness::new(move |input, _, out| match input {
+        Input::Stop => {
+            out.push(Effect::LockRecord {
+                ticket,
+                name: name(),
+            });
+            out.push(Effect::ListenLocal { port: 0 });
+        }
+        Input::RecordLocked { .. } => out.push(Effect::StoreRecord {
+            ticket,
+            bytes: b"{}".to_vec(),
+        }),
+        Input::RecordStored { done, .. } => assert_eq!(*done, Ok(())),
+        _ => {}
+    });
+    harness.looped.open_vault();
+    harness.looped.dispatch(Input::Stop);
+    harness.until("stored Server(7)");
+    let address = harness.looped.local_address().unwrap();
+    let _client = TcpStream::connect(address).unwrap();
+    harness.until("accepted 0");
+    harness.looped.effects.push(Effect::UnlistenLocal);
+    harness.looped.obey();
+    assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]

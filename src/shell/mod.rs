@@ -2,8 +2,10 @@
 //! clock, signals. Knows no MCP: the core (`onemcp`) decides everything and is driven by
 //! [`event_loop`].
 //!
-//! The main thread does everything but writing state records, which may wait for a disk.
+//! The main thread does everything but what may wait for somebody else: looking names up, writing
+//! state, and locking and writing secrets. Passwords are stretched beside it as well.
 
+mod bell;
 mod brief;
 mod child;
 mod children;
@@ -17,6 +19,7 @@ mod event_loop;
 pub(crate) mod guard;
 mod guard_link;
 pub(crate) mod instance;
+mod keeping;
 mod link;
 mod listener;
 mod log;
@@ -25,11 +28,13 @@ mod obey;
 mod outward;
 mod own_stdio;
 mod reading;
+pub(crate) mod secrets;
 mod signals;
 mod state;
 mod sys;
 mod tls;
 mod unopened;
+mod vault;
 mod wait;
 mod watch;
 mod watch_paths;
@@ -65,9 +70,11 @@ use link::Stream;
 use listener::Listener;
 use log::Log;
 use own_stdio::{Direction, Standard};
+use secrets::Secrets;
 use signals::Signals;
 use state::StateDir;
 pub(crate) use sys::terminal_columns;
+use vault::Vault;
 use watch::Watch;
 
 /// What the command line decided about one `serve`.
@@ -162,12 +169,14 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     }
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
+    let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
+    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
-        dials: Dials::new(Arc::new(lookup::by_system), options.outward.tls()),
+        dials,
         listeners,
         instance,
         log,
@@ -175,7 +184,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
+        vault,
     });
+    event_loop.open_vault();
     if options.http.is_some() {
         event_loop.hold_spawns(FIRST_SPAWN_MS);
     }
