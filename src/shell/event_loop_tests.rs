@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use onemcp::base::slab::Key;
+use onemcp::effect::Effect;
 use onemcp::effect::StopSignal;
-use onemcp::effect::{Effect, RecordTicket};
 use onemcp::links::{Links, Owner};
 use onemcp::now::Now;
 
@@ -464,36 +464,6 @@ fn a_file_as_stdin_is_read_to_its_end_without_any_event() {
 }
 
 #[test]
-fn orders_about_secrets_are_answered_and_a_loopback_port_is_opened_and_closed() {
-    let name = || "x.json".to_owned();
-    let ticket = RecordTicket::Server(7);
-    let mut harness = Harness::new(move |input, _, out| match input {
-        Input::Stop => {
-            out.push(Effect::LockRecord {
-                ticket,
-                name: name(),
-            });
-            out.push(Effect::ListenLocal { port: 0 });
-        }
-        Input::RecordLocked { .. } => out.push(Effect::StoreRecord {
-            ticket,
-            bytes: b"{}".to_vec(),
-        }),
-        Input::RecordStored { done, .. } => assert_eq!(*done, Ok(())),
-        _ => {}
-    });
-    harness.looped.open_vault();
-    harness.looped.dispatch(Input::Stop);
-    harness.until("stored Server(7)");
-    let address = harness.looped.local_address().unwrap();
-    let _client = TcpStream::connect(address).unwrap();
-    harness.until("accepted 0");
-    harness.looped.effects.push(Effect::UnlistenLocal);
-    harness.looped.obey();
-    assert!(TcpStream::connect(address).is_err());
-}
-
-#[test]
 fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
     let mut harness = Harness::new(|input, _, out| match input {
         Input::Config(_) => {
@@ -516,3 +486,6 @@ fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
 
 #[path = "dialing_tests.rs"]
 mod dialing;
+
+#[path = "keeping_tests.rs"]
+mod keeping;

@@ -159,9 +159,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     complete(&mut options, &listeners, stdio.as_ref());
     options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
-    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
-    register_all(registry, &mut signals, &mut listeners)
-        .map_err(failed("cannot wait for connections"))?;
+    let signals = register_all(registry, &mut listeners)?;
     let instance = open_instance(registry, &options, &mut log);
     if watch.as_ref().is_some_and(Watch::needs_timer) {
         let line = "no file events here: the configuration is looked at once a second";
@@ -264,16 +262,15 @@ fn open_log(options: &ServeOptions) -> Result<Log, String> {
     Ok(log)
 }
 
-fn register_all(
-    registry: &Registry,
-    signals: &mut Signals,
-    listeners: &mut [Listener],
-) -> io::Result<()> {
-    signals.register(registry, fixed_token(fixed::SIGNALS))?;
+fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signals, String> {
+    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
+    let registered = signals.register(registry, fixed_token(fixed::SIGNALS));
+    registered.map_err(failed("cannot wait for signals"))?;
     for (listener, number) in listeners.iter_mut().zip(fixed::LISTENER..) {
-        listener.register(registry, fixed_token(number))?;
+        let registered = listener.register(registry, fixed_token(number));
+        registered.map_err(failed("cannot wait for connections"))?;
     }
-    Ok(())
+    Ok(signals)
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {

@@ -124,8 +124,8 @@ impl<W: Copy> Fetcher<W> {
         key
     }
 
-    /// The response may have a body of so many bytes and no longer one, unless it is a stream. To be
-    /// called right after [`Fetcher::ask`].
+    /// The response may have a body of so many bytes and no longer one, unless it is a stream. To
+    /// be called right after [`Fetcher::ask`].
     pub fn limit(&mut self, key: FetchKey, body_bytes_max: usize) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.body_bytes_max = exchange.body_bytes_max.min(body_bytes_max);
