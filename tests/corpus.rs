@@ -22,6 +22,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("hub", hub::fuzzing::hub),
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
+    ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
