@@ -31,6 +31,12 @@ pub fn asked(settings: &Settings, headers: &Headers) -> String {
     }
 }
 
+/// Our origin for whoever sent these fields ([`asked`]), or for nobody in particular ([`own`]).
+#[must_use]
+pub fn origin(settings: &Settings, headers: Option<&Headers>) -> String {
+    headers.map_or_else(|| own(settings), |headers| asked(settings, headers))
+}
+
 /// Whether this is an origin of ours, as the sender of a request may write it: with or without a
 /// slash at the end, and any spelling of loopback for our own port.
 #[must_use]
