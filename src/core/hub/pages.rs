@@ -31,7 +31,11 @@ impl Hub {
             return if page {
                 pages::see_other(LOGIN)
             } else {
-                Answer::error(401, "the owner has not logged in", "open /oauth in a browser")
+                Answer::error(
+                    401,
+                    "the owner has not logged in",
+                    "open /oauth in a browser",
+                )
             };
         }
         let view = self.dashboard_view(now, visitor);
@@ -47,7 +51,9 @@ impl Hub {
         let standing = |server: &ServerSurvey| self.keyring.standing(&server.name);
         let servers = survey.servers.iter();
         DashboardView {
-            servers: servers.map(|server| card(server, standing(server))).collect(),
+            servers: servers
+                .map(|server| card(server, standing(server)))
+                .collect(),
             version: survey.version,
             uptime_ms: survey.uptime_ms,
             sessions: survey.sessions,
@@ -76,7 +82,12 @@ impl Hub {
             Err(answer) => return answer,
         };
         if visitor.who == Who::Stranger {
-            return pages::refusal(headers, 403, "only the owner may do that", "log in on /oauth");
+            return pages::refusal(
+                headers,
+                403,
+                "only the owner may do that",
+                "log in on /oauth",
+            );
         }
         if !visitor.checks(&form) {
             let hint = "go back, load the page again and repeat it";

@@ -72,7 +72,13 @@ impl Destination {
             },
             Err(_) => {
                 let scheme = redirect_uri.split(':').next().unwrap_or_default();
-                let scheme = short(scheme);
+                let scheme = short(scheme).to_lowercase();
+                if matches!(scheme.as_str(), "http" | "https") {
+                    return Self {
+                        shown: "an address that cannot be read".to_owned(),
+                        warning: Some("Do not go on unless you know it well.".to_owned()),
+                    };
+                }
                 Self {
                     shown: format!("an application on this device ({scheme}:)"),
                     warning: Some(format!(
