@@ -394,6 +394,19 @@ pub trait ClientEdge {
         code: i32,
         message: &[Part<'_>],
     );
+    /// The response to a request is that its token allows too little (R3): 403 where there is a
+    /// status, with all scopes that the operation needs.
+    fn forbid(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        scopes: &str,
+        message: &[Part<'_>],
+    ) {
+        let _ = scopes;
+        self.refuse(cx, client, at, -32_600, message);
+    }
     /// The request will never be answered: the client cancelled it (C11).
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At);
     /// Progress or a log line about a request; may be dropped when the client reads slowly.

@@ -159,7 +159,8 @@ impl Hall {
                             && method == Method::Read
                         {
                             // Whoever had it has it no more.
-                            self.answered.retain(|(uri, _)| *uri != resource.original);
+                            let of = (Rc::clone(&resource.original), call.server);
+                            self.answered.retain(|known| *known != of);
                         }
                         let resource = resource.as_ref();
                         self.pass_error(desk, &caller, (method, resource), pool, envelope, frame);

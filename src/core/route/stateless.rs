@@ -31,6 +31,7 @@ impl Hall {
             declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
+            sight: Some(desk.clients.sight(client)),
             ..Client::default()
         };
         self.clients.insert(client, known);
@@ -74,7 +75,7 @@ impl Hall {
         at: At,
         id: &JsonId,
     ) {
-        let mut offered = self.capabilities(desk, None);
+        let mut offered = self.capabilities(desk, client);
         // Clients of this revision know the tasks of either only as its extension.
         offered.tasks_extension |= std::mem::take(&mut offered.tasks);
         let capabilities = offered.render();
@@ -83,7 +84,7 @@ impl Hall {
             self.stamp.members(true),
             Version::supported(),
         );
-        if let Some(instructions) = self.instructions(desk) {
+        if let Some(instructions) = self.instructions(desk, client) {
             result.push_str(",\"instructions\":");
             result.push_str(&write::string(&instructions));
         }

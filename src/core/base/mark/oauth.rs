@@ -10,6 +10,17 @@ macro_rules! with_oauth {
 
             /// A token that was checked before was seen again.
             TokenKnown = "tokens are looked for by ordinary tests",
+
+            // --- what a token shows ---
+
+            /// Something was used that the token does not show.
+            ScopeTooLittle = "tokens are looked for by ordinary tests",
+            /// A client came with a token that shows more or less than the one before.
+            SightChanges = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server that it had a session of its own with.
+            HiddenSessionEnds = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server whose resources it listened to.
+            HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
         }
     };
 }
