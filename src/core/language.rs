@@ -119,6 +119,8 @@ pub enum ClientEvent {
         link: LinkKey,
         /// What is wanted.
         page: Page,
+        /// Whether who asks may know more than the status.
+        full: bool,
     },
 }
 
@@ -394,8 +396,9 @@ pub trait ClientEdge {
         code: i32,
         message: &[Part<'_>],
     );
-    /// The response to a request is that its token allows too little (R3): 403 where there is a
-    /// status, with all scopes that the operation needs.
+    /// The response to a request is this error: what the client may see does not include what it
+    /// asked for, and `scopes` are all that this needs (R3). The status is 403, unless the answer
+    /// has become an event stream. Never called where [`ClientEdge::sight`] is everything.
     fn forbid(
         &mut self,
         cx: &mut Cx<'_>,
@@ -403,10 +406,7 @@ pub trait ClientEdge {
         at: At,
         scopes: &str,
         message: &[Part<'_>],
-    ) {
-        let _ = scopes;
-        self.refuse(cx, client, at, -32_600, message);
-    }
+    );
     /// The request will never be answered: the client cancelled it (C11).
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At);
     /// Progress or a log line about a request; may be dropped when the client reads slowly.

@@ -9,6 +9,8 @@ use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
 use crate::oauth::client::KeyringNews;
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
 use crate::oauth::{Step, Wish};
 use crate::web::answer::Answer;
@@ -49,6 +51,13 @@ impl Hub {
         } else {
             self.keyring.record(&mut cx, name, bytes);
         }
+    }
+
+    /// Lets in who has a token of these keys, as if they stood in our record.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn let_in(&mut self, now: Now, keys: Keys, out: &mut Effects) {
+        let mut cx = cx!(self, now, out);
+        self.clients.set_keys(&mut cx, keys);
     }
 
     /// `Input::RecordLocked`.
@@ -94,7 +103,7 @@ impl Hub {
         } else if let Some(news) = self.auth.told() {
             match news {
                 ServerNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Server),
-                ServerNews::Keys(_keys) => {}
+                ServerNews::Keys(keys) => self.clients.set_keys(&mut cx, keys),
                 ServerNews::Password(password) => self.logins.password(password),
             }
         } else if let Some(news) = self.keyring.told() {

@@ -10,6 +10,7 @@ use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
 use crate::route::lists::{Waiting, Want};
 use crate::route::servers::Server;
+use crate::route::sight::shown;
 use crate::route::{Client, Desk, Hall, Running};
 
 impl Hall {
@@ -29,7 +30,7 @@ impl Hall {
             self.end_client(desk, client);
         }
         let known = Client {
-            sight: Some(desk.clients.sight(client)),
+            sight: shown(desk, client),
             ..Client::default()
         };
         self.clients.insert(client, known);

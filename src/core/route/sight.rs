@@ -83,8 +83,8 @@ impl Hall {
 
     /// A client says something: it may do so with a newer token, that shows more or less.
     pub(crate) fn look(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let sight = desk.clients.sight(client);
-        let Some(known) = self.clients.get_mut(&client) else {
+        let (Some(sight), Some(known)) = (shown(desk, client), self.clients.get_mut(&client))
+        else {
             return;
         };
         if known.sight.as_ref() == Some(&sight) {
@@ -94,10 +94,10 @@ impl Hall {
         let now = self.sight(client);
         let same = |key: &ServerKey| {
             let server = self.server(*key);
-            let shown = |sight: Option<&Sight>| {
+            let seen = |sight: Option<&Sight>| {
                 server.is_some_and(|server| sight.is_some_and(|sight| shows(sight, server)))
             };
-            shown(before.as_ref()) == shown(now)
+            seen(before.as_ref()) == seen(now)
         };
         if self.order.iter().all(same) {
             return;
@@ -164,6 +164,12 @@ impl Hall {
         let seen = |sight| self.visible_to(Some(sight)).map(|(key, _)| key).collect();
         some.map(|(client, sight)| (client, seen(sight))).collect()
     }
+}
+
+/// What the edge says of a client; nothing of one that is gone, whatever it says.
+pub(crate) fn shown(desk: &Desk<'_, '_>, client: ClientKey) -> Option<Sight> {
+    desk.clients.facts(client)?;
+    Some(desk.clients.sight(client))
 }
 
 fn shows(sight: &Sight, server: &Server) -> bool {

@@ -12,6 +12,7 @@ use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::router::Incoming;
+use crate::route::sight::shown;
 use crate::route::splice::fields;
 use crate::route::{Client, Desk, Hall, Running};
 
@@ -31,7 +32,7 @@ impl Hall {
             declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
-            sight: Some(desk.clients.sight(client)),
+            sight: shown(desk, client),
             ..Client::default()
         };
         self.clients.insert(client, known);

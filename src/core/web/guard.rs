@@ -72,6 +72,10 @@ fn allows_host(settings: &Settings, host: &Authority<'_>) -> bool {
         return true;
     }
     let bound_to_all = matches!(settings.host.as_str(), "0.0.0.0" | "::" | "[::]");
+    if bound_to_all && settings.auth {
+        // A token protects against rebinding: a page has none.
+        return true;
+    }
     let machine = settings.machine_name.as_deref().filter(|_| bound_to_all);
     let external = settings.external_url.as_deref().and_then(Origin::parse);
     let names = settings.allowed_hosts.iter().map(String::as_str);

@@ -91,7 +91,9 @@ impl ClientEdge for Catch<'_> {
         scopes: &str,
         message: &[Part<'_>],
     ) {
-        // The outcome of a call is never that: it was let in.
+        if client == self.client {
+            return self.keep(None, message);
+        }
         self.edge.forbid(cx, client, at, scopes, message);
     }
 
