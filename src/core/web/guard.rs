@@ -279,6 +279,29 @@ mod tests {
     }
 
     #[test]
+    fn contract_5_with_auth_on_a_wildcard_any_host_but_no_other_origin() {
+        let with = |host: &str, auth: bool| Settings {
+            host: host.to_owned(),
+            auth,
+            ..Settings::default()
+        };
+        for (bound, auth, good) in [
+            ("0.0.0.0", true, true),
+            ("::", true, true),
+            ("0.0.0.0", false, false),
+            ("127.0.0.1", true, false),
+        ] {
+            let host = Headers::of(&[("Host", "any.example:3050")]);
+            let checked = check(&with(bound, auth), &host);
+            assert_eq!(checked.is_ok(), good, "{bound} {auth}");
+        }
+        let host = Headers::of(&[("Host", "any.example"), ("Origin", "http://any.example")]);
+        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        let host = Headers::of(&[("Host", "a b")]);
+        assert!(check(&with("0.0.0.0", true), &host).is_err());
+    }
+
+    #[test]
     fn contract_5_the_bound_host_and_on_a_wildcard_the_machine_name() {
         let bound = |to: &str, asked| {
             let settings = Settings {

@@ -1,5 +1,5 @@
 //! Everything on HTTP that is not MCP: which path is what ([`app`]), who may ask ([`guard`]), the
-//! health pages ([`health`]), the start page ([`start`]) and who we are ([`origin`]).
+//! health pages ([`health`]), the pages for people ([`pages`]) and who we are ([`origin`]).
 //!
 //! Pure functions over a request and plain values. Never sees a session, a call or a socket.
 
@@ -9,5 +9,7 @@ pub mod errors;
 pub mod guard;
 pub mod health;
 pub mod origin;
+pub mod pages;
 pub mod percent;
-pub mod start;
+
+pub use pages::wants_html;
