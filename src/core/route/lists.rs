@@ -299,11 +299,7 @@ impl Hall {
             ));
         }
         if modern {
-            let mut hints = hints(now, &parts_keep);
-            if self.grant(client).is_some() {
-                // It depends on who asks (X11).
-                hints = hints.replace("\"public\"", "\"private\"");
-            }
+            let hints = self.hints(now, client, &parts_keep);
             tail.push_str(&format!(",{},{hints}", self.stamp.members(false)));
         }
         tail.push_str("}}");
@@ -362,6 +358,16 @@ impl Hall {
         });
         server.memory = memory;
         shown
+    }
+
+    /// For how long a list may be kept that has these parts. What depends on who asks may be kept
+    /// by nobody else (X11).
+    fn hints(&self, now: Tick, client: ClientKey, parts: &[Option<Keeps>]) -> String {
+        let hints = hints(now, parts);
+        match self.grant(client) {
+            None => hints,
+            Some(_) => hints.replace("\"public\"", "\"private\""),
+        }
     }
 
     /// A cursor names where the next page begins; the seal keeps it ours (A4), and good only for

@@ -159,8 +159,7 @@ impl Hall {
                             && method == Method::Read
                         {
                             // Whoever had it has it no more.
-                            let of = (Rc::clone(&resource.original), call.server);
-                            self.answered.retain(|known| *known != of);
+                            self.forget_answered(resource, call.server);
                         }
                         let resource = resource.as_ref();
                         self.pass_error(desk, &caller, (method, resource), pool, envelope, frame);

@@ -224,9 +224,9 @@ impl Hall {
                 self.note_subscription(desk, (pool, server), caller.client, resource);
             }
             Method::Read if searched => {
-                let of = (Rc::clone(&resource.original), server);
-                self.answered.retain(|known| *known != of);
-                self.answered.push_back(of);
+                self.forget_answered(resource, server);
+                self.answered
+                    .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
                     Mark::AnsweredUrisFull.hit();
                     self.answered.pop_front();
@@ -234,6 +234,12 @@ impl Hall {
             }
             _ => {}
         }
+    }
+
+    /// A server is not known any more to have answered a read that was for anybody.
+    pub(crate) fn forget_answered(&mut self, resource: &Resource, server: ServerKey) {
+        self.answered
+            .retain(|(uri, by)| *uri != resource.original || *by != server);
     }
 
     /// A server tells a client of a resource from now on.
