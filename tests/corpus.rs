@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, http1, hub, json, mcp, route};
+use onemcp::{base, config, fetch, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -22,6 +22,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("hub", hub::fuzzing::hub),
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
+    ("oauth_challenge", oauth::client::fuzzing::challenge),
+    ("oauth_document", oauth::client::fuzzing::document),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
     ("url", base::fuzzing::url),

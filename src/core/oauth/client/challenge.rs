@@ -217,10 +217,7 @@ mod tests {
                 Some(("-", "a", "-")),
             ),
             // A token68 is not a parameter, and what follows it is.
-            (
-                &["Negotiate YII+/=, Bearer scope=a"],
-                Some(("-", "a", "-")),
-            ),
+            (&["Negotiate YII+/=, Bearer scope=a"], Some(("-", "a", "-"))),
             (&["Negotiate abc==,Bearer error=e"], Some(("-", "-", "e"))),
             // Blanks, names in any case, escapes, commas in quotes, empty elements.
             (
@@ -244,8 +241,7 @@ mod tests {
             (&["=,\"x\" \\ Bearer scope=a"], Some(("-", "a", "-"))),
             (&["scope=a, Bearer"], Some(("-", "-", "-"))),
         ] {
-            let expected =
-                expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
+            let expected = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
             assert_eq!(read(fields), expected, "{fields:?}");
         }
     }

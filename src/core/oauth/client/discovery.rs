@@ -191,10 +191,7 @@ impl Discovery {
             State::Issuer { issuer, left, .. } => match left.pop_front() {
                 Some(url) => Next::Get(url),
                 None => {
-                    let why = format!(
-                        "the authorization server {} has no metadata",
-                        plain(issuer)
-                    );
+                    let why = format!("the authorization server {} has no metadata", plain(issuer));
                     self.abort(why)
                 }
             },
@@ -217,7 +214,10 @@ impl Discovery {
                 plain(&resource.resource)
             ));
         }
-        let named = resource.authorization_servers.as_deref().unwrap_or_default();
+        let named = resource
+            .authorization_servers
+            .as_deref()
+            .unwrap_or_default();
         let known = named.iter().find(|name| Some(*name) == self.known.as_ref());
         let Some(issuer) = known.or(named.first()).cloned() else {
             return self.ask_origin(Some(resource));

@@ -93,7 +93,11 @@ pub(super) fn registered(status: u16, bytes: &[u8]) -> Result<Registered, Refuse
     const UNREADABLE: Refused = Refused::Unreadable("its answer to our registration is unreadable");
     let document: Document = read(bytes).ok_or(UNREADABLE)?;
     if !matches!(status, 200 | 201) || document.error.is_some() {
-        return Err(said(document.error.as_ref(), document.error_description.as_ref(), UNREADABLE));
+        return Err(said(
+            document.error.as_ref(),
+            document.error_description.as_ref(),
+            UNREADABLE,
+        ));
     }
     let fits = |text: &String| fits(text);
     if !document.client_id.as_ref().is_some_and(fits)
@@ -124,26 +128,44 @@ pub(super) fn granted(status: u16, bytes: &[u8]) -> Result<Granted, Refused> {
         error: Option<Value>,
         error_description: Option<Value>,
     }
-    const UNREADABLE: Refused = Refused::Unreadable("its answer to our request for a token is unreadable");
+    const UNREADABLE: Refused =
+        Refused::Unreadable("its answer to our request for a token is unreadable");
     let document: Document = read(bytes).ok_or(UNREADABLE)?;
     // Some say no with 200.
     if status != 200 || document.error.is_some() {
-        return Err(said(document.error.as_ref(), document.error_description.as_ref(), UNREADABLE));
+        return Err(said(
+            document.error.as_ref(),
+            document.error_description.as_ref(),
+            UNREADABLE,
+        ));
     }
     let access = document.access_token.filter(|token| is_token(token));
     let access = access.ok_or(UNREADABLE)?;
-    if !document.refresh_token.as_ref().is_none_or(|token| fits(token)) {
+    if !document
+        .refresh_token
+        .as_ref()
+        .is_none_or(|token| fits(token))
+    {
         return Err(UNREADABLE);
     }
     let kind = document.token_type.unwrap_or_default();
     if !kind.eq_ignore_ascii_case("bearer") {
-        return Err(Refused::Unreadable("it gives tokens of a kind that we do not know"));
+        return Err(Refused::Unreadable(
+            "it gives tokens of a kind that we do not know",
+        ));
     }
     Ok(Granted {
         access: Secret::from(access),
-        refresh: document.refresh_token.filter(|token| !token.is_empty()).map(Secret::from),
+        refresh: document
+            .refresh_token
+            .filter(|token| !token.is_empty())
+            .map(Secret::from),
         seconds: number(document.expires_in.as_ref()),
-        scope: document.scope.as_ref().and_then(Value::as_str).map(str::to_owned),
+        scope: document
+            .scope
+            .as_ref()
+            .and_then(Value::as_str)
+            .map(str::to_owned),
     })
 }
 
@@ -185,9 +207,12 @@ fn said(code: Option<&Value>, text: Option<&Value>, otherwise: Refused) -> Refus
 fn number(value: Option<&Value>) -> Option<u64> {
     let value = value?;
     let fraction = || value.as_f64().map(|seconds| format!("{seconds:.0}"));
-    value
-        .as_u64()
-        .or_else(|| fraction().or_else(|| value.as_str().map(str::to_owned))?.parse().ok())
+    value.as_u64().or_else(|| {
+        fraction()
+            .or_else(|| value.as_str().map(str::to_owned))?
+            .parse()
+            .ok()
+    })
 }
 
 fn fits(text: &str) -> bool {
@@ -213,11 +238,26 @@ mod tests {
         let good = |seconds| Ok(("a".to_owned(), seconds));
         for (text, expected) in [
             (r#"{"access_token":"a","token_type":"Bearer"}"#, good(None)),
-            (r#" {"token_type":"bEARER","access_token":"a","expires_in":60,"x":[1]}"#, good(Some(60))),
-            (r#"{"access_token":"a","token_type":"Bearer","expires_in":"60"}"#, good(Some(60))),
-            (r#"{"access_token":"a","token_type":"Bearer","expires_in":59.6}"#, good(Some(60))),
-            (r#"{"access_token":"a","token_type":"Bearer","expires_in":-1}"#, good(None)),
-            (r#"{"access_token":"a","token_type":"Bearer","expires_in":null,"scope":["x"]}"#, good(None)),
+            (
+                r#" {"token_type":"bEARER","access_token":"a","expires_in":60,"x":[1]}"#,
+                good(Some(60)),
+            ),
+            (
+                r#"{"access_token":"a","token_type":"Bearer","expires_in":"60"}"#,
+                good(Some(60)),
+            ),
+            (
+                r#"{"access_token":"a","token_type":"Bearer","expires_in":59.6}"#,
+                good(Some(60)),
+            ),
+            (
+                r#"{"access_token":"a","token_type":"Bearer","expires_in":-1}"#,
+                good(None),
+            ),
+            (
+                r#"{"access_token":"a","token_type":"Bearer","expires_in":null,"scope":["x"]}"#,
+                good(None),
+            ),
         ] {
             assert_eq!(token(200, text), expected, "{text}");
         }
@@ -252,7 +292,10 @@ mod tests {
         assert_eq!(token(400, bad), said("invalid_grant", "a b"));
         // GitHub says so with 200.
         assert_eq!(token(200, r#"{"error":"bad_code"}"#), said("bad_code", ""));
-        let long = format!(r#"{{"access_token":"{}"}}"#, "a".repeat(CREDENTIAL_BYTES_MAX + 1));
+        let long = format!(
+            r#"{{"access_token":"{}"}}"#,
+            "a".repeat(CREDENTIAL_BYTES_MAX + 1)
+        );
         assert_eq!(token(200, &long), Err(unreadable));
     }
 

@@ -111,7 +111,9 @@ impl Flows {
         }
         let flow = self.0.remove(at);
         let account = flow.account;
-        let iss = query.once("iss").map_err(|_| Refusal::OtherIssuer { account })?;
+        let iss = query
+            .once("iss")
+            .map_err(|_| Refusal::OtherIssuer { account })?;
         let is_it = match iss {
             Some(iss) => iss == flow.found.issuer,
             None => !flow.found.says_iss,

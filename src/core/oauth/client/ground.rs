@@ -143,10 +143,25 @@ mod tests {
     #[test]
     fn o12_who_was_named_by_a_public_server_is_reached_on_the_public_internet_only() {
         let reach = |server: &str, url: &str| ground(server).reach(&Url::parse(url).unwrap());
-        assert_eq!(reach("https://m.example/mcp", "https://a.example/"), Reach::Public);
-        assert_eq!(reach("https://m.example/mcp", "https://m.example/x"), Reach::Anywhere);
-        assert_eq!(reach("https://m.example/mcp", "https://m.example:8443/x"), Reach::Public);
-        assert_eq!(reach("https://10.0.0.1/mcp", "https://a.example/"), Reach::Anywhere);
-        assert_eq!(reach("http://localhost/mcp", "https://a.example/"), Reach::Anywhere);
+        assert_eq!(
+            reach("https://m.example/mcp", "https://a.example/"),
+            Reach::Public
+        );
+        assert_eq!(
+            reach("https://m.example/mcp", "https://m.example/x"),
+            Reach::Anywhere
+        );
+        assert_eq!(
+            reach("https://m.example/mcp", "https://m.example:8443/x"),
+            Reach::Public
+        );
+        assert_eq!(
+            reach("https://10.0.0.1/mcp", "https://a.example/"),
+            Reach::Anywhere
+        );
+        assert_eq!(
+            reach("http://localhost/mcp", "https://a.example/"),
+            Reach::Anywhere
+        );
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct Means<'a> {
     pub(super) kept: Option<&'a Record>,
     /// What an issuer has given us since then.
     pub(super) fresh: Option<(&'a str, &'a Client)>,
+    /// A client id that the issuer does not know any more.
+    pub(super) spoiled: Option<&'a str>,
     pub(super) now: UnixSeconds,
 }
 
@@ -127,11 +129,14 @@ pub(super) fn choose(found: &Found, means: &Means<'_>) -> Choice {
             expires: None,
         });
     }
-    let kept = means.kept.map(|record| (record.issuer.as_str(), &record.client));
+    let kept = means
+        .kept
+        .map(|record| (record.issuer.as_str(), &record.client));
     let usable = |(issuer, client): &(&str, &Client)| {
         *issuer == found.issuer
             && client.source == Source::Registered
             && client.redirect == means.redirect
+            && means.spoiled != Some(client.id.as_str())
             && client.expires.is_none_or(|end| end > means.now.0)
     };
     let known = [means.fresh, kept].into_iter().flatten().find(usable);

@@ -101,7 +101,14 @@ mod tests {
             ("", None, Some("c d"), "", "", "c d"),
             ("", None, Some("c offline_access"), "c", "", "c"),
             ("", Some("a offline_access"), None, "", "", "a"),
-            ("", Some("a"), None, "offline_access", "", "a offline_access"),
+            (
+                "",
+                Some("a"),
+                None,
+                "offline_access",
+                "",
+                "a offline_access",
+            ),
             ("x", Some("a"), Some("c"), "offline_access", "", "x"),
             ("x offline_access", None, None, "", "", "x offline_access"),
             // O11: a union, each once.
@@ -124,7 +131,9 @@ mod tests {
 
     #[test]
     fn o6_more_scopes_than_fit_are_left_out() {
-        let many: Vec<String> = (0..2000).map(|number| format!("scope{number:04}")).collect();
+        let many: Vec<String> = (0..2000)
+            .map(|number| format!("scope{number:04}"))
+            .collect();
         let offers = Offers {
             listed: Some(&many),
             ..Offers::default()

@@ -250,8 +250,15 @@ mod tests {
         }
         let text = String::from_utf8(bytes).unwrap();
         let other = text.replace("\"version\": 1", "\"version\": 2");
-        assert!(Record::read(&of, other.as_bytes()).unwrap_err().contains("version"));
-        for odd in [text.replace("basic", "magic"), text.replace("registered", "found")] {
+        assert!(
+            Record::read(&of, other.as_bytes())
+                .unwrap_err()
+                .contains("version")
+        );
+        for odd in [
+            text.replace("basic", "magic"),
+            text.replace("registered", "found"),
+        ] {
             assert_eq!(Record::read(&of, odd.as_bytes()), Err("it is unreadable"));
         }
     }

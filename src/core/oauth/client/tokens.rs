@@ -34,7 +34,9 @@ pub(super) fn get(url: Rc<Url>, reach: Reach) -> Order {
 pub(super) fn register(url: Rc<Url>, reach: Reach, body: Vec<u8>) -> Order {
     let mut order = get(url, reach);
     order.method = HttpMethod::Post;
-    order.fields.push(("Content-Type".into(), "application/json".into()));
+    order
+        .fields
+        .push(("Content-Type".into(), "application/json".into()));
     order.body = body;
     order
 }
@@ -56,7 +58,13 @@ pub(super) fn renewal(refresh: &Secret) -> Form {
 }
 
 /// A request for tokens, with who we are and what they are for (O7).
-pub(super) fn ask(url: Rc<Url>, reach: Reach, client: &Client, resource: &str, form: Form) -> Order {
+pub(super) fn ask(
+    url: Rc<Url>,
+    reach: Reach,
+    client: &Client,
+    resource: &str,
+    form: Form,
+) -> Order {
     let mut form = form.with("resource", resource);
     let mut order = get(url, reach);
     order.method = HttpMethod::Post;
@@ -118,7 +126,10 @@ mod tests {
         let order = ask(url, Reach::Public, &client, "https://m/mcp", form);
         let shown = format!("{order:?}");
         assert!(!shown.contains("YSUyMGI6cyUzQXQ="), "{shown}");
-        let field = order.fields.iter().find(|(name, _)| name == "Authorization");
+        let field = order
+            .fields
+            .iter()
+            .find(|(name, _)| name == "Authorization");
         let field = field.map(|(_, value)| match value {
             Field::Secret(secret) => secret.reveal().to_owned(),
             Field::Plain(_) => unreachable!("a key that may be shown"),
@@ -153,7 +164,10 @@ mod tests {
         };
         let old = Secret::from("old");
         let tokens = kept(granted(None), Some(&old), UnixSeconds(5));
-        assert_eq!((tokens.refresh, tokens.until), (Some(old.clone()), Some(UnixSeconds(65))));
+        assert_eq!(
+            (tokens.refresh, tokens.until),
+            (Some(old.clone()), Some(UnixSeconds(65)))
+        );
         let tokens = kept(granted(Some("new")), Some(&old), UnixSeconds(u64::MAX));
         assert_eq!(tokens.refresh, Some("new".into()));
         assert_eq!(tokens.until, Some(UnixSeconds(u64::MAX)));
