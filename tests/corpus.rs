@@ -26,6 +26,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("oauth_document", oauth::client::fuzzing::document),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
+    ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),
 ];
 
