@@ -23,6 +23,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
     ("registration", oauth::fuzzing::registration),
+    ("oauth_challenge", oauth::client::fuzzing::challenge),
+    ("oauth_document", oauth::client::fuzzing::document),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
