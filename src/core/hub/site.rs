@@ -102,7 +102,7 @@ impl Hub {
         } else if let Some(news) = self.auth.told() {
             match news {
                 ServerNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Server),
-                ServerNews::Keys(_keys) => {}
+                ServerNews::Keys(keys) => self.clients.set_keys(&mut cx, keys),
                 ServerNews::Password(password) => self.logins.password(password),
             }
         } else if let Some(news) = self.keyring.told() {
