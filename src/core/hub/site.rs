@@ -9,6 +9,8 @@ use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
 use crate::oauth::client::KeyringNews;
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
 use crate::oauth::{Step, Wish};
 use crate::web::answer::Answer;
@@ -57,6 +59,13 @@ impl Hub {
         } else {
             self.keyring.record(&mut cx, name, bytes);
         }
+    }
+
+    /// Lets in who has a token of these keys, as if they stood in our record.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn let_in(&mut self, now: Now, keys: Keys, out: &mut Effects) {
+        let mut cx = cx!(self, now, out);
+        self.clients.set_keys(&mut cx, keys);
     }
 
     /// `Input::RecordLocked`.
