@@ -312,13 +312,13 @@ mod tests {
             ("127.0.0.1", true, false),
         ] {
             let host = Headers::of(&[("Host", "any.example:3050")]);
-            let checked = check(&with(bound, auth), &host);
+            let checked = check(&with(bound, auth), "/mcp", &host);
             assert_eq!(checked.is_ok(), good, "{bound} {auth}");
         }
         let host = Headers::of(&[("Host", "any.example"), ("Origin", "http://any.example")]);
-        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        assert!(check(&with("0.0.0.0", true), "/mcp", &host).is_err());
         let host = Headers::of(&[("Host", "a b")]);
-        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        assert!(check(&with("0.0.0.0", true), "/mcp", &host).is_err());
     }
 
     #[test]
