@@ -52,6 +52,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod pages;
 mod site;
 mod survey;
 
