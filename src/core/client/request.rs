@@ -15,6 +15,7 @@ use crate::links::LinkKey;
 use crate::settings::HealthLevel;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
+use crate::web::forwarded;
 use crate::web::guard::{self, CorsOrigin};
 use crate::web::pages;
 
@@ -56,11 +57,12 @@ impl Clients {
             Route::Web => {
                 self.http.hold(cx, link, Doing::Page);
                 let peer = self.http.connections.get(&link)?.peer;
+                let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
                 let request = Box::new(WebRequest {
                     head: request,
                     body: frame.bytes().to_vec(),
                     peer,
-                    client: peer,
+                    client,
                 });
                 Some(ClientEvent::Web { link, request })
             }
