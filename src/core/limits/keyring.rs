@@ -8,7 +8,7 @@ pub const FLOWS_MAX: usize = 32;
 /// Browsers that wait at once until it is known where to send them; one more gets 503.
 pub const CONNECTS_MAX: usize = 32;
 /// A document of somebody else's: metadata, registrations, tokens. A longer one counts as none.
-pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+pub const METADATA_BYTES_MAX: usize = 256 * 1024;
 /// One token, one client id, one secret of somebody else's. They go into header fields, which
 /// servers take up to 8 KiB or so; a longer one counts as an unreadable answer.
 pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
@@ -25,7 +25,7 @@ pub const ERRAND_MS_MAX: u64 = 45_000;
 pub const FOUND_MS_MAX: u64 = 300_000;
 /// How long another instance may hold a record before we go on without; a refresh takes it no
 /// longer than [`ERRAND_MS_MAX`].
-pub const RECORD_LOCK_MS_MAX: u64 = 60_000;
+pub const KEYRING_LOCK_MS_MAX: u64 = 60_000;
 /// How long before its end a token is renewed; of one that lives shortly a fifth of its life.
 pub const REFRESH_AHEAD_SECONDS: u64 = 120;
 /// So much earlier at most, by chance: several instances would otherwise queue for one lock.
@@ -45,7 +45,7 @@ pub const STEP_UP_OPERATIONS_MAX: usize = 64;
 /// Characters of somebody else's error text that are shown.
 pub const REMARK_CHARS_MAX: usize = 200;
 
-const _: () = assert!(ERRAND_MS_MAX < RECORD_LOCK_MS_MAX);
+const _: () = assert!(ERRAND_MS_MAX < KEYRING_LOCK_MS_MAX);
 const _: () = assert!(ERRAND_CONNECT_MS_MAX + ERRAND_RESPONSE_MS_MAX < ERRAND_MS_MAX);
 const _: () = assert!(REFRESH_RETRY_MS_MIN < REFRESH_RETRY_MS_MAX);
 const _: () = assert!(ERRAND_MS_MAX < FLOW_MS_MAX);

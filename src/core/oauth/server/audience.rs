@@ -5,7 +5,7 @@ use crate::base::form::Form;
 use crate::base::origin::{Origin, Scheme};
 use crate::base::url::Url;
 use crate::settings::Settings;
-use crate::web::origin::origin;
+use crate::web::origin::own;
 
 const PATHS: [&str; 6] = ["/", "/mcp", "/mcp/", "/sse", "/sse/", ""];
 
@@ -24,7 +24,7 @@ fn is_one(settings: &Settings, resource: &str) -> bool {
 }
 
 fn is_own(settings: &Settings, asked: &Origin) -> bool {
-    let own = Url::parse(&origin(settings, None));
+    let own = Url::parse(&own(settings));
     if own.is_ok_and(|own| own.origin() == asked) {
         return true;
     }

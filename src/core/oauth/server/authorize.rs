@@ -19,7 +19,7 @@ use crate::oauth::Step;
 use crate::oauth::owner::{Visitor, Who};
 use crate::principal::Scopes;
 use crate::web::answer::Answer;
-use crate::web::origin::origin;
+use crate::web::origin::asked;
 use crate::web::pages::{self, ClientKind, ConsentView};
 
 /// One request of `/authorize`, for as long as it takes.
@@ -99,7 +99,7 @@ impl Server {
             visitor: visitor.clone(),
             form,
             decision,
-            issuer: origin(&self.settings, Some(&request.head.headers)),
+            issuer: asked(&self.settings, &request.head.headers),
         };
         self.consider(cx, asked)
     }

@@ -227,7 +227,7 @@ impl Server {
                 client,
                 token,
                 scopes,
-            } => self.apply_refresh(cx, record, link, (&client, &token), scopes),
+            } => self.apply_refresh(cx, record, link, (&client, &token), scopes.as_ref()),
             Change::Revoke {
                 link,
                 client,

@@ -104,9 +104,8 @@ impl Server {
             .form
             .get("scope")
             .filter(|text| !text.trim().is_empty());
-        let scopes = match scope.map(Scopes::parse).transpose() {
-            Ok(scopes) => scopes,
-            Err(_) => return refuse(Code::InvalidScope, "there is no such scope"),
+        let Ok(scopes) = scope.map(Scopes::parse).transpose() else {
+            return refuse(Code::InvalidScope, "there is no such scope");
         };
         let token = token.to_owned();
         let client = asked.client;
@@ -179,7 +178,7 @@ impl Server {
         record: &mut Record,
         link: LinkKey,
         (client, token): (&str, &str),
-        scopes: Option<Scopes>,
+        scopes: Option<&Scopes>,
     ) -> Done {
         let now = cx.now.wall;
         let bad = || refused(link, errors::error(Code::InvalidGrant, BAD_REFRESH));
@@ -189,7 +188,7 @@ impl Server {
         let Some((id, serial)) = tokens::read_refresh(&key, token) else {
             return bad();
         };
-        let narrower = |grant: &Grant| match &scopes {
+        let narrower = |grant: &Grant| match scopes {
             Some(asked) => grant.scopes.covers(asked),
             None => true,
         };
@@ -214,7 +213,7 @@ impl Server {
             },
             Turn::Done => {
                 let made = record.grant(id, now).and_then(|grant| {
-                    let both = (grant, scopes.as_ref().unwrap_or(&grant.scopes));
+                    let both = (grant, scopes.unwrap_or(&grant.scopes));
                     let next = Some(&next);
                     tokens::answer(record, &self.issuer, both, next, now, cx.entropy)
                 });

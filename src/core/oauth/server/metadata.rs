@@ -9,7 +9,7 @@ use crate::principal::{MCP, TAG};
 use crate::settings::Settings;
 use crate::web::answer::Answer;
 use crate::web::guard::ANY_ORIGIN;
-use crate::web::origin::origin;
+use crate::web::origin::asked;
 
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -47,7 +47,7 @@ const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"]
 /// Answers a path below `/.well-known/`.
 pub(super) fn answer(settings: &Settings, tags: &[String], request: &WebRequest) -> Answer {
     let path = request.head.path();
-    let own = origin(settings, Some(&request.head.headers));
+    let own = asked(settings, &request.head.headers);
     if let Some("" | "/" | "/mcp" | "/mcp/" | "/sse" | "/sse/") = path.strip_prefix(RESOURCE)
         && settings.auth
     {

@@ -54,7 +54,7 @@ use crate::oauth::{Step, Wish};
 use crate::principal::Scopes;
 use crate::settings::Settings;
 use crate::web::answer::Answer;
-use crate::web::origin::origin;
+use crate::web::origin::own;
 
 /// The name of its record in the directory of secrets.
 pub const RECORD: &str = "server.json";
@@ -100,7 +100,7 @@ impl Server {
     pub fn new(settings: &Settings) -> Self {
         Self {
             settings: settings.clone(),
-            issuer: origin(settings, None).into(),
+            issuer: own(settings).into(),
             tags: Vec::new(),
             record: Record::default(),
             codes: Codes::default(),

@@ -72,14 +72,8 @@ fn s1_without_enable_auth_there_is_nothing_but_the_password() {
     ] {
         let answer = world.get(path);
         assert_eq!(answer.status, 404);
-        assert_eq!(
-            text_of(&json(&answer), "hint"),
-            if path == "/authorize" {
-                "it comes with --enable-auth"
-            } else {
-                "it comes with --enable-auth"
-            }
-        );
+        let hint = text_of(&json(&answer), "hint");
+        assert_eq!(hint, "it comes with --enable-auth");
     }
     assert_eq!(world.post("/token", &Form::default()).status, 404);
     assert_eq!((world.locks, world.keys), (0, None));
