@@ -1,12 +1,12 @@
-//! Who we are: the origin of our own URLs, which is issuer and audience of every token (protocol
-//! R5-R7, S1). Never taken from `Host`, which anybody may write; only how our loopback origin is
-//! spelled follows the client, since it compares what it is told with what it was given.
+//! Who we are outside: the origin of our own URLs, which is issuer and audience of every token
+//! (protocol R5-R7, S1). Never taken from `Host`, which anybody may write; only how our loopback
+//! origin is spelled follows the client, since it compares what it is told with what it was given.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::base::authority::Authority;
 use crate::base::origin::{Host, Origin, Scheme};
-use crate::http1::server::Headers;
+use crate::http1::headers::Headers;
 use crate::settings::Settings;
 
 /// How a client spells our origin.
@@ -15,25 +15,27 @@ pub enum Spelling {
     /// As we do.
     #[default]
     Ours,
-    /// `localhost`.
-    Localhost,
-    /// A loopback address.
-    Address(IpAddr),
+    /// `localhost`, at this port: ours, or the near end of an ssh tunnel.
+    Localhost(u16),
+    /// A loopback address, at this port.
+    Address(IpAddr, u16),
 }
 
 impl Spelling {
     /// As this request has it.
     #[must_use]
     pub fn of(settings: &Settings, headers: &Headers) -> Self {
-        if settings.external_url.is_some() {
+        let text = headers
+            .get("host")
+            .filter(|_| settings.external_url.is_none());
+        let Some(asked) = text.and_then(Authority::parse) else {
             return Self::Ours;
-        }
-        let host = headers.get("host").and_then(Authority::parse);
-        match host.as_ref().and_then(Host::of) {
-            Some(host) if !host.is_loopback() => Self::Ours,
-            Some(Host::Name(_)) => Self::Localhost,
-            Some(Host::V4(address)) => Self::Address(address.into()),
-            Some(Host::V6(address)) => Self::Address(address.into()),
+        };
+        let port = asked.port.unwrap_or(80);
+        match Host::of(&asked).filter(Host::is_loopback) {
+            Some(Host::Name(_)) => Self::Localhost(port),
+            Some(Host::V4(address)) => Self::Address(address.into(), port),
+            Some(Host::V6(address)) => Self::Address(address.into(), port),
             None => Self::Ours,
         }
     }
@@ -46,11 +48,11 @@ pub fn spelled(settings: &Settings, spelling: Spelling) -> String {
         return url.trim_end_matches('/').to_owned();
     }
     let bound = settings.host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let address = match (spelling, bound) {
-        (Spelling::Localhost, _) => None,
-        (Spelling::Address(address), _) => Some(address),
-        (Spelling::Ours, Ok(bound)) if bound.is_loopback() => Some(bound),
-        (Spelling::Ours, _) => Some(Ipv4Addr::LOCALHOST.into()),
+    let (address, port) = match (spelling, bound) {
+        (Spelling::Localhost(port), _) => (None, port),
+        (Spelling::Address(address, port), _) => (Some(address), port),
+        (Spelling::Ours, Ok(bound)) if bound.is_loopback() => (Some(bound), settings.port),
+        (Spelling::Ours, _) => (Some(Ipv4Addr::LOCALHOST.into()), settings.port),
     };
     let host = match address {
         None => Host::Name("localhost".into()),
@@ -58,71 +60,115 @@ pub fn spelled(settings: &Settings, spelling: Spelling) -> String {
         Some(IpAddr::V6(address)) => Host::V6(address),
     };
     let scheme = Scheme::Http;
-    let port = settings.port;
     Origin { scheme, host, port }.to_string()
 }
 
-/// Our origin for whoever sent this request; `None`: for nobody in particular, as in a token.
+/// Our origin as our tokens have it (`iss`, `aud`): `--external-url`, else the loopback address and
+/// our port, however we were asked.
 #[must_use]
-pub fn origin(settings: &Settings, headers: Option<&Headers>) -> String {
-    let spelling = headers.map(|headers| Spelling::of(settings, headers));
-    spelled(settings, spelling.unwrap_or_default())
+pub fn own(settings: &Settings) -> String {
+    spelled(settings, Spelling::Ours)
+}
+
+/// Our origin as whoever sent this request knows us: metadata, redirects and `iss` have to repeat
+/// what a client started from, or it refuses them.
+#[must_use]
+pub fn asked(settings: &Settings, headers: &Headers) -> String {
+    spelled(settings, Spelling::of(settings, headers))
+}
+
+/// Whether this is an origin of ours, as the sender of a request may write it: with or without a
+/// slash at the end, and any spelling of loopback for our own port.
+#[must_use]
+pub fn is_own(settings: &Settings, headers: &Headers, origin: &str) -> bool {
+    let origin = origin.strip_suffix('/').unwrap_or(origin);
+    if origin == own(settings) || origin == asked(settings, headers) {
+        return true;
+    }
+    let host = origin.strip_prefix("http://").and_then(Authority::parse);
+    settings.external_url.is_none()
+        && host.is_some_and(|host| host.is_loopback() && host.port == Some(settings.port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(settings: &Settings, host: &str) -> String {
-        origin(settings, Some(&Headers::of(&[("Host", host)])))
+    fn asked_of(settings: &Settings, host: &str) -> String {
+        asked(settings, &Headers::of(&[("Host", host)]))
     }
 
     #[test]
-    fn r7_an_external_url_is_our_origin_whatever_host_says() {
+    fn r7_the_external_url_is_the_origin_whatever_host_says() {
         let settings = Settings {
             external_url: Some("https://mcp.example.com/".to_owned()),
             ..Settings::default()
         };
-        for host in [
-            "mcp.example.com",
-            "evil.example",
-            "localhost:3050",
-            "1.2.3.4",
-        ] {
-            assert_eq!(asked(&settings, host), "https://mcp.example.com");
+        assert_eq!(own(&settings), "https://mcp.example.com");
+        for host in ["evil.com", "localhost:3050", "mcp.example.com:8443", "x y"] {
+            assert_eq!(asked_of(&settings, host), "https://mcp.example.com");
         }
-        assert_eq!(origin(&settings, None), "https://mcp.example.com");
+        let none = Headers::of(&[]);
+        for (origin, is) in [
+            ("https://mcp.example.com", true),
+            ("https://mcp.example.com/", true),
+            ("https://mcp.example.com//", false),
+            ("https://mcp.example.com.evil.com", false),
+            ("http://mcp.example.com", false),
+            ("http://localhost:3050", false),
+        ] {
+            assert_eq!(is_own(&settings, &none, origin), is, "{origin}");
+        }
     }
 
     #[test]
-    fn r7_only_the_spelling_of_our_loopback_origin_follows_the_client() {
+    fn s1_on_loopback_the_origin_is_the_one_that_was_asked() {
         let settings = Settings::default();
+        assert_eq!(own(&settings), "http://127.0.0.1:3050");
         for (host, origin) in [
-            ("localhost:3050", "http://localhost:3050"),
-            ("LOCALHOST.:3050", "http://localhost:3050"),
             ("127.0.0.1:3050", "http://127.0.0.1:3050"),
+            ("LocalHost:3050", "http://localhost:3050"),
+            ("LOCALHOST.:3050", "http://localhost:3050"),
             ("[::1]:3050", "http://[::1]:3050"),
-            // Neither a foreign name nor a foreign port is ever repeated.
-            ("localhost:9", "http://localhost:3050"),
-            ("evil.example", "http://127.0.0.1:3050"),
-            ("10.0.0.1:3050", "http://127.0.0.1:3050"),
-            ("localhost@evil.example", "http://127.0.0.1:3050"),
+            ("localhost:9999", "http://localhost:9999"),
+            ("localhost", "http://localhost"),
+            ("localhost:80", "http://localhost"),
+            ("evil.com", "http://127.0.0.1:3050"),
+            ("192.168.1.7:3050", "http://127.0.0.1:3050"),
+            ("localhost.evil.com:3050", "http://127.0.0.1:3050"),
+            ("localhost:3050@evil.com", "http://127.0.0.1:3050"),
             ("", "http://127.0.0.1:3050"),
         ] {
-            assert_eq!(asked(&settings, host), origin, "{host}");
+            assert_eq!(asked_of(&settings, host), origin, "{host}");
         }
-        let bound = |host: &str| {
-            let host = host.to_owned();
+        let headers = Headers::of(&[("Host", "localhost:9999")]);
+        for (origin, is) in [
+            ("http://localhost:9999", true),
+            ("http://localhost:3050/", true),
+            ("http://[::1]:3050", true),
+            ("http://127.0.0.1:3050", true),
+            ("https://127.0.0.1:3050", false),
+            ("http://127.0.0.1:3051", false),
+            ("http://evil.com:3050", false),
+        ] {
+            assert_eq!(is_own(&settings, &headers, origin), is, "{origin}");
+        }
+    }
+
+    #[test]
+    fn s1_a_loopback_address_that_we_are_bound_to_is_our_own_spelling() {
+        for (host, origin) in [
+            ("::1", "http://[::1]"),
+            ("127.0.0.2", "http://127.0.0.2"),
+            ("0.0.0.0", "http://127.0.0.1"),
+            ("localhost", "http://127.0.0.1"),
+        ] {
             let settings = Settings {
-                host,
+                host: host.to_owned(),
                 port: 80,
                 ..Settings::default()
             };
-            origin(&settings, None)
-        };
-        assert_eq!(bound("::1"), "http://[::1]");
-        assert_eq!(bound("127.0.0.2"), "http://127.0.0.2");
-        assert_eq!(bound("0.0.0.0"), "http://127.0.0.1");
-        assert_eq!(bound("localhost"), "http://127.0.0.1");
+            assert_eq!(own(&settings), origin);
+        }
     }
 }

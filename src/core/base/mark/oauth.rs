@@ -31,6 +31,13 @@ macro_rules! with_oauth {
             HiddenSessionEnds = "tokens are looked for by ordinary tests",
             /// A client lost sight of a server whose resources it listened to.
             HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
+
+            // --- whom others may make us ask ---
+
+            /// Somebody else chose a host that is plainly none of the public internet.
+            FetchPrivate = "an ordinary test names such a host",
+            /// An errand's answer was longer than it may be.
+            ErrandTooLong = "an ordinary test answers at such length",
         }
     };
 }
