@@ -14,13 +14,20 @@ use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
 use crate::oauth::{Step, Wish};
 use crate::web::answer::Answer;
+use crate::web::pages;
 
 impl Hub {
     /// Answers a request, or lets the machine that it is for answer it later.
     pub(super) fn web(&mut self, now: Now, out: &mut Effects, link: LinkKey, request: &WebRequest) {
         let mut cx = cx!(self, now, out);
+        if let Some(asset) = pages::asset(&request.head) {
+            self.clients.page(&mut cx, link, &asset);
+            return;
+        }
         let visitor = self.logins.visitor(&mut cx, request);
         let step = match request.head.path() {
+            "/oauth" | "/oauth/" => Step::Answer(self.dashboard(now, request, &visitor)),
+            "/oauth/retry" => Step::Answer(self.retry(now, out, request, &visitor)),
             "/oauth/login" | "/oauth/logout" => {
                 self.logins.request(&mut cx, link, request, &visitor)
             }
@@ -39,6 +46,7 @@ impl Hub {
             )),
         };
         if let Step::Answer(answer) = step {
+            let mut cx = cx!(self, now, out);
             self.clients.page(&mut cx, link, &answer);
         }
     }

@@ -21,6 +21,12 @@ macro_rules! with_oauth {
             /// A grant had all its subscriptions.
             GrantListensFull = "tokens are looked for by ordinary tests",
 
+            // --- whom others may make us ask ---
+
+            /// Somebody else chose a host that is plainly none of the public internet.
+            FetchPrivate = "an ordinary test names such a host",
+            /// An errand's answer was longer than it may be.
+            ErrandTooLong = "an ordinary test answers at such length",
             // --- what a token shows ---
 
             /// Something was used that the token does not show.
@@ -31,13 +37,6 @@ macro_rules! with_oauth {
             HiddenSessionEnds = "tokens are looked for by ordinary tests",
             /// A client lost sight of a server whose resources it listened to.
             HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
-
-            // --- whom others may make us ask ---
-
-            /// Somebody else chose a host that is plainly none of the public internet.
-            FetchPrivate = "an ordinary test names such a host",
-            /// An errand's answer was longer than it may be.
-            ErrandTooLong = "an ordinary test answers at such length",
         }
     };
 }
