@@ -13,7 +13,7 @@ pub const METADATA_BYTES_MAX: usize = 256 * 1024;
 /// servers take up to 8 KiB or so; a longer one counts as an unreadable answer.
 pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
 /// All scopes that are asked for together, as text; what would be more is left out.
-pub const SCOPE_BYTES_MAX: usize = 4 * 1024;
+pub const ASKED_SCOPES_BYTES_MAX: usize = 4 * 1024;
 /// From the order until there is a connection.
 pub const ERRAND_CONNECT_MS_MAX: u64 = 10_000;
 /// From the connection until the first byte of the answer, and between two pieces of it.
@@ -30,7 +30,8 @@ pub const KEYRING_LOCK_MS_MAX: u64 = 60_000;
 pub const REFRESH_AHEAD_SECONDS: u64 = 120;
 /// So much earlier at most, by chance: several instances would otherwise queue for one lock.
 pub const REFRESH_JITTER_MS: u64 = 20_000;
-/// First pause after a refresh that failed while the old token may still be good; doubled each time.
+/// First pause after a refresh that failed while the old token may still be good; doubled each
+/// time.
 pub const REFRESH_RETRY_MS_MIN: u64 = 2_000;
 /// Longest such pause.
 pub const REFRESH_RETRY_MS_MAX: u64 = 300_000;
