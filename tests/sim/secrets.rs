@@ -185,6 +185,7 @@ fn token(key: &SigningKey, n: usize) -> String {
         issued: UnixSeconds(0),
         not_before: UnixSeconds(0),
         expires: NEVER,
+        id: grant,
     };
     key.sign(&claims).reveal().to_owned()
 }

@@ -1,6 +1,8 @@
 //! With `--enable-auth`: who comes in (R1-R4), whose sessions are whose (R8), and what ends with a
 //! token or a grant. Without, every request costs one branch here.
 
+use std::rc::Rc;
+
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::client::Clients;
@@ -12,14 +14,14 @@ use crate::client::session::{Caller, Channel, Session};
 use crate::client::stream::State;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
-use crate::http1::server::Request;
+use crate::http1::server::{Headers, Request};
 use crate::language::{At, ClientKey};
 use crate::limits::{SESSION_SPARE_MS, SESSIONS_PER_GRANT_MAX};
 use crate::links::LinkKey;
 use crate::oauth::door::{self, Keys, Turned};
 use crate::oauth::token::Bad;
 use crate::principal::{GrantId, Scopes, Sight};
-use crate::web::origin::{Spelling, spelled};
+use crate::web::origin;
 
 /// What a client gets that asks for what it may not see, where no status can say so.
 const FORBIDDEN: i32 = -32_600;
@@ -30,7 +32,7 @@ impl Clients {
         if !self.settings.auth {
             return true;
         }
-        let spelling = Spelling::of(&self.settings, &request.headers);
+        let origin = self.origin(&request.headers);
         match self
             .door
             .admit(cx.now.wall, request.query(), &request.headers)
@@ -40,12 +42,12 @@ impl Clients {
                 if self.grants.seen(&sight) {
                     self.arm_door(cx);
                 }
-                self.caller = Caller { sight, spelling };
+                self.caller = Caller { sight, origin };
                 true
             }
             Err(turned) => {
                 cx.log(Level::Debug, || format!("http refused: {}", turned.why()));
-                let refused = self.turn_away(spelling, request.path(), turned);
+                let refused = turn_away(&origin, request.path(), turned);
                 self.http.refuse(cx, link, &refused.into());
                 false
             }
@@ -61,10 +63,13 @@ impl Clients {
                 .is_ok_and(|who| who.scopes == Scopes::All)
     }
 
-    fn turn_away(&self, spelling: Spelling, path: &str, turned: Turned) -> Refusal {
-        let metadata = door::metadata(&spelled(&self.settings, spelling), path);
-        let challenge = turned.challenge(&metadata);
-        Refusal::Turned { turned, challenge }
+    /// Under which origin the sender of these fields knows us. Nearly all come by the same `Host`.
+    fn origin(&mut self, headers: &Headers) -> Rc<str> {
+        let host = headers.get("host").unwrap_or_default();
+        if self.known_as.1.is_empty() || *self.known_as.0 != *host {
+            self.known_as = (host.into(), origin::asked(&self.settings, headers).into());
+        }
+        Rc::clone(&self.known_as.1)
     }
 
     /// What a client may see, by the token of its latest request.
@@ -91,8 +96,8 @@ impl Clients {
         let Some(link) = held(session, at) else {
             return self.refuse(cx, client, at, FORBIDDEN, message);
         };
-        let origin = spelled(&self.settings, session.caller.spelling);
-        let challenge = door::insufficient(scopes, &door::metadata(&origin, "/mcp"));
+        let metadata = door::metadata(&session.caller.origin, "/mcp");
+        let challenge = door::insufficient(scopes, &metadata);
         let fields = [JSON, ("WWW-Authenticate", &*challenge)];
         self.http.full(cx, link, 403, &fields, message);
         self.close_if_slow(cx, link);
@@ -214,12 +219,12 @@ impl Clients {
         let Some(session) = self.sessions.get(client) else {
             return;
         };
-        let spelling = session.caller.spelling;
+        let origin = Rc::clone(&session.caller.origin);
         match self.exchange(client).map(|exchange| exchange.way) {
             Some(Way::Held { link, .. }) => {
                 let turned = Turned::Bad(Bad::Revoked);
                 let refused = Refused {
-                    refusal: self.turn_away(spelling, "/mcp", turned),
+                    refusal: turn_away(&origin, "/mcp", turned),
                     id: self.exchange(client).map(|one| one.id.raw().into()),
                 };
                 self.http.refuse(cx, link, &refused);
@@ -229,6 +234,12 @@ impl Clients {
         }
         self.end(cx, client);
     }
+}
+
+fn turn_away(origin: &str, path: &str, turned: Turned) -> Refusal {
+    let metadata = door::metadata(origin, path);
+    let challenge = turned.challenge(&metadata);
+    Refusal::Turned { turned, challenge }
 }
 
 /// The connection on which nothing was said yet and this one request is to be answered.

@@ -85,6 +85,8 @@ pub struct Clients {
     /// What they say of themselves, again and again.
     familiar: Familiar,
     door: Door,
+    /// The last `Host`, and under which origin its sender knows us.
+    known_as: (Box<str>, Rc<str>),
     /// Who sent the request on HTTP that is being read.
     caller: Caller,
     grants: Grants,
@@ -120,6 +122,7 @@ impl Clients {
             listens: 0,
             familiar: Familiar::default(),
             door: Door::default(),
+            known_as: Default::default(),
             caller: Caller::default(),
             grants: Grants::default(),
         }

@@ -1,6 +1,7 @@
 //! One client: what is known of it, which requests it waits for, and the channel it is reached by.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::client::exchange::Exchange;
 use crate::client::kept::Kept;
@@ -14,7 +15,6 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::principal::Sight;
-use crate::web::origin::Spelling;
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub(super) struct Outstanding {
 pub(super) struct Caller {
     /// What its token lets it see.
     pub(super) sight: Sight,
-    /// How it spells our origin.
-    pub(super) spelling: Spelling,
+    /// Under which origin it knows us; empty for our own stdin.
+    pub(super) origin: Rc<str>,
 }
 
 /// One client.

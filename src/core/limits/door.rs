@@ -12,6 +12,5 @@ pub const TOKEN_EARLY_SECONDS_MAX: u64 = 30;
 /// Sessions at once of one grant (X10), a tenth of all; for one more the one of them unused for
 /// longest ends, or it is answered 429.
 pub const SESSIONS_PER_GRANT_MAX: usize = 1_000;
-/// `subscriptions/listen` streams at once of one grant (X10), a quarter of all; one more is
-/// answered 429.
+/// `subscriptions/listen` streams at once of one grant (X10), a quarter of all; one more gets 429.
 pub const LISTENS_PER_GRANT_MAX: usize = 256;

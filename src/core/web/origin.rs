@@ -11,7 +11,7 @@ use crate::settings::Settings;
 
 /// How a client spells our origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spelling {
+enum Spelling {
     /// As we do.
     #[default]
     Ours,
@@ -23,8 +23,7 @@ pub enum Spelling {
 
 impl Spelling {
     /// As this request has it.
-    #[must_use]
-    pub fn of(settings: &Settings, headers: &Headers) -> Self {
+    fn of(settings: &Settings, headers: &Headers) -> Self {
         let text = headers
             .get("host")
             .filter(|_| settings.external_url.is_none());
@@ -42,8 +41,7 @@ impl Spelling {
 }
 
 /// Our origin in this spelling, without a slash at its end.
-#[must_use]
-pub fn spelled(settings: &Settings, spelling: Spelling) -> String {
+fn spelled(settings: &Settings, spelling: Spelling) -> String {
     if let Some(url) = &settings.external_url {
         return url.trim_end_matches('/').to_owned();
     }

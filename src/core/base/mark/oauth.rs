@@ -27,6 +27,16 @@ macro_rules! with_oauth {
             FetchPrivate = "an ordinary test names such a host",
             /// An errand's answer was longer than it may be.
             ErrandTooLong = "an ordinary test answers at such length",
+            // --- what a token shows ---
+
+            /// Something was used that the token does not show.
+            ScopeTooLittle = "tokens are looked for by ordinary tests",
+            /// A client came with a token that shows more or less than the one before.
+            SightChanges = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server that it had a session of its own with.
+            HiddenSessionEnds = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server whose resources it listened to.
+            HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
         }
     };
 }
