@@ -308,6 +308,10 @@ impl Hall {
                 format!("server {name} answered with more than {limit} MiB in one message")
             }
             CallLoss::Exchange(why) => format!("server {name}: {why}"),
+            CallLoss::Unauthorized { page, why } => {
+                let (url, why) = (Rc::clone(page), why.clone());
+                Failure::down(&name, &PoolState::Awaiting { url, why }).message
+            }
         };
         let failure = Failure::about(&name, text);
         // Whoever lost only what carried the answer may still be at work on it.

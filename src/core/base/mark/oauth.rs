@@ -10,6 +10,15 @@ macro_rules! with_oauth {
 
             /// A token that was checked before was seen again.
             TokenKnown = "tokens are looked for by ordinary tests",
+
+            // --- protected servers ---
+
+            /// A call that was refused was sent once more with another token.
+            CallAuthorized = "no simulated server wants a token",
+            /// A session waits for its owner to authorize us.
+            AwaitsOwner = "no simulated server wants a token",
+            /// No other token came for a call in time.
+            TokenLate = "no simulated server wants a token",
         }
     };
 }
