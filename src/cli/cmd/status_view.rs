@@ -181,16 +181,17 @@ fn about(instance: &Instance) -> String {
 
 fn why(server: &Server) -> String {
     let why = server.why.clone().unwrap_or_default();
-    match server.retry_in_ms {
-        Some(ms) => format!("{why}; next try in {}", span(ms)),
-        None => why,
+    match (server.retry_in_ms, &server.authorize_url) {
+        (_, Some(page)) => format!("{why}; open {page}"),
+        (Some(ms), None) => format!("{why}; next try in {}", span(ms)),
+        (None, None) => why,
     }
 }
 
 fn ink(server: &Server) -> Ink {
     match server.state.as_str() {
         "ready" => Ink::Good,
-        "starting" | "restarting" | "stopping" | "unknown" => Ink::Warn,
+        "starting" | "restarting" | "stopping" | "awaiting_oauth" | "unknown" => Ink::Warn,
         "disabled" | "unselected" | "waiting" => Ink::Dim,
         _ => Ink::Bad,
     }

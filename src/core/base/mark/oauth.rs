@@ -15,6 +15,8 @@ macro_rules! with_oauth {
 
             /// A call that was refused was sent once more with another token.
             CallAuthorized = "no simulated server wants a token",
+            /// A client that can open pages was handed ours.
+            PageHanded = "no simulated server wants a token",
             /// A session waits for its owner to authorize us.
             AwaitsOwner = "no simulated server wants a token",
             /// No other token came for a call in time.
