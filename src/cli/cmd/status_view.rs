@@ -290,6 +290,21 @@ mod tests {
     }
 
     #[test]
+    fn contract_1_the_page_of_a_server_that_awaits_its_owner_is_shown() {
+        let mut report = report(1);
+        let server = &mut report.rows[0].server;
+        server.state = "awaiting_oauth".to_owned();
+        server.why = Some("nobody has authorized us".to_owned());
+        server.authorize_url = Some("http://127.0.0.1:3050/oauth/connect/files".to_owned());
+        let expected = "nobody has authorized us; open http://127.0.0.1:3050/oauth/connect/files";
+        assert!(table(&report, Terminal::plain()).contains(expected));
+        assert!(details(&report, Terminal::plain()).contains(expected));
+        let json: serde_json::Value = serde_json::from_str(&document(&report)).unwrap();
+        let page = &json["servers"][0]["authorizeUrl"];
+        assert_eq!(page, "http://127.0.0.1:3050/oauth/connect/files");
+    }
+
+    #[test]
     fn spans_have_one_unit() {
         let spans = [0, 119_999, 120_000, 7_200_000, 172_800_000].map(span);
         assert_eq!(spans, ["0 s", "119 s", "2 min", "2 h", "2 d"]);

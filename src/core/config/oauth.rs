@@ -3,6 +3,7 @@
 
 use super::jsonc::{Kind, Member, Value};
 use super::model::Oauth;
+use crate::base::origin::Scheme;
 use crate::base::url::Url;
 use crate::json::span::Span;
 
@@ -151,7 +152,8 @@ fn bad_redirect(text: &str) -> Option<String> {
         Ok(url) => url,
         Err(bad) => return Some(bad.to_string()),
     };
-    let fits = url.is_https() || url.origin().is_loopback();
+    let origin = url.origin();
+    let fits = origin.scheme == Scheme::Https || origin.host.is_loopback();
     (!fits).then(|| "it is neither https nor on this machine".to_owned())
 }
 
@@ -215,33 +217,33 @@ mod tests {
     #[test]
     fn contract_2_a_bad_oauth_is_named_with_line_and_column() {
         for (oauth, column, says) in [
-            ("[]", 41, "\"oauth\" must be an object, found an array"),
-            (r#"{"clientId": 7}"#, 54, "\"clientId\": must be a string"),
-            (r#"{"clientId": ""}"#, 54, "\"clientId\": must be one line"),
+            ("[]", 40, "\"oauth\" must be an object, found an array"),
+            (r#"{"clientId": 7}"#, 53, "\"clientId\": must be a string"),
+            (r#"{"clientId": ""}"#, 53, "\"clientId\": must be one line"),
             (
                 r#"{"scopes": [1]}"#,
-                53,
+                52,
                 "\"scopes\": must be an array of strings",
             ),
-            (r#"{"scopes": ["\""]}"#, 52, "is no scope"),
+            (r#"{"scopes": ["\""]}"#, 51, "is no scope"),
             (
                 r#"{"redirectUrl": "http://evil.test/"}"#,
-                57,
+                56,
                 "neither https",
             ),
             (
                 r#"{"redirectUrl": "ftp://h"}"#,
-                57,
+                56,
                 "does not begin with http",
             ),
             (
                 r#"{"clientSecret": "p4ss"}"#,
-                41,
+                40,
                 "without its \"clientId\"",
             ),
             (
                 r#"{"clientId": "a", "clientId": "b"}"#,
-                59,
+                58,
                 "names \"clientId\" twice",
             ),
         ] {

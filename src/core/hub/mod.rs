@@ -293,7 +293,14 @@ impl Hub {
             }
             BackendEvent::Challenged { pool, challenge } => {
                 let server = self.hall.pool_name(pool);
+                let status = challenge.status;
                 self.keyring.challenged(&mut cx, &server, challenge);
+                // Until the keyring can do something about it.
+                let why = format!(
+                    "wants authorization (status {status}): put an \"Authorization\" header into \
+                     \"headers\" of its entry"
+                );
+                self.backends.no_token(&mut cx, &server, &why);
             }
             BackendEvent::CallLost { pool, id, loss } => {
                 self.hall.call_lost(desk!(self, cx), pool, id, &loss);
