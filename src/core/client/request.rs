@@ -12,8 +12,10 @@ use crate::effect::Level;
 use crate::http1::server::{Headers, Request};
 use crate::language::{ClientEvent, WebRequest};
 use crate::links::LinkKey;
+use crate::settings::HealthLevel;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
+use crate::web::forwarded;
 use crate::web::guard::{self, CorsOrigin};
 use crate::web::pages;
 
@@ -33,6 +35,9 @@ impl Clients {
         if !self.is_allowed(cx, link, &request, &route) {
             return None;
         }
+        if wants_token(&route) && !self.comes_in(cx, link, &request) {
+            return None;
+        }
         match route {
             Route::McpPost => self.post(cx, frame, link, &request),
             Route::McpGet => self.get(cx, link, &request.headers),
@@ -40,7 +45,7 @@ impl Clients {
             Route::Sse => self.open_sse(cx, link, &request.headers),
             Route::MessagesPost => self.post_message(cx, frame, link, &request),
             Route::Options => {
-                self.options(cx, link, &request.headers);
+                self.options(cx, link, request.path(), &request.headers);
                 None
             }
             Route::Start => {
@@ -52,17 +57,20 @@ impl Clients {
             Route::Web => {
                 self.http.hold(cx, link, Doing::Page);
                 let peer = self.http.connections.get(&link)?.peer;
+                let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
                 let request = Box::new(WebRequest {
                     head: request,
                     body: frame.bytes().to_vec(),
                     peer,
-                    client: peer,
+                    client,
                 });
                 Some(ClientEvent::Web { link, request })
             }
             Route::Page(page) => {
+                let full =
+                    self.settings.health != HealthLevel::Minimal && self.knows_all(cx, &request);
                 self.http.hold(cx, link, Doing::Page);
-                Some(ClientEvent::Page { link, page })
+                Some(ClientEvent::Page { link, page, full })
             }
             Route::NotFound => {
                 let hint = "the MCP endpoint is /mcp; / lists the others";
@@ -111,7 +119,7 @@ impl Clients {
         request: &Request,
         route: &Route,
     ) -> bool {
-        let refusal = match guard::check(&self.settings, &request.headers) {
+        let refusal = match guard::check(&self.settings, request.path(), &request.headers) {
             Ok(cors) => {
                 if let Some(connection) = self.http.connections.get_mut(&link) {
                     connection.cors = cors;
@@ -147,20 +155,29 @@ impl Clients {
         false
     }
 
-    fn options(&mut self, cx: &mut Cx<'_>, link: LinkKey, headers: &Headers) {
+    fn options(&mut self, cx: &mut Cx<'_>, link: LinkKey, path: &str, headers: &Headers) {
         let from_page = headers.get("origin").is_some();
         if from_page {
             let fields = CorsOrigin::preflight(headers);
-            let fields: Vec<Field<'_>> = fields
+            let mut fields: Vec<Field<'_>> = fields
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
+            fields.extend(guard::is_open(path).then_some(guard::ANY_ORIGIN));
             self.http.empty(cx, link, 204, &fields);
         } else {
             let fields = [("Allow", "GET, POST, DELETE, OPTIONS")];
             self.http.empty(cx, link, 204, &fields);
         }
     }
+}
+
+/// Whether this is MCP and so wants a token.
+const fn wants_token(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::McpPost | Route::McpGet | Route::McpDelete | Route::Sse | Route::MessagesPost
+    )
 }
 
 /// Whether errors of this path are JSON-RPC errors (contract 5).
