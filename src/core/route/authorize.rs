@@ -84,8 +84,8 @@ impl Hall {
                 let data = format!("{{\"elicitations\":[{{{page},\"elicitationId\":\"{id}\"}}]}}");
                 let failure = Failure {
                     code: URL_ELICITATION_REQUIRED,
-                    message: failure.message.clone(),
                     data: Some(data),
+                    ..failure.clone()
                 };
                 desk.fail(caller.client, caller.at, &caller.id, &failure);
                 true
