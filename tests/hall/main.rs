@@ -31,6 +31,7 @@ mod modern_stdio;
 mod names;
 mod notes;
 mod oauth_client;
+mod pages;
 mod param_fields;
 mod parking;
 mod parking_edges;
