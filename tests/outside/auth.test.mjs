@@ -10,6 +10,7 @@ import {
 import { connect, letIn, Provider } from './lib/oauth.mjs';
 import { startRemote } from './lib/mcp_remote.mjs';
 import { secret } from './lib/secrets.mjs';
+import { snake } from './lib/snake.mjs';
 
 // Which package, held to which era, over which transport.
 const CLIENTS = [
@@ -56,6 +57,16 @@ for (const format of ['text', 'json']) {
       await wholeWay('legacy', url, new Provider(), gateway.owner, '2025-11-25');
       await wholeWay('modern', url, new Provider(), gateway.owner, '2026-07-28');
     });
+
+    for (const era of ['legacy', 'modern']) {
+      test(`the ${era} Python client`, async () => {
+        await until(
+          async () => (await fetch(`${gateway.origin}/health/mcp/alpha`)).status === 200, 'alpha');
+        const { said, stored, opened } = await snake(
+          era, gateway.url, 'alpha_1mcp_echo', gateway.owner);
+        assert.deepEqual([said, stored, opened], [['one', 'two'], 2, 1]);
+      });
+    }
 
     test('mcp-remote, a port of its own', async () => {
       const remote = await startRemote(gateway.url);
