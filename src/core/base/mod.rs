@@ -11,6 +11,7 @@ pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod gather;
+pub mod html;
 pub mod mark;
 pub mod origin;
 pub mod outbox;

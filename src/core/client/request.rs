@@ -15,7 +15,7 @@ use crate::links::LinkKey;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
 use crate::web::guard::{self, CorsOrigin};
-use crate::web::start;
+use crate::web::pages;
 
 impl Clients {
     /// Answers a request, or tells what it wants; its body is in the frame.
@@ -45,7 +45,7 @@ impl Clients {
             }
             Route::Start => {
                 self.http.hold(cx, link, Doing::Page);
-                let answer = start::start(&self.settings, &request.headers);
+                let answer = pages::start(&self.settings, &request.headers);
                 self.page(cx, link, &answer);
                 None
             }

@@ -1,6 +1,9 @@
 //! The owner at the keyboard: browsers that visit our pages, their cookies, the login, and the
 //! tokens in forms that keep strangers' pages from sending them.
 
+use ring::hmac;
+
+use crate::base::form::Form;
 use crate::cx::Cx;
 use crate::language::WebRequest;
 use crate::links::LinkKey;
@@ -31,17 +34,40 @@ pub struct Visitor {
     pub csrf: String,
     /// The cookie to be set with the answer, if the browser has none of ours yet.
     pub cookie: Option<String>,
+    /// The request does not come from a page of another origin, as far as the browser tells
+    /// (`Sec-Fetch-Site`, `Origin`).
+    pub own_page: bool,
 }
 
 impl Visitor {
-    /// Adds to an answer what the browser has to remember.
+    /// Whether a form was sent by a page of ours in this very browser: its field `csrf` is right
+    /// and no other site made the browser send it. To be asked before a form changes anything.
+    #[must_use]
+    pub fn checks(&self, form: &Form) -> bool {
+        let sent = form.once("csrf").ok().flatten().unwrap_or_default();
+        self.own_page && !self.csrf.is_empty() && same(sent.as_bytes(), self.csrf.as_bytes())
+    }
+
+    /// Adds to a page what the browser has to remember, unless the answer says that already. Every
+    /// page with a form needs it.
     #[must_use]
     pub fn dress(&self, answer: Answer) -> Answer {
         match &self.cookie {
-            Some(cookie) => answer.with("Set-Cookie", cookie.clone()),
-            None => answer,
+            Some(cookie) if answer.field("Set-Cookie").is_none() => {
+                answer.with("Set-Cookie", cookie.clone())
+            }
+            Some(_) | None => answer,
         }
     }
+}
+
+/// Whether two secrets are equal, in a time that tells nothing of where they differ.
+#[must_use]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    // Equal texts have equal hashes, and `verify` compares those in constant time.
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"same");
+    let tag = hmac::sign(&key, a);
+    hmac::verify(&key, b, tag.as_ref()).is_ok()
 }
 
 /// All browsers that we know.
@@ -62,6 +88,7 @@ impl Logins {
             browser: [0; 32],
             csrf: String::new(),
             cookie: None,
+            own_page: true,
         }
     }
 

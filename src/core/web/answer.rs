@@ -27,18 +27,6 @@ const JSON: &[(&str, &str)] = &[
     ("X-Content-Type-Options", "nosniff"),
 ];
 
-/// No script, no style, no frame, no form: the page is text and links.
-const HTML: &[(&str, &str)] = &[
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-];
-
 impl Answer {
     /// JSON that is never cached.
     #[must_use]
@@ -47,16 +35,6 @@ impl Answer {
             status,
             headers: fields(JSON),
             body,
-        }
-    }
-
-    /// A page for people.
-    #[must_use]
-    pub fn html(body: String) -> Self {
-        Self {
-            status: 200,
-            headers: fields(HTML),
-            body: body.into_bytes(),
         }
     }
 

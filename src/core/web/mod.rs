@@ -1,5 +1,5 @@
 //! Everything on HTTP that is not MCP: which path is what ([`app`]), who may ask ([`guard`]), the
-//! health pages ([`health`]) and the start page ([`start`]).
+//! health pages ([`health`]), the pages for people ([`pages`]).
 //!
 //! Pure functions over a request and plain values. Never sees a session, a call or a socket.
 
@@ -8,5 +8,7 @@ pub mod app;
 pub mod errors;
 pub mod guard;
 pub mod health;
+pub mod pages;
 pub mod percent;
-pub mod start;
+
+pub use pages::wants_html;

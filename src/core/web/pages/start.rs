@@ -1,25 +1,28 @@
 //! The start page: what this is and its URLs. HTML for browsers, JSON for programs.
 
+use crate::base::html::{Html, Template};
 use crate::http1::server::Headers;
 use crate::json::write::push_string;
 use crate::settings::Settings;
 use crate::web::answer::Answer;
+use crate::web::pages::policy::Policy;
+use crate::web::pages::{Layout, NARROW, page, wants_html};
 
-const TEMPLATE: &str = include_str!("start.html");
+const START: Template = Template::new(include_str!("start.html"));
 
 /// Answers `/`.
 #[must_use]
 pub fn start(settings: &Settings, headers: &Headers) -> Answer {
     let origin = origin(settings, headers);
-    let browser = headers
-        .list("accept")
-        .filter_map(|element| element.split(';').next())
-        .any(|kind| kind.trim_ascii().eq_ignore_ascii_case("text/html"));
-    if browser {
-        let page = TEMPLATE
-            .replace("{version}", &escape(&settings.version))
-            .replace("{origin}", &escape(&origin));
-        return Answer::html(page);
+    if wants_html(headers) {
+        let version = &settings.version;
+        let body = START.fill(&[("version", version.into()), ("origin", (&origin).into())]);
+        let layout = Layout {
+            title: "Many MCP servers behind one endpoint",
+            width: NARROW,
+            policy: Policy::Text,
+        };
+        return page(200, layout, Html::default(), body);
     }
     let mut body = b"{\"name\":\"1mcp\",\"version\":".to_vec();
     push_string(&mut body, &settings.version);
@@ -41,22 +44,6 @@ fn origin(settings: &Settings, headers: &Headers) -> String {
         (None, Some(host)) => format!("http://{host}"),
         (None, None) => String::new(),
     }
-}
-
-/// Text as HTML text or a quoted attribute.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -91,15 +78,11 @@ mod tests {
     fn contract_5_browsers_get_a_page_whose_holes_are_escaped() {
         let accept = ("Accept", "application/xhtml+xml, TEXT/html;q=0.9");
         let (answer, text) = page(Some("https://a.b/"), &[("Host", "c"), accept]);
-        assert!(text.contains("1mcp 1&lt;2") && text.contains("<pre>https://a.b/mcp</pre>"));
-        assert!(!text.contains('{') && !text.contains("<script") && !text.contains("style"));
+        assert!(text.contains("1&lt;2") && text.contains(">https://a.b/mcp</p>"));
+        assert!(!text.contains('{') && !text.contains("<script"));
         let policy = answer.field("Content-Security-Policy").unwrap();
         assert!(policy.starts_with("default-src 'none';"));
-        assert_eq!(
-            escape("<a href=\"'\">&"),
-            "&lt;a href=&quot;&#39;&quot;&gt;&amp;"
-        );
         let (_, text) = page(None, &[accept]);
-        assert!(text.contains("<pre>/mcp</pre>"));
+        assert!(text.contains(">/mcp</p>"));
     }
 }

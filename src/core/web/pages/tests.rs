@@ -1,0 +1,1 @@
+//! Every page with everything that may be on it.
