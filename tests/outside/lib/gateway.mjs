@@ -71,14 +71,15 @@ function writeConfig(dir, servers, mark, extra) {
 /**
  * Starts `1mcp serve` and waits for its ready line.
  * `servers`: entries of mcp.json; `args`: more flags; `config`: more top-level keys; `after`: a
- * gateway that ended and whose directory this one goes on with; `port`: none but this one.
+ * gateway that ended and whose directory this one goes on with; `beside`: one that goes on;
+ * `port`: none but this one.
  */
 export async function startGateway(
-  { servers = {}, args = [], env = {}, config = {}, after, port = 0 } = {},
+  { servers = {}, args = [], env = {}, config = {}, after, beside, port = 0 } = {},
 ) {
   const mark = after?.mark ?? `outside-${randomUUID()}`;
-  const dir = after?.dir ?? mkdtempSync(join(tmpdir(), '1mcp-outside-'));
-  if (!after) writeConfig(dir, servers, mark, config);
+  const dir = (after ?? beside)?.dir ?? mkdtempSync(join(tmpdir(), '1mcp-outside-'));
+  if (!after && !beside) writeConfig(dir, servers, mark, config);
   const child = spawn(BIN, ['serve', '--port', String(port), '--config-dir', dir, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env, ONE_MCP_TEST_MARK: mark },
@@ -106,7 +107,7 @@ export async function startGateway(
     });
   }).catch((error) => {
     child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    if (!after && !beside) rmSync(dir, { recursive: true, force: true });
     throw error;
   });
 
