@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, http1, hub, json, mcp, route};
+use onemcp::{base, config, fetch, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -24,6 +24,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("newline", json::fuzzing::newline),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
+    ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),
 ];
 

@@ -23,6 +23,14 @@ impl Tick {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub u64);
 
+impl UnixSeconds {
+    /// This moment `seconds` later; saturates.
+    #[must_use]
+    pub const fn after(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+}
+
 /// The moment at which an input arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {

@@ -3,3 +3,9 @@
 /// Tokens that were checked and are known again by their hash; the oldest is forgotten, and checked
 /// again when it comes back.
 pub const TOKENS_KNOWN_MAX: usize = 1_024;
+/// Length of an access token in bytes: room for a client that is named by a long URL and for a
+/// hundred tags. A longer one is refused with 401, unread.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// How much too early a token may come, in seconds: instances that share a key read clocks of their
+/// own. One that is earlier gets 401.
+pub const TOKEN_EARLY_SECONDS_MAX: u64 = 30;

@@ -7,6 +7,8 @@
 
 pub mod client;
 pub mod door;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod owner;
 pub mod server;
 pub mod token;

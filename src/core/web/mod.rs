@@ -8,6 +8,7 @@ pub mod app;
 pub mod errors;
 pub mod guard;
 pub mod health;
+pub mod origin;
 pub mod pages;
 pub mod percent;
 

@@ -1,6 +1,7 @@
 //! The authorization server (protocol S1-S11): registers clients, asks the owner, gives tokens.
 
 pub mod record;
+pub mod redirect;
 
 use crate::cx::Cx;
 use crate::fetch::News;
