@@ -22,6 +22,8 @@ const TARGETS: &[(&str, Target)] = &[
     ("hub", hub::fuzzing::hub),
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
+    ("oauth_challenge", oauth::client::fuzzing::challenge),
+    ("oauth_document", oauth::client::fuzzing::document),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),

@@ -18,6 +18,8 @@ pub enum Alarm {
     KeepAlive,
     /// `client`: idle sessions, replay buffers.
     Session(ClientKey),
+    /// `client`: tokens that end with nothing newer seen.
+    Door,
     /// `instance`: one connection that says nothing, or does not read.
     Instance(LinkKey),
     /// `backend`: handshake, backoff and stop stages of one backend session.

@@ -119,6 +119,8 @@ pub enum ClientEvent {
         link: LinkKey,
         /// What is wanted.
         page: Page,
+        /// Whether who asks may know more than the status.
+        full: bool,
     },
 }
 
@@ -392,6 +394,17 @@ pub trait ClientEdge {
         client: ClientKey,
         at: At,
         code: i32,
+        message: &[Part<'_>],
+    );
+    /// The response to a request is this error: what the client may see does not include what it
+    /// asked for, and `scopes` are all that this needs (R3). The status is 403, unless the answer
+    /// has become an event stream. Never called where [`ClientEdge::sight`] is everything.
+    fn forbid(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        scopes: &str,
         message: &[Part<'_>],
     );
     /// The request will never be answered: the client cancelled it (C11).

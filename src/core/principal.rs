@@ -90,6 +90,21 @@ impl Scopes {
         }
     }
 
+    /// The least that allows all this and a server with these tags as well: the first of them that
+    /// can be named in a scope, or everything if none can.
+    #[must_use]
+    pub fn extended(&self, tags: &[String]) -> Self {
+        let named = tags.iter().find(|tag| is_tag(tag));
+        match (self, named) {
+            (Self::All, _) | (_, None) => Self::All,
+            (Self::Tags(own), Some(tag)) => {
+                let mut tags = own.clone();
+                tags.insert(tag.to_lowercase().into());
+                Self::Tags(tags)
+            }
+        }
+    }
+
     /// Whether a server with these tags may be seen and used.
     #[must_use]
     pub fn admits(&self, tags: &[String]) -> bool {
@@ -147,6 +162,23 @@ impl Sight {
         self.0.as_ref()
     }
 
+    /// Whether every server is visible, whatever its tags.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|principal| principal.scopes == Scopes::All)
+    }
+
+    /// The scopes of a token that would show all this and a server with these tags as well (R3).
+    #[must_use]
+    pub fn needed_for(&self, tags: &[String]) -> String {
+        match &self.0 {
+            Some(principal) => principal.scopes.extended(tags).text(),
+            None => MCP.to_owned(),
+        }
+    }
+
     /// Whether a server with these tags is visible.
     #[must_use]
     pub fn admits(&self, tags: &[String]) -> bool {
@@ -199,6 +231,21 @@ mod tests {
         assert!(Sight::ALL.admits(&[]) && sight("mcp").admits(&[]));
         assert!(sight("tag:work").admits(&tags) && !sight("tag:home").admits(&tags));
         assert!(!sight("").admits(&tags) && !sight("tag:x").admits(&[]));
+        assert!(Sight::ALL.is_all() && sight("mcp").is_all() && !sight("tag:work").is_all());
+    }
+
+    #[test]
+    fn r3_what_is_needed_is_what_there_is_and_one_tag_of_the_server() {
+        let needed = |text: &str, tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            Scopes::parse(text).unwrap().extended(&tags).text()
+        };
+        assert_eq!(needed("tag:b", &["A", "c"]), "tag:a tag:b");
+        assert_eq!(needed("", &["not one", "x.y"]), "tag:x.y");
+        assert_eq!(needed("tag:b", &["not one"]), "mcp");
+        assert_eq!(needed("tag:b", &[]), "mcp");
+        assert_eq!(needed("mcp", &["a"]), "mcp");
+        assert_eq!(Sight::ALL.needed_for(&["a".to_owned()]), "mcp");
     }
 
     #[test]

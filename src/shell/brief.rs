@@ -1,4 +1,4 @@
-//! Runs the core for a moment without clients and without records: servers are started, looked at,
+//! Runs the core for a moment without clients, records and secrets: servers are started, looked at,
 //! and stopped. The same loop as `serve`, so nothing is left behind, whatever ends it.
 //!
 //! Decides nothing about servers: whoever looks says when it is enough.
@@ -24,8 +24,10 @@ use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
 use crate::shell::outward::Outward;
+use crate::shell::secrets::Secrets;
 use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
+use crate::shell::vault::Vault;
 use crate::shell::{disk, failed, lookup, seed, sys};
 
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
@@ -56,6 +58,8 @@ pub(crate) fn run_briefly(
     registered.map_err(|error| disk::reason(&error))?;
     let caught = signals.caught();
     let nowhere = Path::new(NOWHERE);
+    let dials = Dials::new(Arc::new(lookup::by_system), outward.tls());
+    let vault = Vault::new(Secrets::beside(nowhere), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(settings, &seed()?),
         poll,
@@ -64,7 +68,7 @@ pub(crate) fn run_briefly(
             GuardCommand::this_binary(),
             sys::raise_open_files(OPEN_FILES_WANTED),
         ),
-        dials: Dials::new(Arc::new(lookup::by_system), outward.tls()),
+        dials,
         listeners: Vec::new(),
         instance: None,
         log: Log::nowhere(),
@@ -72,7 +76,9 @@ pub(crate) fn run_briefly(
         watch: None,
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
+        vault,
     });
+    event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));
     event_loop.configure(config);
     let whole = turn_until_done(&mut event_loop, look);

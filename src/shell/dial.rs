@@ -21,13 +21,14 @@ use std::sync::Arc;
 use mio::Registry;
 use mio::net::TcpStream;
 use onemcp::base::origin::Host;
+use onemcp::base::public::is_public;
 use onemcp::effect::DialSpec;
 use onemcp::input::OpenFailure;
 use onemcp::limits::DIALS_MAX;
 use onemcp::links::DialKey;
 use onemcp::now::Tick;
 
-use crate::shell::event_loop::{fixed, fixed_token};
+use crate::shell::bell::Bell;
 use crate::shell::link::{Stream, Subject, token};
 use crate::shell::lookup::{Answer, Lookups, Resolve, Unknown};
 use crate::shell::sys;
@@ -96,6 +97,11 @@ impl Dials {
         }
     }
 
+    /// What wakes the loop, for others who start helper threads.
+    pub(crate) fn bell(&self) -> Bell {
+        self.lookups.bell()
+    }
+
     /// Begins with one order.
     pub(crate) fn open(
         &mut self,
@@ -109,10 +115,15 @@ impl Dials {
             return self.outcomes.push_back((dial, Err(failure)));
         }
         let state = match addresses(&spec.host) {
-            Ok(addresses) => State::Connecting(Connecting::new(&spec, &addresses, now)),
+            Ok(addresses) => match allowed(&spec, addresses) {
+                Some(addresses) => State::Connecting(Connecting::new(&spec, &addresses, now)),
+                None => {
+                    let failure = unopened::private(&spec);
+                    return self.outcomes.push_back((dial, Err(failure)));
+                }
+            },
             Err(name) => {
-                self.lookups
-                    .ask(registry, fixed_token(fixed::LOOKUP), now, name);
+                self.lookups.ask(registry, now, name);
                 State::LookingUp(name.into())
             }
         };
@@ -185,7 +196,11 @@ impl Dials {
             let none = || Unknown::No("it has none".to_owned());
             match &found {
                 Ok(addresses) if !addresses.is_empty() => {
-                    dial.state = State::Connecting(Connecting::new(&dial.spec, addresses, now));
+                    let Some(addresses) = allowed(&dial.spec, addresses.clone()) else {
+                        self.fail(key, unopened::private);
+                        continue;
+                    };
+                    dial.state = State::Connecting(Connecting::new(&dial.spec, &addresses, now));
                     self.advance(registry, now, key);
                 }
                 Ok(_) => self.fail(key, |spec| unopened::no_address(spec, &none())),
@@ -316,6 +331,16 @@ fn addresses(host: &Host) -> Result<Vec<IpAddr>, &str> {
         }
         Host::Name(name) => Err(name),
     }
+}
+
+/// Those of the addresses that may be connected to; `None` if there are none. What is connected to
+/// are these very addresses: the name is not looked up again, so nobody can have it say something
+/// else then (DNS rebinding).
+fn allowed(spec: &DialSpec, mut addresses: Vec<IpAddr>) -> Option<Vec<IpAddr>> {
+    if spec.public_only {
+        addresses.retain(|address| is_public(*address));
+    }
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 fn late(spec: &DialSpec, state: &State) -> OpenFailure {

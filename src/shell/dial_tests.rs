@@ -361,3 +361,42 @@ fn dials_max_fails_one_more() {
 
 #[path = "dial_tls_tests.rs"]
 mod over_tls;
+
+#[test]
+fn x6_public_only_connects_to_no_address_of_ours_however_it_is_named() {
+    let (listener, port) = listen();
+    let public = |host: &str| DialSpec {
+        public_only: true,
+        ..spec(host, port)
+    };
+    let mut dialer = Dialer::new(|_| {
+        let names = ["127.0.0.1", "10.0.0.1", "::1", "::ffff:127.0.0.1"];
+        Ok(names.map(|name| name.parse().unwrap()).to_vec())
+    });
+    for host in [
+        "127.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "rebound.example",
+    ] {
+        dialer.open(1, public(host));
+        dialer.failed(OpenFault::Private, "no address of the public internet");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody came");
+    // The same name is fine for who chose it himself.
+    dialer.open(2, spec("rebound.example", port));
+    dialer.opened();
+}
+
+#[test]
+fn x6_of_mixed_addresses_only_the_public_ones_are_tried() {
+    let of = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+    let mixed: Vec<IpAddr> = of(&["10.0.0.1", "93.184.216.34", "::1", "2606:4700::1"]);
+    let mut wanted = spec("a.example", 1);
+    assert_eq!(allowed(&wanted, mixed.clone()), Some(mixed.clone()));
+    wanted.public_only = true;
+    let public = of(&["93.184.216.34", "2606:4700::1"]);
+    assert_eq!(allowed(&wanted, mixed), Some(public));
+}

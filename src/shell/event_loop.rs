@@ -29,6 +29,7 @@ use crate::shell::listener::{Listener, Reserve};
 use crate::shell::log::Log;
 use crate::shell::signals::{Request, Signals};
 use crate::shell::state::StateDir;
+use crate::shell::vault::Vault;
 use crate::shell::wait::Waiter;
 use crate::shell::watch::Watch;
 
@@ -42,10 +43,14 @@ pub(crate) mod fixed {
     pub(crate) const LOG: u32 = 2;
     /// This instance's own socket.
     pub(crate) const INSTANCE: u32 = 3;
-    /// Answers of the resolver.
-    pub(crate) const LOOKUP: u32 = 4;
+    /// Answers of helper threads.
+    pub(crate) const HELPERS: u32 = 4;
+    /// The inotify queue of the directory of secrets.
+    pub(crate) const VAULT: u32 = 5;
+    /// The loopback port that the core ordered.
+    pub(crate) const LOCAL: u32 = 6;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 5;
+    pub(crate) const LISTENER: u32 = 7;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -59,6 +64,7 @@ pub(super) enum Ready {
     Link(LinkKey),
     Stderr(ChildKey),
     Listener(usize),
+    Local,
     Instance,
 }
 
@@ -73,6 +79,8 @@ pub(crate) struct EventLoop<C> {
     pub(super) children: Children,
     pub(super) dials: Dials,
     pub(super) listeners: Vec<Listener>,
+    /// The loopback port that the core ordered.
+    pub(super) local: Option<Listener>,
     pub(super) reserve: Reserve,
     pub(super) instance: Option<InstanceSocket>,
     /// Listeners that could not accept for want of descriptors; tried again when one is free.
@@ -90,6 +98,7 @@ pub(crate) struct EventLoop<C> {
     watch_event: bool,
     configuration: Configuration,
     pub(super) state: StateDir,
+    pub(super) vault: Vault,
     /// State was written since we last asked how that went.
     pub(super) state_asked: bool,
     pub(super) spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
@@ -115,6 +124,7 @@ pub(crate) struct Parts<C> {
     pub(crate) watch: Option<Watch>,
     pub(crate) configuration: Configuration,
     pub(crate) state: StateDir,
+    pub(crate) vault: Vault,
 }
 
 impl<C: Core> EventLoop<C> {
@@ -133,6 +143,7 @@ impl<C: Core> EventLoop<C> {
             dials: parts.dials,
             listeners: parts.listeners,
             instance: parts.instance,
+            local: None,
             reserve: Reserve::new(),
             stuck: Vec::new(),
             ready: VecDeque::new(),
@@ -146,6 +157,7 @@ impl<C: Core> EventLoop<C> {
             watch_event: false,
             configuration: parts.configuration,
             state: parts.state,
+            vault: parts.vault,
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
@@ -202,7 +214,8 @@ impl<C: Core> EventLoop<C> {
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
         let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
-        let deadline = [core, dials, watch, spawn, self.look_at]
+        let vault = self.vault.deadline();
+        let deadline = [core, dials, watch, vault, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;
@@ -223,8 +236,10 @@ impl<C: Core> EventLoop<C> {
             Subject::Fixed(fixed::SIGNALS) => self.signalled = true,
             Subject::Fixed(fixed::WATCH) => self.watch_event = true,
             // The log is flushed at the end of every turn anyway, and answers are looked for then.
-            Subject::Fixed(fixed::LOG | fixed::LOOKUP) => {}
+            Subject::Fixed(fixed::LOG | fixed::HELPERS) => {}
+            Subject::Fixed(fixed::VAULT) => self.vault.note(),
             Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
+            Subject::Fixed(fixed::LOCAL) => self.ready.push_back(Ready::Local),
             Subject::Fixed(number) => {
                 let index = number.saturating_sub(fixed::LISTENER) as usize;
                 self.ready.push_back(Ready::Listener(index));
@@ -276,6 +291,7 @@ impl<C: Core> EventLoop<C> {
         self.read_ready();
         self.act_on_watch();
         self.act_on_dials();
+        self.act_on_vault();
         let due = self.core.next_deadline();
         if due.is_some_and(|at| at <= self.clock.tick()) {
             self.dispatch(Input::Tick);
@@ -294,6 +310,7 @@ impl<C: Core> EventLoop<C> {
                 }
                 Request::Reload => {
                     self.log.reopen();
+                    self.vault.look_again();
                     self.reload();
                 }
                 Request::Reap => self.reap(),
@@ -463,6 +480,7 @@ impl<C: Core> EventLoop<C> {
     pub(super) fn leave(&mut self, code: u8) -> u8 {
         self.instance = None;
         self.children.finish();
+        self.vault.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.log.flush_last(EXIT_LOG_MS_MAX);
         code

@@ -14,12 +14,14 @@ use onemcp::effect::StopSignal;
 use onemcp::links::{Links, Owner};
 use onemcp::now::Now;
 
+use crate::shell::bell::Bell;
 use crate::shell::child::tests::spec;
 use crate::shell::disk::tests::TempDir;
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
 use crate::shell::lookup;
 use crate::shell::own_stdio::{Direction, Standard};
+use crate::shell::secrets::Secrets;
 use crate::shell::tls;
 
 const POOL: PoolKey = PoolKey(Key {
@@ -139,6 +141,7 @@ impl Harness {
             watch: None,
             configuration: Configuration::new(dir.path().join("mcp.json"), dir.path(), false),
             state: StateDir::new(dir.path().join("state")),
+            vault: Vault::new(Secrets::beside(dir.path()), Bell::default()),
         });
         Self {
             looped,
@@ -483,3 +486,6 @@ fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
 
 #[path = "dialing_tests.rs"]
 mod dialing;
+
+#[path = "keeping_tests.rs"]
+mod keeping;

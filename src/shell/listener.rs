@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -54,6 +54,14 @@ pub(crate) fn bind(host: &str, port: u16) -> Result<Vec<Listener>, String> {
         listeners.push(second);
     }
     Ok(listeners)
+}
+
+/// A port of 127.0.0.1: the one that is wanted if it is free, else any.
+pub(crate) fn bind_local(port: u16) -> Result<Listener, String> {
+    let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    open(at(port))
+        .or_else(|_taken| open(at(0)))
+        .map_err(|error| bind_failed(at(0), &error))
 }
 
 fn open(address: SocketAddr) -> io::Result<Listener> {
@@ -189,6 +197,16 @@ mod tests {
             url(SocketAddr::from(([127, 0, 0, 1], 3050))),
             "http://127.0.0.1:3050/mcp"
         );
+    }
+
+    #[test]
+    fn a_local_port_that_is_taken_is_another_one() {
+        let first = bind_local(0).unwrap().address().unwrap();
+        assert!(first.ip().is_loopback());
+        let taken = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let other = bind_local(port).unwrap().address().unwrap().port();
+        assert!(other != 0 && other != port);
     }
 
     #[test]

@@ -14,11 +14,13 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use mio::{Registry, Token, Waker};
+use mio::{Registry, Waker};
 use onemcp::limits::{
     LOOKUP_MS_MAX, LOOKUPS_HUNG_MAX, LOOKUPS_MAX, LOOKUPS_SUSPECT_MAX, LOOKUPS_WAITING_MAX,
 };
 use onemcp::now::Tick;
+
+use crate::shell::bell::Bell;
 
 /// Whoever knows the addresses of a name; asked on a thread of its own.
 pub(crate) type Resolve = dyn Fn(&str) -> Found + Send + Sync;
@@ -43,6 +45,7 @@ pub(crate) type Answer = (Box<str>, Result<Vec<IpAddr>, Unknown>);
 /// All look-ups.
 pub(crate) struct Lookups {
     resolve: Arc<Resolve>,
+    bell: Bell,
     /// Made when the first name is asked for: most processes never ask.
     shared: Option<Arc<Shared>>,
     hosts: BTreeMap<Box<str>, State>,
@@ -69,7 +72,7 @@ enum State {
 /// What the threads have in common with the loop.
 struct Shared {
     answers: Mutex<Vec<(Box<str>, Found)>>,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Shared {
@@ -98,6 +101,7 @@ impl Lookups {
     pub(crate) fn new(resolve: Arc<Resolve>) -> Self {
         Self {
             resolve,
+            bell: Bell::default(),
             shared: None,
             hosts: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -106,9 +110,14 @@ impl Lookups {
         }
     }
 
+    /// What wakes the loop, for others who start helper threads.
+    pub(crate) fn bell(&self) -> Bell {
+        self.bell.clone()
+    }
+
     /// Wants the addresses of a host; the answer comes from [`Self::answers`], once for all who
     /// asked.
-    pub(crate) fn ask(&mut self, registry: &Registry, token: Token, now: Tick, host: &str) {
+    pub(crate) fn ask(&mut self, registry: &Registry, now: Tick, host: &str) {
         match self.hosts.get_mut(host) {
             Some(State::Hung(wanted)) => {
                 wanted.get_or_insert(now.after(LOOKUP_MS_MAX));
@@ -118,7 +127,7 @@ impl Lookups {
             None => {}
         }
         if self.shared.is_none() {
-            match Waker::new(registry, token) {
+            match self.bell.rope(registry) {
                 Ok(waker) => {
                     let answers = Mutex::default();
                     self.shared = Some(Arc::new(Shared { answers, waker }));

@@ -59,8 +59,7 @@ impl Harness {
     }
 
     fn ask(&mut self, host: &str) {
-        self.lookups
-            .ask(self.poll.registry(), Token(7), self.now, host);
+        self.lookups.ask(self.poll.registry(), self.now, host);
     }
 
     /// Waits for answers.

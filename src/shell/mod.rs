@@ -2,8 +2,10 @@
 //! clock, signals. Knows no MCP: the core (`onemcp`) decides everything and is driven by
 //! [`event_loop`].
 //!
-//! The main thread does everything but writing state records, which may wait for a disk.
+//! The main thread does everything but what may wait for somebody else: looking names up, writing
+//! state, and locking and writing secrets. Passwords are stretched beside it as well.
 
+mod bell;
 mod brief;
 mod child;
 mod children;
@@ -17,6 +19,7 @@ mod event_loop;
 pub(crate) mod guard;
 mod guard_link;
 pub(crate) mod instance;
+mod keeping;
 mod link;
 mod listener;
 mod log;
@@ -25,11 +28,13 @@ mod obey;
 mod outward;
 mod own_stdio;
 mod reading;
+pub(crate) mod secrets;
 mod signals;
 mod state;
 mod sys;
 mod tls;
 mod unopened;
+mod vault;
 mod wait;
 mod watch;
 mod watch_paths;
@@ -65,9 +70,11 @@ use link::Stream;
 use listener::Listener;
 use log::Log;
 use own_stdio::{Direction, Standard};
+use secrets::Secrets;
 use signals::Signals;
 use state::StateDir;
 pub(crate) use sys::terminal_columns;
+use vault::Vault;
 use watch::Watch;
 
 /// What the command line decided about one `serve`.
@@ -152,9 +159,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     complete(&mut options, &listeners, stdio.as_ref());
     options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
-    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
-    register_all(registry, &mut signals, &mut listeners)
-        .map_err(failed("cannot wait for connections"))?;
+    let signals = register_all(registry, &mut listeners)?;
     let instance = open_instance(registry, &options, &mut log);
     if watch.as_ref().is_some_and(Watch::needs_timer) {
         let line = "no file events here: the configuration is looked at once a second";
@@ -162,12 +167,14 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     }
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
+    let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
+    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
         clock,
         children: Children::new(GuardCommand::this_binary(), open_files),
-        dials: Dials::new(Arc::new(lookup::by_system), options.outward.tls()),
+        dials,
         listeners,
         instance,
         log,
@@ -175,7 +182,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
+        vault,
     });
+    event_loop.open_vault();
     if options.http.is_some() {
         event_loop.hold_spawns(FIRST_SPAWN_MS);
     }
@@ -253,16 +262,15 @@ fn open_log(options: &ServeOptions) -> Result<Log, String> {
     Ok(log)
 }
 
-fn register_all(
-    registry: &Registry,
-    signals: &mut Signals,
-    listeners: &mut [Listener],
-) -> io::Result<()> {
-    signals.register(registry, fixed_token(fixed::SIGNALS))?;
+fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signals, String> {
+    let mut signals = Signals::install().map_err(failed("cannot catch signals"))?;
+    let registered = signals.register(registry, fixed_token(fixed::SIGNALS));
+    registered.map_err(failed("cannot wait for signals"))?;
     for (listener, number) in listeners.iter_mut().zip(fixed::LISTENER..) {
-        listener.register(registry, fixed_token(number))?;
+        let registered = listener.register(registry, fixed_token(number));
+        registered.map_err(failed("cannot wait for connections"))?;
     }
-    Ok(())
+    Ok(signals)
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {

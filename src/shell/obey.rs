@@ -32,13 +32,12 @@ impl<C: Core> EventLoop<C> {
                     self.state.store(name, bytes);
                     self.state_asked = true;
                 }
-                // TODO(i6-shell)
                 Effect::LockRecord { .. }
                 | Effect::StoreRecord { .. }
                 | Effect::ReleaseRecord { .. }
-                | Effect::Stretch { .. }
-                | Effect::ListenLocal { .. }
-                | Effect::UnlistenLocal => {}
+                | Effect::Stretch { .. } => self.keep(effect),
+                Effect::ListenLocal { port } => self.listen_local(port),
+                Effect::UnlistenLocal => self.local = None,
                 Effect::Log { level, line } => self.log.line(level, &line),
                 Effect::Exit { code } => self.exit = Some(code),
             }

@@ -23,7 +23,7 @@ impl<C: Core> EventLoop<C> {
             match self.ready.pop_front() {
                 Some(Ready::Link(key)) => self.read_link(key),
                 Some(Ready::Stderr(child)) => self.read_stderr(child),
-                Some(Ready::Listener(index)) => self.accept(index),
+                Some(ready @ (Ready::Listener(_) | Ready::Local)) => self.accept(ready),
                 Some(Ready::Instance) => self.accept_instance(),
                 None => return,
             }
@@ -105,9 +105,14 @@ impl<C: Core> EventLoop<C> {
     }
 
     /// Accepts until nobody waits, or the budget is used up.
-    fn accept(&mut self, index: usize) {
+    fn accept(&mut self, ready: Ready) {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
-            let Some(listener) = self.listeners.get(index) else {
+            let listener = match ready {
+                Ready::Listener(index) => self.listeners.get(index),
+                Ready::Local => self.local.as_ref(),
+                Ready::Link(_) | Ready::Stderr(_) | Ready::Instance => None,
+            };
+            let Some(listener) = listener else {
                 return;
             };
             match listener.accept(&mut self.reserve) {
@@ -121,11 +126,11 @@ impl<C: Core> EventLoop<C> {
                 Accepted::Dropped => self.say_dropped(),
                 Accepted::Stuck => {
                     self.say_dropped();
-                    return self.stuck.push(Ready::Listener(index));
+                    return self.stuck.push(ready);
                 }
             }
         }
-        self.ready.push_back(Ready::Listener(index));
+        self.ready.push_back(ready);
     }
 
     /// Accepts on this instance's own socket: a few at a time, since nobody but `mcp status` comes.

@@ -49,6 +49,15 @@ pub(crate) fn no_address(spec: &DialSpec, why: &Unknown) -> OpenFailure {
     }
 }
 
+/// Its addresses are none of the public internet, and somebody else chose the name.
+pub(crate) fn private(spec: &DialSpec) -> OpenFailure {
+    let why = format!(
+        "{} is not connected to, since it has no address of the public internet",
+        place(spec)
+    );
+    failure(OpenFault::Private, why)
+}
+
 /// One address could not be connected to.
 pub(crate) fn not_connected(spec: &DialSpec, error: &io::Error) -> OpenFailure {
     let (whom, words) = (whom(spec), reason(error));

@@ -25,6 +25,8 @@ type Look = Vec<Option<[u64; 6]>>;
 #[derive(Debug)]
 pub(crate) struct Watch {
     files: Vec<PathBuf>,
+    /// A directory in which files come and go.
+    directory: Option<PathBuf>,
     means: Means,
     /// What the files looked like when they were last found at rest.
     known: Look,
@@ -50,20 +52,61 @@ enum Phase {
 impl Watch {
     /// Begins to watch. What was read before this call is not looked at again.
     pub(crate) fn new(files: Vec<PathBuf>, registry: &Registry, token: Token, now: Tick) -> Self {
-        let files = files
-            .into_iter()
-            .map(|file| std::path::absolute(&file).unwrap_or(file))
-            .collect::<Vec<_>>();
-        let means = inotify(&files, registry, token).unwrap_or(Means::Stat {
+        let files = files.into_iter().map(absolute).collect();
+        Self::over(files, None, registry, token, now)
+    }
+
+    /// Begins to watch what comes into a directory and goes out of it. The files that are in it
+    /// are watched once they are named: [`Watch::watch_files`].
+    pub(crate) fn of_directory(
+        directory: PathBuf,
+        registry: &Registry,
+        token: Token,
+        now: Tick,
+    ) -> Self {
+        let directory = Some(absolute(directory));
+        Self::over(Vec::new(), directory, registry, token, now)
+    }
+
+    fn over(
+        files: Vec<PathBuf>,
+        directory: Option<PathBuf>,
+        registry: &Registry,
+        token: Token,
+        now: Tick,
+    ) -> Self {
+        let paths = watched(&files, directory.as_deref());
+        let means = inotify(&paths, registry, token).unwrap_or(Means::Stat {
             at: now.after(CONFIG_STAT_EVERY_MS),
         });
-        let known = look(&files);
+        let known = look(&looked_at(&files, directory.as_deref()));
         Self {
             files,
+            directory,
             means,
             known,
             phase: Phase::Quiet,
         }
+    }
+
+    /// From now on these files are watched. If they are others than before, there will be another
+    /// look: what became of them until now has gone unnoticed.
+    pub(crate) fn watch_files(&mut self, files: Vec<PathBuf>, now: Tick) {
+        let files: Vec<PathBuf> = files.into_iter().map(absolute).collect();
+        if files == self.files {
+            return;
+        }
+        self.files = files;
+        let paths = watched(&self.files, self.directory.as_deref());
+        if let Means::Inotify { queue, watches } = &mut self.means {
+            rewatch(queue, watches, &paths);
+        }
+        self.known = Look::new();
+        self.begin(now);
+    }
+
+    fn look(&self) -> Look {
+        look(&looked_at(&self.files, self.directory.as_deref()))
     }
 
     /// Whether the files are looked at once a second, for want of events.
@@ -97,14 +140,15 @@ impl Watch {
         if any {
             // Directories and links may be others now. Watched first and looked at afterwards, so
             // that no change falls between.
-            rewatch(queue, watches, &self.files);
+            let paths = watched(&self.files, self.directory.as_deref());
+            rewatch(queue, watches, &paths);
             self.begin(now);
         }
     }
 
     fn begin(&mut self, now: Tick) {
         self.phase = Phase::Settling {
-            seen: look(&self.files),
+            seen: self.look(),
             at: now.after(CONFIG_SETTLE_MS),
         };
     }
@@ -115,13 +159,13 @@ impl Watch {
             && *at <= now
         {
             *at = now.after(CONFIG_STAT_EVERY_MS);
-            if self.phase == Phase::Quiet && look(&self.files) != self.known {
+            if self.phase == Phase::Quiet && self.look() != self.known {
                 self.begin(now);
             }
         }
         match &self.phase {
             Phase::Settling { seen, at } if *at <= now => {
-                let found = look(&self.files);
+                let found = self.look();
                 if found != *seen {
                     self.begin(now);
                     return false;
@@ -134,6 +178,23 @@ impl Watch {
             Phase::Settling { .. } | Phase::Quiet => false,
         }
     }
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The paths whose every turn is watched. In a directory stands what never exists for all that may
+/// come.
+fn watched(files: &[PathBuf], directory: Option<&Path>) -> Vec<PathBuf> {
+    let anything = directory.map(|directory| directory.join(".1mcp-any"));
+    files.iter().cloned().chain(anything).collect()
+}
+
+/// The paths whose looks tell a change.
+fn looked_at(files: &[PathBuf], directory: Option<&Path>) -> Vec<PathBuf> {
+    let directory = directory.map(Path::to_path_buf);
+    files.iter().cloned().chain(directory).collect()
 }
 
 fn inotify(files: &[PathBuf], registry: &Registry, token: Token) -> Option<Means> {
@@ -390,6 +451,7 @@ mod tests {
         let file = dir.path().join("mcp.json");
         let mut watch = Watch {
             files: vec![file.clone()],
+            directory: None,
             means: Means::Stat { at: Tick(1000) },
             known: vec![None],
             phase: Phase::Quiet,

@@ -4,6 +4,7 @@
 //! `load [--quick]` prints a table in Markdown. `ONE_MCP_BIN` names another gateway binary.
 //! Everything stays on loopback and is bounded in time.
 
+mod auth;
 mod eras;
 mod http;
 mod place;

@@ -70,6 +70,8 @@ impl Programs {
 pub(crate) struct Gateway {
     running: Running,
     pub(crate) addr: SocketAddr,
+    /// Fields that every request to it has.
+    pub(crate) fields: String,
     _folder: Folder,
 }
 
@@ -90,24 +92,23 @@ impl Gateway {
         Self::start_by(Command::new(&programs.gateway), programs, 1, "legacy")
     }
 
+    /// The same with one server and `--enable-auth`, whose keys are in this record.
+    pub(crate) fn start_locked(programs: &Programs, record: &[u8]) -> Result<Self, Fault> {
+        let mut command = pinned(MEASURED, &programs.gateway);
+        command.args(["serve", "--enable-auth"]);
+        let folder = Folder::new("locked")?;
+        fs::create_dir(folder.0.join("auth"))?;
+        fs::write(folder.0.join("auth/server.json"), record)?;
+        Self::start_in(folder, command, &fixtures(programs, 1, "legacy")?)
+    }
+
     fn start_by(
         command: Command,
         programs: &Programs,
         servers: usize,
         era: &str,
     ) -> Result<Self, Fault> {
-        let mut words = pinned_words(OTHERS, &programs.fixture);
-        words.extend(["--era", era].map(Into::into));
-        let (program, args) = words.split_first().ok_or("no command")?;
-        let entries: Vec<String> = (0..servers)
-            .map(|index| {
-                format!(
-                    "\"s{index}\": {{\"command\": {program:?}, \"args\": {args:?}, \
-                     \"isolation\": \"shared\"}}"
-                )
-            })
-            .collect();
-        Self::start_entries(command, &entries)
+        Self::start_entries(command, &fixtures(programs, servers, era)?)
     }
 
     /// The same with servers that are configured like this.
@@ -127,11 +128,16 @@ impl Gateway {
     }
 
     fn start_entries(mut command: Command, entries: &[String]) -> Result<Self, Fault> {
+        command.arg("serve");
         let folder = Folder::new(&format!("gateway-{}", entries.len()))?;
+        Self::start_in(folder, command, entries)
+    }
+
+    fn start_in(folder: Folder, mut command: Command, entries: &[String]) -> Result<Self, Fault> {
         let config = format!("{{\"mcpServers\": {{{}}}}}\n", entries.join(",\n"));
         fs::write(folder.0.join("mcp.json"), config)?;
         let mut child = command
-            .args(["serve", "--port", "0", "--config-dir"])
+            .args(["--port", "0", "--config-dir"])
             .arg(&folder.0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -143,6 +149,7 @@ impl Gateway {
         Ok(Self {
             running,
             addr,
+            fields: String::new(),
             _folder: folder,
         })
     }
@@ -159,11 +166,11 @@ impl Gateway {
 
     /// The same on a connection that goes on.
     pub(crate) fn session_on(&self, stream: &mut TcpStream) -> Result<String, Fault> {
-        let opened = http::exchange_on(stream, &initialize())?;
+        let opened = http::exchange_on(stream, &initialize(&self.fields))?;
         let session = opened
             .header("mcp-session-id")
             .ok_or_else(|| format!("initialize gave no session, status {}", opened.status()))?;
-        let header = format!("Mcp-Session-Id: {session}\r\n");
+        let header = format!("{}Mcp-Session-Id: {session}\r\n", self.fields);
         let note = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         let accepted = http::exchange_on(stream, &http::post("/mcp", &header, note))?;
         if accepted.status() != 202 {
@@ -195,10 +202,24 @@ impl Gateway {
     }
 }
 
-/// The `initialize` request of a client of 2025-06-18.
-pub(crate) fn initialize() -> Vec<u8> {
+/// Entries of `servers` copies of the fixture that speak only the dialect of this era.
+fn fixtures(programs: &Programs, servers: usize, era: &str) -> Result<Vec<String>, Fault> {
+    let mut words = pinned_words(OTHERS, &programs.fixture);
+    words.extend(["--era", era].map(Into::into));
+    let (program, args) = words.split_first().ok_or("no command")?;
+    let entry = |index| {
+        format!(
+            "\"s{index}\": {{\"command\": {program:?}, \"args\": {args:?}, \
+             \"isolation\": \"shared\"}}"
+        )
+    };
+    Ok((0..servers).map(entry).collect())
+}
+
+/// The `initialize` request of a client of 2025-06-18, with these fields more.
+pub(crate) fn initialize(fields: &str) -> Vec<u8> {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"load","version":"1"}}}"#;
-    http::post("/mcp", "", body)
+    http::post("/mcp", fields, body)
 }
 
 /// A call of the fixture's echo.
@@ -319,7 +340,7 @@ pub(crate) fn pipe(programs: &Programs, at_once: usize, time: Duration) -> Resul
     let mut input = child.stdin.take().ok_or("no stdin")?;
     let mut output = child.stdout.take().ok_or("no stdout")?;
     let _running = Running(child);
-    let opening = String::from_utf8_lossy(&initialize()).into_owned();
+    let opening = String::from_utf8_lossy(&initialize("")).into_owned();
     let opening = opening.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let note = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     writeln!(input, "{opening}\n{note}")?;

@@ -1,6 +1,7 @@
 //! The rows of the table: what is measured, how, and what we aim at.
 
 use crate::Fault;
+use crate::auth;
 use crate::eras;
 use crate::http::{self, Figures, Load};
 use crate::place::{self, Gateway, Nginx, Programs};
@@ -42,6 +43,7 @@ pub(crate) fn all(quick: bool) -> Result<String, Fault> {
     };
     let mut rows = speed(&programs, runs, time)?;
     rows.extend(eras::rows(&programs, runs, time)?);
+    rows.push(auth::cost(&programs, runs, time)?);
     rows.extend(remote::speed(&programs, runs, time)?);
     rows.push(tls::cost(&programs, runs, time)?);
     rows.push(start(&programs)?);
@@ -221,7 +223,7 @@ pub(crate) fn plain(what: &'static str, ours: String, aim: &'static str, met: bo
 
 /// From the start of the process to the first answer to `initialize`.
 fn start(programs: &Programs) -> Result<Row, Fault> {
-    let request = place::initialize();
+    let request = place::initialize("");
     let mut times = Vec::new();
     for _ in 0..STARTS {
         let began = Instant::now();

@@ -26,10 +26,14 @@ pub(crate) struct ClientState {
     pub(crate) statuses: Vec<u16>,
     /// Status of the last response of which anything came.
     pub(crate) last_status: Option<u16>,
+    /// Its `WWW-Authenticate`.
+    pub(crate) last_challenge: Option<String>,
     /// Members that every `_meta` of its modern requests has, each with a comma before it.
     pub(crate) meta: String,
     /// Fields that its modern requests have beside the usual ones.
     pub(crate) fields: Vec<(&'static str, String)>,
+    /// Its access token.
+    pub(crate) token: Option<String>,
 }
 
 enum Way {
@@ -75,8 +79,10 @@ impl Client {
             inbox: VecDeque::new(),
             statuses: Vec::new(),
             last_status: None,
+            last_challenge: None,
             meta: String::new(),
             fields: Vec::new(),
+            token: None,
         });
         Self(world.clients.len() - 1)
     }
@@ -116,6 +122,11 @@ impl Client {
         self.state(world).meta = format!(",{member}");
     }
 
+    /// Sends this access token with each request from now on.
+    pub(crate) fn has_token(self, world: &mut World, token: &str) {
+        self.state(world).token = Some(token.to_owned());
+    }
+
     /// Adds a header field to each request.
     pub(crate) fn adds_field(self, world: &mut World, name: &'static str, value: &str) {
         self.state(world).fields.push((name, value.to_owned()));
@@ -135,8 +146,19 @@ impl Client {
         self.state(world).last_status
     }
 
+    /// The `WWW-Authenticate` of the last response.
+    pub(crate) fn challenge(self, world: &mut World) -> Option<String> {
+        self.read(world);
+        self.state(world).last_challenge.clone()
+    }
+
     /// One on `/sse`.
     pub(crate) fn sse(world: &mut World) -> Self {
+        Self::sse_with(world, None)
+    }
+
+    /// The same with an access token.
+    pub(crate) fn sse_with(world: &mut World, token: Option<&str>) -> Self {
         let link = world.connect();
         let client = Self::add(
             world,
@@ -146,7 +168,9 @@ impl Client {
             },
         );
         client.state(world).links.push((link, Response::default()));
-        let headers = [("Accept", "text/event-stream")];
+        client.state(world).token = token.map(str::to_owned);
+        let headers = client.headers(world, "text/event-stream");
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
         world.bytes(link, &http::request("GET", "/sse", &headers, ""));
         client.read(world);
         let endpoint = client.state(world).inbox.pop_front().unwrap();
@@ -299,6 +323,7 @@ impl Client {
         let name = ["name", "uri", "taskId"].into_iter();
         let mut name = name.filter_map(|name| message["params"][name].as_str());
         headers.extend(name.next().map(|name| ("Mcp-Name", name.to_owned())));
+        headers.extend(self.authorization(world));
         let link = world.connect();
         self.state(world).links.push((link, Response::default()));
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
@@ -307,6 +332,7 @@ impl Client {
 
     fn headers(self, world: &mut World, accept: &str) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Accept", accept.to_owned())];
+        headers.extend(self.authorization(world));
         let state = self.state(world);
         if let Way::Http {
             session: Some(session),
@@ -317,6 +343,11 @@ impl Client {
             headers.push(("MCP-Protocol-Version", state.version.clone()));
         }
         headers
+    }
+
+    fn authorization(self, world: &mut World) -> Option<(&'static str, String)> {
+        let token = self.state(world).token.as_ref()?;
+        Some(("Authorization", format!("Bearer {token}")))
     }
 
     /// Ends its session: DELETE, or the end of its channel.
@@ -374,7 +405,10 @@ impl Client {
             let state = self.state(world);
             let response = &mut state.links[index].1;
             let messages = response.take(&bytes);
-            state.last_status = response.status.or(state.last_status);
+            if !bytes.is_empty() && response.status.is_some() {
+                state.last_status = response.status;
+                state.last_challenge = response.header("www-authenticate").map(str::to_owned);
+            }
             if let (Some(id), Way::Http { session, .. }) =
                 (response.header("mcp-session-id"), &mut state.way)
             {

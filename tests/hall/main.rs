@@ -11,6 +11,7 @@ mod remote;
 mod schemas;
 mod server;
 mod server_modern;
+mod token;
 mod vault;
 mod world;
 
@@ -36,6 +37,9 @@ mod reload;
 mod remote_pair;
 mod remote_sse;
 mod resources;
+mod sight;
+mod sight_bound;
+mod sight_changes;
 mod sse;
 mod status;
 mod stdio;

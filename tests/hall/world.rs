@@ -13,6 +13,7 @@ use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick, UnixSeconds};
+use onemcp::oauth::door::Keys;
 use onemcp::settings::Settings;
 
 use crate::client::{Client, ClientState};
@@ -45,6 +46,8 @@ pub(crate) struct World {
     /// The state directory.
     pub(crate) store: BTreeMap<String, Vec<u8>>,
     pub(crate) vault: Vault,
+    /// How many tokens were given.
+    pub(crate) tokens: u8,
     /// All log lines.
     pub(crate) log: Vec<String>,
     /// Whether the hub asked not to read from a link.
@@ -150,6 +153,7 @@ impl Builder {
             net: Net::new(self.sites),
             store: self.store,
             vault: Vault::default(),
+            tokens: 0,
             log: Vec::new(),
             paused: BTreeMap::new(),
             exit: None,
@@ -195,6 +199,13 @@ impl World {
             settings.stdio = true;
             settings.port = 0;
         })
+    }
+
+    /// Lets in who has a token of these keys.
+    pub(crate) fn let_in(&mut self, keys: Keys) {
+        let now = self.moment();
+        self.hub.let_in(now, keys, &mut self.effects);
+        self.pump();
     }
 
     /// A new `mcp.json`, given as its entries.
@@ -256,7 +267,7 @@ impl World {
         self.pump();
     }
 
-    fn moment(&self) -> Now {
+    pub(crate) fn moment(&self) -> Now {
         Now {
             tick: Tick(self.now),
             wall: UnixSeconds(1_800_000_000 + self.now / 1000),

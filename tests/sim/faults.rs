@@ -125,6 +125,8 @@ faults! {
     Config = 30,
     StateLost = 300,
     StateCorrupt = 300,
+    VaultFails = 200,
+    WrongToken = 100,
     Stop = 300,
 }
 

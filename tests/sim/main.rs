@@ -23,6 +23,7 @@ mod plan;
 mod remotes;
 mod rng;
 mod run;
+mod secrets;
 mod servers;
 mod step;
 mod wire;

@@ -178,6 +178,8 @@ pub(crate) struct Model {
     pub(crate) rounds: Vec<Round>,
     /// States that clients were given, for others that try them.
     pub(crate) stolen: Vec<Stolen>,
+    /// One for each client, if the front door is locked.
+    pub(crate) tokens: Vec<String>,
     pub(crate) stats: Stats,
     /// What must never be.
     pub(crate) violations: Vec<String>,

@@ -59,6 +59,9 @@ impl World {
     }
 
     fn begin(&mut self) {
+        if self.settings.auth {
+            self.lock_door();
+        }
         self.handle(Input::Config(Box::new(self.plan.config())));
         if self.stdio {
             let conn = self.net.open(Peer::Client(0), 1 << self.rng.within(9, 16));
@@ -79,6 +82,7 @@ impl World {
             return;
         }
         let kind = self.rng.below(20);
+        self.give_token();
         let cx = &mut self.cx();
         let client = match kind {
             0..=4 => Client::Stateless(Box::new(Stateless::new(cx, me))),

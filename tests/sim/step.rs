@@ -29,6 +29,7 @@ enum Choice {
     Dial(usize),
     Site(ConnId),
     Client(usize),
+    Vault,
     Tick,
 }
 
@@ -80,6 +81,7 @@ impl World {
                 Client::Stateless(one) => one.act(cx, names),
                 Client::Stdio(stdio) => stdio.act(cx, names),
             }),
+            Choice::Vault => self.vault_acts(),
             Choice::Tick => self.tick(),
         }
         true
@@ -122,6 +124,9 @@ impl World {
             if due(client.next_due()) {
                 all.push(Choice::Client(at));
             }
+        }
+        if self.vault_due() {
+            all.push(Choice::Vault);
         }
         if due(self.hub.next_deadline().map(|at| at.0)) {
             all.push(Choice::Tick);
@@ -184,6 +189,7 @@ impl World {
             .chain(spawning)
             .chain(hub)
             .chain(far)
+            .chain(self.vault.next_due())
             .min();
         let Some(mut next) = next.filter(|next| *next <= until) else {
             if until < u64::MAX {

@@ -20,6 +20,7 @@ use crate::net::{ConnId, End, Net, Peer};
 use crate::plan::Plan;
 use crate::remotes::{Remotes, place};
 use crate::rng::Rng;
+use crate::secrets::Vault;
 use crate::servers::process::Process;
 
 /// One client.
@@ -76,6 +77,7 @@ pub(crate) struct World {
     /// The state directory.
     state: BTreeMap<String, Vec<u8>>,
     asked_state: VecDeque<String>,
+    pub(crate) vault: Vault,
     pub(crate) sum: Sum,
     pub(crate) exited: Option<u8>,
     /// When the hub was told to stop, or its input ended.
@@ -94,10 +96,12 @@ impl World {
         let mut rng = Rng::new(seed);
         let faults = Faults::swarm(&mut rng);
         let stdio = rng.chance(200);
+        let auth = !stdio && rng.chance(300);
         let log_level = rng.pick(&[Level::Info, Level::Trace]);
         let settings = Settings {
             version: "9.9.9".to_owned(),
             stdio,
+            auth,
             page_entries: if rng.chance(300) { 1 + rng.index(4) } else { 0 },
             stream_ms_max: rng.chance(200).then(|| 1 + rng.time(20_000)),
             list_wait_ms: rng.pick(&[10_000, 1000, 0]),
@@ -132,6 +136,7 @@ impl World {
             plan,
             state: BTreeMap::new(),
             asked_state: VecDeque::new(),
+            vault: Vault::default(),
             sum: Sum(0xcbf2_9ce4_8422_2325),
             exited: None,
             stopped_at: None,
@@ -267,13 +272,12 @@ impl World {
                     self.state.insert(name, bytes);
                 }
             }
-            // TODO(i6-sim)
-            Effect::LockRecord { .. }
+            secret @ (Effect::LockRecord { .. }
             | Effect::StoreRecord { .. }
             | Effect::ReleaseRecord { .. }
             | Effect::Stretch { .. }
             | Effect::ListenLocal { .. }
-            | Effect::UnlistenLocal => {}
+            | Effect::UnlistenLocal) => self.keep(secret),
             Effect::Exit { code } => {
                 self.model.trace(|| "hub exits".to_owned());
                 if self.stopped_at.is_none() {

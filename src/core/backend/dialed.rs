@@ -7,6 +7,7 @@ use crate::backend::remote::Hands;
 use crate::cx::Cx;
 use crate::fetch::{Asker, Errand, News, Order};
 use crate::input::OpenFailure;
+use crate::limits::ERRAND_BODY_BYTES_MAX;
 use crate::links::{DialKey, LinkKey};
 
 impl Backends {
@@ -73,6 +74,7 @@ impl Backends {
     /// [`Backends::next_errand`].
     pub fn errand(&mut self, cx: &mut Cx<'_>, errand: Errand, order: Order) {
         let key = self.fetch.ask(cx, Asker::Errand(errand), order);
+        self.fetch.limit(key, ERRAND_BODY_BYTES_MAX);
         self.errand_keys.insert(errand, key);
     }
 

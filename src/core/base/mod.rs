@@ -16,6 +16,7 @@ pub mod mark;
 pub mod origin;
 pub mod outbox;
 pub mod parents;
+pub mod public;
 pub mod secret;
 pub mod short;
 pub mod slab;

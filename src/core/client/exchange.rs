@@ -13,8 +13,9 @@ use crate::base::outbox::Part;
 use crate::client::Clients;
 use crate::client::accept::Forms;
 use crate::client::connection::Doing;
+use crate::client::grants::Open;
 use crate::client::reply::JSON;
-use crate::client::session::{Channel, ClientFacts, Session, Transport};
+use crate::client::session::{Caller, Channel, ClientFacts, Session, Transport};
 use crate::cx::Cx;
 use crate::json::envelope::JsonId;
 use crate::language::{At, ClientEvent, ClientKey};
@@ -69,7 +70,11 @@ impl Clients {
     ) -> ClientKey {
         let listens = said.listens;
         let channel = Channel::Exchange(Exchange { id, way, listens });
-        let mut session = Session::new(channel, cx.now.tick);
+        let caller = match way {
+            Way::Line(_) => Caller::default(),
+            Way::Held { .. } | Way::Open(_) => self.caller.clone(),
+        };
+        let mut session = Session::new(channel, caller, cx.now.tick);
         session.facts = ClientFacts {
             version: Version::MODERN,
             capabilities: said.capabilities,
@@ -95,6 +100,9 @@ impl Clients {
                 self.http.hold(cx, link, Doing::Held { client, stream });
                 if forms != Forms::JsonOnly {
                     self.push_hold(cx, client, stream);
+                }
+                if listens {
+                    self.opened(cx, Open::Listen);
                 }
             }
             Way::Open(_) => {}

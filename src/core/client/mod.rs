@@ -7,12 +7,14 @@
 //! JSON body or an event stream, as `stream` and the client's `Accept` say, by `reply`.
 
 mod accept;
+mod admission;
 mod batch;
 mod classify;
 mod connection;
 mod down;
 mod exchange;
 mod get;
+mod grants;
 mod http;
 mod kept;
 mod message;
@@ -42,14 +44,16 @@ use crate::base::slab::Slab;
 use crate::base::timers::DeadlineQueue;
 use crate::client::batch::Batch;
 use crate::client::connection::Doing;
+use crate::client::grants::Grants;
 use crate::client::http::Http;
-use crate::client::session::{Channel, Session};
+use crate::client::session::{Caller, Channel, Session};
 use crate::client::session_id::SessionIds;
 use crate::client::stdio::Stdio;
 use crate::cx::{Alarm, Cx};
 use crate::language::{ClientEvent, ClientKey};
 use crate::links::LinkKey;
 use crate::mcp::familiar::Familiar;
+use crate::oauth::door::Door;
 use crate::settings::Settings;
 
 pub use crate::client::session::{ClientFacts, Transport};
@@ -80,6 +84,12 @@ pub struct Clients {
     listens: usize,
     /// What they say of themselves, again and again.
     familiar: Familiar,
+    door: Door,
+    /// The last `Host`, and under which origin its sender knows us.
+    known_as: (Box<str>, Rc<str>),
+    /// Who sent the request on HTTP that is being read.
+    caller: Caller,
+    grants: Grants,
 }
 
 /// How many there are.
@@ -111,6 +121,10 @@ impl Clients {
             exchanges: 0,
             listens: 0,
             familiar: Familiar::default(),
+            door: Door::default(),
+            known_as: Default::default(),
+            caller: Caller::default(),
+            grants: Grants::default(),
         }
     }
 
@@ -187,6 +201,7 @@ impl Clients {
             Alarm::Holds => self.waits_over(cx),
             Alarm::KeepAlive => self.http.keep_alive(cx),
             Alarm::Session(client) => self.session_alarm(cx, client),
+            Alarm::Door => self.tokens_over(cx),
             Alarm::Pool(_)
             | Alarm::Fetch
             | Alarm::Instance(_)

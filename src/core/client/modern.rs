@@ -2,10 +2,12 @@
 //! the header fields of its POST agree. The checks stand in the order of protocol 2.D.
 
 use crate::base::frame::Frame;
+use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::Forms;
 use crate::client::classify;
 use crate::client::exchange::{Described, ONLY, Way};
+use crate::client::grants::Open;
 use crate::client::refusal::Refusal;
 use crate::cx::Cx;
 use crate::http1::server::Headers;
@@ -47,6 +49,10 @@ impl Clients {
             return Err(Refusal::NoEventStream);
         }
         self.admit_listen(&said)?;
+        if said.listens && !self.grants.fits(&self.caller.sight, Open::Listen) {
+            Mark::GrantListensFull.hit();
+            return Err(Refusal::TooManyListens);
+        }
         let id = JsonId::new(envelope.id.map(|id| id.of(text)).unwrap_or_default());
         let client = self.begin_exchange(cx, id.clone(), Way::Held { link, forms }, said);
         Ok(Some(ClientEvent::Request {

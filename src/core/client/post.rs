@@ -6,6 +6,7 @@ use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
 use crate::client::classify::{Era, classify, is_initialize};
+use crate::client::grants::Open;
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::Replay;
@@ -95,13 +96,16 @@ impl Clients {
     ) -> Result<ClientKey, Refusal> {
         let presented = headers.get("mcp-session-id").ok_or(Refusal::NoSession)?;
         let client = self.ids.find(presented).ok_or(Refusal::UnknownSession)?;
-        match self.sessions.get_mut(client) {
-            Some(session) if session.streamable().is_some() => {
-                session.used = cx.now.tick;
-                Ok(client)
-            }
-            Some(_) | None => Err(Refusal::UnknownSession),
+        let caller = &self.caller;
+        let session = self
+            .sessions
+            .get_mut(client)
+            .ok_or(Refusal::UnknownSession)?;
+        if session.streamable().is_none() || !session.is_used_by(caller) {
+            return Err(Refusal::UnknownSession);
         }
+        session.used = cx.now.tick;
+        Ok(client)
     }
 
     /// Opens a session (C1).
@@ -142,9 +146,11 @@ impl Clients {
     fn open_streamable(&mut self, cx: &mut Cx<'_>) -> ClientKey {
         let id = SessionId::mint(cx);
         let own = Streamable::new(id.clone(), Replay::new(&self.replay_bytes));
-        let session = Session::new(Channel::Streamable(Box::new(own)), cx.now.tick);
+        let channel = Channel::Streamable(Box::new(own));
+        let session = Session::new(channel, self.caller.clone(), cx.now.tick);
         let client = self.sessions.insert(session);
         self.ids.insert(&id, client);
+        self.opened(cx, Open::Session);
         self.arm_session(cx, client, cx.now.tick.after(self.settings.session_idle_ms));
         client
     }

@@ -8,6 +8,7 @@ use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
+use crate::oauth::door::Turned;
 
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub(super) enum Refusal {
     Fault(Fault),
     /// 403: host or origin.
     Forbidden { error: String, hint: String },
+    /// 401, 400 or 503: it does not come in (R1-R4).
+    Turned {
+        turned: Turned,
+        challenge: Option<String>,
+    },
     /// 508: the request has passed through us already (contract 3).
     Loop,
     /// 405: the path has other methods.
@@ -66,7 +72,7 @@ pub(super) enum Refusal {
     TooManySessions,
     /// Too many streams of one session.
     TooManyStreams,
-    /// The session was ended while its request waited.
+    /// The session was ended while its request waited: by its client, or with its grant.
     SessionEnded,
     /// We are stopping.
     Stopping,
@@ -126,6 +132,7 @@ impl Refusal {
             Self::ContentType => 415,
             Self::TooManySessions | Self::TooManyStreams | Self::TooManyListens => 429,
             Self::Stopping => 503,
+            Self::Turned { turned, .. } => turned.status(),
             Self::Loop => 508,
             // The message was fine, its method could not be served: an error of JSON-RPC only.
             Self::NoVersion | Self::Busy => 200,
@@ -150,6 +157,7 @@ impl Refusal {
             | Self::TooManyListens
             | Self::Stopping => -32603,
             Self::Forbidden { .. }
+            | Self::Turned { .. }
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
@@ -203,7 +211,7 @@ impl Refusal {
             Self::UnknownSession => {
                 "Session not found: it has ended. Send initialize to open another."
             }
-            Self::SessionEnded => "The session was ended by its client.",
+            Self::SessionEnded => "The session has ended.",
             Self::NotInitialized => "Invalid request: send initialize first.",
             Self::BatchedInitialize => "Invalid request: initialize must not be part of a batch.",
             Self::DuplicateId => "Invalid request: a request with this id is still being answered.",
@@ -214,6 +222,7 @@ impl Refusal {
             }
             Self::Stopping => "1mcp is stopping.",
             Self::Forbidden { .. }
+            | Self::Turned { .. }
             | Self::Version { .. }
             | Self::ModernElsewhere
             | Self::Field { .. }
@@ -232,6 +241,7 @@ impl Refusal {
         let legacy = || Version::ALL.map(Version::name).join(", ");
         match self {
             Self::Forbidden { error, hint } => format!("Forbidden: {error}. {hint}"),
+            Self::Turned { turned, .. } => format!("Unauthorized: {}.", turned.why()),
             Self::Version { requested } => format!(
                 "Unsupported protocol version {requested:?}: use {modern}, or one of {} after \
                  initialize.",

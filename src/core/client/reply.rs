@@ -90,6 +90,13 @@ impl Http {
         if let Refusal::Method { allow } = refused.refusal {
             fields.push(("Allow", allow));
         }
+        if let Refusal::Turned {
+            challenge: Some(challenge),
+            ..
+        } = &refused.refusal
+        {
+            fields.push(("WWW-Authenticate", challenge));
+        }
         let status = refused.refusal.status();
         self.full(cx, link, status, &fields, &[body.as_slice().into()]);
     }

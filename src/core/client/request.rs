@@ -12,6 +12,7 @@ use crate::effect::Level;
 use crate::http1::server::{Headers, Request};
 use crate::language::{ClientEvent, WebRequest};
 use crate::links::LinkKey;
+use crate::settings::HealthLevel;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
 use crate::web::guard::{self, CorsOrigin};
@@ -31,6 +32,9 @@ impl Clients {
         });
         let route = app::route(&request.method, request.path());
         if !self.is_allowed(cx, link, &request, &route) {
+            return None;
+        }
+        if wants_token(&route) && !self.comes_in(cx, link, &request) {
             return None;
         }
         match route {
@@ -61,8 +65,10 @@ impl Clients {
                 Some(ClientEvent::Web { link, request })
             }
             Route::Page(page) => {
+                let full =
+                    self.settings.health != HealthLevel::Minimal && self.knows_all(cx, &request);
                 self.http.hold(cx, link, Doing::Page);
-                Some(ClientEvent::Page { link, page })
+                Some(ClientEvent::Page { link, page, full })
             }
             Route::NotFound => {
                 let hint = "the MCP endpoint is /mcp; / lists the others";
@@ -161,6 +167,14 @@ impl Clients {
             self.http.empty(cx, link, 204, &fields);
         }
     }
+}
+
+/// Whether this is MCP and so wants a token.
+const fn wants_token(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::McpPost | Route::McpGet | Route::McpDelete | Route::Sse | Route::MessagesPost
+    )
 }
 
 /// Whether errors of this path are JSON-RPC errors (contract 5).

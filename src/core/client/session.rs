@@ -1,6 +1,7 @@
 //! One client: what is known of it, which requests it waits for, and the channel it is reached by.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::client::exchange::Exchange;
 use crate::client::kept::Kept;
@@ -13,6 +14,7 @@ use crate::links::LinkKey;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 use crate::now::Tick;
+use crate::principal::Sight;
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +53,21 @@ pub(super) struct Outstanding {
     pub(super) stream: u32,
 }
 
+/// Who sends a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// What its token lets it see.
+    pub(super) sight: Sight,
+    /// Under which origin it knows us; empty for our own stdin.
+    pub(super) origin: Rc<str>,
+}
+
 /// One client.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) facts: ClientFacts,
+    /// Who sent its latest request.
+    pub(super) caller: Caller,
     /// Whether `initialize` came.
     pub(super) opened: bool,
     /// Whether the hall asked for a pause.
@@ -107,7 +120,7 @@ pub(super) struct Undelivered {
 
 impl Session {
     /// A client that has said nothing yet: taken for one of 2024-11-05 without capabilities (E5).
-    pub(super) fn new(channel: Channel, now: Tick) -> Self {
+    pub(super) fn new(channel: Channel, caller: Caller, now: Tick) -> Self {
         let transport = match channel {
             Channel::Stdio { .. } => Transport::Stdio,
             Channel::Sse { .. } => Transport::Sse,
@@ -121,6 +134,7 @@ impl Session {
                 initialized: false,
                 level: None,
             },
+            caller,
             opened: false,
             busy: false,
             used: now,
@@ -128,6 +142,15 @@ impl Session {
             channel,
             next: 0,
         }
+    }
+
+    /// Whether a request of this caller may use the session (R8). If so it counts as the latest.
+    pub(super) fn is_used_by(&mut self, caller: &Caller) -> bool {
+        let same = self.caller.sight.grant() == caller.sight.grant();
+        if same {
+            self.caller = caller.clone();
+        }
+        same
     }
 
     /// `initialize` was read: what was agreed on holds from here.

@@ -5,6 +5,7 @@ use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept;
+use crate::client::grants::Open;
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
@@ -40,8 +41,10 @@ impl Clients {
             id: id.clone(),
             link,
         };
-        let client = self.sessions.insert(Session::new(channel, cx.now.tick));
+        let session = Session::new(channel, self.caller.clone(), cx.now.tick);
+        let client = self.sessions.insert(session);
         self.ids.insert(&id, client);
+        self.opened(cx, Open::Session);
         self.http.open(cx, link, client, 0, None);
         self.http.endpoint(cx, link, &path);
         None
@@ -99,16 +102,15 @@ impl Clients {
     }
 
     /// Whose stream the answer goes to.
-    fn sse_client(&self, request: &Request) -> Result<ClientKey, Refusal> {
+    fn sse_client(&mut self, request: &Request) -> Result<ClientKey, Refusal> {
         let query = request.query().unwrap_or_default();
         let presented =
             percent::parameter(query, SESSION_PARAMETER).ok_or(Refusal::NoSessionParameter)?;
         let client = self.ids.find(&presented).ok_or(Refusal::UnknownSession)?;
-        match self.sessions.get(client).map(|session| &session.channel) {
-            Some(Channel::Sse { .. }) => Ok(client),
-            Some(Channel::Stdio { .. } | Channel::Streamable(_) | Channel::Exchange(_)) | None => {
-                Err(Refusal::UnknownSession)
-            }
-        }
+        let caller = &self.caller;
+        let theirs = self.sessions.get_mut(client).is_some_and(|session| {
+            matches!(session.channel, Channel::Sse { .. }) && session.is_used_by(caller)
+        });
+        theirs.then_some(client).ok_or(Refusal::UnknownSession)
     }
 }

@@ -6,7 +6,7 @@ use crate::client::Clients;
 use crate::client::classify::{Era, classify};
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
-use crate::client::session::{Channel, Session};
+use crate::client::session::{Caller, Channel, Session};
 use crate::cx::Cx;
 use crate::effect::Effect;
 use crate::json::newline::{Line, Lines};
@@ -59,7 +59,7 @@ impl Clients {
     /// Our own stdin and stdout are a client from now on. Of several, the last one counts.
     pub fn stdio(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
         cx.links.open(link, Owner::Stdio);
-        let session = Session::new(Channel::Stdio { link }, cx.now.tick);
+        let session = Session::new(Channel::Stdio { link }, Caller::default(), cx.now.tick);
         let client = self.sessions.insert(session);
         self.stdio = Some(Stdio {
             link,

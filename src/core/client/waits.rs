@@ -4,8 +4,9 @@
 use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::exchange::Way;
+use crate::client::grants::Open;
 use crate::client::refusal::{Refusal, Refused};
-use crate::client::session::Channel;
+use crate::client::session::{Channel, Session};
 use crate::client::stream::State;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
@@ -160,15 +161,13 @@ impl Clients {
     /// would otherwise keep everybody out for as long as sessions last. Who is still there opens
     /// another after a 404 (C6).
     pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) -> bool {
+        if self.settings.auth && !self.make_room_of_grant(cx) {
+            return false;
+        }
         if self.count().sessions < SESSIONS_MAX {
             return true;
         }
-        let unused = self.sessions.iter().filter(|(_, session)| {
-            let away = session.streamable().is_some_and(|own| !own.in_use());
-            away && session.outstanding.is_empty()
-        });
-        let oldest = unused.min_by_key(|(_, session)| session.used);
-        match oldest.map(|(client, session)| (client, cx.now.tick.since(session.used))) {
+        match self.longest_unused(cx, |_| true) {
             Some((client, idle_ms)) if idle_ms >= SESSION_SPARE_MS => {
                 Mark::SessionMakesRoom.hit();
                 cx.log(Level::Warn, || {
@@ -187,6 +186,20 @@ impl Clients {
         }
     }
 
+    /// Of these sessions the one that nobody uses for longest, and for how long.
+    pub(super) fn longest_unused(
+        &self,
+        cx: &Cx<'_>,
+        is_meant: impl Fn(&Session) -> bool,
+    ) -> Option<(ClientKey, u64)> {
+        let unused = self.sessions.iter().filter(|(_, session)| {
+            let away = session.streamable().is_some_and(|own| !own.in_use());
+            away && session.outstanding.is_empty() && is_meant(session)
+        });
+        let (client, session) = unused.min_by_key(|(_, session)| session.used)?;
+        Some((client, cx.now.tick.since(session.used)))
+    }
+
     /// The session is over: its streams end, its key is free, and the hall is told.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>, client: ClientKey) {
         let Some(session) = self.sessions.remove(client) else {
@@ -195,8 +208,15 @@ impl Clients {
         if !session.outstanding.is_empty() {
             Mark::SessionEndsWithRequests.hit();
         }
-        if !matches!(session.channel, Channel::Exchange(_)) {
-            self.events.push_back(ClientEvent::Gone { client });
+        let open = match &session.channel {
+            Channel::Exchange(exchange) => exchange.listens.then_some(Open::Listen),
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Streamable(_) => {
+                self.events.push_back(ClientEvent::Gone { client });
+                Some(Open::Session)
+            }
+        };
+        if let Some(open) = open {
+            self.ended(cx, &session.caller.sight, open);
         }
         match session.channel {
             Channel::Exchange(exchange) => {

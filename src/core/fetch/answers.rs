@@ -221,7 +221,13 @@ impl<W: Copy> Fetcher<W> {
             Body::Gathered => {
                 let before = exchange.gathered;
                 exchange.gathered = before.saturating_add(piece.len());
-                if !self.sites.gather(exchange.site, piece.len(), before) {
+                if exchange.gathered > exchange.body_bytes_max {
+                    Mark::ErrandTooLong.hit();
+                    self.drop_connection(cx, dial);
+                    self.fail(cx, key, |origin| {
+                        FetchFailure::exchange(origin, Fault::BodyTooLong, true)
+                    });
+                } else if !self.sites.gather(exchange.site, piece.len(), before) {
                     self.drop_connection(cx, dial);
                     self.fail(cx, key, FetchFailure::too_much);
                 }
@@ -254,12 +260,12 @@ impl<W: Copy> Fetcher<W> {
             cx.effects.push(Effect::PauseRead { link, paused });
         }
         connection.state = State::Idle { link };
-        let Some(origin) = self.sites.origin(connection.site) else {
+        let Some(way) = self.sites.way(connection.site) else {
             return;
         };
         let until = cx.now.tick.after(idle_ms_max);
         cx.timers.set_by(Alarm::Fetch, until);
-        if let Some(oldest) = self.idle.put(origin, dial, until) {
+        if let Some(oldest) = self.idle.put(way, dial, until) {
             self.drop_connection(cx, oldest);
         }
     }

@@ -38,8 +38,8 @@ impl<W: Copy> Fetcher<W> {
         let Some(exchange) = self.exchanges.get(key) else {
             return;
         };
-        let idle = self.idle.take(exchange.order.url.origin(), cx.now.tick);
-        let Some(dial) = idle else {
+        let way = self.sites.way(exchange.site);
+        let Some(dial) = way.and_then(|way| self.idle.take(way, cx.now.tick)) else {
             return self.open(cx, key);
         };
         if let Some(Connection { state, .. }) = self.connections.get_mut(dial)
@@ -54,7 +54,7 @@ impl<W: Copy> Fetcher<W> {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
-        let site = exchange.site;
+        let (site, reach) = (exchange.site, exchange.order.reach);
         self.sites.enter_again(site);
         let until = exchange.open_by.after(OPEN_GRACE_MS);
         let dial = self.connections.insert(Connection {
@@ -66,7 +66,12 @@ impl<W: Copy> Fetcher<W> {
         });
         exchange.phase = Phase::Opening(dial);
         let open_ms_max = exchange.open_by.since(cx.now.tick).max(1);
-        let spec = dial_spec(exchange.order.url.origin(), &self.proxies, open_ms_max);
+        let spec = dial_spec(
+            exchange.order.url.origin(),
+            reach,
+            &self.proxies,
+            open_ms_max,
+        );
         let spec = Box::new(spec);
         cx.effects.push(Effect::Open { dial, spec });
         cx.timers.set_by(Alarm::Fetch, until);

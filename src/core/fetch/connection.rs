@@ -5,6 +5,7 @@ use crate::base::secret::Secret;
 use crate::effect::DialSpec;
 use crate::fetch::FetchKey;
 use crate::fetch::SiteKey;
+use crate::fetch::order::Reach;
 use crate::http1::client::Client;
 use crate::http1::proxy::Proxies;
 use crate::http1::tunnel;
@@ -67,7 +68,16 @@ impl Connection {
 
 /// How an origin is reached: directly, through the tunnel of a proxy (`https`), or by asking the
 /// proxy (`http`).
-pub(super) fn dial_spec(origin: &Origin, proxies: &Proxies, open_ms_max: u64) -> DialSpec {
+///
+/// A proxy looks names up by itself, and where it leads is the affair of who put it there: it is
+/// often the only way out, and has rules of its own. So only what is connected to directly is
+/// checked address by address ([`Reach::Public`]).
+pub(super) fn dial_spec(
+    origin: &Origin,
+    reach: Reach,
+    proxies: &Proxies,
+    open_ms_max: u64,
+) -> DialSpec {
     let tls = (origin.scheme == Scheme::Https).then(|| origin.host.clone());
     let Some(proxy) = proxies.on_the_way_to(origin) else {
         return DialSpec {
@@ -76,7 +86,7 @@ pub(super) fn dial_spec(origin: &Origin, proxies: &Proxies, open_ms_max: u64) ->
             tunnel: None,
             tls,
             open_ms_max,
-            public_only: false,
+            public_only: reach == Reach::Public,
         };
     };
     let tunnel = tls.is_some().then(|| {

@@ -8,7 +8,7 @@ use crate::fetch::SiteKey;
 use crate::fetch::failure::FetchFailure;
 use crate::fetch::order::{News, Order};
 use crate::http1::response_head::ResponseHead;
-use crate::limits::FETCH_UNTAKEN_BYTES_MAX;
+use crate::limits::{FETCH_UNTAKEN_BYTES_MAX, RESPONSE_BODY_BYTES_MAX};
 use crate::links::DialKey;
 use crate::now::Tick;
 
@@ -68,6 +68,8 @@ pub(super) struct Exchange<W> {
     pub(super) untaken: Vec<u8>,
     /// How much of that its site counts.
     pub(super) gathered: usize,
+    /// A body that is gathered and longer than this fails.
+    pub(super) body_bytes_max: usize,
     /// Some of that was not told.
     pub(super) untold: bool,
     /// Whoever asked wants no more for now.
@@ -93,6 +95,7 @@ impl<W> Exchange<W> {
             body: Body::Gathered,
             untaken: Vec::new(),
             gathered: 0,
+            body_bytes_max: RESPONSE_BODY_BYTES_MAX,
             untold: false,
             paused: false,
             in_line: false,

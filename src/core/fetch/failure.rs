@@ -53,6 +53,13 @@ impl FetchFailure {
         }
     }
 
+    /// Somebody else chose this host, and it is none of the public internet.
+    pub(super) fn private(origin: &Origin) -> Self {
+        let kind = FailureKind::Open(OpenFault::Private);
+        let why = "not asked, since it is no host of the public internet";
+        Self::new(kind, false, origin, &why)
+    }
+
     /// The shell said nothing in time.
     pub(super) fn open_timed_out(origin: &Origin) -> Self {
         let kind = FailureKind::Open(OpenFault::TimedOut);

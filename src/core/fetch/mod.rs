@@ -32,12 +32,14 @@ mod world;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::base::mark::Mark;
+use crate::base::public::is_private_host;
 use crate::base::slab::Slab;
 use crate::base::url::Url;
 use crate::cx::Cx;
 use crate::fetch::connection::{Connection, State};
 use crate::fetch::exchange::{Body, Exchange};
-use crate::fetch::sites::Sites;
+use crate::fetch::sites::{Sites, Way};
 use crate::http1::origins::Origins;
 use crate::http1::proxy::Proxies;
 use crate::links::DialKey;
@@ -60,7 +62,7 @@ pub struct Fetcher<W> {
     connections: Slab<DialKey, Connection>,
     sites: Sites,
     /// Which of the connections are idle.
-    idle: Origins<DialKey>,
+    idle: Origins<Way, DialKey>,
     /// Exchanges that wait for a place, in order.
     waiting: VecDeque<FetchKey>,
     /// Exchanges with news; some may be gone by now.
@@ -89,8 +91,12 @@ impl<W: Copy> Fetcher<W> {
 
     /// Begins an exchange. Whatever becomes of it is told by [`Fetcher::next`], after this returns.
     pub fn ask(&mut self, cx: &mut Cx<'_>, whose: W, order: Order) -> FetchKey {
-        let site = self.sites.enter(order.url.origin());
+        let site = self.sites.enter(order.url.origin(), order.reach);
         let bytes = order.body.len();
+        // Redirects stay within the origin, so this is asked once. What can be told without looking
+        // it up is not left to a proxy.
+        let host = &order.url.origin().host;
+        let private = order.reach == Reach::Public && is_private_host(host);
         let proxy = self.proxies.on_the_way_to(order.url.origin());
         let head = order::head(&order, bytes, proxy);
         let exchange = Exchange::new(whose, order, site, cx.now.tick);
@@ -103,6 +109,10 @@ impl<W: Copy> Fetcher<W> {
             Err((name, bad)) => {
                 self.fail(cx, key, |origin| FetchFailure::field(origin, &name, bad));
             }
+            Ok(_) if private => {
+                Mark::FetchPrivate.hit();
+                self.fail(cx, key, FetchFailure::private);
+            }
             Ok(_) if !held => self.fail(cx, key, FetchFailure::busy),
             Ok(head) => {
                 if let Some(exchange) = self.exchanges.get_mut(key) {
@@ -112,6 +122,14 @@ impl<W: Copy> Fetcher<W> {
             }
         }
         key
+    }
+
+    /// The response may have a body of so many bytes and no longer one, unless it is a stream. To
+    /// be called right after [`Fetcher::ask`].
+    pub fn limit(&mut self, key: FetchKey, body_bytes_max: usize) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.body_bytes_max = exchange.body_bytes_max.min(body_bytes_max);
+        }
     }
 
     /// Nobody wants the response any more: a connection on which it is under way is closed, and

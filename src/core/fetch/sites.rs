@@ -1,5 +1,6 @@
-//! Places: how many exchanges may be under way with one origin and in all, and how much may wait
-//! for that. A table of counts only; it opens and sends nothing.
+//! Places: how many exchanges may be under way with one site and in all, and how much may wait for
+//! that. A site is an origin, and whom its connections may lead to: those of the one kind never
+//! serve the other. A table of counts only; it opens and sends nothing.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use crate::base::origin::Origin;
 use crate::base::slab::Slab;
 use crate::fetch::SiteKey;
-use crate::fetch::order::Lane;
+use crate::fetch::order::{Lane, Reach};
 use crate::limits::{
     FETCH_BYTES_PER_ORIGIN_MAX, FETCH_CALLS_MAX, FETCH_CALLS_PER_ORIGIN_MAX,
     FETCH_GATHERED_BYTES_PER_ORIGIN_MAX, FETCH_STREAMS_MAX, FETCH_STREAMS_PER_ORIGIN_MAX,
@@ -30,9 +31,18 @@ impl Places {
     }
 }
 
+/// What the connections of a site have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    /// Where they lead.
+    pub(super) origin: Origin,
+    /// Whom they may reach on it.
+    pub(super) reach: Reach,
+}
+
 #[derive(Debug)]
 struct Site {
-    origin: Rc<Origin>,
+    way: Rc<Way>,
     /// Exchanges and connections that name it.
     users: usize,
     taken: Places,
@@ -44,32 +54,33 @@ struct Site {
     gathered: usize,
 }
 
-/// All origins in use.
+/// All sites in use.
 #[derive(Debug, Default)]
 pub(super) struct Sites {
     sites: Slab<SiteKey, Site>,
-    keys: BTreeMap<Rc<Origin>, SiteKey>,
+    keys: BTreeMap<Rc<Way>, SiteKey>,
     taken: Places,
     waiting: usize,
 }
 
 impl Sites {
-    /// The place of an origin, with one user more.
-    pub(super) fn enter(&mut self, origin: &Origin) -> SiteKey {
-        if let Some(key) = self.keys.get(origin).copied() {
+    /// The site of an origin, with one user more.
+    pub(super) fn enter(&mut self, origin: &Origin, reach: Reach) -> SiteKey {
+        let origin = origin.clone();
+        let way = Rc::new(Way { origin, reach });
+        if let Some(key) = self.keys.get(&way).copied() {
             self.enter_again(key);
             return key;
         }
-        let origin = Rc::new(origin.clone());
         let key = self.sites.insert(Site {
-            origin: Rc::clone(&origin),
+            way: Rc::clone(&way),
             users: 1,
             taken: Places::default(),
             waiting: 0,
             bytes: 0,
             gathered: 0,
         });
-        self.keys.insert(origin, key);
+        self.keys.insert(way, key);
         key
     }
 
@@ -89,13 +100,13 @@ impl Sites {
         if site.users == 0
             && let Some(site) = self.sites.remove(key)
         {
-            self.keys.remove(&site.origin);
+            self.keys.remove(&site.way);
         }
     }
 
-    /// Where it is.
-    pub(super) fn origin(&self, key: SiteKey) -> Option<&Rc<Origin>> {
-        self.sites.get(key).map(|site| &site.origin)
+    /// Where its connections lead.
+    pub(super) fn way(&self, key: SiteKey) -> Option<&Rc<Way>> {
+        self.sites.get(key).map(|site| &site.way)
     }
 
     /// Takes a place, if there is one.

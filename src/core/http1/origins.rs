@@ -1,42 +1,42 @@
-//! Idle connections, kept for the next request to the same origin. A table only: it knows keys and
+//! Idle connections, kept for the next request that leads to the same place (`O`: an origin, and
+//! whatever else connections must have in common). A table only: it knows keys and
 //! moments, opens and closes nothing; whoever it hands a key to has the connection.
 
 use std::rc::Rc;
 
-use crate::base::origin::Origin;
 use crate::limits::{IDLE_CONNECTIONS_MAX, IDLE_CONNECTIONS_PER_ORIGIN_MAX};
 use crate::now::Tick;
 
 /// Idle connections, the oldest first. `K` names a connection.
 #[derive(Debug)]
-pub struct Origins<K> {
-    idle: Vec<Idle<K>>,
+pub struct Origins<O, K> {
+    idle: Vec<Idle<O, K>>,
 }
 
 #[derive(Debug)]
-struct Idle<K> {
-    origin: Rc<Origin>,
+struct Idle<O, K> {
+    origin: Rc<O>,
     link: K,
     until: Tick,
 }
 
-impl<K> Default for Origins<K> {
+impl<O, K> Default for Origins<O, K> {
     fn default() -> Self {
         Self { idle: Vec::new() }
     }
 }
 
-impl<K: Copy + PartialEq> Origins<K> {
+impl<O: PartialEq, K: Copy + PartialEq> Origins<O, K> {
     /// Keeps a connection until `until`. Tells one that is to be closed instead: the oldest of its
     /// origin, or of all, if there are too many.
     #[must_use]
-    pub fn put(&mut self, origin: &Rc<Origin>, link: K, until: Tick) -> Option<K> {
+    pub fn put(&mut self, origin: &Rc<O>, link: K, until: Tick) -> Option<K> {
         self.idle.push(Idle {
             origin: Rc::clone(origin),
             link,
             until,
         });
-        let theirs = |idle: &Idle<K>| idle.origin == *origin;
+        let theirs = |idle: &Idle<O, K>| idle.origin == *origin;
         let of_origin = self.idle.iter().filter(|idle| theirs(idle)).count();
         if of_origin > IDLE_CONNECTIONS_PER_ORIGIN_MAX {
             return self.remove_first(theirs);
@@ -49,8 +49,8 @@ impl<K: Copy + PartialEq> Origins<K> {
 
     /// Hands out the connection of an origin that was used last, if there is one whose time is not
     /// over: its server has had the least time to close it.
-    pub fn take(&mut self, origin: &Origin, now: Tick) -> Option<K> {
-        let fits = |idle: &Idle<K>| *idle.origin == *origin && idle.until > now;
+    pub fn take(&mut self, origin: &O, now: Tick) -> Option<K> {
+        let fits = |idle: &Idle<O, K>| *idle.origin == *origin && idle.until > now;
         let at = self.idle.iter().rposition(fits)?;
         Some(self.idle.remove(at).link)
     }
@@ -88,7 +88,7 @@ impl<K: Copy + PartialEq> Origins<K> {
         self.idle.is_empty()
     }
 
-    fn remove_first(&mut self, which: impl Fn(&Idle<K>) -> bool) -> Option<K> {
+    fn remove_first(&mut self, which: impl Fn(&Idle<O, K>) -> bool) -> Option<K> {
         let at = self.idle.iter().position(which)?;
         Some(self.idle.remove(at).link)
     }
@@ -97,6 +97,7 @@ impl<K: Copy + PartialEq> Origins<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::origin::Origin;
     use crate::base::url::Url;
 
     fn origin(text: &str) -> Rc<Origin> {

@@ -27,6 +27,17 @@ impl ClientEdge for Clients {
         Self::refuse(self, cx, client, at, code, message);
     }
 
+    fn forbid(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        scopes: &str,
+        message: &[Part<'_>],
+    ) {
+        Self::forbid(self, cx, client, at, scopes, message);
+    }
+
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At) {
         Self::drop_request(self, cx, client, at);
     }
@@ -52,9 +63,8 @@ impl ClientEdge for Clients {
         })
     }
 
-    fn sight(&self, _client: ClientKey) -> Sight {
-        // TODO(i6-door)
-        Sight::ALL
+    fn sight(&self, client: ClientKey) -> Sight {
+        Self::sight(self, client)
     }
 }
 

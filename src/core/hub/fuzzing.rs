@@ -5,6 +5,7 @@
 mod peer;
 mod remote;
 mod stateless;
+mod vault;
 mod words;
 mod world;
 

@@ -20,7 +20,7 @@ use crate::oauth::owner::Logins;
 use crate::oauth::server::Server;
 use crate::route::router::Incoming;
 use crate::route::{Desk, Hall};
-use crate::settings::Settings;
+use crate::settings::{HealthLevel, Settings};
 use crate::web;
 
 /// Takes a context for the machines out of the hub's own tables.
@@ -52,6 +52,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod pages;
 mod site;
 mod survey;
 
@@ -166,7 +167,11 @@ impl Hub {
         while let Some(alarm) = self.timers.pop_due(now.tick) {
             let mut cx = cx!(self, now, out);
             match alarm {
-                Alarm::Http(_) | Alarm::Holds | Alarm::KeepAlive | Alarm::Session(_) => {
+                Alarm::Http(_)
+                | Alarm::Holds
+                | Alarm::KeepAlive
+                | Alarm::Session(_)
+                | Alarm::Door => {
                     self.clients.alarm(&mut cx, alarm);
                 }
                 Alarm::Instance(link) => self.instances.alarm(&mut cx, link),
@@ -259,7 +264,7 @@ impl Hub {
                 }
             }
             ClientEvent::Web { link, request } => self.web(now, out, link, &request),
-            ClientEvent::Page { link, page } => self.page(now, out, link, &page),
+            ClientEvent::Page { link, page, full } => self.page(now, out, link, &page, full),
         }
     }
 
@@ -302,9 +307,13 @@ impl Hub {
     }
 
     /// A page outside MCP.
-    fn page(&mut self, now: Now, out: &mut Effects, link: LinkKey, page: &Page) {
+    fn page(&mut self, now: Now, out: &mut Effects, link: LinkKey, page: &Page, full: bool) {
         let view = self.view(now, out);
-        let answer = web::answer::page(page, self.settings.health, &view);
+        let level = match self.settings.health {
+            level if full => level,
+            _ => HealthLevel::Minimal,
+        };
+        let answer = web::answer::page(page, level, &view);
         let mut cx = cx!(self, now, out);
         self.clients.page(&mut cx, link, &answer);
     }

@@ -9,16 +9,25 @@ use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
 use crate::oauth::client::KeyringNews;
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
 use crate::oauth::{Step, Wish};
 use crate::web::answer::Answer;
+use crate::web::pages;
 
 impl Hub {
     /// Answers a request, or lets the machine that it is for answer it later.
     pub(super) fn web(&mut self, now: Now, out: &mut Effects, link: LinkKey, request: &WebRequest) {
         let mut cx = cx!(self, now, out);
+        if let Some(asset) = pages::asset(&request.head) {
+            self.clients.page(&mut cx, link, &asset);
+            return;
+        }
         let visitor = self.logins.visitor(&mut cx, request);
         let step = match request.head.path() {
+            "/oauth" | "/oauth/" => Step::Answer(self.dashboard(now, request, &visitor)),
+            "/oauth/retry" => Step::Answer(self.retry(now, out, request, &visitor)),
             "/oauth/login" | "/oauth/logout" => {
                 self.logins.request(&mut cx, link, request, &visitor)
             }
@@ -37,6 +46,7 @@ impl Hub {
             )),
         };
         if let Step::Answer(answer) = step {
+            let mut cx = cx!(self, now, out);
             self.clients.page(&mut cx, link, &answer);
         }
     }
@@ -49,6 +59,13 @@ impl Hub {
         } else {
             self.keyring.record(&mut cx, name, bytes);
         }
+    }
+
+    /// Lets in who has a token of these keys, as if they stood in our record.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn let_in(&mut self, now: Now, keys: Keys, out: &mut Effects) {
+        let mut cx = cx!(self, now, out);
+        self.clients.set_keys(&mut cx, keys);
     }
 
     /// `Input::RecordLocked`.
@@ -94,7 +111,7 @@ impl Hub {
         } else if let Some(news) = self.auth.told() {
             match news {
                 ServerNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Server),
-                ServerNews::Keys(_keys) => {}
+                ServerNews::Keys(keys) => self.clients.set_keys(&mut cx, keys),
                 ServerNews::Password(password) => self.logins.password(password),
             }
         } else if let Some(news) = self.keyring.told() {

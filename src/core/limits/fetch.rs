@@ -34,6 +34,8 @@ pub const REDIRECT_BODY_MS_MAX: u64 = 1_000;
 /// How much longer than it was told the shell may take to say that a connection did not open: it
 /// has more to say about it than we.
 pub const OPEN_GRACE_MS: u64 = 500;
+/// Answer to an errand of OAuth: a document of somebody whom we need not trust. A longer one fails.
+pub const ERRAND_BODY_BYTES_MAX: usize = 64 * 1024;
 
 const _: () = assert!(RESPONSE_BODY_BYTES_MAX < FETCH_GATHERED_BYTES_PER_ORIGIN_MAX);
 const _: () = assert!(POOL_SESSIONS_PER_SERVER_MAX < FETCH_STREAMS_PER_ORIGIN_MAX);

@@ -21,6 +21,7 @@ impl Hall {
         envelope: &Envelope,
         frame: &Frame,
     ) {
+        self.look(desk, client);
         let Some(id_at) = envelope.id else { return };
         let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
         let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));

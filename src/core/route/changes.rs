@@ -8,7 +8,8 @@ use crate::language::{ClientKey, PoolKey};
 use crate::limits::LIST_CHANGED_COALESCE_MS;
 use crate::now::Tick;
 use crate::route::catalog::Kind;
-use crate::route::{Desk, Hall};
+use crate::route::pools::Pool;
+use crate::route::{Desk, Hall, ServerKey};
 
 /// Which lists changed, for whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,10 +58,33 @@ impl Lists {
     }
 }
 
+/// Whom a change concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concerns {
+    /// One client.
+    Client(ClientKey),
+    /// All who see this server.
+    Server(ServerKey),
+    /// All who see every server.
+    All,
+}
+
+impl Concerns {
+    /// A session's own client, or all who see its server.
+    pub(crate) fn of(session: &Pool) -> Self {
+        session
+            .owner
+            .map_or(Self::Server(session.server), Self::Client)
+    }
+}
+
 /// Changes that are not told yet.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
+    /// For who sees everything.
     everyone: Lists,
+    /// The same, for each server that is known.
+    servers: BTreeMap<ServerKey, Lists>,
     clients: BTreeMap<ClientKey, Lists>,
     /// When they are told.
     due: Option<Tick>,
@@ -70,20 +94,25 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// A list changed for one client, or for all.
-    pub(crate) fn note(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>, kind: Kind) {
+    /// A list changed.
+    pub(crate) fn note(&mut self, cx: &mut Cx<'_>, whose: Concerns, kind: Kind) {
         self.add(cx, whose, Lists::of(kind));
     }
 
-    /// All lists may have changed for everyone: servers came, went, or changed hands.
-    pub(crate) fn note_all(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>) {
+    /// All lists may have changed: servers came, went, or changed hands.
+    pub(crate) fn note_all(&mut self, cx: &mut Cx<'_>, whose: Concerns) {
         self.add(cx, whose, Lists::ALL);
     }
 
-    fn add(&mut self, cx: &mut Cx<'_>, whose: Option<ClientKey>, lists: Lists) {
+    fn add(&mut self, cx: &mut Cx<'_>, whose: Concerns, lists: Lists) {
         match whose {
-            None => self.everyone = self.everyone.or(lists),
-            Some(client) => {
+            Concerns::All => self.everyone = self.everyone.or(lists),
+            Concerns::Server(server) => {
+                self.everyone = self.everyone.or(lists);
+                let entry = self.servers.entry(server).or_default();
+                *entry = entry.or(lists);
+            }
+            Concerns::Client(client) => {
                 let entry = self.clients.entry(client).or_default();
                 *entry = entry.or(lists);
             }
@@ -134,9 +163,16 @@ impl Hall {
     fn tell_changes(&mut self, desk: &mut Desk<'_, '_>) {
         self.changes.due = None;
         let everyone = std::mem::take(&mut self.changes.everyone);
+        let servers = std::mem::take(&mut self.changes.servers);
         let clients = std::mem::take(&mut self.changes.clients);
         for (key, client) in &self.clients {
-            let lists = clients.get(key).copied().unwrap_or_default().or(everyone);
+            let own = clients.get(key).copied().unwrap_or_default();
+            let lists = if self.sees_all(*key) {
+                own.or(everyone)
+            } else {
+                let seen = servers.iter().filter(|(of, _)| self.sees(*key, **of));
+                seen.fold(own, |all, (_, lists)| all.or(*lists))
+            };
             let listen = client.listen.as_deref();
             let speaks = match listen {
                 Some(listen) => listen.acknowledged,

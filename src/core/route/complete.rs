@@ -71,6 +71,7 @@ impl Hall {
                 .find(Kind::Templates, &uri)
                 .or_else(|| self.directory.find(Kind::Resources, &uri))
                 .ok_or_else(|| Failure::no_resource(&uri))?;
+            self.permit(incoming.client, target.server)?;
             return Ok(Reference {
                 server: target.server,
                 at,
@@ -80,7 +81,7 @@ impl Hall {
         let Some((at, name)) = name.and_then(|at| Some((at, decoded(at)?))) else {
             return Err(Failure::params("params.ref has neither a name nor a uri"));
         };
-        let target = self.find_named(Kind::Prompts, &name)?;
+        let target = self.find_named(incoming.client, Kind::Prompts, &name)?;
         let original = write::string(&target.original).into_bytes();
         Ok(Reference {
             server: target.server,

@@ -214,24 +214,28 @@ impl Directory {
         Some(Target::new(server, &key.1))
     }
 
-    /// All offered names of a kind, for suggestions.
-    pub fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.names(kind)
-            .into_iter()
-            .flat_map(|names| names.by_offered.keys().map(AsRef::as_ref))
+    /// All offered names of a kind with their servers, for suggestions.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = (&str, ServerKey)> {
+        let all = self.names(kind).into_iter();
+        all.flat_map(|names| &names.by_offered)
+            .map(|(name, target)| (&**name, target.server))
     }
 
     /// The server whose template matches a URI, the first in order.
     #[must_use]
-    pub fn by_template(&self, uri: &str, order: &[ServerKey]) -> Option<ServerKey> {
+    pub fn by_template(
+        &self,
+        uri: &str,
+        mut order: impl Iterator<Item = ServerKey>,
+    ) -> Option<ServerKey> {
         let names = self.names(Kind::Templates)?;
-        let matches = |server: &&ServerKey| {
-            let theirs = names.by_original.range((**server, Rc::from(""))..);
+        let matches = |server: &ServerKey| {
+            let theirs = names.by_original.range((*server, Rc::from(""))..);
             theirs
-                .take_while(|((of, _), _)| of == *server)
+                .take_while(|((of, _), _)| of == server)
                 .any(|((_, template), _)| template_matches(template, uri))
         };
-        order.iter().find(matches).copied()
+        order.find(matches)
     }
 }
 
@@ -406,7 +410,10 @@ mod tests {
             listing(1, "b", "", &[], &["note://{id}"]),
         ]);
         let order = [server(0), server(1)];
-        assert_eq!(directory.by_template("note://1", &order), Some(server(1)));
-        assert_eq!(directory.by_template("other://1", &order), None);
+        assert_eq!(
+            directory.by_template("note://1", order.into_iter()),
+            Some(server(1))
+        );
+        assert_eq!(directory.by_template("other://1", order.into_iter()), None);
     }
 }

@@ -26,6 +26,8 @@ pub struct Failure {
     pub message: String,
     /// Raw JSON.
     pub data: Option<String>,
+    /// All scopes that a token needs for this, if that is what is missing (R3).
+    pub scopes: Option<Box<str>>,
 }
 
 impl Failure {
@@ -36,6 +38,19 @@ impl Failure {
             code,
             message: message.into(),
             data: None,
+            scopes: None,
+        }
+    }
+
+    /// There is such a thing, but not for who asks with this token (R3).
+    #[must_use]
+    pub fn forbidden(scopes: String) -> Self {
+        Self {
+            scopes: Some(scopes.into()),
+            ..Self::new(
+                INVALID_REQUEST,
+                "the access token does not allow this: ask its owner for more scopes",
+            )
         }
     }
 
@@ -74,6 +89,7 @@ impl Failure {
             code: RESOURCE_NOT_FOUND,
             message: format!("resource not found: {uri}"),
             data: Some(format!("{{\"uri\":{}}}", write::string(uri))),
+            scopes: None,
         }
     }
 
@@ -109,6 +125,7 @@ impl Failure {
             code: INTERNAL,
             message,
             data,
+            scopes: None,
         }
     }
 
@@ -150,8 +167,11 @@ impl Desk<'_, '_> {
         };
         let data = failure.data.as_deref().map(str::as_bytes);
         let message = write::error(Some(id.raw()), code, &failure.message, data);
-        self.clients
-            .refuse(self.cx, client, at, code, &[Part::Copy(&message)]);
+        let message = [Part::Copy(&message)];
+        match &failure.scopes {
+            Some(scopes) => self.clients.forbid(self.cx, client, at, scopes, &message),
+            None => self.clients.refuse(self.cx, client, at, code, &message),
+        }
     }
 
     /// Answers a request with a result of our own (raw JSON).

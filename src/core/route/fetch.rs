@@ -13,6 +13,7 @@ use crate::language::PoolKey;
 use crate::mcp::capabilities::ServerCapabilities;
 use crate::route::calls::Origin;
 use crate::route::catalog::{Begin, Kind, List, Page};
+use crate::route::changes::Concerns;
 use crate::route::errors::METHOD_NOT_FOUND;
 use crate::route::from_modern::complete;
 use crate::route::ghosts::Ghosts;
@@ -59,7 +60,7 @@ impl Hall {
         session.ghosts = Ghosts::default();
         session.catalog.reset();
         session.holding = false;
-        let (owner, leased) = (session.owner, session.leased);
+        let (whose, leased) = (Concerns::of(session), session.leased);
         // A server over HTTP may have forgotten its session and begun another without ever being
         // down: what it asked and began there is gone.
         self.drop_asks_of_pool(desk, pool);
@@ -74,15 +75,15 @@ impl Hall {
                 && session.catalog.list_mut(kind).none()
                 && !leased
             {
-                self.changes.note(desk.cx, owner, kind);
+                self.changes.note(desk.cx, whose, kind);
             }
         }
         if came_back && !leased {
             // The lists were withdrawn while it was away.
-            self.changes.note_all(desk.cx, owner);
+            self.changes.note_all(desk.cx, whose);
         }
-        let lowest = self.lowest_level();
-        self.send_level(desk, pool, lowest);
+        let lowest = self.lowest_levels();
+        self.send_level(desk, pool, &lowest);
         self.renew_subscriptions(desk, pool);
         self.unpark(desk, pool);
         self.lists_settled(desk, pool);
@@ -162,7 +163,7 @@ impl Hall {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
-        let (owner, leased) = (session.owner, session.leased);
+        let (whose, leased) = (Concerns::of(session), session.leased);
         let list = session.catalog.list_mut(kind);
         list.strict = kind == Kind::Tools && desk.backends.wants_fields(pool);
         if modern {
@@ -181,7 +182,7 @@ impl Hall {
                     // At once: as soon as a list is known its names have to lead somewhere.
                     self.names_stale = true;
                     if !leased {
-                        self.changes.note(desk.cx, owner, kind);
+                        self.changes.note(desk.cx, whose, kind);
                     }
                 }
                 if again {
@@ -290,7 +291,8 @@ impl Hall {
         session.life = Life::Down;
         session.holding = false;
         session.catalog.reset();
-        let (owner, retired, leased) = (session.owner, session.retired, session.leased);
+        let whose = Concerns::of(session);
+        let (retired, leased) = (session.retired, session.leased);
         let name = self.pool_name(pool);
         let state = desk.backends.state(desk.cx.now, pool);
         self.drop_asks_of_pool(desk, pool);
@@ -300,7 +302,7 @@ impl Hall {
         self.lose_tasks(desk, pool);
         self.refuse_parked(desk, pool);
         if before != Life::Down && !leased {
-            self.changes.note_all(desk.cx, owner);
+            self.changes.note_all(desk.cx, whose);
         }
         if retired {
             self.stop_pool(desk, pool);

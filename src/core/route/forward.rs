@@ -54,6 +54,10 @@ impl Hall {
     /// Sends a request on, or lets it wait for its server, or answers why it cannot be.
     pub(crate) fn forward(&mut self, desk: &mut Desk<'_, '_>, request: Request, key: ServerKey) {
         let client = request.caller.client;
+        // Whoever comes here was let in when it asked, and may have waited since.
+        if let Err(failure) = self.permit(client, key) {
+            return self.refuse(desk, &request, &failure);
+        }
         if self
             .clients
             .get(&client)

@@ -176,6 +176,15 @@ impl Told {
         }
         stamp.sign(text, result, self.meta, missing, edits);
     }
+
+    /// Who may see a result depends on who asks: what a server gives to everybody may be kept for
+    /// one of our clients only (X11).
+    fn keep_private(&self, text: &[u8], edits: &mut Edits) {
+        let public = self.scope.filter(|at| string_is(text, *at, "public"));
+        if let Some(at) = public {
+            edits.replace(at, b"\"private\"".to_vec());
+        }
+    }
 }
 
 impl Hall {
@@ -262,7 +271,8 @@ impl Hall {
             && (told.state.is_some() || *method == Method::Read)
         {
             let asked = rounds.letter();
-            let of = Bound::of(*method, &asked.buffer, asked.envelope.params);
+            let grant = self.grant(caller.client);
+            let of = Bound::of(grant, *method, &asked.buffer, asked.envelope.params);
             let state = State::Nested {
                 server: self.pool_name(call.pool).to_string(),
                 state: told.state.map(|at| at.of(text).to_vec()),
@@ -297,6 +307,9 @@ impl Hall {
     ) {
         if self.is_modern(client) {
             told.for_stateless(&self.stamp, method, text, result, edits);
+            if self.grant(client).is_some() {
+                told.keep_private(text, edits);
+            }
         } else if let Some(facts) = desk.clients.facts(client) {
             told.for_session(method, text, result, edits);
             downgrade::result(facts.version, method, text, result, edits);
@@ -325,6 +338,7 @@ impl Hall {
                 code: RESOURCE_NOT_FOUND,
                 message: said.unwrap_or_default().into_owned(),
                 data: Some(format!("{{\"uri\":{uri}}}")),
+                scopes: None,
             });
         }
         self.error_of_hop(pool, text, error)
@@ -343,6 +357,7 @@ impl Hall {
                 code: INTERNAL,
                 message: format!("server {name} refused our request: {said}"),
                 data: Some(String::from_utf8_lossy(error.of(text)).into_owned()),
+                scopes: None,
             }
         })
     }

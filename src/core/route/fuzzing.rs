@@ -18,7 +18,7 @@ pub fn seal(data: &[u8]) {
     let at = usize::from(u16::from_le_bytes([*low, *high]));
     let mut seal = Seal::new([7; 32]);
     let of = Bound {
-        principal: "",
+        principal: None,
         method: Method::Tool,
         digest: digest(rest, Some(Span::whole(rest))),
     };

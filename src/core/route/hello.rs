@@ -9,7 +9,9 @@ use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
 use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
 use crate::route::lists::{Waiting, Want};
-use crate::route::{Client, Desk, Hall, Running, ServerKey};
+use crate::route::servers::Server;
+use crate::route::sight::shown;
+use crate::route::{Client, Desk, Hall, Running};
 
 impl Hall {
     /// `initialize`. In stdio mode servers start only now, since they are told exactly what the one
@@ -27,7 +29,11 @@ impl Hall {
             Mark::InitializeAgain.hit();
             self.end_client(desk, client);
         }
-        self.clients.insert(client, Client::default());
+        let known = Client {
+            sight: shown(desk, client),
+            ..Client::default()
+        };
+        self.clients.insert(client, known);
         let now = desk.cx.now.tick;
         if self.settings.stdio {
             self.single = Some(client);
@@ -84,7 +90,7 @@ impl Hall {
         id: &JsonId,
         version: Version,
     ) {
-        let mut capabilities = self.capabilities(desk, Some(client));
+        let mut capabilities = self.capabilities(desk, client);
         capabilities.tasks_extension = false;
         capabilities.tasks = version >= Version::V2025_11_25 && self.bridges_tasks(desk, client);
         let mut result = format!(
@@ -94,7 +100,7 @@ impl Hall {
             capabilities.render(),
             write::string(&self.settings.version),
         );
-        if let Some(instructions) = self.instructions(desk) {
+        if let Some(instructions) = self.instructions(desk, client) {
             result.push_str(",\"instructions\":");
             result.push_str(&write::string(&instructions));
         }
@@ -106,9 +112,8 @@ impl Hall {
     }
 
     /// One line about the naming, then each server's own text under its name (contract 3).
-    pub(crate) fn instructions(&self, desk: &Desk<'_, '_>) -> Option<String> {
-        let own = |key: &ServerKey| {
-            let server = self.server(*key)?;
+    pub(crate) fn instructions(&self, desk: &Desk<'_, '_>, client: ClientKey) -> Option<String> {
+        let own = |server: &Server| {
             let live = server.shared.and_then(|pool| desk.backends.hello(pool));
             let said = match live {
                 Some(hello) => hello.instructions.as_deref(),
@@ -120,13 +125,12 @@ impl Hall {
             let text = server.entry.instructions.as_deref().or(said)?;
             Some(format!("\n\n## {}\n{text}", server.name()))
         };
-        if self.order.is_empty() {
-            return None;
-        }
+        let mut servers = self.visible(client).peekable();
+        servers.peek()?;
         let mut text = format!(
             "Tools and prompts of several servers; a name has the form <server>{SEPARATOR}<name>."
         );
-        for part in self.order.iter().filter_map(own) {
+        for part in servers.filter_map(|(_, server)| own(server)) {
             text.push_str(&part);
         }
         Some(text)
@@ -146,15 +150,15 @@ impl Hall {
 
     /// The client speaks already.
     pub fn initialized(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        self.look(desk, client);
         let capabilities = desk.clients.facts(client).map(|facts| facts.capabilities);
-        for key in self.order.clone() {
-            let own = |server: &super::servers::Server| {
-                self.single.is_none() && server.isolates(capabilities.unwrap_or_default())
-            };
-            if self.server(key).is_some_and(own) {
-                // Started ahead of the first call; a refusal is told when that comes.
-                drop(self.pool_for(desk, client, key));
-            }
+        let own = |server: &Server| {
+            self.single.is_none() && server.isolates(capabilities.unwrap_or_default())
+        };
+        let own = self.visible(client).filter(|(_, server)| own(server));
+        for key in own.map(|(key, _)| key).collect::<Vec<_>>() {
+            // Started ahead of the first call; a refusal is told when that comes.
+            drop(self.pool_for(desk, client, key));
         }
     }
 

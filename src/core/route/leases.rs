@@ -10,6 +10,7 @@ use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::LEASES_PER_SERVER_MAX;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::names;
+use crate::principal::GrantId;
 use crate::route::catalog::Kind;
 use crate::route::directory::Target;
 use crate::route::errors::Failure;
@@ -48,10 +49,15 @@ impl Hall {
             return Some(*pool);
         }
         let declare = self.borrows(server, client)?;
+        let grant = self.grant(client);
         let fits = |pool: &&PoolKey| {
             let pool = self.pools.get(pool);
             pool.is_some_and(|pool| {
-                pool.lists && pool.declares == declare && pool.life != Life::Down && !pool.retired
+                pool.lists
+                    && pool.grant == grant
+                    && pool.declares == declare
+                    && pool.life != Life::Down
+                    && !pool.retired
             })
         };
         server.leases.iter().find(fits).copied()
@@ -64,7 +70,7 @@ impl Hall {
             let Some(key) = self.order.get(at).copied() else {
                 continue;
             };
-            let server = self.servers.get(key);
+            let server = self.servers.get(key).filter(|_| self.sees(client, key));
             let server = server.filter(|server| server.fault().is_none());
             let Some(server) = server.filter(|server| self.borrows(server, client).is_some())
             else {
@@ -92,7 +98,7 @@ impl Hall {
         let key = self.server_by_name(server)?;
         let server = self.servers.get(key)?;
         let offered = kind != Kind::Tools || server.offers_tool(original);
-        (offered && self.borrows(server, client).is_some())
+        (offered && self.sees(client, key) && self.borrows(server, client).is_some())
             .then(|| Target::new(key, &Rc::from(original)))
     }
 
@@ -111,6 +117,8 @@ impl Hall {
         let declared = desk.clients.facts(client).map(|facts| facts.capabilities);
         let declare = lent(server, declared.unwrap_or_default());
         let now = desk.cx.now.tick;
+        // What one person left behind in a session is no other's.
+        let grant = self.grant(client);
         let sessions = server
             .leases
             .iter()
@@ -118,6 +126,7 @@ impl Hall {
         // What a cancelled call may still be doing there must not look like this one's (S3).
         let is_free = |pool: &Pool| {
             pool.owner.is_none()
+                && pool.grant == grant
                 && pool.declares == declare
                 && pool.life != Life::Down
                 && !pool.retired
@@ -141,7 +150,7 @@ impl Hall {
             (None, Some((idle, _))) => {
                 Mark::LeaseReplaced.hit();
                 self.stop_pool(desk, idle);
-                self.start_lease(desk, key, declare)
+                self.start_lease(desk, key, (declare, grant))
                     .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?
             }
             (None, None) if full => {
@@ -153,7 +162,7 @@ impl Hall {
                 return Err(Failure::about(name, text));
             }
             (None, _) => self
-                .start_lease(desk, key, declare)
+                .start_lease(desk, key, (declare, grant))
                 .ok_or_else(|| Failure::down(self.server_name(key), &PoolState::Starting))?,
         };
         if let Some(session) = self.pools.get_mut(&pool) {
@@ -167,7 +176,7 @@ impl Hall {
         &mut self,
         desk: &mut Desk<'_, '_>,
         key: ServerKey,
-        declare: ClientCapabilities,
+        (declare, grant): (ClientCapabilities, Option<GrantId>),
     ) -> Option<PoolKey> {
         let server = self.servers.get_mut(key)?;
         let spec = server.pool_spec(declare)?;
@@ -175,6 +184,7 @@ impl Hall {
         server.leases.push(pool);
         let mut session = Pool::new(desk.cx.now.tick, key, None, declare, None);
         session.leased = true;
+        session.grant = grant;
         session.lists = false;
         self.pools.insert(pool, session);
         self.watch_idle(desk);

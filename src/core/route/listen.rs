@@ -134,7 +134,7 @@ impl Hall {
                 }
             }
         }
-        let offered = self.capabilities(desk, None);
+        let offered = self.capabilities(desk, incoming.client);
         Ok(Listen {
             id: incoming.id.clone(),
             tools: asked("toolsListChanged") && offered.tools,

@@ -77,7 +77,7 @@ impl Hall {
             .params(["cursor"])
             .and_then(|[cursor]| match cursor {
                 None => Ok(0),
-                Some(_) => self.open_cursor(kind, &incoming.text_of(cursor, "cursor")?),
+                Some(_) => self.open_cursor(client, kind, &incoming.text_of(cursor, "cursor")?),
             });
         let from = match from {
             Ok(from) => from,
@@ -167,15 +167,14 @@ impl Hall {
     /// When it is known of every server what it offers, or was waited for long enough; `None` if
     /// that is so now.
     fn settled_at(&self, now: Tick, client: ClientKey) -> Option<Tick> {
-        let servers = self.order.iter().filter_map(|key| self.server(*key));
-        servers
-            .filter_map(|server| self.unsettled(now, server, client))
+        self.visible(client)
+            .filter_map(|(_, server)| self.unsettled(now, server, client))
             .max()
     }
 
     /// Whether there are servers of which nothing at all is known yet.
     pub(crate) fn strangers(&self, now: Tick, client: ClientKey) -> bool {
-        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        let servers = self.visible(client).map(|(_, server)| server);
         let mut strangers = servers.filter(|server| self.reference(server).is_none());
         strangers.any(|server| self.unsettled(now, server, client).is_some())
     }
@@ -199,10 +198,10 @@ impl Hall {
         };
         // In the default form it says whose it is, and that server has been asked.
         let owner = names::split_plain(&name).and_then(|(server, _)| self.server_by_name(server));
-        if owner.is_some() {
+        if owner.is_some_and(|owner| self.sees(incoming.client, owner)) {
             return false;
         }
-        let servers = self.order.iter().filter_map(|key| self.server(*key));
+        let servers = self.visible(incoming.client).map(|(_, server)| server);
         let strangers =
             servers.filter(|server| self.reference(server).is_none() && server.may_offer(&name));
         let until = strangers
@@ -255,7 +254,8 @@ impl Hall {
         let modern = self.is_modern(client);
         let (mut shown, mut parts_keep, mut stale) = (Vec::new(), Vec::new(), Vec::new());
         let now = desk.cx.now.tick;
-        for key in self.order.clone() {
+        let visible: Vec<ServerKey> = self.visible(client).map(|(key, _)| key).collect();
+        for key in visible {
             let Some(part) = self.rendered(now, key, (client, modern), kind) else {
                 continue;
             };
@@ -295,11 +295,11 @@ impl Hall {
         if to < passed {
             tail.push_str(&format!(
                 ",\"nextCursor\":\"{}\"",
-                self.seal_cursor(kind, to)
+                self.seal_cursor(client, kind, to)
             ));
         }
         if modern {
-            let hints = hints(now, &parts_keep);
+            let hints = self.hints(now, client, &parts_keep);
             tail.push_str(&format!(",{},{hints}", self.stamp.members(false)));
         }
         tail.push_str("}}");
@@ -360,9 +360,30 @@ impl Hall {
         shown
     }
 
-    /// A cursor names where the next page begins; the seal keeps it ours (A4).
-    fn seal_cursor(&self, kind: Kind, from: usize) -> String {
-        let text = format!("{}.{from}", kind.member());
+    /// For how long a list may be kept that has these parts. What depends on who asks may be kept
+    /// by nobody else (X11).
+    fn hints(&self, now: Tick, client: ClientKey, parts: &[Option<Keeps>]) -> String {
+        let hints = hints(now, parts);
+        match self.grant(client) {
+            None => hints,
+            Some(_) => hints.replace("\"public\"", "\"private\""),
+        }
+    }
+
+    /// A cursor names where the next page begins; the seal keeps it ours (A4), and good only for
+    /// the same grant, as long as that sees the same servers.
+    fn seal_cursor(&self, client: ClientKey, kind: Kind, from: usize) -> String {
+        let mut text = format!("{}.{from}", kind.member());
+        if let Some(grant) = self.grant(client) {
+            text.push('.');
+            text.push_str(&grant.text());
+        }
+        if !self.sees_all(client) {
+            for (_, server) in self.visible(client) {
+                text.push('/');
+                text.push_str(server.name());
+            }
+        }
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.cursor_key);
         let tag = hmac::sign(&key, text.as_bytes());
         let seal: String = tag
@@ -374,14 +395,14 @@ impl Hall {
         format!("{from}.{seal}")
     }
 
-    fn open_cursor(&self, kind: Kind, cursor: &str) -> Result<usize, Failure> {
+    fn open_cursor(&self, client: ClientKey, kind: Kind, cursor: &str) -> Result<usize, Failure> {
         if cursor.is_empty() {
             return Ok(0);
         }
         let from = cursor
             .split_once('.')
             .and_then(|(from, _)| from.parse().ok());
-        from.filter(|from| self.seal_cursor(kind, *from) == cursor)
+        from.filter(|from| self.seal_cursor(client, kind, *from) == cursor)
             .ok_or_else(|| Failure::params("unknown cursor: begin the list again without one"))
     }
 }

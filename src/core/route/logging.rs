@@ -13,6 +13,7 @@ use crate::language::{At, ClientKey, PoolKey};
 use crate::limits::{LOG_MESSAGES_PER_10S_MAX, QUOTE_BYTES_MAX};
 use crate::mcp::levels::{LEVELS, level};
 use crate::now::Tick;
+use crate::principal::Sight;
 use crate::route::calls::{CallKey, Origin, from_wire};
 use crate::route::errors::Failure;
 use crate::route::pools::{InFlight, Life, Pool};
@@ -23,6 +24,23 @@ use crate::route::{Desk, Hall};
 
 /// `info`: for clients that set no level, in a session where another client did.
 const LEVEL_UNASKED: u8 = 1;
+
+/// The most verbose levels that clients asked for: who sees everything, and who does not.
+#[derive(Debug, Default)]
+pub(crate) struct Lowest {
+    everywhere: Option<u8>,
+    limited: Vec<(u8, Sight)>,
+}
+
+impl Lowest {
+    /// What counts for a server with these tags.
+    fn at(&self, tags: &[String]) -> Option<u8> {
+        let limited = self.limited.iter();
+        let seeing = limited.filter(|(_, sight)| sight.admits(tags));
+        let levels = seeing.map(|(level, _)| *level);
+        levels.chain(self.everywhere).min()
+    }
+}
 
 impl Hall {
     /// `logging/setLevel` (C14).
@@ -47,18 +65,26 @@ impl Hall {
 
     /// A client asked for another level, or is gone: sends it to every session where that is news.
     pub(crate) fn send_levels(&mut self, desk: &mut Desk<'_, '_>) {
-        let lowest = self.lowest_level();
+        let lowest = self.lowest_levels();
         for pool in self.pools.keys().copied().collect::<Vec<_>>() {
-            self.send_level(desk, pool, lowest);
+            self.send_level(desk, pool, &lowest);
         }
     }
 
-    /// The most verbose level that any client asked for.
-    pub(crate) fn lowest_level(&self) -> Option<u8> {
-        self.clients
-            .values()
-            .filter_map(|client| client.level)
-            .min()
+    /// The most verbose levels that clients asked for.
+    pub(crate) fn lowest_levels(&self) -> Lowest {
+        let mut lowest = Lowest::default();
+        for client in self.clients.values() {
+            match (client.level, &client.sight) {
+                (Some(level), Some(sight)) if sight.is_all() => {
+                    let before = lowest.everywhere.unwrap_or(level);
+                    lowest.everywhere = Some(before.min(level));
+                }
+                (Some(level), Some(sight)) => lowest.limited.push((level, sight.clone())),
+                (None, _) | (_, None) => {}
+            }
+        }
+        lowest
     }
 
     /// A request of a client without a session may want more than was sent so far (D9).
@@ -70,24 +96,23 @@ impl Hall {
     ) {
         let known = self.clients.get(&client);
         if known.is_some_and(|known| known.modern && known.level.is_some()) {
-            let lowest = self.lowest_level();
-            self.send_level(desk, pool, lowest);
+            let lowest = self.lowest_levels();
+            self.send_level(desk, pool, &lowest);
         }
     }
 
-    /// Sends a session the level of its client, or the lowest of all, if that is news.
-    pub(crate) fn send_level(
-        &mut self,
-        desk: &mut Desk<'_, '_>,
-        pool: PoolKey,
-        lowest: Option<u8>,
-    ) {
+    /// Sends a session the level of its client, or the lowest of all who see its server, if that is
+    /// news.
+    pub(crate) fn send_level(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey, lowest: &Lowest) {
         let Some(session) = self.pools.get_mut(&pool) else {
             return;
         };
         let wanted = match session.owner {
             Some(owner) => self.clients.get(&owner).and_then(|client| client.level),
-            None => lowest,
+            None => {
+                let server = self.servers.get(session.server);
+                server.and_then(|server| lowest.at(&server.entry.tags))
+            }
         };
         let logs = desk
             .backends
@@ -127,6 +152,7 @@ impl Hall {
         let about = about.and_then(|id| from_wire(id.get()));
         let about = about.and_then(|call| self.asked_in(pool, call));
         let whose = about.or_else(|| self.attributed(desk.cx.now.tick, session));
+        let whose = whose.filter(|(client, _)| !self.hides(*client, session.server));
         let Some((client, at)) = whose else {
             Mark::LogOfNobody.hit();
             let name = self.pool_name(pool);

@@ -150,7 +150,8 @@ impl Hall {
             .chain(server.private.values().copied());
         let known = pools
             .filter_map(|pool| Some((desk.backends.hello(pool)?, self.pools.get(&pool)?)))
-            .find(|(_, pool)| pool.catalog.known());
+            // What a session offers that is one grant's is no other's.
+            .find(|(_, pool)| pool.grant.is_none() && pool.catalog.known());
         let Some((hello, pool)) = known else { return };
         let mut catalog = Catalog::default();
         catalog.seed(&pool.catalog);

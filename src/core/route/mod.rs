@@ -44,6 +44,7 @@ pub mod rounds;
 pub mod router;
 mod seal;
 pub mod servers;
+mod sight;
 pub mod splice;
 pub mod stamp;
 pub mod stateless;
@@ -70,6 +71,7 @@ use crate::cx::{Alarm, Cx};
 use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::now::Tick;
+use crate::principal::Sight;
 use crate::route::asks::{Ask, AskKey};
 use crate::route::calls::{CallKey, Calls};
 use crate::route::changes::Changes;
@@ -127,6 +129,8 @@ pub(crate) struct Client {
     pub(crate) bound: Option<Box<Bound>>,
     /// Its call is suspended.
     pub(crate) suspended: Option<SuspendedKey>,
+    /// What it may see; nothing as long as nobody said so.
+    pub(crate) sight: Option<Sight>,
 }
 
 /// Whether servers may be started.

@@ -70,6 +70,7 @@ impl Hall {
                 code: INVALID_PARAMS,
                 message: said.into_owned(),
                 data: asked.or_else(|| member(text, error, "data").map(raw)),
+                scopes: None,
             });
         }
         if code == URL_ELICITATION_REQUIRED {
@@ -80,6 +81,7 @@ impl Hall {
                     code: MISSING_CAPABILITY,
                     message: said.into_owned(),
                     data: Some(data.to_owned()),
+                    scopes: None,
                 });
             }
         }
@@ -88,6 +90,7 @@ impl Hall {
             code: INTERNAL,
             message: said.into_owned(),
             data: Some(raw(error)),
+            scopes: None,
         })
     }
 }

@@ -159,7 +159,7 @@ impl Hall {
                             && method == Method::Read
                         {
                             // Whoever had it has it no more.
-                            self.answered.retain(|(uri, _)| *uri != resource.original);
+                            self.forget_answered(resource, call.server);
                         }
                         let resource = resource.as_ref();
                         self.pass_error(desk, &caller, (method, resource), pool, envelope, frame);

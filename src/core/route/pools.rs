@@ -10,8 +10,10 @@ use crate::language::{ClientKey, PoolKey, PoolState};
 use crate::limits::{POOL_IDLE_MS, POOL_SESSIONS_PER_SERVER_MAX};
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::now::Tick;
+use crate::principal::GrantId;
 use crate::route::calls::CallKey;
 use crate::route::catalog::Catalog;
+use crate::route::changes::Concerns;
 use crate::route::errors::Failure;
 use crate::route::ghosts::Ghosts;
 use crate::route::subscriptions::Listeners;
@@ -47,6 +49,8 @@ pub(crate) struct Pool {
     pub(crate) ghosts: Ghosts,
     /// Clients without a session take turns in it: `owner` is the one that has it now.
     pub(crate) leased: bool,
+    /// Whose clients those are: what one leaves behind in it is for no other grant.
+    pub(crate) grant: Option<GrantId>,
     /// Its lists are of use to somebody.
     pub(crate) lists: bool,
     /// Nobody begins anything here any more; it ends with its last call.
@@ -96,6 +100,7 @@ impl Pool {
             in_flight: Vec::new(),
             ghosts: Ghosts::default(),
             leased: false,
+            grant: None,
             lists: true,
             retired: false,
             level: None,
@@ -188,11 +193,13 @@ impl Hall {
         let spec = server.pool_spec(declare)?;
         let pool = desk.backends.start(desk.cx, spec);
         server.private.insert(client, pool);
+        let grant = self.grant(client);
         let known = self
             .servers
             .get(key)
-            .and_then(|server| self.known_for(server, declare));
-        let session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
+            .and_then(|server| self.known_for(server, declare, grant));
+        let mut session = Pool::new(desk.cx.now.tick, key, Some(client), declare, known);
+        session.grant = grant;
         self.pools.insert(pool, session);
         self.move_subscriptions(desk, client, key, pool);
         self.watch_idle(desk);
@@ -321,6 +328,7 @@ impl Hall {
             .and_then(|client| desk.clients.facts(client))
             .is_some_and(|facts| facts.capabilities.interactive());
         let modern = asked.is_some_and(|client| self.is_modern(client));
+        let grant = asked.and_then(|client| self.grant(client));
         let Some(server) = self.servers.get_mut(server_key) else {
             return;
         };
@@ -340,6 +348,7 @@ impl Hall {
                     Mark::IsolationLeasesChild.hit();
                     pool.owner = Some(client);
                     pool.leased = true;
+                    pool.grant = grant;
                     pool.lists = false;
                     pool.retired = true;
                     server.leases.push(key);
@@ -348,6 +357,7 @@ impl Hall {
                 Some(client) if alone && interactive => {
                     Mark::IsolationKeepsChild.hit();
                     pool.owner = Some(client);
+                    pool.grant = grant;
                     server.private.insert(client, key);
                 }
                 _ => {
@@ -359,7 +369,7 @@ impl Hall {
         self.watch_idle(desk);
         self.keep_listeners(desk, server_key, key);
         self.remember(desk, server_key);
-        self.changes.note_all(desk.cx, None);
+        self.changes.note_all(desk.cx, Concerns::Server(server_key));
         self.start_shared(desk, server_key);
         self.end_if_retired(desk, key);
     }

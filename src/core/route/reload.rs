@@ -4,6 +4,8 @@
 use crate::base::mark::Mark;
 use crate::config::{self, Config, Itself, LEADS_HERE};
 use crate::effect::Level;
+use crate::language::ClientKey;
+use crate::route::changes::Concerns;
 use crate::route::servers::Server;
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -11,6 +13,7 @@ impl Hall {
     /// Takes a configuration over. Its problems were logged by whoever knows the file's path.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
         let tags = self.settings.tags.clone();
+        let limited = self.limited();
         let (mut wanted, left_out): (Vec<config::Server>, Vec<config::Server>) = config
             .servers
             .into_iter()
@@ -28,6 +31,7 @@ impl Hall {
             }
         }
         let mut order = Vec::with_capacity(wanted.len());
+        let mut touched = Vec::new();
         for entry in wanted {
             let old = self.server_by_name(&entry.name);
             let old = old.and_then(|key| Some((key, self.server(key)?)));
@@ -36,7 +40,10 @@ impl Hall {
                 Some((key, server)) if server.entry.needs_restart(&entry) => {
                     self.replace_server(desk, key, entry)
                 }
-                Some((key, _)) => {
+                Some((key, server)) => {
+                    if server.entry != entry {
+                        touched.push(key);
+                    }
                     self.update_server(desk, key, entry);
                     key
                 }
@@ -44,8 +51,26 @@ impl Hall {
         }
         self.order = order;
         self.names_stale = true;
-        self.changes.note_all(desk.cx, None);
+        self.changes.note_all(desk.cx, Concerns::All);
+        self.tell_limited(desk, limited, &touched);
         self.settle(desk);
+    }
+
+    /// Clients that do not see every server hear of a new configuration only if it concerns what
+    /// they see, or saw.
+    fn tell_limited(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        limited: Vec<(ClientKey, Vec<ServerKey>)>,
+        touched: &[ServerKey],
+    ) {
+        for (client, saw) in limited {
+            let sees: Vec<ServerKey> = self.visible(client).map(|(key, _)| key).collect();
+            if sees != saw || sees.iter().any(|key| touched.contains(key)) {
+                self.changes.note_all(desk.cx, Concerns::Client(client));
+            }
+            self.end_hidden(desk, client);
+        }
     }
 
     /// A server that is this program would be a loop (contract 3).

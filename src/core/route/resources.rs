@@ -16,6 +16,7 @@ use crate::route::pools::Life;
 use crate::route::retry::{Again, cut_params};
 use crate::route::router::Incoming;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
+use crate::route::servers::Server;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -39,7 +40,7 @@ impl Hall {
             .and_then(|[uri_at, state, responses]| {
                 let uri = incoming.text_of(uri_at, "uri")?;
                 let place = self
-                    .locate(desk, client, &uri)
+                    .locate(desk, client, &uri)?
                     .ok_or_else(|| self.not_found(desk, client, &uri))?;
                 Ok((place, uri, uri_at, Again { state, responses }))
             });
@@ -75,28 +76,30 @@ impl Hall {
     }
 
     /// A listed URI leads to its server; a qualified one to the server it names; else the first
-    /// template that matches; else the servers that have resources are asked in file order.
+    /// template that matches; else the servers that have resources are asked in file order. What
+    /// the client does not see is passed over, but for names that say exactly what is meant.
     pub(crate) fn locate(
         &self,
         desk: &Desk<'_, '_>,
         client: ClientKey,
         uri: &str,
-    ) -> Option<Place> {
+    ) -> Result<Option<Place>, Failure> {
         let here = |server, resource| {
-            Some(Place {
+            Ok(Some(Place {
                 server,
                 resource,
                 left: None,
-            })
+            }))
         };
         if let Some(target) = self.directory.find(Kind::Resources, uri) {
+            self.permit(client, target.server)?;
             return here(
                 target.server,
                 self.resource(target.server, uri, &target.original),
             );
         }
         if let Some((name, original)) = names::split_uri(uri)
-            && let Some(server) = self.server_by_name(name)
+            && let Some(server) = self.reached_by(client, name, original)?
         {
             return here(server, self.resource(server, uri, original));
         }
@@ -105,18 +108,41 @@ impl Hall {
             prefix: None,
         };
         if let Some((name, original)) = names::split_plain(uri)
-            && let Some(server) = self.server_by_name(name)
+            && let Some(server) = self.reached_by(client, name, original)?
         {
             return here(server, same(original));
         }
-        if let Some(server) = self.directory.by_template(uri, &self.order) {
+        let visible = self.visible(client).map(|(key, _)| key);
+        if let Some(server) = self.directory.by_template(uri, visible) {
             return here(server, same(uri));
         }
-        if let Some((_, server)) = self.answered.iter().find(|(known, _)| **known == *uri)
-            && self.server(*server).is_some()
-        {
+        let answered = self.answered.iter().rev();
+        let mut answered = answered.filter(|(known, _)| **known == *uri);
+        if let Some((_, server)) = answered.find(|(_, server)| self.sees(client, *server)) {
             return here(*server, same(uri));
         }
+        Ok(self.search(desk, client, uri))
+    }
+
+    /// The server that a name of a resource mentions, if the client sees it.
+    fn reached_by(
+        &self,
+        client: ClientKey,
+        name: &str,
+        original: &str,
+    ) -> Result<Option<ServerKey>, Failure> {
+        let Some(server) = self.server_by_name(name) else {
+            return Ok(None);
+        };
+        let lists = |kind| self.directory.own(kind, server, original).is_some();
+        if lists(Kind::Resources) {
+            self.permit(client, server)?;
+        }
+        Ok(Some(server).filter(|server| self.sees(client, *server)))
+    }
+
+    /// Who is asked for a URI that nobody is known to have.
+    fn search(&self, desk: &Desk<'_, '_>, client: ClientKey, uri: &str) -> Option<Place> {
         let servers = self.with_resources(desk, client);
         let in_life = |wanted| {
             let life = |key: &&ServerKey| self.life(client, **key) == Some(wanted);
@@ -136,20 +162,22 @@ impl Hall {
         let server = left.pop()?;
         Some(Place {
             server,
-            resource: same(uri),
+            resource: Resource {
+                original: uri.into(),
+                prefix: None,
+            },
             left: (!sure).then_some(left),
         })
     }
 
-    /// The servers that have resources, in file order.
+    /// The servers that have resources and that a client sees, in file order.
     fn with_resources(&self, desk: &Desk<'_, '_>, client: ClientKey) -> Vec<ServerKey> {
-        let has = |key: &ServerKey| {
-            self.server(*key).is_some_and(|server| {
-                let offered = self.capabilities_of(desk, server, Some(client));
-                server.fault().is_none() && offered.resources
-            })
+        let has = |server: &Server| {
+            let offered = self.capabilities_of(desk, server, Some(client));
+            server.fault().is_none() && offered.resources
         };
-        self.order.iter().copied().filter(has).collect()
+        let visible = self.visible(client).filter(|(_, server)| has(server));
+        visible.map(|(key, _)| key).collect()
     }
 
     /// How far the session has come in which a client would ask a server.
@@ -202,7 +230,9 @@ impl Hall {
         let client = caller.client;
         while search
             .left
-            .pop_if(|next| self.life(client, *next) == Some(Life::Down))
+            .pop_if(|next| {
+                self.life(client, *next) == Some(Life::Down) || !self.sees(client, *next)
+            })
             .is_some()
         {}
         let Some(next) = search.left.pop() else {

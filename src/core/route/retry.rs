@@ -45,8 +45,10 @@ impl Hall {
 
     /// The same for a server that may answer with a `requestState` whatever its client declares.
     pub(crate) fn bind_always(&mut self, of: &Incoming<'_>, method: Method) {
+        let grant = self.grant(of.client);
         if let Some(client) = self.clients.get_mut(&of.client) {
-            client.bound = Some(Box::new(Bound::of(method, of.text(), of.envelope.params)));
+            let bound = Bound::of(grant, method, of.text(), of.envelope.params);
+            client.bound = Some(Box::new(bound));
         }
     }
 
@@ -120,7 +122,8 @@ impl Hall {
             return Ok(None);
         };
         let text = &request.buffer;
-        let of = Bound::of(request.method, text, request.envelope.params);
+        let grant = self.grant(request.caller.client);
+        let of = Bound::of(grant, request.method, text, request.envelope.params);
         let state = string(text, state).ok_or_else(stale)?;
         self.seal.open(of, desk.cx.now.tick, &state).map(Some)
     }

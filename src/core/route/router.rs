@@ -133,7 +133,9 @@ impl<'a> Incoming<'a> {
 impl Hall {
     /// A request of a client, other than `initialize`.
     pub fn request(&mut self, desk: &mut Desk<'_, '_>, incoming: Incoming<'_>) {
-        if !self.clients.contains_key(&incoming.client) {
+        if self.clients.contains_key(&incoming.client) {
+            self.look(desk, incoming.client);
+        } else {
             self.meet(desk, incoming.client);
         }
         let modern = self.is_modern(incoming.client);
@@ -178,6 +180,8 @@ impl Hall {
     }
 
     /// A method whose capability nobody offers, and that was not advertised, does not exist (A3).
+    /// One that uses what has a name does for who does not see everything, or it could not be said
+    /// which scope that takes.
     fn unserved(&self, desk: &Desk<'_, '_>, of: &Incoming<'_>, method: &str) -> Option<Failure> {
         let advertised = self.clients.get(&of.client)?.advertised;
         let group: fn(ServerCapabilities) -> bool =
@@ -190,7 +194,10 @@ impl Hall {
                 // 2024-11-05 clients complete without asking for a capability.
                 _ => return None,
             };
-        let served = group(advertised) || self.offers(desk, Some(of.client), group);
+        let uses = || !matches!(method.rsplit('/').next(), Some("list" | "setLevel"));
+        let served = group(advertised)
+            || self.offers(desk, of.client, group)
+            || (uses() && !self.sees_all(of.client));
         (!served).then(|| Failure::method(method))
     }
 
@@ -201,7 +208,7 @@ impl Hall {
             .params(["name", TASK, REQUEST_STATE, INPUT_RESPONSES])
             .and_then(|[name_at, task, state, responses]| {
                 let name = incoming.text_of(name_at, "name")?;
-                let target = self.find_named(kind, &name);
+                let target = self.find_named(client, kind, &name);
                 let target =
                     target.or_else(|why| self.find_lent(client, kind, &name).ok_or(why))?;
                 if kind == Kind::Tools {
@@ -211,7 +218,7 @@ impl Hall {
             });
         let (target, name_at, task, again) = match found {
             Ok(found) => found,
-            Err(_) if self.wait_for_name(desk, &incoming, kind) => return,
+            Err(why) if why.scopes.is_none() && self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
         let manner = match kind {
@@ -244,14 +251,21 @@ impl Hall {
     }
 
     /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).
-    pub(crate) fn find_named(&self, kind: Kind, name: &str) -> Result<Target, Failure> {
+    pub(crate) fn find_named(
+        &self,
+        client: ClientKey,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Target, Failure> {
         if let Some(target) = self.directory.find(kind, name) {
+            self.permit(client, target.server)?;
             return Ok(target.clone());
         }
         if let Some((server, original)) = names::split_plain(name)
             && let Some(key) = self.server_by_name(server)
         {
             if let Some(target) = self.directory.own(kind, key, original) {
+                self.permit(client, key)?;
                 return Ok(target);
             }
             let hidden = kind == Kind::Tools
@@ -263,7 +277,7 @@ impl Hall {
                 let catalog = self.reference(server);
                 catalog.is_none_or(|catalog| !catalog.list(kind).told())
             });
-            if unknown && !hidden {
+            if unknown && !hidden && self.sees(client, key) {
                 return Ok(Target::new(key, &Rc::from(original)));
             }
         }
@@ -272,7 +286,9 @@ impl Hall {
         } else {
             "prompt"
         };
-        let nearest = names::nearest(name, self.directory.all(kind));
+        let all = self.directory.all(kind);
+        let seen = all.filter(|(_, server)| self.sees(client, *server));
+        let nearest = names::nearest(name, seen.map(|(name, _)| name));
         Err(Failure::unknown(what, name, nearest))
     }
 
@@ -285,6 +301,7 @@ impl Hall {
         frame: &Frame,
     ) {
         let text = frame.bytes();
+        self.look(desk, client);
         let Some(method) = envelope.method.and_then(|at| string(text, at)) else {
             return;
         };

@@ -10,12 +10,10 @@ use crate::base::slab::Key;
 use crate::json::span::{Span, members, string_is};
 use crate::limits::REQUEST_STATE_BYTES_MAX;
 use crate::now::Tick;
+use crate::principal::GrantId;
 use crate::route::calls::Method;
 use crate::route::errors::Failure;
 use crate::route::suspended::{Round, SuspendedKey};
-
-/// Everybody, until requests come with somebody's token.
-pub(crate) const ANYBODY: &str = "";
 
 /// Members of `params` that differ from round to round.
 const CHANGING: [&str; 3] = [INPUT_RESPONSES, REQUEST_STATE, "_meta"];
@@ -48,8 +46,8 @@ pub(crate) enum State {
 /// What a state is bound to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
-    /// Who asked.
-    pub(crate) principal: &'static str,
+    /// Who asked; `None` as long as requests come without anybody's token.
+    pub(crate) principal: Option<GrantId>,
     /// What for.
     pub(crate) method: Method,
     /// With which parameters: [`digest`].
@@ -58,9 +56,14 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// What a state for a request with these parameters is bound to.
-    pub(crate) fn of(method: Method, text: &[u8], params: Option<Span>) -> Self {
+    pub(crate) fn of(
+        principal: Option<GrantId>,
+        method: Method,
+        text: &[u8],
+        params: Option<Span>,
+    ) -> Self {
         Self {
-            principal: ANYBODY,
+            principal,
             method,
             digest: digest(text, params),
         }
@@ -75,7 +78,9 @@ impl Bound {
             Method::Unsubscribe => 4,
             Method::Complete => 5,
         };
-        [&[method], &self.digest[..], self.principal.as_bytes()].concat()
+        let principal = self.principal.map(|grant| grant.0);
+        let principal = principal.as_ref().map(|bytes| &bytes[..]);
+        [&[method], &self.digest[..], principal.unwrap_or_default()].concat()
     }
 }
 
@@ -239,7 +244,7 @@ mod tests {
 
     fn bound(text: &str) -> Bound {
         Bound {
-            principal: "anna",
+            principal: Some(GrantId([7; 16])),
             method: Method::Tool,
             digest: digest(text.as_bytes(), Some(Span::whole(text.as_bytes()))),
         }
@@ -311,9 +316,10 @@ mod tests {
         let of = bound(r#"{"name":"t","arguments":{"a":1}}"#);
         let text = seal.seal(of, UNTIL, &State::Elicited).unwrap();
         let method = Method::Prompt;
-        let principal = "ann";
+        let other = |principal| Bound { principal, ..of };
         let foreign = [
-            Bound { principal, ..of },
+            other(None),
+            other(Some(GrantId([8; 16]))),
             Bound { method, ..of },
             bound(r#"{"name":"t","arguments":{"a":2}}"#),
             bound(r#"{"name":"u","arguments":{"a":1}}"#),

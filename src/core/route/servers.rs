@@ -11,6 +11,7 @@ use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::mcp::headers::Annotated;
 use crate::mcp::names;
 use crate::now::Tick;
+use crate::principal::GrantId;
 use crate::route::catalog::{Catalog, Kind, List};
 use crate::route::directory::Listing;
 use crate::route::memory::{self, Memory};
@@ -276,7 +277,7 @@ impl Hall {
             let known = self
                 .servers
                 .get(key)
-                .and_then(|server| self.known_for(server, declare));
+                .and_then(|server| self.known_for(server, declare, None));
             let mut session = Pool::new(desk.cx.now.tick, key, owner, declare, known);
             session.subscriptions = listeners;
             self.pools.insert(pool, session);
@@ -304,14 +305,17 @@ impl Hall {
     }
 
     /// The lists that a session begins with: those of one that declared the same. Others may hold
-    /// tools that the server offers only to clients that can answer, or lack them.
+    /// tools that the server offers only to clients that can answer, or lack them. Nor are those of
+    /// a session that is another grant's.
     pub(crate) fn known_for<'a>(
         &'a self,
         server: &'a Server,
         declares: ClientCapabilities,
+        grant: Option<GrantId>,
     ) -> Option<&'a Catalog> {
         let live = server.shared.iter().chain(server.private.values());
         let live = live.filter_map(|pool| self.pools.get(pool));
+        let live = live.filter(|pool| pool.grant.is_none() || pool.grant == grant);
         let mut same = live.filter(|pool| pool.declares == declares && pool.catalog.known());
         let remembered = server.memory.as_ref();
         let remembered = remembered.filter(|memory| memory.declared == declares);
@@ -347,15 +351,16 @@ impl Hall {
         }
     }
 
-    /// The union over all servers; before any is configured everything may come (contract 3).
+    /// The union over all servers that a client sees; before there is any everything may come
+    /// (contract 3).
     pub(crate) fn capabilities(
         &self,
         desk: &Desk<'_, '_>,
-        client: Option<ClientKey>,
+        client: ClientKey,
     ) -> ServerCapabilities {
-        let servers = self.order.iter().filter_map(|key| self.servers.get(*key));
+        let servers = self.visible(client);
         let mut known = servers
-            .map(|server| self.capabilities_of(desk, server, client))
+            .map(|(_, server)| self.capabilities_of(desk, server, Some(client)))
             .peekable();
         if known.peek().is_none() {
             return ServerCapabilities::ANYTHING;
@@ -363,17 +368,17 @@ impl Hall {
         known.fold(ServerCapabilities::default(), ServerCapabilities::or)
     }
 
-    /// Whether any server offers something, asked one after the other. Before any is configured
-    /// everything may come.
+    /// Whether any server that a client sees offers something, asked one after the other. Before
+    /// there is any everything may come.
     pub(crate) fn offers(
         &self,
         desk: &Desk<'_, '_>,
-        client: Option<ClientKey>,
+        client: ClientKey,
         what: fn(ServerCapabilities) -> bool,
     ) -> bool {
-        let mut servers = self.order.iter().filter_map(|key| self.servers.get(*key));
-        let has = |server: &Server| what(self.capabilities_of(desk, server, client));
-        self.order.is_empty() || servers.any(has)
+        let mut servers = self.visible(client).peekable();
+        let has = |server: &Server| what(self.capabilities_of(desk, server, Some(client)));
+        servers.peek().is_none() || servers.any(|(_, server)| has(server))
     }
 
     /// Builds the names anew if a catalog or the configuration changed since. Done when a name is

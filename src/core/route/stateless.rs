@@ -12,6 +12,7 @@ use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::router::Incoming;
+use crate::route::sight::shown;
 use crate::route::splice::fields;
 use crate::route::{Client, Desk, Hall, Running};
 
@@ -31,6 +32,7 @@ impl Hall {
             declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
+            sight: shown(desk, client),
             ..Client::default()
         };
         self.clients.insert(client, known);
@@ -74,7 +76,7 @@ impl Hall {
         at: At,
         id: &JsonId,
     ) {
-        let mut offered = self.capabilities(desk, None);
+        let mut offered = self.capabilities(desk, client);
         // Clients of this revision know the tasks of either only as its extension.
         offered.tasks_extension |= std::mem::take(&mut offered.tasks);
         let capabilities = offered.render();
@@ -83,7 +85,7 @@ impl Hall {
             self.stamp.members(true),
             Version::supported(),
         );
-        if let Some(instructions) = self.instructions(desk) {
+        if let Some(instructions) = self.instructions(desk, client) {
             result.push_str(",\"instructions\":");
             result.push_str(&write::string(&instructions));
         }

@@ -156,7 +156,7 @@ impl Hall {
         client: ClientKey,
         uri: &str,
     ) -> Result<Place, Failure> {
-        let place = self.locate(desk, client, uri);
+        let place = self.locate(desk, client, uri)?;
         let place = place.ok_or_else(|| Failure::no_resource(uri))?;
         // Nobody lists it and nobody has answered a read of it: only if there is no choice.
         let subscribes = |key: &ServerKey| {
@@ -224,7 +224,7 @@ impl Hall {
                 self.note_subscription(desk, (pool, server), caller.client, resource);
             }
             Method::Read if searched => {
-                self.answered.retain(|(uri, _)| *uri != resource.original);
+                self.forget_answered(resource, server);
                 self.answered
                     .push_back((Rc::clone(&resource.original), server));
                 if self.answered.len() > ANSWERED_URIS_MAX {
@@ -236,6 +236,12 @@ impl Hall {
         }
     }
 
+    /// A server is not known any more to have answered a read that was for anybody.
+    pub(crate) fn forget_answered(&mut self, resource: &Resource, server: ServerKey) {
+        self.answered
+            .retain(|(uri, by)| *uri != resource.original || *by != server);
+    }
+
     /// A server tells a client of a resource from now on.
     pub(crate) fn note_subscription(
         &mut self,
@@ -244,6 +250,14 @@ impl Hall {
         client: ClientKey,
         resource: &Resource,
     ) {
+        if !self.sees(client, server) {
+            // It was hidden from the client meanwhile.
+            let known = self.pools.get(&pool).map(|session| &session.subscriptions);
+            if known.is_some_and(|known| !known.contains_key(&resource.original)) {
+                self.resubscribe(desk, pool, "resources/unsubscribe", &resource.original);
+            }
+            return;
+        }
         let stays = |session: &Pool| !session.retired;
         let to = match self.pools.get(&pool) {
             Some(session) if stays(session) => Some(pool),
@@ -302,7 +316,7 @@ impl Hall {
             .iter()
             .filter(|(listened, _)| concerns(listened, &uri));
         for (client, prefix) in listening.flat_map(|(_, subscribers)| subscribers) {
-            if !told.insert(*client) {
+            if !told.insert(*client) || !self.sees(*client, session.server) {
                 continue;
             }
             let mut edits = Edits::default();

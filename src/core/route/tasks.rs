@@ -14,6 +14,7 @@ use crate::limits::{TASKS_MAX, TASKS_PER_PRINCIPAL_MAX};
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::tasks::Told;
 use crate::now::Tick;
+use crate::principal::GrantId;
 use crate::route::ServerKey;
 use crate::route::calls::{CallKey, Caller};
 
@@ -98,8 +99,8 @@ pub struct TaskCall {
 pub(crate) enum Whose {
     /// The client with this session.
     Session(ClientKey),
-    /// Clients without a session. As long as nobody logs in they are one principal, and the id is
-    /// what tells who made it.
+    /// Clients without a session, of the same grant. As long as nobody logs in they are one
+    /// principal, and the id is what tells who made it.
     Stateless,
     /// Nobody: this client waits for the result of its call and does not know that it is a task.
     Driven(ClientKey, At),
@@ -123,6 +124,8 @@ pub(crate) struct Task {
     pub(crate) id: String,
     /// Who may.
     pub(crate) whose: Whose,
+    /// Whose clients those are.
+    pub(crate) grant: Option<GrantId>,
     /// Who works on it.
     pub(crate) server: ServerKey,
     /// In which session: only there it is known.
@@ -168,6 +171,7 @@ impl Task {
         Self {
             id: String::new(),
             whose,
+            grant: None,
             server,
             pool,
             theirs,
@@ -226,13 +230,15 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 impl Tasks {
-    /// Whether one more task of this client may be.
-    pub(crate) fn room(&self, whose: Whose) -> Result<(), Full> {
+    /// Whether one more task of this client, or of its grant if it has one, may be.
+    pub(crate) fn room(&self, whose: Whose, grant: Option<GrantId>) -> Result<(), Full> {
         let principal = |whose| match whose {
             Whose::Session(client) | Whose::Driven(client, _) => Some(client),
             Whose::Stateless => None,
         };
-        let theirs = |task: &&Task| principal(task.whose) == principal(whose);
+        let theirs = |task: &&Task| {
+            task.grant == grant && (grant.is_some() || principal(task.whose) == principal(whose))
+        };
         let own = self.iter().map(|(_, task)| task).filter(theirs).count();
         if own >= TASKS_PER_PRINCIPAL_MAX || self.table.len() >= TASKS_MAX {
             Mark::TasksFull.hit();
@@ -251,10 +257,10 @@ impl Tasks {
     }
 
     /// The task that a client means by an id of ours.
-    pub(crate) fn find(&self, id: &str, whose: Whose) -> Option<TaskKey> {
+    pub(crate) fn find(&self, id: &str, whose: Whose, grant: Option<GrantId>) -> Option<TaskKey> {
         let key = place(id)?;
         let task = self.table.get(key)?;
-        let theirs = task.whose == whose && same(&task.id, id);
+        let theirs = task.whose == whose && task.grant == grant && same(&task.id, id);
         theirs.then_some(key)
     }
 
@@ -289,6 +295,11 @@ impl Tasks {
     /// All tasks.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TaskKey, &Task)> {
         self.table.iter()
+    }
+
+    /// Whether there is any of a grant, or of those without one.
+    pub(crate) fn any_of(&self, grant: Option<GrantId>) -> bool {
+        self.iter().any(|(_, task)| task.grant == grant)
     }
 
     /// Whether there is none.
@@ -356,19 +367,19 @@ mod tests {
         let id = |key| tasks.get(key).unwrap().id.clone();
         let (a, b) = (id(first), id(second));
         assert!(a != b && a.len() >= 32);
-        assert_eq!(tasks.find(&a, client(1)), Some(first));
-        assert_eq!(tasks.find(&b, client(2)), Some(second));
+        assert_eq!(tasks.find(&a, client(1), None), Some(first));
+        assert_eq!(tasks.find(&b, client(2), None), Some(second));
         for foreign in [client(2), Whose::Stateless] {
-            assert_eq!(tasks.find(&a, foreign), None);
+            assert_eq!(tasks.find(&a, foreign, None), None);
         }
         // The place alone opens nothing.
         let guess = format!("{}{}", "0".repeat(32), &a[32..]);
         for id in ["", "-", "x-0-0", "same", &guess, &a[..33]] {
-            assert_eq!(tasks.find(id, client(1)), None, "{id}");
+            assert_eq!(tasks.find(id, client(1), None), None, "{id}");
         }
         tasks.remove(first);
         let third = tasks.insert(&mut entropy, task("same", client(1)));
-        assert_eq!(tasks.find(&a, client(1)), None);
+        assert_eq!(tasks.find(&a, client(1), None), None);
         assert_ne!(tasks.get(third).unwrap().id, a);
     }
 
@@ -378,7 +389,7 @@ mod tests {
         let (mut tasks, mut entropy) = (Tasks::default(), Entropy::new(&[1; 32]));
         for of in 0.. {
             let whose = client(of);
-            while tasks.room(whose).is_ok() {
+            while tasks.room(whose, None).is_ok() {
                 tasks.insert(&mut entropy, task("x", whose));
             }
             if tasks.len() == TASKS_MAX {
@@ -386,7 +397,7 @@ mod tests {
             }
             assert_eq!(tasks.len() % TASKS_PER_PRINCIPAL_MAX, 0);
         }
-        assert_eq!(tasks.room(Whose::Stateless), Err(Full(TASKS_MAX)));
+        assert_eq!(tasks.room(Whose::Stateless, None), Err(Full(TASKS_MAX)));
         assert_eq!(tasks.next_alarm(), Some(Tick(7)));
         assert_eq!(tasks.expired(Tick(6)), []);
         assert_eq!(tasks.expired(Tick(7)).len(), TASKS_MAX);

@@ -50,7 +50,7 @@ impl Hall {
         // What was advertised once is answered also if its server has none any more.
         let any = |offered: ServerCapabilities| offered.tasks || offered.tasks_extension;
         let served = if facts.version.is_modern() {
-            self.offers(desk, None, any) || !self.tasks.is_empty()
+            self.offers(desk, client, any) || self.tasks.any_of(self.grant(client))
         } else {
             let known = self.clients.get(&client);
             known.is_some_and(|known| known.advertised.tasks) || self.bridges_tasks(desk, client)
@@ -80,13 +80,16 @@ impl Hall {
     ) -> Result<(TaskKey, Span), Failure> {
         let [at] = incoming.params(["taskId"])?;
         let id = incoming.text_of(at, "taskId")?;
-        let found = self.tasks.find(&id, whose);
+        let found = self.tasks.find(&id, whose, self.grant(incoming.client));
         let Some((key, at)) = found.zip(at) else {
             Mark::TaskUnknown.hit();
             return Err(Failure::params(
                 "unknown task: it has expired, or never was",
             ));
         };
+        if let Some(task) = self.tasks.get(key) {
+            self.permit(incoming.client, task.server)?;
+        }
         Ok((key, at))
     }
 
@@ -166,7 +169,9 @@ impl Hall {
         }
         let whose = Whose::Session(incoming.client);
         let mut result = "{\"tasks\":[".to_owned();
-        for (_, task) in self.tasks.iter().filter(|(_, task)| task.whose == whose) {
+        let client = incoming.client;
+        let theirs = |task: &Task| task.whose == whose && !self.hides(client, task.server);
+        for (_, task) in self.tasks.iter().filter(|(_, task)| theirs(task)) {
             if !result.ends_with('[') {
                 result.push(',');
             }

@@ -74,8 +74,8 @@ impl Hall {
 
     /// Whether a client of 2025-11-25 is shown tasks: some server has what it may ask for.
     pub(crate) fn bridges_tasks(&self, desk: &Desk<'_, '_>, client: ClientKey) -> bool {
-        let mut servers = self.order.iter().filter_map(|key| self.server(*key));
-        servers.any(|server| self.has_task_support(desk, server, Some(client)))
+        let mut servers = self.visible(client);
+        servers.any(|(_, server)| self.has_task_support(desk, server, Some(client)))
     }
 
     /// All tools that may or must be called as tasks.
@@ -120,7 +120,7 @@ impl Hall {
         };
         let offered = self.capabilities_of(desk, server, Some(client));
         if takes && offered.tasks_extension {
-            let room = self.tasks.room(Whose::Stateless);
+            let room = self.tasks.room(Whose::Stateless, self.grant(client));
             return Ok(room.ok().map(|()| Manner::Offer));
         }
         if !offered.tasks {
@@ -137,7 +137,7 @@ impl Hall {
             ),
             Some(Support::Optional) | None => return Ok(None),
         };
-        match self.tasks.room(whose) {
+        match self.tasks.room(whose, self.grant(client)) {
             Ok(()) => Ok(Some(manner)),
             // It need not be one.
             Err(_) if manner == Manner::Show && support != Some(Support::Required) => Ok(None),
@@ -176,6 +176,7 @@ impl Hall {
             progress: caller.progress,
             capabilities: facts.map(|facts| facts.capabilities).unwrap_or_default(),
             stateless: result.is_some(),
+            grant: self.grant(caller.client),
             ..Task::new(desk.cx.now.tick, whose, (pool, server), (theirs, told))
         };
         let key = match self.add_task(desk, task) {
@@ -340,5 +341,6 @@ pub(crate) fn extension_required() -> Failure {
         code: MISSING_CAPABILITY,
         message: "declare the extension io.modelcontextprotocol/tasks with this request".to_owned(),
         data: Some(REQUIRED.to_owned()),
+        scopes: None,
     }
 }

@@ -16,7 +16,7 @@ impl Hall {
         desk: &mut Desk<'_, '_>,
         task: Task,
     ) -> Result<TaskKey, Full> {
-        let room = self.tasks.room(task.whose);
+        let room = self.tasks.room(task.whose, task.grant);
         let expires = task.expires;
         let key = self.tasks.insert(desk.cx.entropy, task);
         if let Err(full) = room {

@@ -12,7 +12,7 @@ use crate::mcp::tasks::{Status, Told};
 use crate::route::errors::Failure;
 use crate::route::splice::{Edits, Parts, fields};
 use crate::route::stamp::cut_meta;
-use crate::route::tasks::{Step, TaskKey, Whose};
+use crate::route::tasks::{Step, Task, TaskKey, Whose};
 use crate::route::tasks_answer::members_of;
 use crate::route::{Desk, Hall};
 
@@ -36,6 +36,10 @@ impl Hall {
         self.update_task(key, told);
         match self.tasks.get(key).map(|task| task.whose) {
             Some(Whose::Session(client)) => {
+                let server = self.pools.get(&pool).map(|session| session.server);
+                if server.is_some_and(|server| self.hides(client, server)) {
+                    return;
+                }
                 let mut edits = Edits::default();
                 let params = envelope.params.unwrap_or_default();
                 self.rename_task(key, text, params, &mut edits);
@@ -119,8 +123,9 @@ impl Hall {
             let id =
                 string(text, at).ok_or_else(|| Failure::params("an id of taskIds is no string"))?;
             // Servers without sessions are asked by who wants to know.
-            if let Some(key) = self.tasks.find(&id, Whose::Stateless)
-                && self.tasks.get(key).is_some_and(|task| !task.stateless)
+            let may = |task: &Task| !task.stateless && !self.hides(client, task.server);
+            if let Some(key) = self.tasks.find(&id, Whose::Stateless, self.grant(client))
+                && self.tasks.get(key).is_some_and(may)
                 && !found.contains(&key)
             {
                 found.push(key);
@@ -144,8 +149,14 @@ impl Hall {
                 listen.acknowledged && tasks.contains(&key)
             })
         };
+        let Some(server) = self.tasks.get(key).map(|task| task.server) else {
+            return Vec::new();
+        };
         let clients = self.clients.iter().filter(|(_, client)| listens(client));
-        clients.map(|(client, _)| *client).collect()
+        let clients = clients.map(|(client, _)| *client);
+        clients
+            .filter(|client| !self.hides(*client, server))
+            .collect()
     }
 
     fn is_listened_to(&self, key: TaskKey) -> bool {

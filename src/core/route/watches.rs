@@ -13,6 +13,7 @@ use crate::limits::WATCHED_URIS_MAX;
 use crate::mcp::meta::outgoing;
 use crate::route::calls::{Caller, Method, Origin, Resource};
 use crate::route::catalog::Kind;
+use crate::route::changes::Concerns;
 use crate::route::errors::{Failure, METHOD_NOT_FOUND};
 use crate::route::forward::Request;
 use crate::route::{Desk, Hall, ServerKey};
@@ -71,7 +72,7 @@ impl Hall {
         for pool in single {
             self.merge_session(desk, key, pool);
         }
-        self.changes.note_all(desk.cx, None);
+        self.changes.note_all(desk.cx, Concerns::Server(key));
     }
 
     /// A session of one client is not needed any more: what goes on there ends there, everything

@@ -72,6 +72,10 @@ fn allows_host(settings: &Settings, host: &Authority<'_>) -> bool {
         return true;
     }
     let bound_to_all = matches!(settings.host.as_str(), "0.0.0.0" | "::" | "[::]");
+    if bound_to_all && settings.auth {
+        // A token protects against rebinding: a page has none.
+        return true;
+    }
     let machine = settings.machine_name.as_deref().filter(|_| bound_to_all);
     let external = settings.external_url.as_deref().and_then(Origin::parse);
     let names = settings.allowed_hosts.iter().map(String::as_str);
@@ -272,6 +276,29 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn contract_5_with_auth_on_a_wildcard_any_host_but_no_other_origin() {
+        let with = |host: &str, auth: bool| Settings {
+            host: host.to_owned(),
+            auth,
+            ..Settings::default()
+        };
+        for (bound, auth, good) in [
+            ("0.0.0.0", true, true),
+            ("::", true, true),
+            ("0.0.0.0", false, false),
+            ("127.0.0.1", true, false),
+        ] {
+            let host = Headers::of(&[("Host", "any.example:3050")]);
+            let checked = check(&with(bound, auth), &host);
+            assert_eq!(checked.is_ok(), good, "{bound} {auth}");
+        }
+        let host = Headers::of(&[("Host", "any.example"), ("Origin", "http://any.example")]);
+        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        let host = Headers::of(&[("Host", "a b")]);
+        assert!(check(&with("0.0.0.0", true), &host).is_err());
     }
 
     #[test]

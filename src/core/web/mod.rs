@@ -1,5 +1,5 @@
 //! Everything on HTTP that is not MCP: which path is what ([`app`]), who may ask ([`guard`]), the
-//! health pages ([`health`]), the pages for people ([`pages`]).
+//! health pages ([`health`]), the pages for people ([`pages`]) and who we are ([`origin`]).
 //!
 //! Pure functions over a request and plain values. Never sees a session, a call or a socket.
 

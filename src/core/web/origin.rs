@@ -1,34 +1,78 @@
-//! Under which origin we are known outside: the one place that says so (protocol R5, R7, S1). It
-//! is the issuer of our tokens and their audience, and the beginning of every URL of ours that we
-//! hand out. Never what a stranger's `Host` says.
+//! Who we are outside: the origin of our own URLs, which is issuer and audience of every token
+//! (protocol R5-R7, S1). Never taken from `Host`, which anybody may write; only how our loopback
+//! origin is spelled follows the client, since it compares what it is told with what it was given.
 
-use crate::http1::authority::Authority;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::base::authority::Authority;
+use crate::base::origin::{Host, Origin, Scheme};
 use crate::http1::headers::Headers;
 use crate::settings::Settings;
 
-/// Our origin as our tokens have it (`iss`, `aud`), without a slash at the end: `--external-url`,
-/// else the loopback address and our port, however we were asked.
-#[must_use]
-pub fn own(settings: &Settings) -> String {
-    match &settings.external_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://127.0.0.1:{}", settings.port),
+/// How a client spells our origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Spelling {
+    /// As we do.
+    #[default]
+    Ours,
+    /// `localhost`, at this port: ours, or the near end of an ssh tunnel.
+    Localhost(u16),
+    /// A loopback address, at this port.
+    Address(IpAddr, u16),
+}
+
+impl Spelling {
+    /// As this request has it.
+    fn of(settings: &Settings, headers: &Headers) -> Self {
+        let text = headers
+            .get("host")
+            .filter(|_| settings.external_url.is_none());
+        let Some(asked) = text.and_then(Authority::parse) else {
+            return Self::Ours;
+        };
+        let port = asked.port.unwrap_or(80);
+        match Host::of(&asked).filter(Host::is_loopback) {
+            Some(Host::Name(_)) => Self::Localhost(port),
+            Some(Host::V4(address)) => Self::Address(address.into(), port),
+            Some(Host::V6(address)) => Self::Address(address.into(), port),
+            None => Self::Ours,
+        }
     }
 }
 
+/// Our origin in this spelling, without a slash at its end.
+fn spelled(settings: &Settings, spelling: Spelling) -> String {
+    if let Some(url) = &settings.external_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let bound = settings.host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let (address, port) = match (spelling, bound) {
+        (Spelling::Localhost(port), _) => (None, port),
+        (Spelling::Address(address, port), _) => (Some(address), port),
+        (Spelling::Ours, Ok(bound)) if bound.is_loopback() => (Some(bound), settings.port),
+        (Spelling::Ours, _) => (Some(Ipv4Addr::LOCALHOST.into()), settings.port),
+    };
+    let host = match address {
+        None => Host::Name("localhost".into()),
+        Some(IpAddr::V4(address)) => Host::V4(address),
+        Some(IpAddr::V6(address)) => Host::V6(address),
+    };
+    let scheme = Scheme::Http;
+    Origin { scheme, host, port }.to_string()
+}
+
+/// Our origin as our tokens have it (`iss`, `aud`): `--external-url`, else the loopback address and
+/// our port, however we were asked.
+#[must_use]
+pub fn own(settings: &Settings) -> String {
+    spelled(settings, Spelling::Ours)
+}
+
 /// Our origin as whoever sent this request knows us: metadata, redirects and `iss` have to repeat
-/// what a client started from, or it refuses them. That is [`own`], but for a request to another
-/// spelling of this machine (`http://localhost:3050`, or the near end of an ssh tunnel), if there
-/// is no `--external-url`.
+/// what a client started from, or it refuses them.
 #[must_use]
 pub fn asked(settings: &Settings, headers: &Headers) -> String {
-    let host = headers
-        .get("host")
-        .filter(|_| settings.external_url.is_none());
-    match host.and_then(Authority::parse) {
-        Some(host) if host.is_loopback() => loopback(&host),
-        _ => own(settings),
-    }
+    spelled(settings, Spelling::of(settings, headers))
 }
 
 /// Whether this is an origin of ours, as the sender of a request may write it: with or without a
@@ -42,15 +86,6 @@ pub fn is_own(settings: &Settings, headers: &Headers, origin: &str) -> bool {
     let host = origin.strip_prefix("http://").and_then(Authority::parse);
     settings.external_url.is_none()
         && host.is_some_and(|host| host.is_loopback() && host.port == Some(settings.port))
-}
-
-fn loopback(host: &Authority<'_>) -> String {
-    let name = host.host.to_ascii_lowercase();
-    let (left, right) = if host.bracketed { ("[", "]") } else { ("", "") };
-    match host.port {
-        Some(port) if port != 80 => format!("http://{left}{name}{right}:{port}"),
-        _ => format!("http://{left}{name}{right}"),
-    }
 }
 
 #[cfg(test)]
@@ -91,6 +126,7 @@ mod tests {
         for (host, origin) in [
             ("127.0.0.1:3050", "http://127.0.0.1:3050"),
             ("LocalHost:3050", "http://localhost:3050"),
+            ("LOCALHOST.:3050", "http://localhost:3050"),
             ("[::1]:3050", "http://[::1]:3050"),
             ("localhost:9999", "http://localhost:9999"),
             ("localhost", "http://localhost"),
@@ -99,6 +135,7 @@ mod tests {
             ("192.168.1.7:3050", "http://127.0.0.1:3050"),
             ("localhost.evil.com:3050", "http://127.0.0.1:3050"),
             ("localhost:3050@evil.com", "http://127.0.0.1:3050"),
+            ("", "http://127.0.0.1:3050"),
         ] {
             assert_eq!(asked_of(&settings, host), origin, "{host}");
         }
@@ -113,6 +150,23 @@ mod tests {
             ("http://evil.com:3050", false),
         ] {
             assert_eq!(is_own(&settings, &headers, origin), is, "{origin}");
+        }
+    }
+
+    #[test]
+    fn s1_a_loopback_address_that_we_are_bound_to_is_our_own_spelling() {
+        for (host, origin) in [
+            ("::1", "http://[::1]"),
+            ("127.0.0.2", "http://127.0.0.2"),
+            ("0.0.0.0", "http://127.0.0.1"),
+            ("localhost", "http://127.0.0.1"),
+        ] {
+            let settings = Settings {
+                host: host.to_owned(),
+                port: 80,
+                ..Settings::default()
+            };
+            assert_eq!(own(&settings), origin);
         }
     }
 }

@@ -116,6 +116,13 @@ impl Line {
     pub(crate) fn send(&mut self, cx: &mut Cx<'_>, out: Outgoing<'_>) {
         let mut text = format!("{} {} HTTP/1.1\r\n", out.method, out.target);
         text.push_str("Host: 127.0.0.1:3050\r\n");
+        let shows = out.fields.iter().any(|(name, _)| *name == "Authorization");
+        if let Peer::Client(me) = cx.net.conns[self.conn].peer
+            && let Some(token) = cx.model.tokens.get(me)
+            && !shows
+        {
+            text.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
         for (name, value) in &out.fields {
             let name = if cx.rng.chance(100) {
                 name.to_lowercase()

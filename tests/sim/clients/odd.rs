@@ -72,6 +72,40 @@ impl Web {
         self.send(cx, method, target, fields, body, Kind::Odd(statuses));
     }
 
+    /// Comes without a token, with one that is none, or into another's session.
+    pub(crate) fn show_wrong_token(&mut self, cx: &mut Cx<'_>) {
+        let own = self.talk.me;
+        let others = cx.model.tokens.iter().enumerate();
+        let others = others.filter(|(of, _)| *of != own);
+        let others: Vec<String> = others.map(|(_, token)| token.clone()).collect();
+        let (value, statuses): (String, &'static [u16]) = match cx.rng.below(4) {
+            0 => (String::new(), &[400, 401]),
+            1 => ("Bearer abc".to_owned(), &[401]),
+            2 => ("Basic abc".to_owned(), &[400, 401]),
+            _ if others.is_empty() => return,
+            _ => (format!("Bearer {}", cx.rng.pick(&others)), &[404]),
+        };
+        let mut fields = vec![("Authorization", value)];
+        let ping = r#"{"jsonrpc":"2.0","id":"ping","method":"ping"}"#;
+        let target = match (&self.session, self.old) {
+            (Some(path), true) => path.clone(),
+            (_, true) => return,
+            (_, false) => "/mcp".to_owned(),
+        };
+        fields.extend(if self.old {
+            Vec::new()
+        } else {
+            self.fields(cx, Some("application/json, text/event-stream"))
+        });
+        let method = match cx.rng.below(3) {
+            0 if !self.old => "DELETE",
+            1 if !self.old => "GET",
+            _ => "POST",
+        };
+        let body = (method == "POST").then_some(ping);
+        self.send(cx, method, &target, fields, body, Kind::Odd(statuses));
+    }
+
     /// Uses the id of a request that a server has seen: refused, unless it was just answered.
     pub(crate) fn use_an_id_twice(&mut self, cx: &mut Cx<'_>) {
         let seen = |call: &CallId| !cx.model.calls[*call].reached.is_empty();

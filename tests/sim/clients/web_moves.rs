@@ -40,6 +40,9 @@ impl Web {
             let fields = self.fields(cx, None);
             return self.send(cx, "DELETE", "/mcp", fields, None, Kind::Delete);
         }
+        if !cx.model.tokens.is_empty() && cx.hit(Fault::WrongToken) {
+            return self.show_wrong_token(cx);
+        }
         if cx.hit(Fault::BadRequest) {
             return self.odd(cx);
         }

@@ -10,6 +10,33 @@ macro_rules! with_oauth {
 
             /// A token that was checked before was seen again.
             TokenKnown = "tokens are looked for by ordinary tests",
+            /// The newest token of a grant ended, and its streams with it.
+            GrantTokensOver = "tokens are looked for by ordinary tests",
+            /// Something was open for a grant when it was revoked.
+            GrantRevoked = "tokens are looked for by ordinary tests",
+            /// A grant had all its sessions, and the one unused for longest ended.
+            GrantMakesRoom = "tokens are looked for by ordinary tests",
+            /// A grant had all its sessions, and uses them.
+            GrantSessionsFull = "tokens are looked for by ordinary tests",
+            /// A grant had all its subscriptions.
+            GrantListensFull = "tokens are looked for by ordinary tests",
+
+            // --- whom others may make us ask ---
+
+            /// Somebody else chose a host that is plainly none of the public internet.
+            FetchPrivate = "an ordinary test names such a host",
+            /// An errand's answer was longer than it may be.
+            ErrandTooLong = "an ordinary test answers at such length",
+            // --- what a token shows ---
+
+            /// Something was used that the token does not show.
+            ScopeTooLittle = "tokens are looked for by ordinary tests",
+            /// A client came with a token that shows more or less than the one before.
+            SightChanges = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server that it had a session of its own with.
+            HiddenSessionEnds = "tokens are looked for by ordinary tests",
+            /// A client lost sight of a server whose resources it listened to.
+            HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
         }
     };
 }

@@ -1,6 +1,7 @@
 //! The whole room, driven as the hub drives it: bytes in, events out, bytes out. One file per
 //! checklist of protocol.md.
 
+mod auth;
 mod kit;
 mod limits;
 mod modern;

@@ -9,7 +9,7 @@ fn contract_5_pages_are_told_and_answered_head_without_a_body() {
         let mut kit = Kit::default();
         let (link, told, early) = kit.ask_http(&http(method, "/health/mcp/files", &[], ""));
         assert_eq!(early.status, 0);
-        let ClientEvent::Page { link: of, page } = &told[0].event else {
+        let ClientEvent::Page { link: of, page, .. } = &told[0].event else {
             panic!();
         };
         assert_eq!(

@@ -4,6 +4,7 @@ mod bounds;
 mod failing;
 mod giving_up;
 mod keeping;
+mod reaching;
 mod redirecting;
 mod storm;
 mod streaming;

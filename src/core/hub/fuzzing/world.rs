@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::base::slab::Key;
-use crate::effect::{Effect, Effects, StopSignal};
+use crate::effect::{Effect, Effects, RecordTicket, StopSignal};
 use crate::hub::Hub;
 use crate::hub::fuzzing::peer::{self, Heard, Peer, Role};
 use crate::hub::fuzzing::words;
@@ -42,7 +42,9 @@ pub(super) struct World {
     pub(super) processes: Vec<Process>,
     /// Connections that the hub ordered and that are not open.
     pub(super) dials: VecDeque<DialKey>,
-    store: BTreeMap<String, Vec<u8>>,
+    pub(super) store: BTreeMap<String, Vec<u8>>,
+    /// Records that are locked.
+    pub(super) locks: BTreeMap<RecordTicket, String>,
     /// What becomes of a record that is loaded.
     pub(super) damage: u8,
     /// Servers start, shake hands and list at once; without it each answer is an operation.
@@ -76,6 +78,7 @@ impl World {
             processes: Vec::new(),
             dials: VecDeque::new(),
             store: BTreeMap::new(),
+            locks: BTreeMap::new(),
             damage: 0,
             easy: true,
             sessions: Vec::new(),
@@ -165,17 +168,7 @@ impl World {
                     });
                 }
             }
-            Effect::LoadState { name } => {
-                let bytes = match self.damage % 4 {
-                    0 | 1 => self.store.get(&name).cloned(),
-                    2 => Some(b"{\"format\":1,\"version\":\"2025-06-18\"".to_vec()),
-                    _ => self.store.get(&name).map(|bytes| {
-                        let end = bytes.len() / (1 + usize::from(self.damage / 4));
-                        bytes.get(..end).unwrap_or_default().to_vec()
-                    }),
-                };
-                self.follow(Input::StateLoaded { name, bytes });
-            }
+            Effect::LoadState { name } => self.load(name),
             Effect::StoreState { name, bytes } => drop(self.store.insert(name, bytes)),
             Effect::Log { line, .. } => {
                 assert!(!line.contains('\n'), "{line:?}");
@@ -185,8 +178,7 @@ impl World {
                 assert!(self.stopped_at.is_some(), "it leaves unasked");
                 self.gone = true;
             }
-            // TODO(i6-sim)
-            _about_secrets => {}
+            secret => self.keep(secret),
         }
     }
 
@@ -197,7 +189,7 @@ impl World {
     }
 
     /// An input within a turn.
-    fn follow(&mut self, input: Input<'_>) {
+    pub(super) fn follow(&mut self, input: Input<'_>) {
         self.hub.handle(self.moment(), input, &mut self.effects);
     }
 

@@ -30,11 +30,12 @@ use crate::json::envelope::JsonId;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
 use crate::limits::{SUSPENDED_BYTES_MAX, SUSPENDED_MAX, SUSPENDED_PER_PRINCIPAL_MAX};
 use crate::now::Tick;
+use crate::principal::GrantId;
 use crate::route::asks::Want;
 use crate::route::calls::{CallKey, Caller};
 use crate::route::seal::Bound;
 use crate::route::suspended::outcome::Outcome;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, ServerKey};
 
 crate::slab_keys! {
     /// One call that is suspended.
@@ -112,6 +113,8 @@ pub(crate) struct Suspended {
     call: CallKey,
     /// The session that works on it.
     pool: PoolKey,
+    /// Whose that is.
+    server: ServerKey,
     /// Who waits, or did so last.
     waiter: Waiter,
     /// What that one declared.
@@ -158,7 +161,7 @@ impl Hall {
 
     /// Whether one more call may be suspended. One whose client was told the outcome, and is kept
     /// only for the case that it did not hear it, makes room.
-    fn admits_suspended(&mut self, principal: &str) -> bool {
+    fn admits_suspended(&mut self, principal: Option<GrantId>) -> bool {
         let (mut same, mut told) = (0, None);
         for (key, suspended) in self.suspended.iter() {
             if suspended.bound.principal != principal {

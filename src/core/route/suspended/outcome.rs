@@ -83,6 +83,20 @@ impl ClientEdge for Catch<'_> {
         self.edge.refuse(cx, client, at, code, message);
     }
 
+    fn forbid(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        scopes: &str,
+        message: &[Part<'_>],
+    ) {
+        if client == self.client {
+            return self.keep(None, message);
+        }
+        self.edge.forbid(cx, client, at, scopes, message);
+    }
+
     fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At) {
         self.edge.drop_request(cx, client, at);
     }

@@ -109,12 +109,14 @@ impl Hall {
         if !self.admits_suspended(bound.principal) {
             return None;
         }
+        let server = self.pools.get(&pool)?.server;
         let call = self.calls.get_mut(call_key)?;
         let caller = call.caller()?;
         let waiter = Waiter::of(caller);
         let key = self.suspended.insert(Suspended {
             call: call_key,
             pool,
+            server,
             waiter,
             facts,
             others: Vec::new(),

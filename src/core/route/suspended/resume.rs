@@ -37,6 +37,11 @@ impl Hall {
     ) {
         let responses = again.responses;
         let (client, at) = (caller.client, caller.at);
+        // What is read may be another server's by now than the one that asked.
+        let asked = self.suspended.get(key).map(|suspended| suspended.server);
+        if let Some(Err(failure)) = asked.map(|server| self.permit(client, server)) {
+            return desk.fail(client, at, &caller.id, &failure);
+        }
         if responses.is_some_and(|at| !at.of(text).starts_with(b"{")) {
             let failure = Failure::params("params.inputResponses is not an object");
             return desk.fail(client, at, &caller.id, &failure);

@@ -37,7 +37,7 @@ pub fn connect(view: &ConnectView<'_>) -> Answer {
         ])
     });
     let address = view.url.map(|url| fact("Address", &short(url)));
-    let issuer = view.issuer.map(|host| fact("Authorized at", &short(host)));
+    let issuer = view.issuer.map(|host| fact("Account at", &short(host)));
     let title = if view.authorize {
         "Authorize a server"
     } else {

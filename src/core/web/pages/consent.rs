@@ -3,10 +3,11 @@
 use crate::base::html::{Hole, Html, Template};
 use crate::base::origin::Scheme;
 use crate::base::url::Url;
+use crate::limits::{PAGE_NAME_CHARS_MAX, PAGE_URL_CHARS_MAX};
 use crate::principal::Scopes;
 use crate::web::answer::Answer;
 use crate::web::pages::policy::Policy;
-use crate::web::pages::{Layout, NARROW, fact, page, short};
+use crate::web::pages::{Layout, NARROW, cut, fact, page, short};
 
 const CONSENT: Template = Template::new(include_str!("consent.html"));
 const WARNING: Template = Template::new("<p class=\"alert warn\">{text}</p>\n");
@@ -71,7 +72,13 @@ impl Destination {
             },
             Err(_) => {
                 let scheme = redirect_uri.split(':').next().unwrap_or_default();
-                let scheme = short(scheme);
+                let scheme = short(scheme).to_lowercase();
+                if matches!(scheme.as_str(), "http" | "https") {
+                    return Self {
+                        shown: "an address that cannot be read".to_owned(),
+                        warning: Some("Do not go on unless you know it well.".to_owned()),
+                    };
+                }
                 Self {
                     shown: format!("an application on this device ({scheme}:)"),
                     warning: Some(format!(
@@ -95,7 +102,7 @@ pub fn consent(view: &ConsentView<'_>) -> Answer {
         ),
         ClientKind::Document(url) => (
             "It is known by a document on the web.",
-            Some(fact("Document", &short(url))),
+            Some(fact("Document", &cut(url, PAGE_URL_CHARS_MAX))),
         ),
         ClientKind::Added => ("You added it yourself, with 1mcp auth client add.", None),
     };
@@ -106,7 +113,7 @@ pub fn consent(view: &ConsentView<'_>) -> Answer {
         let (name, value) = (Hole::Value(name), Hole::Value(value));
         HIDDEN.fill(&[("name", name), ("value", value)])
     });
-    let name = short(view.client);
+    let name = cut(view.client, PAGE_NAME_CHARS_MAX);
     let body = CONSENT.fill(&[
         (
             "client",
@@ -118,7 +125,10 @@ pub fn consent(view: &ConsentView<'_>) -> Answer {
         ),
         ("kind", kind.into()),
         ("to", (&to.shown).into()),
-        ("redirect", (&short(view.redirect_uri)).into()),
+        (
+            "redirect",
+            (&cut(view.redirect_uri, PAGE_URL_CHARS_MAX)).into(),
+        ),
         ("identity", identity.into()),
         ("warning", warning.into()),
         ("scopes", means(view.scopes).into()),

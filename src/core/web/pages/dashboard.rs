@@ -169,7 +169,7 @@ fn facts(card: &ServerCard) -> Option<Html> {
         facts.push(fact("Restarts", &card.restarts.to_string()));
     }
     if let Some(issuer) = &card.issuer {
-        facts.push(fact("Authorized at", &short(issuer)));
+        facts.push(fact("Account at", &short(issuer)));
     }
     let last = card.last_error.as_ref();
     if let Some(error) = last.filter(|error| card.why.as_ref() != Some(error)) {

@@ -9,6 +9,7 @@ mod assets;
 mod connect;
 mod consent;
 mod dashboard;
+mod dashboard_json;
 mod login;
 mod policy;
 mod posted;
@@ -22,6 +23,7 @@ pub use assets::asset;
 pub use connect::{ConnectView, connect};
 pub use consent::{ClientKind, ConsentView, consent};
 pub use dashboard::{DashboardView, ServerCard, dashboard};
+pub use dashboard_json::dashboard_json;
 pub use login::{LoginState, LoginView, login};
 pub use posted::{posted, see_other};
 pub use problem::{problem, refusal};
@@ -74,8 +76,12 @@ fn page(status: u16, layout: Layout<'_>, nav: Html, body: Html) -> Answer {
 
 /// The beginning of a text that may be long.
 fn short(text: &str) -> String {
+    cut(text, PAGE_TEXT_CHARS_MAX)
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
     let mut chars = text.chars();
-    let mut out: String = chars.by_ref().take(PAGE_TEXT_CHARS_MAX).collect();
+    let mut out: String = chars.by_ref().take(chars_max).collect();
     if chars.next().is_some() {
         out.push('\u{2026}');
     }

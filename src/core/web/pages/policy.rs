@@ -11,7 +11,7 @@ pub(super) enum Policy {
     /// A form that comes back to us.
     Form,
     /// A form whose answer sends the browser somewhere else. Browsers apply `form-action` to that
-    /// as well, so there is none; the form is ours and nothing of a stranger gets into it unescaped.
+    /// as well, so there is none; the form is ours, and strangers' texts in it are escaped.
     Leaving,
     /// Forms, and the script that looks again now and then.
     Live,

@@ -1,0 +1,10 @@
+//! Whole stories: keyrings with a shared disk, browsers, a protected server and its issuers, all in
+//! memory.
+
+mod attacks;
+mod issuer;
+mod renewing;
+mod rules;
+mod scenarios;
+mod stdio;
+mod world;

@@ -1,0 +1,177 @@
+//! The servers that a client sees (contract 4 and 5, R9): every part of the hall asks here, and
+//! here only [`Sight`] is asked. An upper bound: nothing a client says goes beyond it.
+//!
+//! What is hidden is missing from lists, instructions, capabilities and suggestions, and tells
+//! nothing. Names are the same for everybody, so a hidden one can be used by who knows it from
+//! elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries names
+//! learns that a tool, prompt, resource or template exists if he has its full offered name, or what
+//! stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of its
+//! server. He never learns it from a part of a name, from an expansion of a template, or of a
+//! server that is there without having said what it offers: those are unknown to him.
+
+use std::rc::Rc;
+
+use crate::base::mark::Mark;
+use crate::language::{ClientKey, PoolKey};
+use crate::principal::{GrantId, Sight};
+use crate::route::changes::Concerns;
+use crate::route::errors::Failure;
+use crate::route::pools::Pool;
+use crate::route::servers::Server;
+use crate::route::subscriptions::Listeners;
+use crate::route::{Desk, Hall, ServerKey};
+
+impl Hall {
+    /// What a client may see; `None` for one that is gone, which sees nothing.
+    pub(crate) fn sight(&self, client: ClientKey) -> Option<&Sight> {
+        self.clients.get(&client)?.sight.as_ref()
+    }
+
+    /// Whom what belongs to a client is bound to, beyond the client itself.
+    pub(crate) fn grant(&self, client: ClientKey) -> Option<GrantId> {
+        self.sight(client)?.grant()
+    }
+
+    /// Whether a client sees this server.
+    pub(crate) fn sees(&self, client: ClientKey, key: ServerKey) -> bool {
+        let server = self.server(key);
+        let sight = self.sight(client);
+        server.is_some_and(|server| sight.is_some_and(|sight| shows(sight, server)))
+    }
+
+    /// Whether there is this server, and a client does not see it.
+    pub(crate) fn hides(&self, client: ClientKey, key: ServerKey) -> bool {
+        self.server(key).is_some() && !self.sees(client, key)
+    }
+
+    /// Whether a client sees every server, whatever its tags.
+    pub(crate) fn sees_all(&self, client: ClientKey) -> bool {
+        self.sight(client).is_some_and(Sight::is_all)
+    }
+
+    /// The servers that a client sees, in file order.
+    pub(crate) fn visible(&self, client: ClientKey) -> impl Iterator<Item = (ServerKey, &Server)> {
+        self.visible_to(self.sight(client))
+    }
+
+    fn visible_to<'a>(
+        &'a self,
+        sight: Option<&'a Sight>,
+    ) -> impl Iterator<Item = (ServerKey, &'a Server)> {
+        let keys = sight.map(|_| self.order.as_slice()).unwrap_or_default();
+        keys.iter().filter_map(move |key| {
+            let server = self.server(*key)?;
+            shows(sight?, server).then_some((*key, server))
+        })
+    }
+
+    /// Refuses what a client may not see (R3). What was removed meanwhile is hidden from nobody.
+    pub(crate) fn permit(&self, client: ClientKey, key: ServerKey) -> Result<(), Failure> {
+        let Some(server) = self.server(key) else {
+            return Ok(());
+        };
+        match self.sight(client) {
+            Some(sight) if shows(sight, server) => Ok(()),
+            sight => {
+                Mark::ScopeTooLittle.hit();
+                let tags = &server.entry.tags;
+                let needed = sight.map(|sight| sight.needed_for(tags));
+                Err(Failure::forbidden(needed.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// A client says something: it may do so with a newer token, that shows more or less.
+    pub(crate) fn look(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let (Some(sight), Some(known)) = (shown(desk, client), self.clients.get_mut(&client))
+        else {
+            return;
+        };
+        if known.sight.as_ref() == Some(&sight) {
+            return;
+        }
+        let before = known.sight.replace(sight);
+        let now = self.sight(client);
+        let same = |key: &ServerKey| {
+            let server = self.server(*key);
+            let seen = |sight: Option<&Sight>| {
+                server.is_some_and(|server| sight.is_some_and(|sight| shows(sight, server)))
+            };
+            seen(before.as_ref()) == seen(now)
+        };
+        if self.order.iter().all(same) {
+            return;
+        }
+        Mark::SightChanges.hit();
+        self.changes.note_all(desk.cx, Concerns::Client(client));
+        self.end_hidden(desk, client);
+    }
+
+    /// What a client has in servers that it does not see any more ends.
+    pub(crate) fn end_hidden(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let hidden = self.order.iter().copied();
+        let hidden: Vec<ServerKey> = hidden.filter(|key| self.hides(client, *key)).collect();
+        for server in hidden {
+            self.end_subscriptions_at(desk, client, server);
+            let own = |pool: &Pool| pool.server == server && pool.owner == Some(client);
+            let own = self.pools.iter().filter(|(_, pool)| own(pool));
+            for pool in own.map(|(key, _)| *key).collect::<Vec<PoolKey>>() {
+                Mark::HiddenSessionEnds.hit();
+                self.stop_pool(desk, pool);
+            }
+        }
+        if self
+            .clients
+            .get(&client)
+            .is_some_and(|known| known.level.is_some())
+        {
+            self.send_levels(desk);
+        }
+    }
+
+    /// A client does not see a server any more.
+    fn end_subscriptions_at(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        server: ServerKey,
+    ) {
+        let mut ended = Listeners::new();
+        if let Some(server) = self.servers.get_mut(server) {
+            server.listeners.retain(|uri, subscribers| {
+                let theirs = subscribers.extract_if(.., |(other, _)| *other == client);
+                ended.entry(Rc::clone(uri)).or_default().extend(theirs);
+                !subscribers.is_empty()
+            });
+        }
+        let pools = self.pools.iter().filter(|(_, pool)| pool.server == server);
+        for pool in pools.map(|(key, _)| *key).collect::<Vec<PoolKey>>() {
+            for (uri, theirs) in self.take_subscriptions(desk, pool, |other| other == client) {
+                Mark::HiddenSubscriptionEnds.hit();
+                ended.entry(uri).or_default().extend(theirs);
+            }
+        }
+        self.forget_listeners(&ended);
+    }
+
+    /// The clients that may not see every server, and those that they see: what they are told of a
+    /// new configuration depends on it.
+    pub(crate) fn limited(&self) -> Vec<(ClientKey, Vec<ServerKey>)> {
+        let some = self.clients.iter().filter_map(|(client, known)| {
+            let sight = known.sight.as_ref().filter(|sight| !sight.is_all())?;
+            Some((*client, sight))
+        });
+        let seen = |sight| self.visible_to(Some(sight)).map(|(key, _)| key).collect();
+        some.map(|(client, sight)| (client, seen(sight))).collect()
+    }
+}
+
+/// What the edge says of a client; nothing of one that is gone, whatever it says.
+pub(crate) fn shown(desk: &Desk<'_, '_>, client: ClientKey) -> Option<Sight> {
+    desk.clients.facts(client)?;
+    Some(desk.clients.sight(client))
+}
+
+fn shows(sight: &Sight, server: &Server) -> bool {
+    sight.admits(&server.entry.tags)
+}

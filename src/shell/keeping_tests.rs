@@ -1,0 +1,34 @@
+//! Secrets and the loopback port, ordered by a core.
+
+use super::*;
+use onemcp::effect::RecordTicket;
+
+#[test]
+fn orders_about_secrets_are_answered_and_a_loopback_port_is_opened_and_closed() {
+    let name = || "x.json".to_owned();
+    let ticket = RecordTicket::Server(7);
+    let mut harness = Harness::new(move |input, _, out| match input {
+        Input::Stop => {
+            out.push(Effect::LockRecord {
+                ticket,
+                name: name(),
+            });
+            out.push(Effect::ListenLocal { port: 0 });
+        }
+        Input::RecordLocked { .. } => out.push(Effect::StoreRecord {
+            ticket,
+            bytes: b"{}".to_vec(),
+        }),
+        Input::RecordStored { done, .. } => assert_eq!(*done, Ok(())),
+        _ => {}
+    });
+    harness.looped.open_vault();
+    harness.looped.dispatch(Input::Stop);
+    harness.until("stored Server(7)");
+    let address = harness.looped.local_address().unwrap();
+    let _client = TcpStream::connect(address).unwrap();
+    harness.until("accepted 0");
+    harness.looped.effects.push(Effect::UnlistenLocal);
+    harness.looped.obey();
+    assert!(TcpStream::connect(address).is_err());
+}
