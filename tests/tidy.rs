@@ -106,6 +106,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/inotify.rs",
     "src/shell/sys/no_unwind.rs",
     "src/shell/sys/sockets.rs",
+    "src/shell/sys/terminal.rs",
     "tests/fixtures/misbehave.rs",
 ];
 

@@ -44,7 +44,11 @@ fn one_tools_call_from_the_socket_to_the_child_and_back() {
     };
     assert_eq!(frame.bytes(), MESSAGE.as_bytes());
     assert_eq!(app::route(&head.method, head.path()), app::Route::McpPost);
-    assert_eq!(guard::check(&Settings::default(), &head.headers), Ok(None));
+    let settings = Settings::default();
+    assert_eq!(
+        guard::check(&settings, head.path(), &head.headers),
+        Ok(None)
+    );
 
     // 3. `client` finds the session by its header, `json::envelope` the id, the method and the span
     //    of `params`: one scan, no tree.

@@ -229,7 +229,9 @@ impl Reader {
             let Some(command) = self.command else {
                 let words = &self.words;
                 let group = COMMANDS.iter().filter(|c| c.words.starts_with_words(words));
-                let mut names: Vec<&str> = group.filter_map(|c| c.words.get(1).copied()).collect();
+                let next = words.len();
+                let names = group.filter_map(|c| c.words.get(next).copied());
+                let mut names: Vec<&str> = names.collect();
                 names.dedup();
                 let group = words.join(" ");
                 let names = names.join(", ");
@@ -539,11 +541,13 @@ mod tests {
 
     #[test]
     fn contract_1_what_comes_later_is_refused_not_ignored() {
-        refused("--enable-auth", "--enable-auth comes in a later version");
         refused("-f a", "-f comes in a later version");
         refused("serve --tag-filter a", "comes in a later version");
         refused("preset create x", "preset comes in a later version");
-        refused("auth login", "auth comes in a later version");
+        refused("auth", "auth needs one of set-password, client, tokens");
+        refused("auth client", "auth client needs one of add, list, remove");
+        refused("auth login", "unknown command");
+        refused("auth client lsit", "did you mean list?");
         let variable = [("ONE_MCP_ENABLE_AUTH", "true")];
         assert_eq!(line_with("", &variable).unwrap_err().code(), 2);
         assert!(line_with("", &[("ONE_MCP_ENABLE_AUTH", "0")]).is_ok());

@@ -76,7 +76,7 @@ const EXAMPLES: [(&str, &str); 4] = [
     ),
 ];
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "~/.config/1mcp/mcp.json",
         "The servers. $XDG_CONFIG_HOME/1mcp, if that is set, or --config-dir. Comments are fine.",
@@ -92,6 +92,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "~/.config/1mcp/backups/APP",
         "What the file of an application said before each change.",
+    ),
+    (
+        "~/.config/1mcp/auth",
+        "Keys, clients and tokens, for the owner alone. Not to be copied to other machines.",
     ),
     (
         "~/.local/state/1mcp",
@@ -206,6 +210,10 @@ impl Page {
         self.entry(
             "\\fBSSL_CERT_FILE\\fR, \\fBNODE_EXTRA_CA_CERTS\\fR",
             "Files of authorities (PEM) that are trusted beside those that browsers trust.",
+        );
+        self.entry(
+            "\\fBONE_MCP_OWNER_PASSWORD_FILE\\fR",
+            "A file whose only line is the owner's password, for serve over HTTP.",
         );
         self.entry(
             "\\fBNO_COLOR\\fR",

@@ -43,6 +43,7 @@ mod writing;
 pub(crate) use brief::run_briefly;
 pub(crate) use configuration::environment;
 pub(crate) use outward::Outward;
+pub(crate) use vault::stretched;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -73,7 +74,7 @@ use own_stdio::{Direction, Standard};
 use secrets::Secrets;
 use signals::Signals;
 use state::StateDir;
-pub(crate) use sys::terminal_columns;
+pub(crate) use sys::{Hush, terminal_columns};
 use vault::Vault;
 use watch::Watch;
 
@@ -99,6 +100,8 @@ pub(crate) struct ServeOptions {
     pub(crate) log_json: bool,
     /// Proxies and authorities on the way to remote servers.
     pub(crate) outward: Outward,
+    /// What is worth a warning at the start.
+    pub(crate) warnings: Vec<String>,
     /// Serve the built-in demo in place of what is configured.
     pub(crate) demo: bool,
 }
@@ -256,7 +259,7 @@ fn open_log(options: &ServeOptions) -> Result<Log, String> {
             format!("cannot write the log file {}: {why}", path.display())
         }),
     }?;
-    for warning in &options.outward.warnings {
+    for warning in options.outward.warnings.iter().chain(&options.warnings) {
         log.line(Level::Warn, warning);
     }
     Ok(log)
@@ -303,7 +306,8 @@ fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
     }
 }
 
-fn seed() -> Result<[u8; 32], String> {
+/// 32 random bytes of the system.
+pub(crate) fn seed() -> Result<[u8; 32], String> {
     let mut seed = [0; 32];
     SystemRandom::new()
         .fill(&mut seed)

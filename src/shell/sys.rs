@@ -10,6 +10,7 @@ mod inotify;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod sockets;
+mod terminal;
 
 use std::ffi::CString;
 use std::io;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
 pub(crate) use sockets::probe_dead_peers;
+pub(crate) use terminal::Hush;
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 

@@ -67,7 +67,17 @@ fn contract_1_wrong_usage_is_answered_with_what_was_meant() {
         &["mcp"],
         &["mcp", "list", "--port", "1"],
         &["health", "--url", "nonsense"],
-        &["serve", "--enable-auth"],
+        &[
+            "serve",
+            "--enable-auth",
+            "--external-url",
+            "http://mcp.example.com",
+        ],
+        &["auth"],
+        &["auth", "client"],
+        &["auth", "client", "add", "x"],
+        &["auth", "client", "add", "x", "--redirect", "javascript:x"],
+        &["auth", "tokens", "revoke"],
         &["preset", "list"],
     ] {
         run(&mut command(dir.path(), args)).expect(2);

@@ -1,6 +1,7 @@
 //! The commands, one file each: flags become values, values become deeds.
 
 pub(super) mod app;
+pub(super) mod auth;
 mod backup;
 pub(super) mod completions;
 mod config_file;
@@ -17,6 +18,7 @@ pub(super) mod mcp_status;
 pub(super) mod mcp_switch;
 pub(super) mod mcp_tools;
 pub(super) mod mcp_update;
+mod open;
 pub(super) mod serve;
 mod status_view;
 pub(super) mod tool_switch;

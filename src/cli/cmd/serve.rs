@@ -3,6 +3,8 @@
 use onemcp::effect::Level;
 use onemcp::settings::{HealthLevel, Settings};
 
+use super::auth::owner;
+use super::open;
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
 use crate::cli::{out, places, variable};
@@ -37,10 +39,15 @@ const TRANSPORTS: [(&str, Transport); 3] = [
 
 /// Serves until told to stop.
 pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
-    let options = options(line)?;
+    let mut options = options(line)?;
     if line.get("transport", choice(&TRANSPORTS))? == Some(Transport::Sse) {
         out::note("--transport sse is served by http: the old transport is at /sse");
     }
+    let wants_auth = line.is_set("enable-auth");
+    options
+        .warnings
+        .extend(open::warning(&options.settings, wants_auth));
+    owner::prepare(&mut options)?;
     Ok(shell::serve(options))
 }
 
@@ -67,6 +74,7 @@ fn options(line: &Line) -> Result<ServeOptions, Failure> {
             .get("log-format", choice(&[("text", false), ("json", true)]))?
             .unwrap_or(false),
         outward: Outward::new(line.raw("ca-file").map(Into::into), variable),
+        warnings: Vec::new(),
         demo,
     })
 }
@@ -86,7 +94,10 @@ fn settings(line: &Line, stdio: bool) -> Result<Settings, Failure> {
         stdio,
         host: line.get("host", host)?.unwrap_or(usual.host),
         port: if stdio { 0 } else { port.unwrap_or(usual.port) },
-        external_url: line.get("external-url", origin)?,
+        external_url: external_url(line)?,
+        // stdio takes its credentials from the environment.
+        auth: line.is_set("enable-auth") && !stdio,
+        trusted: line.get("trust-proxy", open::trusted)?.unwrap_or_default(),
         allowed_hosts: line.list("allowed-hosts")?,
         machine_name: None,
         allowed_origins: line.list("allowed-origins")?,
@@ -132,39 +143,25 @@ fn host(text: &str) -> Result<String, String> {
     Ok(bare.to_owned())
 }
 
-/// `https://host[:port]`; one final slash is forgiven.
-fn origin(text: &str) -> Result<String, String> {
-    let expected = || "an origin such as https://mcp.example.com, without a path".to_owned();
-    let origin = text.strip_suffix('/').unwrap_or(text);
-    let (scheme, authority) = origin.split_once("://").ok_or_else(expected)?;
-    let scheme = scheme.to_ascii_lowercase();
-    let (name, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or_else(expected)?;
-            let address: std::net::Ipv6Addr = address.parse().map_err(|_| expected())?;
-            (format!("[{address}]"), after.strip_prefix(':'))
-        }
-        None => match authority.split_once(':') {
-            Some((name, port)) => (name.to_ascii_lowercase(), Some(port)),
-            None => (authority.to_ascii_lowercase(), None),
-        },
-    };
-    let name_fits = name.starts_with('[')
-        || (!name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')));
-    let port_fits = port.is_none_or(|port| number(1, u64::from(u16::MAX))(port).is_ok());
-    if !matches!(scheme.as_str(), "http" | "https") || !name_fits || !port_fits {
-        return Err(expected());
+/// With `--enable-auth` tokens pass there, and the origin is the issuer that clients compare.
+fn external_url(line: &Line) -> Result<Option<String>, Failure> {
+    let url = line.get("external-url", open::origin)?;
+    if let Some(url) = url.as_deref().filter(|_| line.is_set("enable-auth"))
+        && !open::is_safe(url)
+    {
+        return Err(Failure::Usage(format!(
+            "--external-url must be https with --enable-auth, since tokens pass there: {url} would \
+             show them to everybody on the way (only this machine itself may be http)"
+        )));
     }
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    Ok(format!("{scheme}://{name}{port}"))
+    Ok(url)
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+
+    use onemcp::settings::Trusted;
 
     use super::*;
     use crate::cli::args::parse;
@@ -255,6 +252,34 @@ mod tests {
     }
 
     #[test]
+    fn contract_5_auth_needs_https_or_this_machine_and_http() {
+        for url in [
+            "https://mcp.example.com",
+            "http://localhost:3050",
+            "http://[::1]:5",
+        ] {
+            let options = read(&["--enable-auth", "--external-url", url]).unwrap();
+            assert_eq!(options.settings.external_url.as_deref(), Some(url));
+            assert!(options.settings.auth);
+        }
+        assert!(
+            !read(&["-u", "http://mcp.example.com"])
+                .unwrap()
+                .settings
+                .auth
+        );
+        assert!(
+            !read(&["-t", "stdio", "--enable-auth"])
+                .unwrap()
+                .settings
+                .auth
+        );
+        let trusted = |whom| read(&["--trust-proxy", whom]).unwrap().settings.trusted;
+        assert_eq!(trusted("none"), Trusted::Nobody);
+        assert_eq!(read(&[]).unwrap().settings.trusted, Trusted::Loopback);
+    }
+
+    #[test]
     fn contract_1_stdio_has_no_port() {
         let options = read(&["--transport", "stdio", "--port", "5"]).unwrap();
         assert_eq!((options.http, options.settings.port), (None, 0));
@@ -275,6 +300,15 @@ mod tests {
         refused(&["-u", "ftp://h"], "an origin");
         refused(&["-u", "https://u@h"], "an origin");
         refused(&["-u", "https://h:0"], "an origin");
+        refused(&["-u", "https://h?x"], "an origin");
+        refused(&["-u", "https://h#x"], "an origin");
+        refused(&["--trust-proxy", "10.0.0.0/33"], "networks");
+        let auth = |url| ["--enable-auth", "-u", url];
+        refused(
+            &auth("http://mcp.example.com"),
+            "must be https with --enable-auth",
+        );
+        refused(&auth("http://10.0.0.1"), "must be https with --enable-auth");
         refused(&["--name-max", "15"], "from 16 to 128");
         refused(&["--session-ttl", "0"], "at least 1");
         refused(&["--session-ttl", "99999999999999999999"], "--session-ttl");

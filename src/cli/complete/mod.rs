@@ -38,6 +38,10 @@ pub(crate) trait World {
     fn servers(&self, which: Servers) -> Vec<String>;
     /// The tools of a server: those that are offered, or those that are not.
     fn tools(&self, server: &str, offered: bool) -> Vec<String>;
+    /// The names of clients, and the ids of those without a name of their own.
+    fn clients(&self) -> Vec<String>;
+    /// The ids of what clients were given.
+    fn tokens(&self) -> Vec<String>;
 }
 
 /// Which servers.
@@ -174,6 +178,8 @@ fn operands(command: &Command, typed: &Typed<'_>, world: &dyn World) -> Vec<Cand
             let server = typed.operands.first().copied().unwrap_or_default();
             world.tools(server, offered)
         }
+        "CLIENT" => world.clients(),
+        "TOKEN" => world.tokens(),
         "APP" => apps::all().iter().map(|app| app.id.to_owned()).collect(),
         "FILE" => return vec![Candidate::Files],
         choices if choices.contains('|') => choices.split('|').map(str::to_owned).collect(),
@@ -230,6 +236,14 @@ mod tests {
             assert_eq!(server, "files");
             vec![if offered { "read" } else { "write" }.to_owned()]
         }
+
+        fn clients(&self) -> Vec<String> {
+            vec!["claude".to_owned()]
+        }
+
+        fn tokens(&self) -> Vec<String> {
+            vec!["AAAA".to_owned()]
+        }
     }
 
     /// The line up to the cursor; a blank at its end begins a new word.
@@ -251,7 +265,11 @@ mod tests {
 
     #[test]
     fn commands_and_their_groups() {
-        offers("1mcp ", "serve mcp app health completions man");
+        offers("1mcp ", "serve mcp app auth health completions man");
+        offers("1mcp auth ", "set-password client tokens");
+        offers("1mcp auth client ", "add list remove");
+        offers("1mcp auth client add ", "");
+        offers("1mcp auth client add x --re", "--redirect");
         offers("1mcp he", "health");
         offers(
             "1mcp mcp ",
@@ -279,7 +297,7 @@ mod tests {
             "1mcp --json mcp list --sho",
             "--show-disabled --show-secrets",
         );
-        offers("1mcp serve --enable", "");
+        offers("1mcp serve --enable", "--enable-auth");
         offers("1mcp mcp add x -- npx --re", ":files");
     }
 
@@ -315,6 +333,8 @@ mod tests {
             "1mcp app consolidate claude-desktop cl",
             "claude-code cline",
         );
+        offers("1mcp auth client remove c", "claude");
+        offers("1mcp auth tokens revoke ", "AAAA");
         offers("1mcp completions ", "bash zsh fish");
         offers("1mcp mcp add x -- ", ":programs");
         offers("1mcp mcp add x -- npx ", ":files");

@@ -2,6 +2,7 @@
 //! this page and from nothing else. One file for each group of commands.
 
 mod app;
+mod auth;
 mod mcp;
 mod other;
 mod serve;
@@ -23,8 +24,7 @@ pub(crate) struct Flag {
     pub(crate) default: &'static str,
     /// One sentence.
     pub(crate) help: &'static str,
-    /// Known, but refused by this version: ignoring `--enable-auth` would open what should be
-    /// closed.
+    /// Known, but refused by this version: ignoring `--filter` would show what should be hidden.
     pub(crate) later: bool,
 }
 
@@ -48,6 +48,12 @@ pub(crate) enum Action {
     AppConsolidate,
     AppBackups,
     AppRestore,
+    AuthSetPassword,
+    AuthClientAdd,
+    AuthClientList,
+    AuthClientRemove,
+    AuthTokensList,
+    AuthTokensRevoke,
     Health,
     Completions,
     Man,
@@ -193,6 +199,12 @@ pub(crate) const COMMANDS: &[Command] = &[
     app::CONSOLIDATE,
     app::BACKUPS,
     app::RESTORE,
+    auth::SET_PASSWORD,
+    auth::CLIENT_ADD,
+    auth::CLIENT_LIST,
+    auth::CLIENT_REMOVE,
+    auth::TOKENS_LIST,
+    auth::TOKENS_REVOKE,
     other::HEALTH,
     other::COMPLETIONS,
     other::MAN,
@@ -203,7 +215,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that the contract promises and this version does not have.
-pub(crate) const LATER: &[&[&str]] = &[&["preset"], &["auth"], &["proxy"], &["inspect"], &["run"]];
+pub(crate) const LATER: &[&[&str]] = &[&["preset"], &["proxy"], &["inspect"], &["run"]];
 
 const fn hidden(action: Action, words: &'static [&'static str]) -> Command {
     Command {

@@ -37,6 +37,16 @@ const FLAGS: &[Flag] = &[
         "Origin under which clients see us, such as https://mcp.example.com",
     )
     .short('u'),
+    switch(
+        "enable-auth",
+        "Whoever asks over HTTP needs a token; you log in and let clients in",
+    ),
+    value(
+        "trust-proxy",
+        "WHOM",
+        "Whose X-Forwarded-For counts: loopback, none, or networks such as 10.0.0.0/8",
+    )
+    .default("loopback"),
     value(
         "tags",
         "A,B",
@@ -98,11 +108,9 @@ const FLAGS: &[Flag] = &[
         "demo",
         "Serve a small built-in server instead of the configuration",
     ),
-    later("enable-auth"),
     later("filter")
         .short('f')
         .taking("EXPR")
         .also(&["tag-filter"]),
     later("preset").taking("NAME"),
-    later("trust-proxy").taking("WHOM"),
 ];

@@ -5,6 +5,7 @@
 //! day. Owns no thread and no state of the terminal: nothing has to be put back at the end.
 
 mod diff;
+mod hidden;
 mod progress;
 mod question;
 mod safe;
@@ -17,6 +18,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 pub(crate) use diff::diff;
+pub(crate) use hidden::hidden;
 pub(crate) use progress::Progress;
 pub(crate) use question::{can_ask, confirm};
 pub(crate) use safe::{readable, readable_lines};

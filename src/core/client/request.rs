@@ -15,6 +15,7 @@ use crate::links::LinkKey;
 use crate::settings::HealthLevel;
 use crate::web::answer::Answer;
 use crate::web::app::{self, Route};
+use crate::web::forwarded;
 use crate::web::guard::{self, CorsOrigin};
 use crate::web::pages;
 
@@ -44,7 +45,7 @@ impl Clients {
             Route::Sse => self.open_sse(cx, link, &request.headers),
             Route::MessagesPost => self.post_message(cx, frame, link, &request),
             Route::Options => {
-                self.options(cx, link, &request.headers);
+                self.options(cx, link, request.path(), &request.headers);
                 None
             }
             Route::Start => {
@@ -56,11 +57,12 @@ impl Clients {
             Route::Web => {
                 self.http.hold(cx, link, Doing::Page);
                 let peer = self.http.connections.get(&link)?.peer;
+                let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
                 let request = Box::new(WebRequest {
                     head: request,
                     body: frame.bytes().to_vec(),
                     peer,
-                    client: peer,
+                    client,
                 });
                 Some(ClientEvent::Web { link, request })
             }
@@ -117,7 +119,7 @@ impl Clients {
         request: &Request,
         route: &Route,
     ) -> bool {
-        let refusal = match guard::check(&self.settings, &request.headers) {
+        let refusal = match guard::check(&self.settings, request.path(), &request.headers) {
             Ok(cors) => {
                 if let Some(connection) = self.http.connections.get_mut(&link) {
                     connection.cors = cors;
@@ -153,14 +155,15 @@ impl Clients {
         false
     }
 
-    fn options(&mut self, cx: &mut Cx<'_>, link: LinkKey, headers: &Headers) {
+    fn options(&mut self, cx: &mut Cx<'_>, link: LinkKey, path: &str, headers: &Headers) {
         let from_page = headers.get("origin").is_some();
         if from_page {
             let fields = CorsOrigin::preflight(headers);
-            let fields: Vec<Field<'_>> = fields
+            let mut fields: Vec<Field<'_>> = fields
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
+            fields.extend(guard::is_open(path).then_some(guard::ANY_ORIGIN));
             self.http.empty(cx, link, 204, &fields);
         } else {
             let fields = [("Allow", "GET, POST, DELETE, OPTIONS")];

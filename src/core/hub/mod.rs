@@ -143,7 +143,11 @@ impl Hub {
             Input::SpawnFailed { pool, why } => self.backends.spawn_failed(&mut cx, pool, why),
             Input::Stderr { pool, bytes } => self.backends.stderr(&mut cx, pool, bytes),
             Input::Exited { pool, status } => self.backends.exited(&mut cx, pool, status),
-            Input::Config(config) => self.hall.configure(desk!(self, cx), *config),
+            Input::Config(config) => {
+                let tags = config.servers.iter().flat_map(|server| &server.tags);
+                self.auth.configured(&mut cx, tags.map(String::as_str));
+                self.hall.configure(desk!(self, cx), *config);
+            }
             Input::StateLoaded { name, bytes } => {
                 self.hall
                     .state_loaded(desk!(self, cx), &name, bytes.as_deref());

@@ -32,3 +32,43 @@ pub const CLIENT_REDIRECTS_MAX: usize = 32;
 pub const REDIRECT_URI_BYTES_MAX: usize = 2_000;
 /// Characters of a client's name; what is longer is cut.
 pub const CLIENT_NAME_CHARS_MAX: usize = 80;
+/// How long an authorization code may be used (protocol S6); then it is worth nothing.
+pub const CODE_MS: u64 = 60_000;
+/// How long it is remembered that a code was used: whoever shows it again ends the grant.
+pub const CODE_KNOWN_MS: u64 = 600_000;
+/// Codes that are remembered; one more takes the place of the oldest.
+pub const CODES_MAX: usize = 256;
+/// Changes of the record that wait for the disk; the request behind one more gets 503.
+pub const CHANGES_MAX: usize = 256;
+/// Body of `/token`, `/revoke` and `/register`; a longer one gets 413.
+pub const AUTH_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Registrations that one address may begin at once; one more gets 429.
+pub const REGISTRATIONS_PER_ADDRESS_MAX: u32 = 30;
+/// After how long an address may register once more.
+pub const REGISTRATION_PER_ADDRESS_MS: u64 = 20_000;
+/// Registrations that all addresses together may begin at once; one more gets 429.
+pub const REGISTRATIONS_MAX: u32 = 100;
+/// After how long somebody may register once more.
+pub const REGISTRATION_MS: u64 = 5_000;
+/// Addresses of which it is known how often they registered; one more takes the place of the one
+/// that was quiet for the longest time.
+pub const REGISTRANTS_MAX: usize = 1_024;
+/// Clients' documents that are kept; one more takes the place of the one that runs out first.
+pub const DOCUMENTS_MAX: usize = 64;
+/// Clients' documents that are being fetched, and requests that wait for them; one more gets 503.
+/// Only the owner's browsers can ask for any.
+pub const DOCUMENT_WAITERS_MAX: usize = 16;
+/// Length of a client's document; a longer one is not read, and the owner is told.
+pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+/// How long fetching one may take; then the owner is told.
+pub const DOCUMENT_MS_MAX: u64 = 5_000;
+/// A document is kept for at least this long, whatever its server says: the owner has to read what
+/// he agrees to.
+pub const DOCUMENT_SECONDS_MIN: u64 = 300;
+/// A document is kept for this long if its server says nothing.
+pub const DOCUMENT_SECONDS: u64 = 3_600;
+/// A document is kept no longer, whatever its server says.
+pub const DOCUMENT_SECONDS_MAX: u64 = 24 * 3_600;
+/// The record is looked at again after this long, in milliseconds: the clock of the wall may have
+/// jumped.
+pub const RECORD_LOOK_MS: u64 = 3_600_000;

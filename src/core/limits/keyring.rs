@@ -25,7 +25,7 @@ pub const ERRAND_MS_MAX: u64 = 45_000;
 pub const FOUND_MS_MAX: u64 = 300_000;
 /// How long another instance may hold a record before we go on without; a refresh takes it no
 /// longer than [`ERRAND_MS_MAX`].
-pub const RECORD_LOCK_MS_MAX: u64 = 60_000;
+pub const KEYRING_LOCK_MS_MAX: u64 = 60_000;
 /// How long before its end a token is renewed; of one that lives shortly a fifth of its life.
 pub const REFRESH_AHEAD_SECONDS: u64 = 120;
 /// So much earlier at most, by chance: several instances would otherwise queue for one lock.
@@ -45,7 +45,7 @@ pub const STEP_UP_OPERATIONS_MAX: usize = 64;
 /// Characters of somebody else's error text that are shown.
 pub const REMARK_CHARS_MAX: usize = 200;
 
-const _: () = assert!(ERRAND_MS_MAX < RECORD_LOCK_MS_MAX);
+const _: () = assert!(ERRAND_MS_MAX < KEYRING_LOCK_MS_MAX);
 const _: () = assert!(ERRAND_CONNECT_MS_MAX + ERRAND_RESPONSE_MS_MAX < ERRAND_MS_MAX);
 const _: () = assert!(REFRESH_RETRY_MS_MIN < REFRESH_RETRY_MS_MAX);
 const _: () = assert!(ERRAND_MS_MAX < FLOW_MS_MAX);

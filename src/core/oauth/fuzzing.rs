@@ -1,8 +1,10 @@
-//! What must hold for any token at all. [`token`] is a fuzz target of fuzz/ and panics when it is
-//! broken.
+//! What must hold for any bytes at all. [`token`] and [`registration`] are fuzz targets of fuzz/ and
+//! panic when it is broken.
 
 use crate::now::UnixSeconds;
 use crate::oauth::door::Keys;
+use crate::oauth::server::record::Record;
+use crate::oauth::server::{fuzz_document, fuzz_register};
 use crate::oauth::token::{Claims, SigningKey, verify};
 use crate::principal::{GrantId, Scopes};
 
@@ -30,6 +32,16 @@ pub fn token(data: &[u8]) {
         let was = std::mem::replace(&mut good[place], byte);
         let found = std::str::from_utf8(&good).map(|text| verify(&keys, text, now));
         assert_eq!(matches!(found, Ok(Ok(_))), was == byte);
+    }
+}
+
+/// Whatever strangers say of themselves, at `/register` or in a document of the web, is read or
+/// refused; and a record is read as it was written, or refused.
+pub fn registration(data: &[u8]) {
+    fuzz_register(data);
+    fuzz_document(data);
+    if let Ok(record) = Record::read(Some(data)) {
+        assert_eq!(Record::read(Some(&record.write())), Ok(record));
     }
 }
 

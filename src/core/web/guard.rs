@@ -44,11 +44,30 @@ impl Refusal {
     }
 }
 
+/// What answers of open paths carry: every page may read them.
+pub const ANY_ORIGIN: (&str, &str) = ("Access-Control-Allow-Origin", "*");
+
+/// Whether pages of all origins may read this path (protocol X1): metadata, which are no secret and
+/// change nothing.
+#[must_use]
+pub fn is_open(path: &str) -> bool {
+    path.starts_with("/.well-known/")
+}
+
+/// Whether this is a page of ours, which no other page reads.
+fn is_page(path: &str) -> bool {
+    path == "/authorize" || path == "/oauth" || path.starts_with("/oauth/")
+}
+
 /// Checks both fields. Tells the origin if the request comes from a page that may read the answer.
 ///
 /// # Errors
 /// The refused host or origin; the request gets 403.
-pub fn check(settings: &Settings, headers: &Headers) -> Result<Option<CorsOrigin>, Refusal> {
+pub fn check(
+    settings: &Settings,
+    path: &str,
+    headers: &Headers,
+) -> Result<Option<CorsOrigin>, Refusal> {
     let host = match headers.get("host") {
         // Only HTTP/1.0 may leave it out (health checks of load balancers); no browser does.
         None => None,
@@ -58,9 +77,10 @@ pub fn check(settings: &Settings, headers: &Headers) -> Result<Option<CorsOrigin
         },
     };
     match headers.get("origin") {
+        _ if is_open(path) => Ok(None),
         None => Ok(None),
         Some(origin) if allows_origin(settings, origin, host) => {
-            Ok(Some(CorsOrigin(origin.into())))
+            Ok((!is_page(path)).then(|| CorsOrigin(origin.into())))
         }
         Some(origin) => Err(Refusal::Origin(shown(origin))),
     }
@@ -226,7 +246,7 @@ mod tests {
     }
 
     fn host(settings: &Settings, host: &str) -> Result<(), Refusal> {
-        check(settings, &Headers::of(&[("Host", host)])).map(drop)
+        check(settings, "/mcp", &Headers::of(&[("Host", host)])).map(drop)
     }
 
     #[test]
@@ -292,13 +312,13 @@ mod tests {
             ("127.0.0.1", true, false),
         ] {
             let host = Headers::of(&[("Host", "any.example:3050")]);
-            let checked = check(&with(bound, auth), &host);
+            let checked = check(&with(bound, auth), "/mcp", &host);
             assert_eq!(checked.is_ok(), good, "{bound} {auth}");
         }
         let host = Headers::of(&[("Host", "any.example"), ("Origin", "http://any.example")]);
-        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        assert!(check(&with("0.0.0.0", true), "/mcp", &host).is_err());
         let host = Headers::of(&[("Host", "a b")]);
-        assert!(check(&with("0.0.0.0", true), &host).is_err());
+        assert!(check(&with("0.0.0.0", true), "/mcp", &host).is_err());
     }
 
     #[test]
@@ -323,7 +343,7 @@ mod tests {
     fn contract_5_origins() {
         let asked = |host: &str, origin: &str| {
             let headers = Headers::of(&[("Host", host), ("Origin", origin)]);
-            check(&settings(), &headers)
+            check(&settings(), "/mcp", &headers)
         };
         for (host, origin) in [
             ("localhost:3050", "http://localhost:6274"),
@@ -381,16 +401,36 @@ mod tests {
             ..Settings::default()
         };
         let headers = Headers::of(&[("Host", "localhost"), ("Origin", "null")]);
-        assert!(check(&settings, &headers).is_err());
+        assert!(check(&settings, "/mcp", &headers).is_err());
     }
 
     #[test]
     fn contract_5_no_host_only_passes_without_origin() {
-        assert_eq!(check(&settings(), &Headers::of(&[])), Ok(None));
+        assert_eq!(check(&settings(), "/mcp", &Headers::of(&[])), Ok(None));
         let page = Headers::of(&[("Origin", "http://localhost")]);
-        assert!(check(&settings(), &page).is_err());
+        assert!(check(&settings(), "/mcp", &page).is_err());
         let page = Headers::of(&[("Origin", "https://app.example.org")]);
-        assert!(check(&settings(), &page).is_ok());
+        assert!(check(&settings(), "/mcp", &page).is_ok());
+    }
+
+    #[test]
+    fn x1_metadata_are_for_all_pages_and_our_pages_for_none() {
+        let from = |origin| Headers::of(&[("Host", "localhost"), ("Origin", origin)]);
+        let says = |path, origin| check(&settings(), path, &from(origin));
+        let metadata = "/.well-known/oauth-authorization-server";
+        for origin in ["http://evil.com", "null", "http://localhost:1"] {
+            assert_eq!(says(metadata, origin), Ok(None), "{origin}");
+        }
+        assert_eq!(says("/authorize", "http://localhost:1"), Ok(None));
+        assert_eq!(says("/oauth/login", "http://localhost:1"), Ok(None));
+        for path in ["/token", "/register", "/revoke"] {
+            assert!(says(path, "http://localhost:1").unwrap().is_some());
+            assert!(says(path, "http://evil.com").is_err());
+        }
+        assert!(says("/authorize", "http://evil.com").is_err());
+        assert!(says("/authorize", "null").is_err());
+        let evil = Headers::of(&[("Host", "evil.com")]);
+        assert!(check(&settings(), metadata, &evil).is_err());
     }
 
     #[test]
@@ -421,7 +461,7 @@ mod tests {
                 "content-type, Mcp-Param-City, mcp-param-a b, x-evil, MCP-PARAM-\u{e9}, Mcp-Param-",
             ),
         ]);
-        let origin = check(&settings(), &headers).unwrap().unwrap();
+        let origin = check(&settings(), "/mcp", &headers).unwrap().unwrap();
         assert_eq!(
             origin.headers()[..2],
             [

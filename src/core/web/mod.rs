@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod app;
 pub mod errors;
+pub mod forwarded;
 pub mod guard;
 pub mod health;
 pub mod origin;

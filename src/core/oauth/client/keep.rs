@@ -5,7 +5,7 @@
 use crate::base::secret::Secret;
 use crate::cx::Cx;
 use crate::effect::{Effect, Level, RecordTicket};
-use crate::limits::RECORD_LOCK_MS_MAX;
+use crate::limits::KEYRING_LOCK_MS_MAX;
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::oauth::Wish;
@@ -92,7 +92,7 @@ impl Keyring {
             server: account.name().to_string(),
             of: account.of.clone(),
             stage,
-            until: cx.now.tick.after(RECORD_LOCK_MS_MAX),
+            until: cx.now.tick.after(KEYRING_LOCK_MS_MAX),
         };
         cx.effects.push(Effect::LockRecord {
             ticket: RecordTicket::Keyring(number),
@@ -191,7 +191,7 @@ impl Keyring {
         for number in late {
             release(cx, number);
             if let Some(work) = self.works.remove(&number) {
-                let seconds = RECORD_LOCK_MS_MAX / 1000;
+                let seconds = KEYRING_LOCK_MS_MAX / 1000;
                 let file = work.of.file();
                 let why = format!("another process has held {file} for more than {seconds} s");
                 self.go_on(cx, number, work, Err(why));

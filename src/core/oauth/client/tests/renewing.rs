@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::world::*;
 use crate::limits::{
-    ERRAND_MS_MAX, RECORD_LOCK_MS_MAX, REFRESH_AGAIN_MS_MIN, REFRESH_RETRY_MS_MAX,
+    ERRAND_MS_MAX, KEYRING_LOCK_MS_MAX, REFRESH_AGAIN_MS_MIN, REFRESH_RETRY_MS_MAX,
 };
 use crate::settings::Settings;
 
@@ -267,7 +267,7 @@ fn a_lock_that_another_process_holds_for_ever_is_not_waited_for() {
     another(&mut world);
     world.hang(1);
     world.challenge(0, 401, "Bearer");
-    world.wait(RECORD_LOCK_MS_MAX);
+    world.wait(KEYRING_LOCK_MS_MAX);
     let told = world.told(0);
     assert!(
         told[0].contains("another process has held remote-"),

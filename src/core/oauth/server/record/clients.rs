@@ -73,6 +73,30 @@ pub struct ClientView {
     pub grants: usize,
 }
 
+impl Applicant {
+    /// Whether it may be a client at all.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), Refused> {
+        match self.redirects.len() {
+            0 => return Err(Refused::NoRedirect),
+            1..=CLIENT_REDIRECTS_MAX => {}
+            _ => return Err(Refused::Redirects),
+        }
+        for uri in &self.redirects {
+            let refuse = |why| Refused::Redirect(client_name(uri), why);
+            let redirect = Redirect::parse(uri).map_err(refuse)?;
+            if self.confidential && matches!(redirect, Redirect::Private { .. }) {
+                return Err(refuse(
+                    "a client with a secret is a web page or on loopback",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Client {
     /// When it is forgotten, unless the owner lets it in.
     pub(super) fn stale_at(&self) -> Option<UnixSeconds> {
@@ -106,7 +130,7 @@ impl Record {
         now: UnixSeconds,
         entropy: &mut Entropy,
     ) -> Result<(Rc<str>, Option<Secret>), Refused> {
-        check(applicant)?;
+        applicant.check()?;
         if self.kept_clients() >= CLIENTS_MAX {
             return Err(Refused::Full);
         }
@@ -125,7 +149,7 @@ impl Record {
         now: UnixSeconds,
         entropy: &mut Entropy,
     ) -> Result<(Rc<str>, Option<Secret>), Refused> {
-        check(applicant)?;
+        applicant.check()?;
         if self.kept_clients() >= CLIENTS_MAX {
             return Err(Refused::Full);
         }
@@ -206,22 +230,4 @@ impl Record {
         };
         self.clients.iter().map(view).collect()
     }
-}
-
-fn check(applicant: &Applicant) -> Result<(), Refused> {
-    match applicant.redirects.len() {
-        0 => return Err(Refused::NoRedirect),
-        1..=CLIENT_REDIRECTS_MAX => {}
-        _ => return Err(Refused::Redirects),
-    }
-    for uri in &applicant.redirects {
-        let refuse = |why| Refused::Redirect(client_name(uri), why);
-        let redirect = Redirect::parse(uri).map_err(refuse)?;
-        if applicant.confidential && matches!(redirect, Redirect::Private { .. }) {
-            return Err(refuse(
-                "a client with a secret is a web page or on loopback",
-            ));
-        }
-    }
-    Ok(())
 }
