@@ -49,7 +49,15 @@ fn granted(dir: &Dir, grants: u8) {
 }
 
 fn add(dir: &Dir, name: &str) -> Ended {
-    let args = ["auth", "client", "add", name, "--redirect", CLAUDE, "--json"];
+    let args = [
+        "auth",
+        "client",
+        "add",
+        name,
+        "--redirect",
+        CLAUDE,
+        "--json",
+    ];
     cli(dir.path(), &args)
 }
 
@@ -75,17 +83,34 @@ fn contract_5_a_client_is_added_listed_and_removed() {
     let dir = Dir::new();
     let added = add(&dir, "claude");
     let added = added.expect(0).json();
-    let (id, secret) = (added["id"].as_str().unwrap(), added["secret"].as_str().unwrap());
+    let (id, secret) = (
+        added["id"].as_str().unwrap(),
+        added["secret"].as_str().unwrap(),
+    );
     assert_eq!((mode(&dir, "auth"), mode(&dir, RECORD)), (0o700, 0o600));
     let text = dir.read(RECORD);
-    assert!(text.contains(id) && !text.contains(secret), "only a hash is kept");
-    let args = ["auth", "client", "add", "cursor", "--public", "--redirect", "cursor://x/cb"];
+    assert!(
+        text.contains(id) && !text.contains(secret),
+        "only a hash is kept"
+    );
+    let args = [
+        "auth",
+        "client",
+        "add",
+        "cursor",
+        "--public",
+        "--redirect",
+        "cursor://x/cb",
+    ];
     let public = cli(dir.path(), &args);
     assert!(public.expect(0).out().contains("no secret"), "{public:?}");
     let list = cli(dir.path(), &["auth", "client", "list", "--json"]).json();
     let clients = list["clients"].as_array().unwrap();
     assert_eq!(clients.len(), 2);
-    assert_eq!((&clients[0]["id"], &clients[0]["confidential"]), (&added["id"], &true.into()));
+    assert_eq!(
+        (&clients[0]["id"], &clients[0]["confidential"]),
+        (&added["id"], &true.into())
+    );
     assert_eq!(clients[1]["redirects"][0], "cursor://x/cb");
     let shown = cli(dir.path(), &["auth", "client", "list"]);
     assert!(shown.out().contains("claude") && shown.out().contains(CLAUDE));
@@ -95,19 +120,36 @@ fn contract_5_a_client_is_added_listed_and_removed() {
     assert!(again.expect(1).err.contains("already"), "{again:?}");
     cli(dir.path(), &["auth", "client", "remove", "claude"]).expect(0);
     let removed = cli(dir.path(), &["auth", "client", "remove", "curser"]);
-    assert!(removed.expect(3).err.contains("did you mean cursor?"), "{removed:?}");
+    assert!(
+        removed.expect(3).err.contains("did you mean cursor?"),
+        "{removed:?}"
+    );
     let by_id = clients[1]["id"].as_str().unwrap();
     let removed = cli(dir.path(), &["auth", "client", "remove", by_id, "--json"]).json();
-    assert_eq!((&removed["action"], &removed["revoked"]), (&"remove".into(), &0.into()));
+    assert_eq!(
+        (&removed["action"], &removed["revoked"]),
+        (&"remove".into(), &0.into())
+    );
     let none = cli(dir.path(), &["auth", "client", "list"]);
-    assert_eq!((none.expect(0).out(), none.err.contains("no clients")), ("", true));
+    assert_eq!(
+        (none.expect(0).out(), none.err.contains("no clients")),
+        ("", true)
+    );
 }
 
 #[test]
 fn contract_5_a_wrong_redirect_is_wrong_usage_and_changes_nothing() {
     let dir = Dir::new();
-    for uri in ["http://example.com/cb", "javascript:alert(1)", "https://h/cb#x", "nonsense"] {
-        let ended = cli(dir.path(), &["auth", "client", "add", "x", "--redirect", uri]);
+    for uri in [
+        "http://example.com/cb",
+        "javascript:alert(1)",
+        "https://h/cb#x",
+        "nonsense",
+    ] {
+        let ended = cli(
+            dir.path(),
+            &["auth", "client", "add", "x", "--redirect", uri],
+        );
         assert!(ended.expect(2).err.contains("is not allowed"), "{ended:?}");
     }
     let ended = cli(dir.path(), &["auth", "client", "add", "x"]);
@@ -121,10 +163,17 @@ fn contract_5_what_was_given_is_listed_and_revoked() {
     granted(&dir, 3);
     let list = cli(dir.path(), &["auth", "tokens", "list", "--json"]).json();
     let tokens = list["tokens"].as_array().unwrap();
-    assert_eq!((tokens.len(), &tokens[0]["clientName"]), (3, &"Client 1".into()));
+    assert_eq!(
+        (tokens.len(), &tokens[0]["clientName"]),
+        (3, &"Client 1".into())
+    );
     assert_eq!(tokens[0]["created"], "2023-11-14T22:13:20Z");
     let id = tokens[1]["id"].as_str().unwrap();
-    assert!(cli(dir.path(), &["auth", "tokens", "list"]).out().contains(id));
+    assert!(
+        cli(dir.path(), &["auth", "tokens", "list"])
+            .out()
+            .contains(id)
+    );
     let revoked = cli(dir.path(), &["auth", "tokens", "revoke", id, "--json"]).json();
     assert_eq!(revoked["revoked"], serde_json::json!([id]));
     cli(dir.path(), &["auth", "tokens", "revoke", id]).expect(3);
@@ -134,7 +183,10 @@ fn contract_5_what_was_given_is_listed_and_revoked() {
     assert!(all.expect(0).out().contains("revoked all 2"), "{all:?}");
     let none = cli(dir.path(), &["auth", "tokens", "revoke", "--all", "--json"]);
     assert_eq!(none.expect(0).json()["revoked"], Value::Array(Vec::new()));
-    assert_eq!((record(&dir).grants.len(), record(&dir).revoked.len()), (0, 3));
+    assert_eq!(
+        (record(&dir).grants.len(), record(&dir).revoked.len()),
+        (0, 3)
+    );
 }
 
 #[test]
@@ -143,7 +195,10 @@ fn contract_5_removing_a_client_ends_what_it_was_given() {
     granted(&dir, 2);
     // A client that is a document of the web has grants only.
     let removed = cli(dir.path(), &["auth", "client", "remove", "c", "--json"]).json();
-    assert_eq!((&removed["id"], &removed["revoked"]), (&"c".into(), &2.into()));
+    assert_eq!(
+        (&removed["id"], &removed["revoked"]),
+        (&"c".into(), &2.into())
+    );
     assert_eq!(record(&dir).revoked.len(), 2);
 }
 
@@ -154,12 +209,23 @@ fn contract_5_a_password_is_read_from_a_pipe_and_only_its_hash_is_kept() {
     set_password(&dir, "correct horse\n").expect(0);
     assert!(is_password(&dir, "correct horse"));
     assert!(!dir.read(RECORD).contains("horse"));
-    assert!(!fs::exists(dir.file("owner-password")).unwrap(), "it is good no more");
+    assert!(
+        !fs::exists(dir.file("owner-password")).unwrap(),
+        "it is good no more"
+    );
     set_password(&dir, "battery staple").expect(0);
     assert!(is_password(&dir, "battery staple") && !is_password(&dir, "correct horse"));
-    for bad in ["", "\n", "short\n", "\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\n"] {
+    for bad in [
+        "",
+        "\n",
+        "short\n",
+        "\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\u{7}\n",
+    ] {
         let ended = set_password(&dir, bad);
-        assert!(ended.expect(2).err.contains("nothing was changed"), "{ended:?}");
+        assert!(
+            ended.expect(2).err.contains("nothing was changed"),
+            "{ended:?}"
+        );
     }
     assert!(is_password(&dir, "battery staple"));
 }
@@ -171,7 +237,16 @@ fn contract_5_killed_at_the_nth_operation_nothing_is_lost() {
             let dir = Dir::new();
             granted(&dir, 1);
             let config = dir.file("");
-            let args = ["-d", &config, "auth", "client", "add", "x", "--redirect", CLAUDE];
+            let args = [
+                "-d",
+                &config,
+                "auth",
+                "client",
+                "add",
+                "x",
+                "--redirect",
+                CLAUDE,
+            ];
             let ended = run(&mut failing(dir.path(), &format!("{n}:{how}"), &args));
             let found = record(&dir);
             assert_eq!(found.grants.len(), 1, "{n}:{how}");
@@ -214,7 +289,10 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
         dir.file("")
     );
     let full = run(&mut other("sh", dir.path(), &["-c", &line]));
-    assert!(full.expect(1).err.contains("nothing was changed"), "{full:?}");
+    assert!(
+        full.expect(1).err.contains("nothing was changed"),
+        "{full:?}"
+    );
     assert_eq!(dir.read(RECORD), old);
     fs::set_permissions(dir.file(RECORD), Permissions::from_mode(0o400)).unwrap();
     let kept = add(&dir, "x");
@@ -223,9 +301,22 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
     for how in ["mkdir:EROFS", "create:EROFS", "create:EACCES"] {
         let dir = Dir::new();
         let config = dir.file("");
-        let args = ["-d", &config, "auth", "client", "add", "x", "--redirect", CLAUDE];
+        let args = [
+            "-d",
+            &config,
+            "auth",
+            "client",
+            "add",
+            "x",
+            "--redirect",
+            CLAUDE,
+        ];
         let mut ended = run(&mut failing(dir.path(), how, &args));
-        ended.err = ended.err.lines().filter(|line| !line.starts_with("failpoint")).collect();
+        ended.err = ended
+            .err
+            .lines()
+            .filter(|line| !line.starts_with("failpoint"))
+            .collect();
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.err.contains("auth"), "names the place: {ended:?}");
     }
@@ -233,7 +324,11 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
     fs::set_permissions(dir.file(RECORD), Permissions::from_mode(0o600)).unwrap();
     let broken = add(&dir, "x");
     assert!(broken.expect(1).err.contains("server.json: "), "{broken:?}");
-    assert_eq!(dir.read(RECORD), "{ nonsense", "what we cannot read is never overwritten");
+    assert_eq!(
+        dir.read(RECORD),
+        "{ nonsense",
+        "what we cannot read is never overwritten"
+    );
     drop(config);
 }
 
@@ -245,7 +340,11 @@ fn contract_5_what_is_open_to_others_is_shut_and_links_are_refused() {
     fs::set_permissions(dir.file("auth"), Permissions::from_mode(0o755)).unwrap();
     let ended = cli(dir.path(), &["auth", "tokens", "list"]);
     assert_eq!(ended.code, Some(0));
-    assert_eq!(ended.err.matches("was open to others").count(), 2, "{ended:?}");
+    assert_eq!(
+        ended.err.matches("was open to others").count(),
+        2,
+        "{ended:?}"
+    );
     assert_eq!((mode(&dir, "auth"), mode(&dir, RECORD)), (0o700, 0o600));
     assert_eq!(cli(dir.path(), &["auth", "tokens", "list"]).err, "");
     fs::rename(dir.file(RECORD), dir.file("elsewhere")).unwrap();
@@ -264,7 +363,10 @@ fn contract_5_the_first_start_writes_a_password_where_nobody_can_be_shown_one() 
     let password = dir.read("owner-password");
     assert!(password.trim_end().len() >= 26 && password.ends_with('\n'));
     assert!(!gateway.log.text().contains(password.trim_end()));
-    assert_eq!((mode(&dir, "owner-password"), mode(&dir, RECORD)), (0o600, 0o600));
+    assert_eq!(
+        (mode(&dir, "owner-password"), mode(&dir, RECORD)),
+        (0o600, 0o600)
+    );
     assert!(is_password(&dir, password.trim_end()));
     gateway.stop();
     // The second start has one already.
@@ -278,7 +380,10 @@ fn contract_5_the_first_start_writes_a_password_where_nobody_can_be_shown_one() 
 
 #[test]
 fn x2_who_is_open_without_auth_says_so_once_and_has_a_password() {
-    for args in [&["--host", "0.0.0.0"][..], &["--external-url", "https://mcp.example.com"]] {
+    for args in [
+        &["--host", "0.0.0.0"][..],
+        &["--external-url", "https://mcp.example.com"],
+    ] {
         let dir = Dir::new();
         let gateway = Gateway::start(dir.path(), args);
         gateway.log.containing("start it with --enable-auth");
@@ -289,7 +394,10 @@ fn x2_who_is_open_without_auth_says_so_once_and_has_a_password() {
     let gateway = Gateway::start(dir.path(), &[]);
     assert!(!gateway.log.text().contains("--enable-auth"));
     gateway.stop();
-    assert!(!fs::exists(dir.file("auth")).unwrap(), "nobody else can come, so nothing is made");
+    assert!(
+        !fs::exists(dir.file("auth")).unwrap(),
+        "nobody else can come, so nothing is made"
+    );
     // A place that cannot be written to closes /oauth, and nothing else.
     let dir = Dir::new();
     dir.write("auth", "");
@@ -299,7 +407,10 @@ fn x2_who_is_open_without_auth_says_so_once_and_has_a_password() {
     let config = dir.file("");
     let args = ["serve", "-P", "0", "-d", &config, "--enable-auth"];
     let ended = run(&mut command(dir.path(), &args));
-    assert!(ended.expect(1).err.contains("auth is no directory"), "{ended:?}");
+    assert!(
+        ended.expect(1).err.contains("auth is no directory"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -314,14 +425,24 @@ fn contract_5_the_password_of_a_file_is_the_password() {
         command
     };
     let missing = run(&mut start(&dir, "--enable-auth"));
-    assert!(missing.expect(1).err.contains("secret does not exist"), "{missing:?}");
-    for (text, password) in [("first password\n", "first password"), ("2nd password", "2nd password")] {
+    assert!(
+        missing.expect(1).err.contains("secret does not exist"),
+        "{missing:?}"
+    );
+    for (text, password) in [
+        ("first password\n", "first password"),
+        ("2nd password", "2nd password"),
+    ] {
         dir.write("secret", text);
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         let gateway = Gateway::of(&mut start(&dir, "--enable-auth"));
         assert!(is_password(&dir, password));
         assert!(!fs::exists(dir.file("owner-password")).unwrap());
-        assert!(!gateway.log.text().contains("password"), "{}", gateway.log.text());
+        assert!(
+            !gateway.log.text().contains("password"),
+            "{}",
+            gateway.log.text()
+        );
         gateway.stop();
     }
     // The same again writes nothing.
@@ -336,11 +457,17 @@ fn contract_5_the_password_of_a_file_is_the_password() {
     gateway.stop();
     fs::set_permissions(&file, Permissions::from_mode(0o622)).unwrap();
     let open = run(&mut start(&dir, "--enable-auth"));
-    assert!(open.expect(1).err.contains("may be written by others"), "{open:?}");
+    assert!(
+        open.expect(1).err.contains("may be written by others"),
+        "{open:?}"
+    );
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     dir.write("secret", "short\n");
     let short = run(&mut start(&dir, "--enable-auth"));
-    assert!(short.expect(1).err.contains("at least 8 characters"), "{short:?}");
+    assert!(
+        short.expect(1).err.contains("at least 8 characters"),
+        "{short:?}"
+    );
 }
 
 #[test]
@@ -350,6 +477,9 @@ fn contract_1_stdio_takes_no_notice_of_auth_and_says_so() {
     let args = ["serve", "-t", "stdio", "--enable-auth", "-d", &config];
     let ended = run(&mut command(dir.path(), &args));
     assert_eq!(ended.code, Some(0));
-    assert!(ended.err.contains("--enable-auth has no effect on stdio"), "{ended:?}");
+    assert!(
+        ended.err.contains("--enable-auth has no effect on stdio"),
+        "{ended:?}"
+    );
     assert!(!fs::exists(dir.file("auth")).unwrap());
 }

@@ -8,7 +8,7 @@ pub const FLOWS_MAX: usize = 32;
 /// Browsers that wait at once until it is known where to send them; one more gets 503.
 pub const CONNECTS_MAX: usize = 32;
 /// A document of somebody else's: metadata, registrations, tokens. A longer one counts as none.
-pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+pub const METADATA_BYTES_MAX: usize = 256 * 1024;
 /// One token, one client id, one secret of somebody else's. They go into header fields, which
 /// servers take up to 8 KiB or so; a longer one counts as an unreadable answer.
 pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;

@@ -22,7 +22,7 @@ pub const OWNER_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Cookies of our name in one request that are looked at; another port of this host may have set
 /// some.
 pub const COOKIES_MAX: usize = 4;
-/// Length of a password; a longer one is wrong.
+/// Length of a password; a longer one is wrong, and not set.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Length of the path where a browser goes after the login; a longer one is the dashboard.
 pub const NEXT_BYTES_MAX: usize = 8 * 1024;

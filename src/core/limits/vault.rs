@@ -17,7 +17,5 @@ pub const RECORD_LOCK_MS_MAX: u64 = 45_000;
 pub const RECORD_LOCK_COMMAND_MS_MAX: u64 = 10_000;
 /// How often a new password is stretched: what OWASP wants of PBKDF2-HMAC-SHA256.
 pub const PASSWORD_ROUNDS: u32 = 600_000;
-/// Length of a password; a longer one is refused.
-pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Length of a password that a person chooses; a shorter one is refused.
 pub const PASSWORD_CHARS_MIN: usize = 8;

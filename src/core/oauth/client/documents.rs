@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::base::secret::Secret;
-use crate::limits::{CREDENTIAL_BYTES_MAX, DOCUMENT_BYTES_MAX, REMARK_CHARS_MAX};
+use crate::limits::{CREDENTIAL_BYTES_MAX, METADATA_BYTES_MAX, REMARK_CHARS_MAX};
 
 /// Metadata of a protected resource.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -181,7 +181,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
-    if bytes.len() > DOCUMENT_BYTES_MAX {
+    if bytes.len() > METADATA_BYTES_MAX {
         return None;
     }
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -303,8 +303,8 @@ mod tests {
     fn documents_beyond_their_bound_are_none() {
         let of = |pad: usize| format!(r#"{{"resource":"x"}}{}"#, " ".repeat(pad));
         let least = of(0).len();
-        assert!(resource(of(DOCUMENT_BYTES_MAX - least).as_bytes()).is_some());
-        assert!(resource(of(DOCUMENT_BYTES_MAX - least + 1).as_bytes()).is_none());
+        assert!(resource(of(METADATA_BYTES_MAX - least).as_bytes()).is_some());
+        assert!(resource(of(METADATA_BYTES_MAX - least + 1).as_bytes()).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::cx::Cx;
 use crate::fetch::{News, Order};
-use crate::limits::{DOCUMENT_BYTES_MAX, ERRAND_MS_MAX};
+use crate::limits::{ERRAND_MS_MAX, METADATA_BYTES_MAX};
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::oauth::Wish;
@@ -82,7 +82,7 @@ impl Keyring {
                 errand.status = Some(head.status);
                 let length = head.headers.get("content-length");
                 let length = length.and_then(|length| length.parse::<usize>().ok());
-                if length.is_none_or(|length| length <= DOCUMENT_BYTES_MAX) {
+                if length.is_none_or(|length| length <= METADATA_BYTES_MAX) {
                     return;
                 }
                 let why = format!("{}: the answer is too long", errand.host);

@@ -40,7 +40,7 @@ use crate::base::url::Url;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Level};
 use crate::language::{Challenge, Token};
-use crate::limits::{DOCUMENT_BYTES_MAX, SERVERS_MAX};
+use crate::limits::{METADATA_BYTES_MAX, SERVERS_MAX};
 use crate::now::Tick;
 use crate::oauth::Wish;
 use crate::oauth::client::account::{Account, Need, Renewal};
@@ -202,7 +202,7 @@ impl Keyring {
         if !name.starts_with(store::PREFIX) {
             return;
         }
-        let fits = |bytes: &&[u8]| bytes.len() <= DOCUMENT_BYTES_MAX;
+        let fits = |bytes: &&[u8]| bytes.len() <= METADATA_BYTES_MAX;
         match bytes.filter(fits) {
             Some(bytes) if self.records.len() < RECORDS_MAX || self.records.contains_key(name) => {
                 self.records.insert(name.to_owned(), Raw(bytes.to_vec()));
