@@ -22,6 +22,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("hub", hub::fuzzing::hub),
     ("meta", mcp::fuzzing::meta),
     ("newline", json::fuzzing::newline),
+    ("registration", oauth::fuzzing::registration),
     ("oauth_challenge", oauth::client::fuzzing::challenge),
     ("oauth_document", oauth::client::fuzzing::document),
     ("seal", route::fuzzing::seal),

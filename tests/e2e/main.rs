@@ -11,6 +11,7 @@ mod support;
 mod app_faithful;
 mod app_faults;
 mod apps;
+mod attacks;
 mod auth_cli;
 mod bad_http;
 mod children;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Call, Client};
 use crate::server::{Script, anything, prompt, resource, template, tool};
-use crate::token::{ERAS, Era, guarded, holder, is_forbidden};
+use crate::token::{ERAS, Era, guarded, holder, is_forbidden, token};
 use crate::world::World;
 
 /// Servers and their tags.
@@ -395,6 +395,45 @@ fn a3_capabilities_are_those_of_visible_servers() {
         let call = c.request(&mut w, "prompts/get", r#"{"name":"b_1mcp_p"}"#);
         is_forbidden(&mut w, c, &call, "tag:a tag:b");
     }
+}
+
+#[test]
+fn r9_on_sse_what_is_hidden_is_refused_on_the_stream() {
+    let mut w = three();
+    let token = token(&mut w, 1, "tag:home");
+    let c = Client::sse_with(&mut w, Some(&token));
+    c.initialize(&mut w, "2024-11-05", "{}");
+    c.initialized(&mut w);
+    assert_eq!(c.list(&mut w, "tools/list"), ["home_1mcp_t"]);
+    let (code, message) = c.call(&mut w, "work_1mcp_t", "{}").error(&mut w);
+    assert_eq!(
+        (code, message.contains("access token")),
+        (-32600, true),
+        "{message}"
+    );
+    nobody_was_asked(&mut w);
+}
+
+#[test]
+fn x11_names_that_only_sessions_of_others_know_are_not_suggested() {
+    let own = |tools| anything().with("tools", tools);
+    let mut w = guarded()
+        .server_with(
+            "s",
+            r#""isolation":"session""#,
+            own([tool("secret"), tool("t")]),
+        )
+        .open();
+    let a = holder(&mut w, Era::Legacy, 1, "mcp");
+    w.advance(1_000);
+    let suggests = |w: &mut World, client: Client| {
+        let (_, message) = client.call(w, "s_1mcp_secre", "{}").error(w);
+        message.contains("did you mean")
+    };
+    assert!(suggests(&mut w, a));
+    let b = holder(&mut w, Era::Legacy, 2, "mcp");
+    w.advance(1_000);
+    assert!(!suggests(&mut w, a) && !suggests(&mut w, b));
 }
 
 #[test]

@@ -147,6 +147,36 @@ fn a_session_of_its_own_ends_when_its_server_is_hidden() {
 }
 
 #[test]
+fn a_lent_session_and_a_listener_end_when_their_server_is_hidden() {
+    let members = |tag: &str| format!(r#""tags":["{tag}"],"isolation":"session""#);
+    let mut w = guarded()
+        .server_with("s", &members("s"), own())
+        .server_with("t", r#""tags":["t"]"#, own())
+        .open();
+    let scopes = (1, "tag:s tag:t");
+    let listener = holder_of(&mut w, Era::Modern, scopes, "{}");
+    let filter = r#"{"notifications":{"resourceSubscriptions":["x://1","onemcp://t/x://1"]}}"#;
+    listener.request(&mut w, "subscriptions/listen", filter);
+    listener.expect(&mut w, "notifications/subscriptions/acknowledged");
+    let common = w.running("s")[0];
+    let caller = holder_of(&mut w, Era::Modern, scopes, r#"{"sampling":{}}"#);
+    let call = caller.call(&mut w, "s_1mcp_t", "{}");
+    w.advance(1_000);
+    let lent = w.server("s");
+    assert!(lent != common && lent.got(&w, "tools/call") == 1);
+    w.configure(&[entry("s", &members("other")), entry("t", r#""tags":["t"]"#)]);
+    assert_eq!(call.error(&mut w).0, -32603);
+    w.advance(10_000);
+    assert!(!lent.alive(&w) && common.alive(&w));
+    assert_eq!(common.got(&w, "resources/unsubscribe"), 1);
+    common.notes(&mut w, UPDATED, r#"{"uri":"x://1"}"#);
+    listener.expect_nothing(&mut w);
+    updated(&mut w, "t", "x://1");
+    let told = listener.expect(&mut w, UPDATED);
+    assert_eq!(told["params"]["uri"], "onemcp://t/x://1");
+}
+
+#[test]
 fn tags_that_change_show_and_hide_at_once() {
     for era in ERAS {
         let mut w = three();

@@ -14,22 +14,29 @@ pub const REFRESH_SECONDS: u64 = 60 * 24 * 3_600;
 pub const KEY_SECONDS: u64 = 30 * 24 * 3_600;
 /// Clients that the owner has let in, or has registered himself; one more is refused (429, or a
 /// sentence of `1mcp auth client add`), until the owner removes some.
-pub const CLIENTS_MAX: usize = 1_000;
+pub const CLIENTS_MAX: usize = 500;
 /// Clients that registered themselves and that the owner has not let in yet; one more takes the
 /// place of the oldest.
-pub const UNCONSENTED_MAX: usize = 200;
+pub const UNCONSENTED_MAX: usize = 100;
 /// How long such a registration waits for the owner, in seconds; then it is gone, and the client
 /// has to register again.
 pub const UNCONSENTED_SECONDS: u64 = 3_600;
 /// Grants; one more ends the one that was not used for the longest time.
-pub const GRANTS_MAX: usize = 1_000;
+pub const GRANTS_MAX: usize = 500;
 /// Grants that were revoked and of which tokens may still be around. With one more all keys are
 /// thrown away: every client has to use its refresh token, and none is forgotten.
-pub const REVOKED_MAX: usize = 4_000;
+pub const REVOKED_MAX: usize = 2_000;
 /// Redirect URIs of one client; a registration with more is refused (`invalid_redirect_uri`).
-pub const CLIENT_REDIRECTS_MAX: usize = 32;
+pub const CLIENT_REDIRECTS_MAX: usize = 16;
 /// Length of one; a longer one is refused (`invalid_redirect_uri`).
-pub const REDIRECT_URI_BYTES_MAX: usize = 2_000;
+pub const REDIRECT_URI_BYTES_MAX: usize = 1_000;
+/// Length of all of one client; with more it is refused (`invalid_redirect_uri`). So strangers
+/// cannot make the record longer than can be read again.
+pub const CLIENT_REDIRECT_BYTES_MAX: usize = 1_500;
+/// Length of a `scope` that is asked for; a longer one is refused (`invalid_scope`).
+pub const SCOPE_BYTES_MAX: usize = 500;
+/// Length of a `client_id` that is the URL of a document; a longer one is unknown.
+pub const DOCUMENT_URL_BYTES_MAX: usize = 500;
 /// Characters of a client's name; what is longer is cut.
 pub const CLIENT_NAME_CHARS_MAX: usize = 80;
 /// How long an authorization code may be used (protocol S6); then it is worth nothing.
@@ -69,6 +76,8 @@ pub const DOCUMENT_SECONDS_MIN: u64 = 300;
 pub const DOCUMENT_SECONDS: u64 = 3_600;
 /// A document is kept no longer, whatever its server says.
 pub const DOCUMENT_SECONDS_MAX: u64 = 24 * 3_600;
+/// After the disk has failed, keys are drawn again after this long, in milliseconds.
+pub const RECORD_RETRY_MS: u64 = 60_000;
 /// The record is looked at again after this long, in milliseconds: the clock of the wall may have
 /// jumped.
 pub const RECORD_LOOK_MS: u64 = 3_600_000;

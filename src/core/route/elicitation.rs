@@ -58,9 +58,13 @@ impl Hall {
         else {
             return;
         };
+        let server = session.server;
         let Some((_, client)) = session.elicitations.remove(place) else {
             return;
         };
+        if self.hides(client, server) {
+            return;
+        }
         Mark::ElicitationEnds.hit();
         let mut edits = Edits::default();
         edits.replace(at, write::string(&format!("{name}:{id}")).into_bytes());

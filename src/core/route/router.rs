@@ -286,8 +286,9 @@ impl Hall {
         } else {
             "prompt"
         };
+        let suggests = self.suggesting(client);
         let all = self.directory.all(kind);
-        let seen = all.filter(|(_, server)| self.sees(client, *server));
+        let seen = all.filter(|(_, server)| suggests.contains(server));
         let nearest = names::nearest(name, seen.map(|(name, _)| name));
         Err(Failure::unknown(what, name, nearest))
     }

@@ -9,6 +9,7 @@
 //! server. He never learns it from a part of a name, from an expansion of a template, or of a
 //! server that is there without having said what it offers: those are unknown to him.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -79,6 +80,18 @@ impl Hall {
                 Err(Failure::forbidden(needed.unwrap_or_default()))
             }
         }
+    }
+
+    /// The servers whose names may be suggested to a client: those that it sees, but for those where
+    /// another grant has a session of its own, since a name may be of that one's making.
+    pub(crate) fn suggesting(&self, client: ClientKey) -> BTreeSet<ServerKey> {
+        let own = self.grant(client);
+        let foreign = |pool: &&Pool| pool.grant.is_some() && pool.grant != own;
+        let mut servers: BTreeSet<ServerKey> = self.visible(client).map(|(key, _)| key).collect();
+        for pool in self.pools.values().filter(foreign) {
+            servers.remove(&pool.server);
+        }
+        servers
     }
 
     /// A client says something: it may do so with a newer token, that shows more or less.

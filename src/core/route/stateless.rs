@@ -12,7 +12,6 @@ use crate::route::directory::Target;
 use crate::route::errors::Failure;
 use crate::route::lists::{Waiting, Want};
 use crate::route::router::Incoming;
-use crate::route::sight::shown;
 use crate::route::splice::fields;
 use crate::route::{Client, Desk, Hall, Running};
 
@@ -32,7 +31,8 @@ impl Hall {
             declares: modern.map(|facts| facts.capabilities).unwrap_or_default(),
             calls: self.spares.pop().unwrap_or_default(),
             level: modern.and_then(|facts| facts.level),
-            sight: shown(desk, client),
+            // Of one that is gone already nothing is said that counts.
+            sight: facts.map(|_| desk.clients.sight(client)),
             ..Client::default()
         };
         self.clients.insert(client, known);

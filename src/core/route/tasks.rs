@@ -384,6 +384,38 @@ mod tests {
     }
 
     #[test]
+    fn x3_x10_tasks_of_grants_are_apart_and_counted_for_each_grant() {
+        let (mut tasks, mut entropy) = (Tasks::default(), Entropy::new(&[1; 32]));
+        let [one, two] = [1, 2].map(|grant| Some(GrantId([grant; 16])));
+        let add = |tasks: &mut Tasks, entropy: &mut Entropy, whose, grant| {
+            let task = task("same", whose);
+            tasks.insert(entropy, Task { grant, ..task })
+        };
+        let whose = Whose::Stateless;
+        let key = add(&mut tasks, &mut entropy, whose, one);
+        let id = tasks.get(key).unwrap().id.clone();
+        assert_eq!(tasks.find(&id, whose, one), Some(key));
+        for (whose, grant) in [(whose, two), (whose, None), (client(1), one)] {
+            assert_eq!(tasks.find(&id, whose, grant), None);
+        }
+        assert!(tasks.any_of(one) && !tasks.any_of(two) && !tasks.any_of(None));
+        // However many sessions a grant has.
+        for of in 1..TASKS_PER_PRINCIPAL_MAX {
+            let whose = client(u32::try_from(of).unwrap());
+            assert_eq!(tasks.room(whose, one), Ok(()));
+            add(&mut tasks, &mut entropy, whose, one);
+        }
+        let full = Err(Full(TASKS_PER_PRINCIPAL_MAX));
+        for whose in [whose, client(0)] {
+            assert_eq!(tasks.room(whose, one), full);
+            assert_eq!(
+                (tasks.room(whose, two), tasks.room(whose, None)),
+                (Ok(()), Ok(()))
+            );
+        }
+    }
+
+    #[test]
     fn x10_tasks_are_bounded_for_each_client_and_in_all() {
         let _reached = must_hit(Mark::TasksFull);
         let (mut tasks, mut entropy) = (Tasks::default(), Entropy::new(&[1; 32]));

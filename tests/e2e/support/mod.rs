@@ -5,6 +5,7 @@ pub(crate) mod dir;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod lines;
+pub(crate) mod locked;
 pub(crate) mod mcp;
 pub(crate) mod processes;
 pub(crate) mod program;

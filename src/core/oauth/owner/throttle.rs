@@ -1,5 +1,6 @@
 //! How fast passwords may be guessed: ever slower from one address, and not fast from all of them
-//! together. A try counts as a wrong one from the moment it is begun, so that many at once are many.
+//! together. A try counts as a wrong one from the moment it is begun, so that many at once are
+//! many.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;

@@ -14,6 +14,7 @@ use crate::base::form::Form;
 use crate::cx::Cx;
 use crate::http1::head::Method;
 use crate::language::WebRequest;
+use crate::limits::SCOPE_BYTES_MAX;
 use crate::links::LinkKey;
 use crate::oauth::Step;
 use crate::oauth::owner::{Visitor, Who};
@@ -31,6 +32,45 @@ pub(super) struct Asked {
     decision: Decision,
     /// Our issuer, as this browser spells it.
     issuer: String,
+    pub(super) asker: Asker,
+}
+
+/// Who is told what is wrong: people get pages, programs JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Browser,
+    Program,
+}
+
+impl Asker {
+    fn of(request: &WebRequest) -> Self {
+        if pages::wants_html(&request.head.headers) {
+            Self::Browser
+        } else {
+            Self::Program
+        }
+    }
+
+    /// What is wrong, and what to do about it.
+    pub(super) fn told(self, status: u16, title: &str, text: &str) -> Answer {
+        match self {
+            Self::Browser => pages::problem(status, title, text),
+            Self::Program => Answer::error(status, title, text),
+        }
+    }
+
+    fn wrong(self, why: &str) -> Answer {
+        let text = format!(
+            "{why} Start again from the application; if that does not help, tell whoever made it."
+        );
+        self.told(400, "This link is wrong", &text)
+    }
+
+    fn unknown(self) -> Answer {
+        let text = "It never registered here, or waited for more than an hour, or you have removed \
+                    it. Remove this gateway in the application and add it again.";
+        self.told(400, "The application is unknown", text)
+    }
 }
 
 /// What the owner has said.
@@ -80,11 +120,12 @@ impl Server {
         request: &WebRequest,
         visitor: &Visitor,
     ) -> Step {
+        let asker = Asker::of(request);
         let read = match request.head.method {
-            Method::Post => decided(request, visitor),
+            Method::Post => decided(request, visitor, asker),
             _ => Form::parse(request.head.query().unwrap_or_default().as_bytes())
                 .map(|form| (form, Decision::Open))
-                .ok_or_else(|| wrong("The link cannot be read.")),
+                .ok_or_else(|| asker.wrong("The link cannot be read.")),
         };
         let (form, decision) = match read {
             Ok(read) => read,
@@ -100,6 +141,7 @@ impl Server {
             form,
             decision,
             issuer: asked(&self.settings, &request.head.headers),
+            asker,
         };
         self.consider(cx, asked)
     }
@@ -114,6 +156,7 @@ impl Server {
     }
 
     fn weigh(&mut self, cx: &mut Cx<'_>, asked: Asked) -> Step {
+        let asker = asked.asker;
         let is_owner = asked.visitor.who == Who::Owner;
         let candidate = match asked.form.once("client_id") {
             Ok(Some(id)) if is_document(id) => {
@@ -143,16 +186,16 @@ impl Server {
                     refreshes: client.refreshes,
                     known: Some(client.known),
                 },
-                None => return Step::Answer(unknown()),
+                None => return Step::Answer(asker.unknown()),
             },
             Ok(None) => {
-                return Step::Answer(wrong("It does not say which application it is from."));
+                return Step::Answer(asker.wrong("It does not say which application it is from."));
             }
-            Err(_) => return Step::Answer(wrong("It names two applications.")),
+            Err(_) => return Step::Answer(asker.wrong("It names two applications.")),
         };
         let redirect = match redirect_of(&candidate, &asked.form) {
             Ok(redirect) => redirect,
-            Err(why) => return Step::Answer(wrong(why)),
+            Err(why) => return Step::Answer(asker.wrong(why)),
         };
         let wanted = match self.wanted(&asked.form) {
             Ok(wanted) => wanted,
@@ -195,6 +238,9 @@ impl Server {
         }
         let scopes = match once("scope")?.map(str::trim) {
             None | Some("") => Scopes::All,
+            Some(text) if text.len() > SCOPE_BYTES_MAX => {
+                return Err((Code::InvalidScope, "scope is too long"));
+            }
             Some(text) => Scopes::parse(text)
                 .map_err(|_| (Code::InvalidScope, "there are mcp and tag:NAME"))?,
         };
@@ -260,18 +306,22 @@ impl Asked {
 }
 
 /// A posted decision, if it comes from a page of ours in this browser (S5).
-fn decided(request: &WebRequest, visitor: &Visitor) -> Result<(Form, Decision), Answer> {
+fn decided(
+    request: &WebRequest,
+    visitor: &Visitor,
+    asker: Asker,
+) -> Result<(Form, Decision), Answer> {
     let form = pages::posted(request)?;
     if visitor.who == Who::Owner && !visitor.checks(&form) {
         let text = "The form is too old, or does not come from here. Start again from the \
                     application.";
-        return Err(pages::problem(403, "That cannot be accepted", text));
+        return Err(asker.told(403, "That cannot be accepted", text));
     }
     // Whoever is no owner any more has to log in, and is then asked once more.
     let decision = match form.once("decision") {
         Ok(Some("allow")) => Decision::Allow,
         Ok(Some("deny")) => Decision::Deny,
-        _ => return Err(wrong("It says neither yes nor no.")),
+        _ => return Err(asker.wrong("It says neither yes nor no.")),
     };
     Ok((form, decision))
 }
@@ -297,17 +347,4 @@ fn log_in(form: &Form) -> Answer {
     let next = ["/authorize?", &form.text()].concat();
     let query = Form::default().with("next", &next).text();
     pages::see_other(&["/oauth/login?", &query].concat())
-}
-
-fn wrong(why: &str) -> Answer {
-    let text = format!(
-        "{why} Start again from the application; if that does not help, tell whoever made it."
-    );
-    pages::problem(400, "This link is wrong", &text)
-}
-
-fn unknown() -> Answer {
-    let text = "It never registered here, or waited for more than an hour, or you have removed \
-                it. Remove this gateway in the application and add it again.";
-    pages::problem(400, "The application is unknown", text)
 }

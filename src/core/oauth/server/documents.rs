@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Server;
-use super::authorize::Asked;
+use super::authorize::{Asked, Asker};
 use super::record::client_name;
 use crate::base::url::Url;
 use crate::cx::Cx;
@@ -18,11 +18,12 @@ use crate::http1::head::Method;
 use crate::http1::response_head::ResponseHead;
 use crate::limits::{
     CLIENT_REDIRECTS_MAX, DOCUMENT_BYTES_MAX, DOCUMENT_MS_MAX, DOCUMENT_SECONDS,
-    DOCUMENT_SECONDS_MAX, DOCUMENT_SECONDS_MIN, DOCUMENT_WAITERS_MAX, DOCUMENTS_MAX,
+    DOCUMENT_SECONDS_MAX, DOCUMENT_SECONDS_MIN, DOCUMENT_URL_BYTES_MAX, DOCUMENT_WAITERS_MAX,
+    DOCUMENTS_MAX,
 };
 use crate::now::Tick;
 use crate::oauth::{Step, Wish};
-use crate::web::pages;
+use crate::web::answer::Answer;
 
 /// What a client says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Documents {
 /// has, so that two texts are never one client.
 pub(super) fn is_document(id: &str) -> bool {
     let plain = id.starts_with("https://") && !id.contains(['#', '@']);
+    let plain = plain && id.len() <= DOCUMENT_URL_BYTES_MAX;
     plain && Url::parse(id).is_ok_and(|url| url.path() != "/" && url.to_string() == id)
 }
 
@@ -167,14 +169,14 @@ impl Server {
         let waiting = fetches.iter().map(|fetch| fetch.waiting.len());
         if waiting.sum::<usize>() >= DOCUMENT_WAITERS_MAX {
             let why = "Too many applications are being looked at; try again in a moment.";
-            return Step::Answer(pages::problem(503, "Too much at once", why));
+            return Step::Answer(asked.asker.told(503, "Too much at once", why));
         }
         if let Some(fetch) = fetches.iter_mut().find(|fetch| fetch.url == url) {
             fetch.waiting.push(asked);
             return Step::Later;
         }
         let Ok(parsed) = Url::parse(url) else {
-            return Step::Answer(unknown("its address is no URL"));
+            return Step::Answer(unknown(asked.asker, "its address is no URL"));
         };
         self.documents.count = self.documents.count.wrapping_add(1);
         let number = self.documents.count;
@@ -256,7 +258,7 @@ impl Server {
             }
             Err(why) => {
                 for asked in fetch.waiting {
-                    let answer = asked.visitor.dress(unknown(&why));
+                    let answer = asked.visitor.dress(unknown(asked.asker, &why));
                     self.answer(asked.link, answer);
                 }
             }
@@ -265,12 +267,12 @@ impl Server {
     }
 }
 
-fn unknown(why: &str) -> crate::web::answer::Answer {
+fn unknown(asker: Asker, why: &str) -> Answer {
     let text = format!(
         "The application is known by a document on the web, which cannot be used: {why}. Tell \
          whoever made the application, or try again later."
     );
-    pages::problem(400, "The application is unknown", &text)
+    asker.told(400, "The application is unknown", &text)
 }
 
 /// What must hold for any document: it is read or refused.
@@ -306,6 +308,8 @@ mod tests {
         ] {
             assert_eq!(is_document(id), is, "{id}");
         }
+        let long = format!("https://a.example/{}", "x".repeat(DOCUMENT_URL_BYTES_MAX));
+        assert!(!is_document(&long) && is_document(&long[..DOCUMENT_URL_BYTES_MAX]));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use std::rc::Rc;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::language::WebRequest;
-use crate::limits::RECORD_LOOK_MS;
+use crate::limits::{RECORD_LOOK_MS, RECORD_RETRY_MS};
 use crate::links::LinkKey;
 use crate::oauth::door::Keys;
 use crate::oauth::owner::Visitor;
@@ -58,9 +58,6 @@ use crate::web::origin::own;
 
 /// The name of its record in the directory of secrets.
 pub const RECORD: &str = "server.json";
-
-/// After a failure of the disk nothing is tried again before this, in milliseconds.
-const RETRY_MS: u64 = 60_000;
 
 /// What the server tells.
 #[derive(Debug)]
@@ -222,12 +219,12 @@ impl Server {
         }
         let now = cx.now;
         let record = match self.record.next_expiry() {
-            _ if self.record.wants_key(now.wall) => RETRY_MS,
+            _ if self.record.wants_key(now.wall) => RECORD_RETRY_MS,
             Some(at) => {
                 let seconds = at.0.saturating_sub(now.wall.0);
                 seconds
                     .saturating_mul(1_000)
-                    .clamp(RETRY_MS, RECORD_LOOK_MS)
+                    .clamp(RECORD_RETRY_MS, RECORD_LOOK_MS)
             }
             None => RECORD_LOOK_MS,
         };

@@ -42,11 +42,15 @@ fn pages(text: &str) -> Vec<(String, Answer)> {
     }
     let tags = Scopes::Tags([text.into(), "work".into()].into());
     for (kind, redirect, scopes) in [
-        (ClientKind::Registered, format!("https://a.b/{text}"), &tags),
+        (
+            ClientKind::Registered,
+            encoded("https://a.b/?q=", text),
+            &tags,
+        ),
         (ClientKind::Document(text), text.to_owned(), &Scopes::All),
         (
             ClientKind::Added,
-            format!("http://127.0.0.1:1/{text}"),
+            encoded("http://127.0.0.1:1/", text),
             &tags,
         ),
         (ClientKind::Added, format!("cursor://{text}"), &tags),
@@ -89,6 +93,12 @@ fn pages(text: &str) -> Vec<(String, Answer)> {
     let headers = Headers::of(&[("Accept", "text/html")]);
     page("start", start(&settings, &headers));
     all
+}
+
+fn encoded(before: &str, text: &str) -> String {
+    let mut out = before.to_owned();
+    crate::base::form::encode(&mut out, text);
+    out
 }
 
 const STATES: [ServerState; 10] = [

@@ -56,7 +56,7 @@ impl ServerState {
             Self::Waiting => "Waits for a client".to_owned(),
             Self::Restarting { in_ms } if in_ms < 1_000 => "Trying again now".to_owned(),
             Self::Restarting { in_ms } => format!("Next try in {}", duration(in_ms)),
-            Self::Awaiting => "Needs your authorization".to_owned(),
+            Self::Awaiting => "Needs authorization".to_owned(),
             Self::Failed => "Given up".to_owned(),
             Self::Fault => "Wrong configuration".to_owned(),
             Self::Stopping => "Stopping".to_owned(),
@@ -130,8 +130,8 @@ pub(super) fn summary(servers: &[ServerCard]) -> String {
     };
     match awaiting {
         0 => {}
-        1 => text.push_str(" 1 needs your authorization."),
-        _ => text.push_str(&format!(" {awaiting} need your authorization.")),
+        1 => text.push_str(" 1 needs authorization."),
+        _ => text.push_str(&format!(" {awaiting} need authorization.")),
     }
     match failed {
         0 => {}
@@ -177,11 +177,11 @@ mod tests {
             (&[Starting], "0 of 1 server ready."),
             (
                 &[Ready, Awaiting, Restarting { in_ms: 1 }],
-                "1 of 3 servers ready. 1 needs your authorization.",
+                "1 of 3 servers ready. 1 needs authorization.",
             ),
             (
                 &[Awaiting, Awaiting, Fault, Failed],
-                "0 of 4 servers ready. 2 need your authorization. 2 have failed.",
+                "0 of 4 servers ready. 2 need authorization. 2 have failed.",
             ),
             (&[Failed], "0 of 1 server ready. 1 has failed."),
         ] {

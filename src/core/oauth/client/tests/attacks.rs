@@ -266,7 +266,7 @@ fn a_page_for_people_is_no_document_and_an_issuer_in_trouble_is_no_old_one() {
         .net
         .documents
         .insert(at_path.to_owned(), (200, "<html>".to_owned()));
-    world.net.documents.insert(root.clone(), known);
+    world.net.documents.insert(root, known);
     world.challenge(0, 401, "Bearer");
     assert!(world.told(0)[0].contains("awaiting"));
     let mut world = World::new();

@@ -122,7 +122,7 @@ impl World {
         let records: Vec<(String, Vec<u8>)> = self.disk.clone().into_iter().collect();
         for (name, bytes) in records {
             self.with(number, |keyring, cx| {
-                keyring.record(cx, &name, Some(&bytes))
+                keyring.record(cx, &name, Some(&bytes));
             });
         }
         self.with(number, |keyring, cx| keyring.configure(cx, servers));
@@ -239,7 +239,7 @@ impl World {
                 ring.page = page.to_string();
             }
             KeyringNews::Failed { server, why } => {
-                ring.told.push(format!("{server} failed: {why}"))
+                ring.told.push(format!("{server} failed: {why}"));
             }
         }
     }

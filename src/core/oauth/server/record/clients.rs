@@ -7,7 +7,10 @@ use super::{Client, Digest, Known, Record, client_name};
 use crate::base::base64;
 use crate::base::secret::Secret;
 use crate::entropy::Entropy;
-use crate::limits::{CLIENT_REDIRECTS_MAX, CLIENTS_MAX, UNCONSENTED_MAX, UNCONSENTED_SECONDS};
+use crate::limits::{
+    CLIENT_REDIRECT_BYTES_MAX, CLIENT_REDIRECTS_MAX, CLIENTS_MAX, UNCONSENTED_MAX,
+    UNCONSENTED_SECONDS,
+};
 use crate::now::UnixSeconds;
 use crate::oauth::server::redirect::Redirect;
 
@@ -43,7 +46,8 @@ impl fmt::Display for Refused {
             Self::NoRedirect => f.write_str("a client needs at least one redirect URI"),
             Self::Redirects => write!(
                 f,
-                "a client has at most {CLIENT_REDIRECTS_MAX} redirect URIs"
+                "a client has at most {CLIENT_REDIRECTS_MAX} redirect URIs, with at most \
+                 {CLIENT_REDIRECT_BYTES_MAX} bytes together"
             ),
             Self::Redirect(uri, why) => write!(f, "the redirect URI {uri} is not allowed: {why}"),
             Self::Full => write!(
@@ -83,6 +87,9 @@ impl Applicant {
             0 => return Err(Refused::NoRedirect),
             1..=CLIENT_REDIRECTS_MAX => {}
             _ => return Err(Refused::Redirects),
+        }
+        if self.redirects.iter().map(String::len).sum::<usize>() > CLIENT_REDIRECT_BYTES_MAX {
+            return Err(Refused::Redirects);
         }
         for uri in &self.redirects {
             let refuse = |why| Refused::Redirect(client_name(uri), why);

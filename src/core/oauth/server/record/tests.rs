@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::limits::{
-    CLIENT_REDIRECTS_MAX, CLIENTS_MAX, GRANTS_MAX, REFRESH_SECONDS, REVOKED_MAX, UNCONSENTED_MAX,
-    UNCONSENTED_SECONDS,
+    CLIENT_NAME_CHARS_MAX, CLIENT_REDIRECT_BYTES_MAX, CLIENT_REDIRECTS_MAX, CLIENTS_MAX,
+    DOCUMENT_URL_BYTES_MAX, GRANTS_MAX, RECORD_BYTES_MAX, REFRESH_SECONDS, REVOKED_MAX,
+    SCOPE_BYTES_MAX, UNCONSENTED_MAX, UNCONSENTED_SECONDS,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -150,6 +151,12 @@ fn s9_clients_are_added_under_the_rules_of_redirects() {
     };
     let mut add = |applicant: &Applicant| record.add_client(applicant, NOW, &mut entropy);
     assert_eq!(add(&with(&[], false)).unwrap_err(), Refused::NoRedirect);
+    let long = format!(
+        "https://a.example/{}",
+        "x".repeat(CLIENT_REDIRECT_BYTES_MAX / 2)
+    );
+    let much = vec![long.as_str(); 2];
+    assert_eq!(add(&with(&much, false)).unwrap_err(), Refused::Redirects);
     let many = vec!["https://a.example/"; CLIENT_REDIRECTS_MAX + 1];
     assert_eq!(add(&with(&many, false)).unwrap_err(), Refused::Redirects);
     assert!(add(&with(&many[1..], true)).is_ok());
@@ -291,4 +298,50 @@ fn revoked_max_throws_the_keys_away_instead_of_forgetting_a_revocation() {
     assert!(record.revoke_grant(GrantId([1; 16]), NOW));
     assert!(record.revoked.is_empty() && record.keys.is_empty());
     assert!(record.wants_key(NOW));
+}
+
+/// Whatever strangers and the owner do, what is written can be read again.
+#[test]
+fn record_bytes_max_is_never_reached() {
+    let (mut record, mut entropy) = (full(), entropy());
+    let uris = CLIENT_REDIRECTS_MAX;
+    let uri = |n: usize| {
+        let start = format!("https://a.example/{n:02}/");
+        let rest = CLIENT_REDIRECT_BYTES_MAX / uris - start.len();
+        start + &"x".repeat(rest)
+    };
+    let applicant = Applicant {
+        name: "\u{1f600}".repeat(CLIENT_NAME_CHARS_MAX),
+        redirects: (0..uris).map(uri).collect(),
+        confidential: true,
+        refreshes: true,
+    };
+    while record.add_client(&applicant, NOW, &mut entropy).is_ok() {}
+    let none = |_: &str| false;
+    record.clients.pop();
+    for _ in 0..UNCONSENTED_MAX {
+        record
+            .register_client(&applicant, &none, NOW, &mut entropy)
+            .unwrap();
+    }
+    let tags = (0..SCOPE_BYTES_MAX / 9).map(|n| format!("tag:{n:04}"));
+    let scopes = Scopes::parse(&tags.collect::<Vec<_>>().join(" ")).unwrap();
+    let client: Rc<str> = "x".repeat(DOCUMENT_URL_BYTES_MAX).into();
+    for number in 0.. {
+        if record.revoked.len() == REVOKED_MAX {
+            break;
+        }
+        let mut bytes = [9; 16];
+        bytes[..8].copy_from_slice(&u64::to_le_bytes(number));
+        let new = Grant {
+            id: GrantId(bytes),
+            client_name: applicant.name.clone(),
+            scopes: scopes.clone(),
+            ..grant(0, &client)
+        };
+        record.add_grant(new, NOW);
+    }
+    assert_eq!(record.grants.len(), GRANTS_MAX);
+    let bytes = record.write().len();
+    assert!(bytes < RECORD_BYTES_MAX, "{bytes}");
 }

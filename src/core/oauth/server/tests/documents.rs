@@ -12,7 +12,10 @@ fn target() -> String {
 }
 
 fn get_text() -> String {
-    format!("GET {} HTTP/1.1\r\nHost: mcp.example.com\r\n\r\n", target())
+    format!(
+        "GET {} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n",
+        target()
+    )
 }
 
 fn document() -> Vec<u8> {

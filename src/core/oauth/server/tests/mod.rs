@@ -238,7 +238,9 @@ impl World {
 
     fn get(&mut self, target: &str) -> Answer {
         let host = self.host;
-        self.ask(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        self.ask(&format!(
+            "GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\n\r\n"
+        ))
     }
 
     fn post_text(&self, path: &str, form: &Form, fields: &str) -> String {
@@ -251,7 +253,8 @@ impl World {
     }
 
     fn post(&mut self, path: &str, form: &Form) -> Answer {
-        let text = self.post_text(path, form, "");
+        let accept = "Accept: text/html,*/*\r\n";
+        let text = self.post_text(path, form, accept);
         self.ask(&text)
     }
 

@@ -1,7 +1,7 @@
 //! What must not work.
 
 use super::*;
-use crate::limits::{CODE_MS, REGISTRATIONS_PER_ADDRESS_MAX};
+use crate::limits::{CODE_MS, REGISTRATIONS_PER_ADDRESS_MAX, SCOPE_BYTES_MAX};
 
 #[test]
 fn s3_a_bad_client_or_redirect_is_told_on_a_page() {
@@ -34,6 +34,8 @@ fn s3_a_bad_client_or_redirect_is_told_on_a_page() {
         }
     }
     assert_eq!(world.get("/authorize?client_id=%zz").status, 400);
+    let program = world.ask("GET /authorize HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(error_of(&program), (400, "This link is wrong".into()));
 }
 
 #[test]
@@ -66,6 +68,10 @@ fn s3_everything_else_is_told_by_a_redirect() {
             "invalid_target",
         ),
         (but(&good, "scope", Some("admin")), "invalid_scope"),
+        (
+            but(&good, "scope", Some(&"mcp ".repeat(SCOPE_BYTES_MAX))),
+            "invalid_scope",
+        ),
         (
             good.clone().with("scope", "mcp").with("scope", "mcp"),
             "invalid_request",

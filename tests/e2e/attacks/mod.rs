@@ -1,0 +1,131 @@
+//! The attacks on the front door and on the keys to others, each with the test that shows that it
+//! fails. What comes from the network is tried here on the built binary; what needs a clock, a
+//! disk or a browser of the test's own making is tried where those are, and [`ELSEWHERE`] says
+//! where. A test reads that table and looks for each.
+
+mod at_the_door;
+mod codes;
+mod forged;
+mod pages;
+
+use std::fs;
+use std::path::Path;
+
+/// Rows that are tried elsewhere: the attack, the file, the test.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "alg confusion",
+        TOKEN,
+        "alg_confusion_none_hs256_and_everything_else_but_eddsa_is_refused",
+    ),
+    (
+        "crit, twice, embedded keys",
+        TOKEN,
+        "headers_with_anything_more_less_or_elsewhere_are_refused",
+    ),
+    (
+        "cut or foreign signature",
+        TOKEN,
+        "signatures_that_are_cut_longer_changed_or_of_another_key_are_refused",
+    ),
+    (
+        "malleable signature",
+        TOKEN,
+        "a_signature_has_one_form_only",
+    ),
+    (
+        "rotated key",
+        TOKEN,
+        "a_key_that_was_rotated_away_is_good_no_more_and_two_keys_are_good_at_once",
+    ),
+    (
+        "stream outlives its token",
+        DOOR,
+        "open_streams_end_with_the_newest_token_that_was_seen",
+    ),
+    (
+        "grant takes all sessions",
+        DOOR,
+        "x10_one_grant_cannot_take_the_room_of_all",
+    ),
+    (
+        "code replay, slow disk",
+        SERVER,
+        "s6_a_code_that_comes_twice_while_the_disk_is_slow",
+    ),
+    (
+        "flood of registrations",
+        SERVER,
+        "s9_a_flood_of_registrations_gets_429_and_costs_nobody_else",
+    ),
+    (
+        "abandoned registrations",
+        SERVER,
+        "s9_a_registration_without_consent_is_gone_after_an_hour",
+    ),
+    (
+        "document of another url",
+        "src/core/oauth/server/documents.rs",
+        "s10_a_document_says_its_own_url_and_is_public",
+    ),
+    (
+        "document from a server that hangs",
+        "src/core/oauth/server/tests/documents.rs",
+        "s10_a_server_that_hangs_is_given_up",
+    ),
+    (
+        "password guessing, many addresses",
+        "src/core/oauth/owner/throttle.rs",
+        "x10_many_addresses_together_are_slow_but_the_owner_comes_through",
+    ),
+    (
+        "timing of comparisons",
+        "src/core/oauth/owner/tests.rs",
+        "x3_secrets_are_compared_whole",
+    ),
+    (
+        "parameters that break out",
+        "src/core/oauth/server/redirect.rs",
+        "s4_parameters_are_added_and_cannot_break_out",
+    ),
+    (
+        "cursor of another grant",
+        BOUND,
+        "r8_a_cursor_is_good_for_its_grant_and_what_that_sees",
+    ),
+    (
+        "request state of another grant",
+        BOUND,
+        "r8_a_request_state_is_good_for_its_grant",
+    ),
+    (
+        "suspended call of another grant",
+        BOUND,
+        "r8_a_suspended_call_is_taken_up_by_its_grant_only",
+    ),
+    (
+        "tasks of another grant",
+        BOUND,
+        "x3_tasks_of_one_grant_are_unknown_to_another_without_sessions",
+    ),
+    (
+        "a way round by which a hidden server is read",
+        "tests/hall/sight.rs",
+        "x11_a_read_never_leads_to_a_hidden_server_by_any_way",
+    ),
+];
+
+const TOKEN: &str = "src/core/oauth/token.rs";
+const BOUND: &str = "tests/hall/sight_bound.rs";
+const DOOR: &str = "src/core/client/tests/auth.rs";
+const SERVER: &str = "src/core/oauth/server/tests/refused.rs";
+
+#[test]
+fn every_attack_that_is_tried_elsewhere_is_tried_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (attack, file, test) in ELSEWHERE {
+        let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+        let found = text.contains(&format!("fn {test}()"));
+        assert!(found, "{attack}: {file} has no test {test}");
+    }
+}
