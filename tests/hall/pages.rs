@@ -1,8 +1,12 @@
 //! The pages as a browser has them: who sees the dashboard, who may press its buttons.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
 use onemcp::input::{ExitStatus, Input};
+use onemcp::oauth::server::RECORD;
+use onemcp::oauth::server::record::{Password, Record};
+use ring::pbkdf2;
 use serde_json::{Value, json};
 
 use crate::http::Response;
@@ -210,4 +214,71 @@ fn assets_and_unknown_pages() {
     assert_eq!(browser.get(&mut w, "/oauth/").status(), 200);
     let start = browser.get(&mut w, "/");
     assert!(start.body.contains("http://127.0.0.1:3050/mcp") && start.body.contains("/health"));
+}
+
+/// The owner has this password from now on, as `auth set-password` writes it.
+fn set_password(world: &mut World, password: &str) {
+    let (salt, rounds, mut key) = ([7; 16], NonZeroU32::MIN, [0; 32]);
+    let text = password.as_bytes();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, text, &mut key);
+    let bytes = world.vault.records.get(RECORD).map(Vec::as_slice);
+    let mut record = Record::read(bytes).unwrap();
+    record.set_owner(Password::new(salt, rounds, key));
+    let bytes = record.write();
+    world.vault.records.insert(RECORD.to_owned(), bytes.clone());
+    world.input(Input::Record {
+        name: RECORD.to_owned(),
+        bytes: Some(bytes),
+    });
+    world.settle();
+}
+
+#[test]
+fn contract_5_the_owner_logs_in_sees_everything_and_logs_out() {
+    let mut w = gateway(true);
+    let mut owner = Browser::far();
+    let page = owner.get(&mut w, "/oauth/login?next=/oauth");
+    assert!(page.status() == 403 && page.body.contains("1mcp auth set-password"));
+    set_password(&mut w, "open sesame");
+    let page = owner.get(&mut w, "/oauth/login?next=/oauth");
+    let before = owner.cookie.clone();
+    let form = |password: &str| format!("csrf={}&next=/oauth&password={password}", page.csrf());
+    let wrong = owner.post(&mut w, "/oauth/login", &form("guess"));
+    assert_eq!(wrong.status(), 403, "{}", wrong.body);
+    assert_eq!(owner.get(&mut w, "/oauth").status(), 303);
+    let right = owner.post(&mut w, "/oauth/login", &form("open+sesame"));
+    assert_eq!(right.status(), 303, "{}", right.body);
+    assert_eq!(right.response.header("location"), Some("/oauth"));
+    let dashboard = owner.get(&mut w, "/oauth");
+    assert_eq!(dashboard.status(), 200);
+    assert!(dashboard.body.contains("Log out") && dashboard.body.contains("Retry"));
+    let mut thief = Browser {
+        cookie: before,
+        ..Browser::far()
+    };
+    assert_eq!(thief.get(&mut w, "/oauth").status(), 303, "fixation");
+    let csrf = format!("csrf={}", dashboard.csrf());
+    let kept = owner.cookie.clone();
+    assert_eq!(owner.post(&mut w, "/oauth/logout", &csrf).status(), 303);
+    assert_eq!(owner.get(&mut w, "/oauth").status(), 303);
+    thief.cookie = kept;
+    assert_eq!(thief.get(&mut w, "/oauth").status(), 303, "it has ended");
+    assert!(
+        !w.log.iter().any(|line| line.contains("sesame")),
+        "{:?}",
+        w.log
+    );
+}
+
+#[test]
+fn contract_5_a_new_password_ends_logins_of_before() {
+    let mut w = gateway(true);
+    set_password(&mut w, "one");
+    let mut owner = Browser::far();
+    let csrf = owner.get(&mut w, "/oauth/login").csrf();
+    let form = format!("csrf={csrf}&password=one");
+    assert_eq!(owner.post(&mut w, "/oauth/login", &form).status(), 303);
+    assert_eq!(owner.get(&mut w, "/oauth").status(), 200);
+    set_password(&mut w, "two");
+    assert_eq!(owner.get(&mut w, "/oauth").status(), 303);
 }

@@ -100,14 +100,14 @@ impl World {
     }
 
     fn grant_locks(&mut self) {
-        let free = |(_, name): &(RecordTicket, String)| !self.vault.is_held(name);
-        while let Some(at) = self.vault.waiting.iter().position(free) {
-            let Some((ticket, name)) = self.vault.waiting.remove(at) else {
+        loop {
+            let free = |(_, name): &(RecordTicket, String)| !self.vault.is_held(name);
+            let at = self.vault.waiting.iter().position(free);
+            let Some((ticket, name)) = at.and_then(|at| self.vault.waiting.remove(at)) else {
                 return;
             };
             self.vault.held.insert(ticket, name);
             self.promise(Answer::Locked(ticket));
-            return self.grant_locks();
         }
     }
 

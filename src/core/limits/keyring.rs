@@ -13,7 +13,7 @@ pub const METADATA_BYTES_MAX: usize = 256 * 1024;
 /// servers take up to 8 KiB or so; a longer one counts as an unreadable answer.
 pub const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
 /// All scopes that are asked for together, as text; what would be more is left out.
-pub const SCOPE_BYTES_MAX: usize = 4 * 1024;
+pub const WANTED_SCOPES_BYTES_MAX: usize = 4 * 1024;
 /// From the order until there is a connection.
 pub const ERRAND_CONNECT_MS_MAX: u64 = 10_000;
 /// From the connection until the first byte of the answer, and between two pieces of it.

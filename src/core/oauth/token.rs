@@ -106,13 +106,14 @@ fn in_time(claims: &Claims, now: UnixSeconds) -> Result<(), Bad> {
 
 /// Whether this names us. Our own loopback origin has several spellings and is one audience.
 fn is_us(named: &str, issuer: &str) -> bool {
-    let origin = |text: &str| -> Option<Origin> {
-        let url = Url::parse(text).ok()?;
-        Some(url.origin().clone())
-    };
     if named == issuer {
         return !named.is_empty();
     }
+    let origin = |text: &str| -> Option<Origin> {
+        let url = Url::parse(text).ok()?;
+        // An origin and nothing else, in its one form.
+        (url.origin().to_string() == text).then(|| url.origin().clone())
+    };
     match (origin(named), origin(issuer)) {
         (Some(named), Some(issuer)) => {
             named.host.is_loopback()
@@ -529,6 +530,9 @@ mod tests {
             ("https://localhost:3050", false),
             ("http://localhost.example:3050", false),
             ("http://10.0.0.1:3050", false),
+            ("http://localhost:3050/", false),
+            ("http://127.0.0.1:3050/mcp", false),
+            ("http://LOCALHOST:3050", false),
         ] {
             let claims = Claims {
                 audience: audience.into(),

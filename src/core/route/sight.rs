@@ -82,8 +82,8 @@ impl Hall {
         }
     }
 
-    /// The servers whose names may be suggested to a client: those that it sees, but for those where
-    /// another grant has a session of its own, since a name may be of that one's making.
+    /// The servers whose names may be suggested to a client: those that it sees, but for those
+    /// where another grant has a session of its own, since a name may be of that one's making.
     pub(crate) fn suggesting(&self, client: ClientKey) -> BTreeSet<ServerKey> {
         let own = self.grant(client);
         let foreign = |pool: &&Pool| pool.grant.is_some() && pool.grant != own;

@@ -27,6 +27,7 @@ fn s6_a_code_that_is_replayed_ends_what_was_given_for_it() {
         site.redeem(&form).unwrap_err(),
         (400, json!("invalid_grant"))
     );
+    site.gateway.log.containing("revoked a grant");
     assert!(!site.lets_in(&tokens.access));
     assert!(site.refresh(&client, &tokens.refresh).is_err());
 }

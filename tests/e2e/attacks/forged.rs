@@ -71,7 +71,7 @@ fn x13_no_secret_is_in_the_log() {
     secrets.extend([code, tokens.access.clone(), tokens.refresh.clone()]);
     // What is refused is logged more readily than what is served.
     let _again = site.redeem(&form.with("client_secret", "wrong"));
-    owner.tries("a wrong password that is long");
+    Browser::new(&site).tries("a wrong password that is long");
     secrets.push("a wrong password that is long".to_owned());
     let session = site.session(&site.token(7, "mcp"));
     secrets.push(session);

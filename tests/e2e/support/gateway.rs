@@ -53,6 +53,7 @@ pub(crate) fn serve(dir: &Path, args: &[&str]) -> Command {
 
 /// The port in the ready line.
 pub(crate) fn port_of(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("listening on http://127.0.0.1:")?;
-    rest.split('/').next()?.parse().ok()
+    let (_, rest) = line.split_once("listening on http://")?;
+    let (_, port) = rest.split('/').next()?.rsplit_once(':')?;
+    port.parse().ok()
 }

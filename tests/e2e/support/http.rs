@@ -186,6 +186,12 @@ impl Connection {
         answer
     }
 
+    /// The event stream ends, whatever still comes before that.
+    #[track_caller]
+    pub(crate) fn ends(&mut self) {
+        while self.chunk().is_some() {}
+    }
+
     /// The data of the next event that has any. Our chunks hold whole events.
     #[track_caller]
     pub(crate) fn event(&mut self) -> String {

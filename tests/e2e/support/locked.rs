@@ -79,18 +79,13 @@ impl Locked {
     pub(crate) fn connect(&self, first: &str, fields: &str, body: &str) -> Connection {
         let mut connection = Connection::open(self.gateway.port);
         let (port, length) = (self.gateway.port, body.len());
-        let host = match fields.contains("Host: ") {
+        let host = match fields.starts_with("Host: ") {
             true => String::new(),
             false => format!("Host: 127.0.0.1:{port}\r\n"),
         };
         let head = format!("{first} HTTP/1.1\r\n{host}Content-Length: {length}\r\n{fields}\r\n");
         connection.send(head + body);
         connection
-    }
-
-    #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path}"), "", "")
     }
 
     #[track_caller]
@@ -341,7 +336,7 @@ pub(crate) fn csrf(page: &Answer) -> String {
     let (_, rest) = page
         .text()
         .split_once("name=\"csrf\" value=\"")
-        .expect("a form");
+        .unwrap_or_else(|| panic!("no form: {page:?} {}", page.text()));
     rest.split('"').next().unwrap().to_owned()
 }
 

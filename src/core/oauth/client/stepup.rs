@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{SCOPE_BYTES_MAX, STEP_UP_OPERATIONS_MAX, STEP_UPS_MAX};
+use crate::limits::{STEP_UP_OPERATIONS_MAX, STEP_UPS_MAX, WANTED_SCOPES_BYTES_MAX};
 
 /// What may be asked for, in the order in which it counts.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub(super) fn choose(offers: &Offers<'_>) -> Vec<String> {
             && scope
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        if is_new && is_scope && bytes + scope.len() < SCOPE_BYTES_MAX {
+        if is_new && is_scope && bytes + scope.len() < WANTED_SCOPES_BYTES_MAX {
             bytes += scope.len() + 1;
             chosen.push(scope.to_owned());
         }
@@ -139,7 +139,9 @@ mod tests {
             ..Offers::default()
         };
         let chosen = choose(&offers).join(" ");
-        assert!(chosen.len() <= SCOPE_BYTES_MAX && chosen.len() + 10 > SCOPE_BYTES_MAX);
+        assert!(
+            chosen.len() <= WANTED_SCOPES_BYTES_MAX && chosen.len() + 10 > WANTED_SCOPES_BYTES_MAX
+        );
     }
 
     #[test]
