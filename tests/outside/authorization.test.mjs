@@ -10,7 +10,10 @@ const COUNT = 2;
 
 describe('the authorization server', () => {
   let gateway;
-  before(async () => (gateway = await startLocked()));
+  before(async () => {
+    gateway = await startLocked();
+    await gateway.login();
+  });
   after(() => gateway?.stop());
 
   /** Who registers by himself. */

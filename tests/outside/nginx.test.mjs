@@ -92,7 +92,10 @@ describe('nginx with TLS before a locked gateway', { skip: HAS_NGINX || process.
     assert.ok(line.includes(redirect), line);
     for (const method of ['client_secret_basic', 'client_secret_post']) {
       const provider = new Provider({
-        redirect, client: { ...made, token_endpoint_auth_method: method },
+        redirect,
+        client: {
+          client_id: made.id, client_secret: made.secret, token_endpoint_auth_method: method,
+        },
       });
       const client = await letIn('legacy', `${url}/mcp`, provider, gateway.owner);
       assert.match(words(gateway.owner.consent.html), /claude\.ai/);

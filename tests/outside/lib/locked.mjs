@@ -46,6 +46,12 @@ export async function startLocked({
     port: at, password, external: origin, owner: new Owner(password),
     /** What clients see it as. */
     base: origin ?? gateway.origin,
+    /** Somebody logs in once, however many requests he is sent to at the same time. */
+    async login() {
+      const page = await gateway.owner.settle(
+        await gateway.owner.get(`${gateway.base}/oauth/login`), gateway.base);
+      assert.equal(page.status, 200, page.html);
+    },
   });
   return gateway;
 }
@@ -56,7 +62,7 @@ export async function authCommand(gateway, ...words) {
     BIN, ['auth', ...words, '--json', '--config-dir', gateway.dir], { timeout: 30_000 });
   assert.equal(done.code, 0, `auth ${words.join(' ')}: ${done.stdout}${done.stderr}`);
   const said = JSON.parse(done.stdout);
-  secret('a secret of a client', said.client_secret ?? said.secret);
+  secret('a secret of a client', said.secret);
   return said;
 }
 
