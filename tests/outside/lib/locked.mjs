@@ -42,6 +42,11 @@ export async function startLocked({
     ],
     env: { ...env, ...(!after && { ONE_MCP_OWNER_PASSWORD_FILE: file }) },
   }).finally(() => rmSync(dir, { recursive: true, force: true }));
+  // The very first time it makes its keys, and says so until it has them.
+  for (const end = Date.now() + 10_000; auth; await delay(20)) {
+    if ((await ask(gateway.url, undefined, 'ping')).status !== 503) break;
+    assert.ok(Date.now() < end, `it has no keys: ${gateway.log}`);
+  }
   Object.assign(gateway, {
     port: at, password, external: origin, owner: new Owner(password),
     /** What clients see it as. */
