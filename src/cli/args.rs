@@ -548,10 +548,18 @@ mod tests {
         refused("auth client", "auth client needs one of add, list, remove");
         refused("auth login", "unknown command");
         refused("auth client lsit", "did you mean list?");
-        let variable = [("ONE_MCP_ENABLE_AUTH", "true")];
+        let variable = [("ONE_MCP_PRESET", "dev")];
         assert_eq!(line_with("", &variable).unwrap_err().code(), 2);
-        assert!(line_with("", &[("ONE_MCP_ENABLE_AUTH", "0")]).is_ok());
+        assert!(line_with("", &[("ONE_MCP_PRESET", "")]).is_ok());
         assert!(line_with("mcp list", &variable).is_ok());
+    }
+
+    #[test]
+    fn contract_1_auth_can_be_enabled_by_a_variable() {
+        let enabled = |value| line_with("", &[("ONE_MCP_ENABLE_AUTH", value)]);
+        assert!(enabled("true").unwrap().is_set("enable-auth"));
+        assert!(!enabled("0").unwrap().is_set("enable-auth"));
+        assert_eq!(enabled("perhaps").unwrap_err().code(), 2);
     }
 
     #[test]

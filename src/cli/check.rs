@@ -21,6 +21,9 @@ use crate::shell::{self, Outward};
 /// A server that came up but does not tell what it offers gets this long, or `patience`.
 const LISTS_MS_MAX: u64 = 30_000;
 
+/// What is said of a server that wants a token.
+const AWAITS: &str = "wants authorization: start 1mcp serve, and open its page /oauth";
+
 /// What came of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
@@ -240,6 +243,11 @@ impl Check {
                 _,
             ) => None,
         };
+        if server.state == State::Awaiting {
+            // Nobody would answer at the page, and what `serve` has been given is not looked at.
+            server.authorize_url = None;
+            server.why = Some(AWAITS.to_owned());
+        }
         if why.is_some() {
             server.state = State::Failed;
             server.why = why;

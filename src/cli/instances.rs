@@ -45,6 +45,9 @@ pub(crate) struct Server {
     pub(crate) why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_in_ms: Option<u64>,
+    /// Our page where the owner authorizes us at the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorize_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tools: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_state_of_a_later_version_is_not_well_and_is_shown_as_it_is() {
-        let text = br#"{"pid":1,"servers":[{"name":"a","state":"awaiting_oauth","new":1}]}"#;
+        let text = br#"{"pid":1,"servers":[{"name":"a","state":"on_holiday","new":1}]}"#;
         let instance: Instance = serde_json::from_slice(text).unwrap();
         assert!(!instance.servers[0].is_well());
         for state in ["ready", "waiting", "disabled", "unselected"] {

@@ -259,7 +259,7 @@ mod tests {
     fn contract_1_the_page_has_every_command_flag_and_variable() {
         let page = page();
         for command in COMMANDS.iter().filter(|command| !command.hidden) {
-            let words = command.words.join(" ");
+            let words = escaped(&command.words.join(" "));
             assert!(page.contains(&format!(".SS \"1mcp {words}\"\n")), "{words}");
             for flag in command.flags.iter().chain(GLOBAL) {
                 let long = escaped(&format!("--{}", flag.long));

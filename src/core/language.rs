@@ -264,6 +264,13 @@ pub enum CallLoss {
     /// What happened to the exchange that carried it: one sentence, fit to stand behind
     /// "server NAME: ".
     Exchange(String),
+    /// The server does it only once its owner has authorized us, or has authorized us for more.
+    Unauthorized {
+        /// Our page where he does that.
+        page: Rc<str>,
+        /// Why, in words.
+        why: String,
+    },
 }
 
 /// What a server said of itself in its handshake.

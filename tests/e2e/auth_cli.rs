@@ -4,17 +4,23 @@
 use std::fs::{self, Permissions};
 use std::num::NonZeroU32;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::rc::Rc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use onemcp::now::UnixSeconds;
 use onemcp::oauth::server::record::{Grant, Record};
+use onemcp::oauth::token::Claims;
 use onemcp::principal::{GrantId, Scopes};
 use ring::pbkdf2;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::dir::Dir;
 use crate::support::gateway::Gateway;
-use crate::support::program::{Ended, cli, command, failing, other, run, run_with};
+use crate::support::http::{self, Connection};
+use crate::support::mcp::initialize;
+use crate::support::program::{Beside, Ended, cli, command, failing, other, run, run_with};
 
 const CLAUDE: &str = "https://claude.ai/api/mcp/auth_callback";
 const RECORD: &str = "auth/server.json";
@@ -175,7 +181,7 @@ fn contract_5_what_was_given_is_listed_and_revoked() {
             .contains(id)
     );
     let revoked = cli(dir.path(), &["auth", "tokens", "revoke", id, "--json"]).json();
-    assert_eq!(revoked["revoked"], serde_json::json!([id]));
+    assert_eq!(revoked["revoked"], json!([id]));
     cli(dir.path(), &["auth", "tokens", "revoke", id]).expect(3);
     cli(dir.path(), &["auth", "tokens", "revoke"]).expect(2);
     assert!(record(&dir).revoked.contains_key(&GrantId([2; 16])));
@@ -297,7 +303,6 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
     fs::set_permissions(dir.file(RECORD), Permissions::from_mode(0o400)).unwrap();
     let kept = add(&dir, "x");
     assert!(kept.expect(1).err.contains("is read-only"), "{kept:?}");
-    let config = dir.file("");
     for how in ["mkdir:EROFS", "create:EROFS", "create:EACCES"] {
         let dir = Dir::new();
         let config = dir.file("");
@@ -329,7 +334,6 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
         "{ nonsense",
         "what we cannot read is never overwritten"
     );
-    drop(config);
 }
 
 #[test]
@@ -380,15 +384,20 @@ fn contract_5_the_first_start_writes_a_password_where_nobody_can_be_shown_one() 
 
 #[test]
 fn x2_who_is_open_without_auth_says_so_once_and_has_a_password() {
+    let beside = |dir: &Dir, args: &[&str]| {
+        let config = dir.file("");
+        let serve = ["serve", "--port", "0", "--config-dir", &config];
+        Beside::start(command(dir.path(), &serve).args(args))
+    };
     for args in [
-        &["--host", "0.0.0.0"][..],
-        &["--external-url", "https://mcp.example.com"],
+        ["--host", "0.0.0.0"],
+        ["--external-url", "https://mcp.example.com"],
     ] {
         let dir = Dir::new();
-        let gateway = Gateway::start(dir.path(), args);
+        let gateway = beside(&dir, &args);
         gateway.log.containing("start it with --enable-auth");
         gateway.log.containing("the owner's password is in");
-        gateway.stop();
+        gateway.log.containing("listening on");
     }
     let dir = Dir::new();
     let gateway = Gateway::start(dir.path(), &[]);
@@ -401,9 +410,9 @@ fn x2_who_is_open_without_auth_says_so_once_and_has_a_password() {
     // A place that cannot be written to closes /oauth, and nothing else.
     let dir = Dir::new();
     dir.write("auth", "");
-    let gateway = Gateway::start(dir.path(), &["--host", "0.0.0.0"]);
+    let gateway = beside(&dir, &["--host", "0.0.0.0"]);
     gateway.log.containing("nobody can log in at /oauth");
-    gateway.stop();
+    gateway.log.containing("listening on");
     let config = dir.file("");
     let args = ["serve", "-P", "0", "-d", &config, "--enable-auth"];
     let ended = run(&mut command(dir.path(), &args));
@@ -446,11 +455,9 @@ fn contract_5_the_password_of_a_file_is_the_password() {
         gateway.stop();
     }
     // The same again writes nothing.
-    let before = fs::metadata(dir.file(RECORD)).unwrap().modified().unwrap();
     let known = record(&dir).owner;
     Gateway::of(&mut start(&dir, "--no-config-reload")).stop();
     assert!(record(&dir).owner == known);
-    let _written_for_other_reasons = before;
     fs::set_permissions(&file, Permissions::from_mode(0o444)).unwrap();
     let gateway = Gateway::of(&mut start(&dir, "--enable-auth"));
     gateway.log.containing("may be read by others");
@@ -482,4 +489,62 @@ fn contract_1_stdio_takes_no_notice_of_auth_and_says_so() {
         "{ended:?}"
     );
     assert!(!fs::exists(dir.file("auth")).unwrap());
+}
+
+/// A token that is good for one of the grants of [`granted`].
+fn token(record: &Record, port: u16, grant: u8) -> String {
+    let origin: Rc<str> = format!("http://127.0.0.1:{port}").into();
+    let claims = Claims {
+        issuer: Rc::clone(&origin),
+        audience: origin,
+        grant: GrantId([grant; 16]),
+        client: "c".into(),
+        scopes: Scopes::parse("mcp").unwrap(),
+        issued: UnixSeconds(1_700_000_000),
+        not_before: UnixSeconds(1_700_000_000),
+        expires: UnixSeconds(4_000_000_000),
+        id: [grant; 16],
+    };
+    let key = record.signing_key().unwrap();
+    key.sign(&claims).reveal().to_owned()
+}
+
+fn status(port: u16, token: &str) -> u16 {
+    let headers = format!(
+        "Authorization: Bearer {token}\r\nContent-Type: application/json\r\nAccept: \
+         application/json, text/event-stream\r\n"
+    );
+    let params = initialize();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let request = http::request("POST /mcp", &headers, body.to_string());
+    Connection::open(port).send(request).answer().status
+}
+
+/// Looks until it is so; what is waited for comes within a second.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn contract_5_a_running_gateway_takes_up_what_a_command_has_changed() {
+    let dir = Dir::new();
+    granted(&dir, 2);
+    let gateway = Gateway::start(dir.path(), &["--enable-auth"]);
+    // Its keys are drawn after the port is open.
+    until(|| record(&dir).signing_key().is_some());
+    let tokens = [1, 2].map(|grant| token(&record(&dir), gateway.port, grant));
+    until(|| status(gateway.port, &tokens[0]) == 200);
+    assert_eq!(status(gateway.port, &tokens[1]), 200);
+    let id = GrantId([1; 16]).text();
+    cli(dir.path(), &["auth", "tokens", "revoke", &id]).expect(0);
+    until(|| status(gateway.port, &tokens[0]) == 401);
+    let now = tokens.each_ref().map(|token| status(gateway.port, token));
+    assert_eq!(now, [401, 200], "{}", gateway.log.text());
+    assert!(!gateway.log.text().contains(&tokens[0]));
+    gateway.stop();
 }

@@ -30,6 +30,7 @@ mod modern_server;
 mod modern_stdio;
 mod names;
 mod notes;
+mod oauth_client;
 mod pages;
 mod param_fields;
 mod parking;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use onemcp::base::url::Url;
-use onemcp::config::{Config, Isolation, Prefix, Remote, Restart, Server, Transport};
+use onemcp::config::{Config, Isolation, Oauth, Prefix, Remote, Restart, Server, Transport};
 use onemcp::effect::SpawnSpec;
 use onemcp::language::RemoteKind;
 use onemcp::mcp::version::Era;
@@ -123,6 +123,7 @@ impl Entry {
             kind,
             url: Some(Rc::new(Url::parse(&url).unwrap())),
             headers: [(place::FIELD.into(), secret.as_str().into())].into(),
+            oauth: Oauth::default(),
         })
     }
 

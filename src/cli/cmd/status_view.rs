@@ -181,16 +181,17 @@ fn about(instance: &Instance) -> String {
 
 fn why(server: &Server) -> String {
     let why = server.why.clone().unwrap_or_default();
-    match server.retry_in_ms {
-        Some(ms) => format!("{why}; next try in {}", span(ms)),
-        None => why,
+    match (server.retry_in_ms, &server.authorize_url) {
+        (_, Some(page)) => format!("{why}; open {page}"),
+        (Some(ms), None) => format!("{why}; next try in {}", span(ms)),
+        (None, None) => why,
     }
 }
 
 fn ink(server: &Server) -> Ink {
     match server.state.as_str() {
         "ready" => Ink::Good,
-        "starting" | "restarting" | "stopping" | "unknown" => Ink::Warn,
+        "starting" | "restarting" | "stopping" | "awaiting_oauth" | "unknown" => Ink::Warn,
         "disabled" | "unselected" | "waiting" => Ink::Dim,
         _ => Ink::Bad,
     }
@@ -286,6 +287,21 @@ mod tests {
         assert_eq!(json["servers"][3]["stderr"][29], "line 29");
         assert_eq!(json["servers"][0]["tools"], 11);
         assert!(json["instances"][0]["servers"].is_null());
+    }
+
+    #[test]
+    fn contract_1_the_page_of_a_server_that_awaits_its_owner_is_shown() {
+        let mut report = report(1);
+        let server = &mut report.rows[0].server;
+        server.state = "awaiting_oauth".to_owned();
+        server.why = Some("nobody has authorized us".to_owned());
+        server.authorize_url = Some("http://127.0.0.1:3050/oauth/connect/files".to_owned());
+        let expected = "nobody has authorized us; open http://127.0.0.1:3050/oauth/connect/files";
+        assert!(table(&report, Terminal::plain()).contains(expected));
+        assert!(details(&report, Terminal::plain()).contains(expected));
+        let json: serde_json::Value = serde_json::from_str(&document(&report)).unwrap();
+        let page = &json["servers"][0]["authorizeUrl"];
+        assert_eq!(page, "http://127.0.0.1:3050/oauth/connect/files");
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Backends {
                 fetch: &mut self.fetch,
                 events: &mut self.events,
                 parents: &self.parents,
+                locks: &mut self.locks,
                 me: pool,
             };
             session.news(&mut hands, key, news);

@@ -46,6 +46,14 @@ impl Either {
         }
     }
 
+    /// The server's name.
+    pub(super) fn name(&self) -> &Rc<str> {
+        match self {
+            Self::Child(session) => &session.spec.name,
+            Self::Remote(session) => &session.spec.name,
+        }
+    }
+
     /// Where its life is.
     pub(super) fn phase(&self) -> &Phase {
         match self {

@@ -1,7 +1,7 @@
 //! What can be said of one session at this moment, for errors, `/health` and `mcp status`. Reads
 //! only.
 
-use crate::backend::lifecycle::{Closing, Phase};
+use crate::backend::lifecycle::{After, Closing, Phase};
 use crate::backend::session::Session;
 use crate::backend::stderr::Stderr;
 use crate::language::PoolState;
@@ -50,6 +50,7 @@ impl Phase {
             | Self::Handshaking { .. }
             | Self::Closing(_)
             | Self::Leaving
+            | Self::Awaiting
             | Self::Backoff { .. }
             | Self::Failed { .. }
             | Self::Gone => None,
@@ -59,9 +60,15 @@ impl Phase {
     /// How a session in this phase is doing.
     pub(super) fn state(&self, now: Now) -> PoolState {
         match self {
-            Self::Queued | Self::Opening { .. } | Self::Handshaking { .. } => PoolState::Starting,
+            // While nobody says that it needs its owner, a token may come at any moment.
+            Self::Queued | Self::Opening { .. } | Self::Handshaking { .. } | Self::Awaiting => {
+                PoolState::Starting
+            }
             Self::Ready { .. } => PoolState::Ready,
-            Self::Closing(Closing { again: true, .. }) => PoolState::Starting,
+            Self::Closing(Closing {
+                after: After::Again,
+                ..
+            }) => PoolState::Starting,
             // The pause is not decided before the end is complete.
             Self::Closing(Closing { why, .. }) => PoolState::Restarting {
                 in_ms: 0,

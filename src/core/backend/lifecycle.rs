@@ -11,6 +11,9 @@
 //!                      |              | Closed, once too often
 //!                      +-> Failed <---+
 //! ```
+//!
+//! `Unauthorized` leads from Handshaking and Ready through Closing to Awaiting, where no time passes:
+//! only `Retry` leads on to Queued, or `Refused` to Backoff.
 
 use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::words::setting;
@@ -48,6 +51,8 @@ pub(super) enum Phase {
     Closing(Closing),
     /// The carrier is going down because nobody wants the session any more.
     Leaving,
+    /// Waits for a token, for as long as that takes.
+    Awaiting,
     /// Waits until the next try.
     Backoff { until: Tick, why: String },
     /// Given up.
@@ -64,8 +69,18 @@ pub(super) struct Closing {
     pub(super) ours: bool,
     /// For how long it had served; `None`: it never came up.
     pub(super) served_ms: Option<u64>,
+    pub(super) after: After,
+}
+
+/// What follows when nothing is left of the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// A pause, or none if it was once too often.
+    Pause,
     /// It died of a question that need not be asked: it is started again at once, and without.
-    pub(super) again: bool,
+    Again,
+    /// It waits for a token.
+    Await,
 }
 
 /// What can happen to a session.
@@ -81,6 +96,8 @@ pub(super) enum Event {
     Greeted,
     /// The handshake failed.
     Refused(String),
+    /// The server does not let us in without a token, or not with the one there is.
+    Unauthorized,
     /// The carrier is going down by itself.
     Lost(String),
     /// Nothing is left of the carrier; these were its last words.
@@ -110,6 +127,8 @@ pub(super) enum Order {
     Ready,
     /// Tell the hall that it does not serve any more, or did not come up.
     Down,
+    /// It waits for a token now. What the hall waits for may come soon.
+    Await,
     /// Tell the hall that it is over.
     Ended,
     /// Put it at the end of those who wait to start.
@@ -166,6 +185,7 @@ impl Phase {
             | Self::Ready { .. }
             | Self::Closing(_)
             | Self::Leaving
+            | Self::Awaiting
             | Self::Failed { .. }
             | Self::Gone => None,
         }
@@ -182,6 +202,7 @@ impl Phase {
             Self::Ready { since } => Self::ready(since, now, event),
             Self::Closing(closing) => closing.on(now, event, policy),
             Self::Leaving => Self::leaving(&event),
+            Self::Awaiting => Self::awaiting(now, event, policy),
             Self::Backoff { until, why } => Self::backoff(until, why, now, &event),
             Self::Failed { why } => Self::failed(why, &event, policy),
             Self::Gone => (Self::Gone, Order::Nothing),
@@ -199,6 +220,7 @@ impl Phase {
             | Event::Unopened(_)
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Closed(_)
             | Event::Stuck
@@ -222,6 +244,7 @@ impl Phase {
             Event::Turn
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Closed(_)
             | Event::Stuck
@@ -236,39 +259,37 @@ impl Phase {
         event: Event,
         policy: &mut Policy<'_>,
     ) -> (Self, Order) {
-        let closing = |why, ours| {
+        let closing = |why, ours, after| {
             Self::Closing(Closing {
                 why,
                 ours,
                 served_ms: None,
-                again: false,
+                after,
             })
         };
         match event {
             Event::Lost(why) if policy.only_asked => {
                 Mark::ProbeKills.hit();
-                let closing = Closing {
-                    why,
-                    ours: false,
-                    served_ms: None,
-                    again: true,
-                };
-                (Self::Closing(closing), Order::Nothing)
+                (closing(why, false, After::Again), Order::Nothing)
             }
             Event::Greeted => (Self::Ready { since: now }, Order::Ready),
             Event::Refused(why) => {
                 Mark::HandshakeRefused.hit();
-                (closing(why, true), Order::Close(Pace::Quick))
+                (closing(why, true, After::Pause), Order::Close(Pace::Quick))
+            }
+            Event::Unauthorized => {
+                let closing = closing(String::new(), true, After::Await);
+                (closing, Order::Close(Pace::Quick))
             }
             Event::Lost(why) => {
                 Mark::HandshakeDies.hit();
-                (closing(why, false), Order::Nothing)
+                (closing(why, false, After::Pause), Order::Nothing)
             }
             Event::Alarm if now >= until => {
                 Mark::HandshakeTimesOut.hit();
                 let limit = setting(policy.connect_ms);
                 let why = format!("did not finish its handshake within {limit}");
-                (closing(why, true), Order::Close(Pace::Quick))
+                (closing(why, true, After::Pause), Order::Close(Pace::Quick))
             }
             Event::Stop(pace) => (Self::Leaving, Order::Close(pace)),
             Event::Alarm => {
@@ -289,15 +310,19 @@ impl Phase {
     }
 
     fn ready(since: Tick, now: Tick, event: Event) -> (Self, Order) {
+        let closing = |why, ours, after| {
+            Self::Closing(Closing {
+                why,
+                ours,
+                served_ms: Some(now.since(since)),
+                after,
+            })
+        };
         match event {
-            Event::Lost(why) => {
-                let closing = Closing {
-                    why,
-                    ours: false,
-                    served_ms: Some(now.since(since)),
-                    again: false,
-                };
-                (Self::Closing(closing), Order::Nothing)
+            Event::Lost(why) => (closing(why, false, After::Pause), Order::Nothing),
+            Event::Unauthorized => {
+                let closing = closing(String::new(), true, After::Await);
+                (closing, Order::Close(Pace::Quick))
             }
             Event::Stop(pace) => (Self::Leaving, Order::Close(pace)),
             Event::Turn
@@ -320,9 +345,27 @@ impl Phase {
             | Event::Opened
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Alarm
             | Event::Retry => (Self::Leaving, Order::Nothing),
+        }
+    }
+
+    fn awaiting(now: Tick, event: Event, policy: &mut Policy<'_>) -> (Self, Order) {
+        match event {
+            Event::Retry => (Self::Queued, Order::Queue),
+            Event::Refused(why) => policy.down(now, why, None),
+            Event::Stop(_) => (Self::Gone, Order::Ended),
+            Event::Turn
+            | Event::Opened
+            | Event::Unopened(_)
+            | Event::Greeted
+            | Event::Unauthorized
+            | Event::Lost(_)
+            | Event::Closed(_)
+            | Event::Stuck
+            | Event::Alarm => (Self::Awaiting, Order::Nothing),
         }
     }
 
@@ -336,6 +379,7 @@ impl Phase {
             | Event::Unopened(_)
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Closed(_)
             | Event::Stuck
@@ -356,6 +400,7 @@ impl Phase {
             | Event::Unopened(_)
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Closed(_)
             | Event::Stuck
@@ -372,7 +417,14 @@ impl Closing {
                 self.why = why;
                 (Phase::Closing(self), Order::Nothing)
             }
-            Event::Closed(_) if self.again => (Phase::Queued, Order::Queue),
+            Event::Closed(_) if self.after == After::Again => (Phase::Queued, Order::Queue),
+            Event::Closed(_) if self.after == After::Await => {
+                let order = match self.served_ms {
+                    Some(_) => Order::Down,
+                    None => Order::Await,
+                };
+                (Phase::Awaiting, order)
+            }
             Event::Closed(last_words) => {
                 if let Some(words) = last_words {
                     self.why.push_str("; stderr: ");
@@ -391,6 +443,7 @@ impl Closing {
             | Event::Unopened(_)
             | Event::Greeted
             | Event::Refused(_)
+            | Event::Unauthorized
             | Event::Lost(_)
             | Event::Alarm
             | Event::Retry => (Phase::Closing(self), Order::Nothing),
@@ -431,13 +484,14 @@ mod tests {
             Phase::Ready { .. } => "Ready",
             Phase::Closing(_) => "Closing",
             Phase::Leaving => "Leaving",
+            Phase::Awaiting => "Awaiting",
             Phase::Backoff { .. } => "Backoff",
             Phase::Failed { .. } => "Failed",
             Phase::Gone => "Gone",
         }
     }
 
-    fn phases() -> [Phase; 9] {
+    fn phases() -> [Phase; 10] {
         let why = "it broke".to_owned();
         [
             Phase::Queued,
@@ -452,9 +506,10 @@ mod tests {
                 why: why.clone(),
                 ours: false,
                 served_ms: None,
-                again: false,
+                after: After::Pause,
             }),
             Phase::Leaving,
+            Phase::Awaiting,
             Phase::Backoff {
                 until: NOW,
                 why: why.clone(),
@@ -464,7 +519,7 @@ mod tests {
         ]
     }
 
-    fn events() -> [Event; 11] {
+    fn events() -> [Event; 12] {
         let why = || "because".to_owned();
         [
             Event::Turn,
@@ -472,6 +527,7 @@ mod tests {
             Event::Unopened(why()),
             Event::Greeted,
             Event::Refused(why()),
+            Event::Unauthorized,
             Event::Lost(why()),
             Event::Closed(None),
             Event::Stuck,
@@ -483,17 +539,18 @@ mod tests {
 
     /// Every pair, spelled out: columns are `events()`; `.` = nothing changes, nothing is done.
     #[rustfmt::skip]
-    const TABLE: [[&str; 11]; 9] = [
-        // Turn, Opened, Unopened, Greeted, Refused, Lost, Closed, Stuck, Alarm, Stop, Retry
-        ["Opening Open", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "."],
-        [".", "Handshaking Greet", "Backoff Down", ".", ".", ".", ".", ".", ".", "Leaving Close", "."],
-        [".", ".", ".", "Ready Ready", "Closing Close", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],
-        [".", ".", ".", ".", ".", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],
-        [".", ".", ".", ".", ".", "Closing Nothing", "Backoff Down", "Failed Down", ".", "Leaving Close", "."],
-        [".", ".", "Gone Ended", ".", ".", ".", "Gone Ended", "Gone Ended", ".", "Leaving Close", "."],
-        [".", ".", ".", ".", ".", ".", ".", ".", "Queued Queue", "Gone Ended", "Queued Queue"],
-        [".", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "Queued Queue"],
-        [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."],
+    const TABLE: [[&str; 12]; 10] = [
+        // Turn, Opened, Unopened, Greeted, Refused, Unauthorized, Lost, Closed, Stuck, Alarm, Stop, Retry
+        ["Opening Open", ".", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "."],
+        [".", "Handshaking Greet", "Backoff Down", ".", ".", ".", ".", ".", ".", ".", "Leaving Close", "."],
+        [".", ".", ".", "Ready Ready", "Closing Close", "Closing Close", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],
+        [".", ".", ".", ".", ".", "Closing Close", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],
+        [".", ".", ".", ".", ".", ".", "Closing Nothing", "Backoff Down", "Failed Down", ".", "Leaving Close", "."],
+        [".", ".", "Gone Ended", ".", ".", ".", ".", "Gone Ended", "Gone Ended", ".", "Leaving Close", "."],
+        [".", ".", ".", ".", "Backoff Down", ".", ".", ".", ".", ".", "Gone Ended", "Queued Queue"],
+        [".", ".", ".", ".", ".", ".", ".", ".", ".", "Queued Queue", "Gone Ended", "Queued Queue"],
+        [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "Queued Queue"],
+        [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."],
     ];
 
     #[test]
@@ -512,6 +569,19 @@ mod tests {
                 };
                 assert_eq!(told, expected, "{phase:?} on {event:?}");
             }
+        }
+    }
+
+    #[test]
+    fn o11_who_has_served_tells_that_it_awaits_and_who_never_came_up_is_still_waited_for() {
+        for (phase, expected) in [
+            (phases()[2].clone(), Order::Await),
+            (phases()[3].clone(), Order::Down),
+        ] {
+            let (closing, _) = step(phase, Event::Unauthorized);
+            let next = step(closing, Event::Closed(None));
+            assert_eq!(next, (Phase::Awaiting, expected));
+            assert_eq!(next.0.deadline(), None);
         }
     }
 
@@ -553,7 +623,7 @@ mod tests {
                 why: "closed its output".into(),
                 ours,
                 served_ms: None,
-                again: false,
+                after: After::Pause,
             })
         };
         for (ours, expected) in [(true, "closed its output"), (false, "exited")] {
@@ -602,7 +672,7 @@ mod tests {
                 why: String::new(),
                 ours: false,
                 served_ms,
-                again: false,
+                after: After::Pause,
             };
             let (next, _) = Phase::Closing(closing).on(NOW, Event::Closed(None), &mut policy);
             assert_eq!(name(&next), expected, "{served_ms:?}");

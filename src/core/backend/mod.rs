@@ -20,6 +20,7 @@ mod greeting;
 mod handshake;
 mod lifecycle;
 mod listen;
+mod locks;
 mod modern;
 mod probe;
 mod remote;
@@ -39,6 +40,7 @@ use std::rc::Rc;
 use crate::backend::child::ChildEvent;
 use crate::backend::either::Either;
 use crate::backend::lifecycle::{Event, Pace};
+use crate::backend::locks::Locks;
 use crate::backend::remote::Hands;
 use crate::backend::session::{Report, Session};
 use crate::backend::talk::Read;
@@ -67,6 +69,7 @@ macro_rules! hands {
             fetch: &mut $self.fetch,
             events: &mut $self.events,
             parents: &$self.parents,
+            locks: &mut $self.locks,
             me: $pool,
         }
     };
@@ -91,6 +94,8 @@ pub struct Backends {
     our_version: Rc<str>,
     /// Who passes on what is sent over HTTP.
     parents: Rc<Parents>,
+    /// Tokens for protected servers.
+    locks: Locks,
 }
 
 impl Backends {
@@ -108,6 +113,7 @@ impl Backends {
             events: VecDeque::new(),
             our_version: settings.version.as_str().into(),
             parents: Rc::clone(&settings.parents),
+            locks: Locks::default(),
         }
     }
 
@@ -308,9 +314,11 @@ impl Backends {
     /// How a session is doing. A key that is free belongs to one that was stopped.
     #[must_use]
     pub fn state(&self, now: Now, pool: PoolKey) -> PoolState {
-        self.sessions
-            .get(pool)
-            .map_or(PoolState::Stopping, |session| session.phase().state(now))
+        let of_remote = self.state_of_remote(now, pool);
+        of_remote.unwrap_or_else(|| {
+            let session = self.sessions.get(pool);
+            session.map_or(PoolState::Stopping, |session| session.phase().state(now))
+        })
     }
 
     /// What the server said in its last handshake.

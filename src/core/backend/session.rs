@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::backend::backoff::Backoff;
 use crate::backend::child::{Child, ChildEvent, News};
 use crate::backend::greeting::Greeting;
-use crate::backend::lifecycle::{Closing, Event, Order, Phase, Policy};
+use crate::backend::lifecycle::{After, Closing, Event, Order, Phase, Policy};
 use crate::backend::listen::Listening;
 use crate::backend::stderr::Stderr;
 use crate::backend::stdio::Stdout;
@@ -119,7 +119,8 @@ impl Session {
             });
         }
         match order {
-            Order::Nothing => None,
+            // No child asks for tokens.
+            Order::Nothing | Order::Await => None,
             Order::Greet => {
                 self.greet(cx);
                 None
@@ -169,7 +170,11 @@ impl Session {
                     self.step(cx, me, Event::Lost(obituary(status, ran_ms)));
                 }
                 let last_words = self.end_run(cx);
-                if let Phase::Closing(Closing { again: true, .. }) = self.phase {
+                if let Phase::Closing(Closing {
+                    after: After::Again,
+                    ..
+                }) = self.phase
+                {
                     // It is as if it had never been asked.
                     self.stderr = Stderr::default();
                     self.runs = self.runs.saturating_sub(1);
@@ -303,6 +308,7 @@ pub(super) fn note_down<'a>(cx: &mut Cx<'_>, name: &str, phase: &'a Phase) -> Op
         | Phase::Ready { .. }
         | Phase::Closing(_)
         | Phase::Leaving
+        | Phase::Awaiting
         | Phase::Gone => None,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::jsonc::{Kind, Member, Value};
 use super::model::Isolation;
+use super::oauth::{self, OauthText};
 use super::{headers, render, user_info};
 use crate::base::gather;
 use crate::json::span::Span;
@@ -22,6 +23,7 @@ pub(super) struct Entry {
     pub(super) env_filter: Option<Vec<String>>,
     pub(super) url: Option<String>,
     pub(super) headers: Option<BTreeMap<String, String>>,
+    pub(super) oauth: Option<OauthText>,
     pub(super) tags: Option<Vec<String>>,
     pub(super) disabled: Option<bool>,
     pub(super) disabled_tools: Option<Vec<String>>,
@@ -139,6 +141,10 @@ impl Entry {
             "envFilter" => self.env_filter = Some(strings(value)?),
             "url" => self.url = Some(url(value)?),
             "headers" => self.headers = Some(headers(value)?),
+            "oauth" => {
+                let read = oauth::read(value).map_err(|(at, text)| Wrong { at, text })?;
+                self.oauth = Some(read);
+            }
             "tags" => self.tags = Some(strings(value)?),
             "disabled" => self.disabled = Some(boolean(value)?),
             "disabledTools" => self.disabled_tools = Some(strings(value)?),
@@ -155,7 +161,7 @@ impl Entry {
             "isolation" => self.isolation = Some(choice(value, &ISOLATIONS)?),
             "era" => self.era = Some(choice(value, &ERAS)?),
             "roots" => self.roots = Some(roots(text, value)?),
-            // `oauth` and `transport` are of other programs so far, unknown keys of no concern.
+            // `transport` is of other programs, unknown keys are of no concern.
             _ => {}
         }
         Ok(())
@@ -180,6 +186,8 @@ impl Entry {
             command: self.command,
             args: self.args,
             url: self.url,
+            // A secret for one server's issuer is for no other.
+            oauth: self.oauth,
             disabled: self.disabled,
             env,
             connect_ms,

@@ -18,6 +18,7 @@ mod itself;
 pub mod jsonc;
 pub mod mask;
 mod model;
+mod oauth;
 mod position;
 mod read;
 mod recursion;
@@ -33,7 +34,8 @@ pub use environment::Environment;
 pub use headers::{check as check_header, check_url};
 pub use itself::{Itself, LEADS_HERE, leads_to_one};
 pub use model::{
-    Config, Isolation, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server, Transport,
+    Config, Isolation, Oauth, Prefix, Problem, ReadError, Remote, RemoteKind, Restart, Server,
+    Transport,
 };
 pub use read::read;
 pub use recursion::runs_1mcp;

@@ -126,6 +126,21 @@ pub struct Remote {
     pub url: Option<Rc<Url>>,
     /// `headers`, substituted, sorted by name; those that say how we speak are left out.
     pub headers: Rc<[(Box<str>, Secret)]>,
+    /// `oauth`.
+    pub oauth: Oauth,
+}
+
+/// What is arranged with whoever gives the tokens of a server; everything may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Oauth {
+    /// `clientId`; an https URL is a client-id document.
+    pub client_id: Option<String>,
+    /// `clientSecret`.
+    pub client_secret: Option<Secret>,
+    /// `scopes`.
+    pub scopes: Vec<String>,
+    /// `redirectUrl`.
+    pub redirect_url: Option<String>,
 }
 
 /// What is put before each tool and prompt name.

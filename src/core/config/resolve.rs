@@ -10,6 +10,7 @@ use super::entry::{Entry, EntryKind, Variable};
 use super::environment::{Environment, Inherit};
 use super::headers;
 use super::model::{Prefix, Remote, RemoteKind, Restart, Server, Transport};
+use super::oauth;
 use super::substitute::{Fault, substitute, substitute_text};
 use super::user_info::{self, Located, Template};
 use crate::base::secret::Secret;
@@ -204,6 +205,10 @@ fn remote(
         }
         value
     });
+    let (oauth, bad) = oauth::resolve(entry.oauth.as_ref(), |text| lookup.text(text));
+    if let Some(bad) = bad {
+        lookup.refuse(bad);
+    }
     let mut hash = Hash::new(match kind {
         RemoteKind::Http => "http",
         RemoteKind::Sse => "sse",
@@ -231,7 +236,12 @@ fn remote(
         headers.push((AUTHORIZATION.into(), Secret::from(&**authorization)));
     }
     let (url, headers) = (located.ok().map(|it| Rc::new(it.url)), headers.into());
-    let remote = Remote { kind, url, headers };
+    let remote = Remote {
+        kind,
+        url,
+        headers,
+        oauth,
+    };
     (Transport::Remote(remote), hash.finish(lookup))
 }
 

@@ -15,7 +15,7 @@ use crate::instance::Instances;
 use crate::language::{BackendEvent, ClientEvent, Page};
 use crate::links::{LinkKey, Links, Owner};
 use crate::now::{Now, Tick};
-use crate::oauth::client::Keyring;
+use crate::oauth::client::{Keyring, Protected};
 use crate::oauth::owner::Logins;
 use crate::oauth::server::Server;
 use crate::route::router::Incoming;
@@ -69,6 +69,8 @@ pub struct Hub {
     logins: Logins,
     auth: Server,
     keyring: Keyring,
+    /// What it was told of.
+    protected: Vec<Protected>,
     /// The message that is being handled; its buffer is reused. Taken out while a machine works.
     frame: Option<Frame>,
     leaving: Leaving,
@@ -90,6 +92,7 @@ impl Hub {
             logins: Logins::new(&settings),
             auth: Server::new(&settings),
             keyring: Keyring::new(&settings),
+            protected: Vec::new(),
             frame: Some(Frame::default()),
             leaving: Leaving::No,
             entropy,
@@ -143,11 +146,7 @@ impl Hub {
             Input::SpawnFailed { pool, why } => self.backends.spawn_failed(&mut cx, pool, why),
             Input::Stderr { pool, bytes } => self.backends.stderr(&mut cx, pool, bytes),
             Input::Exited { pool, status } => self.backends.exited(&mut cx, pool, status),
-            Input::Config(config) => {
-                let tags = config.servers.iter().flat_map(|server| &server.tags);
-                self.auth.configured(&mut cx, tags.map(String::as_str));
-                self.hall.configure(desk!(self, cx), *config);
-            }
+            Input::Config(config) => self.configure(now, out, *config),
             Input::StateLoaded { name, bytes } => {
                 self.hall
                     .state_loaded(desk!(self, cx), &name, bytes.as_deref());
@@ -297,8 +296,10 @@ impl Hub {
                 self.hall
                     .server_notification(desk!(self, cx), (pool, about), &envelope, frame);
             }
-            // TODO(i6-remote)
-            BackendEvent::Challenged { .. } => {}
+            BackendEvent::Challenged { pool, challenge } => {
+                let server = self.hall.pool_name(pool);
+                self.keyring.challenged(&mut cx, &server, challenge);
+            }
             BackendEvent::CallLost { pool, id, loss } => {
                 self.hall.call_lost(desk!(self, cx), pool, id, &loss);
             }

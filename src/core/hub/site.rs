@@ -1,6 +1,7 @@
 //! Requests of the pages and of OAuth: each goes to the machine whose path it is, and what those
 //! machines want goes where it belongs.
 
+use crate::config::{Config, Oauth, Transport};
 use crate::cx::Cx;
 use crate::effect::{Effects, RecordTicket};
 use crate::fetch::Errand;
@@ -8,11 +9,12 @@ use crate::hub::Hub;
 use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
-use crate::oauth::client::KeyringNews;
+use crate::oauth::client::{KeyringNews, OauthEntry, Protected};
 #[cfg(any(test, feature = "fuzzing"))]
 use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
 use crate::oauth::{Step, Wish};
+use crate::route::Desk;
 use crate::web::answer::Answer;
 use crate::web::pages;
 
@@ -48,6 +50,27 @@ impl Hub {
         if let Step::Answer(answer) = step {
             let mut cx = cx!(self, now, out);
             self.clients.page(&mut cx, link, &answer);
+        }
+    }
+
+    /// `Input::Config`: that a server may want a token is known before anything is asked of it.
+    pub(super) fn configure(&mut self, now: Now, out: &mut Effects, config: Config) {
+        let mut cx = cx!(self, now, out);
+        let tags = config.servers.iter().flat_map(|server| &server.tags);
+        self.auth.configured(&mut cx, tags.map(String::as_str));
+        let protected = protected(&config);
+        self.keyring.configure(&mut cx, protected.clone());
+        self.hall.configure(desk!(self, cx), config);
+        let servers = protected.iter().map(|one| (&*one.name, &*one.url));
+        self.backends.keep_tokens(servers);
+        let before = std::mem::replace(&mut self.protected, protected);
+        for now in &self.protected {
+            let mut before = before.iter();
+            let same = before.find(|one| (&one.name, &one.url) == (&now.name, &now.url));
+            if same.is_some_and(|one| one.entry != now.entry) {
+                // What was impossible with the old `oauth` may be possible with the new one.
+                self.backends.retry(&mut cx, &now.name);
+            }
         }
     }
 
@@ -117,9 +140,20 @@ impl Hub {
         } else if let Some(news) = self.keyring.told() {
             match news {
                 KeyringNews::Wish(wish) => self.grant_wish(now, out, wish, Errand::Keyring),
-                KeyringNews::Token { .. }
-                | KeyringNews::Awaiting { .. }
-                | KeyringNews::Failed { .. } => {}
+                KeyringNews::Token { server, url, token } => {
+                    self.backends.set_token(&mut cx, &server, &url, token);
+                }
+                KeyringNews::Awaiting {
+                    server,
+                    page,
+                    why,
+                    step_up,
+                } => self
+                    .backends
+                    .awaiting(&mut cx, &server, &page, &why, step_up),
+                KeyringNews::Failed { server, why } => {
+                    self.backends.no_token(&mut cx, &server, &why);
+                }
             }
         } else {
             return false;
@@ -140,5 +174,31 @@ impl Hub {
             Wish::Ask { number, order } => self.backends.errand(&mut cx, errand(number), *order),
             Wish::GiveUp { number } => self.backends.give_up_errand(&mut cx, errand(number)),
         }
+    }
+}
+
+/// The servers that may want a token: those over HTTP whose entry has none of its own.
+fn protected(config: &Config) -> Vec<Protected> {
+    let servers = config.servers.iter().filter(|server| !server.disabled);
+    let protected = servers.filter_map(|server| {
+        let Transport::Remote(remote) = &server.transport else {
+            return None;
+        };
+        let url = remote.url.clone().filter(|_| !remote.authorizes())?;
+        Some(Protected {
+            name: server.name.clone(),
+            url,
+            entry: entry(&remote.oauth),
+        })
+    });
+    protected.collect()
+}
+
+fn entry(oauth: &Oauth) -> OauthEntry {
+    OauthEntry {
+        client_id: oauth.client_id.clone(),
+        client_secret: oauth.client_secret.clone(),
+        scopes: oauth.scopes.clone(),
+        redirect_url: oauth.redirect_url.clone(),
     }
 }

@@ -89,6 +89,10 @@ impl Hub {
     }
 
     fn server(&self, now: Now, status: ServerStatus, stderr_lines: usize) -> ServerSurvey {
+        let authorize_url = match &status.state {
+            PoolState::Awaiting { url, .. } => Some(url.to_string()),
+            _ => None,
+        };
         let (state, why) = match (status.obstacle, status.state) {
             (Some(Obstacle::Waiting), _) => (State::Waiting, None),
             (Some(Obstacle::Fault(why)), _) => (State::Fault, Some(why)),
@@ -104,6 +108,7 @@ impl Hub {
         let mut survey = ServerSurvey {
             url: status.url,
             why,
+            authorize_url: authorize_url.filter(|url| !url.is_empty()),
             lists: match status.lists {
                 status::Lists::Awaited => Lists::Awaited,
                 status::Lists::Whole => Lists::Whole,

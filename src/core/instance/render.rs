@@ -49,6 +49,7 @@ pub fn server(server: &ServerSurvey) -> String {
         ("url", text(&server.url)),
         ("why", text(&server.why)),
         ("retryInMs", retry),
+        ("authorizeUrl", text(&server.authorize_url)),
         ("tools", count(server.tools)),
         ("prompts", count(server.prompts)),
         ("resources", count(server.resources)),
@@ -90,10 +91,12 @@ mod tests {
         full.pids = vec![7, 8];
         full.tools = Some(0);
         full.stderr = vec!["x".to_owned()];
+        let mut awaits = ServerSurvey::new("c", State::Awaiting);
+        awaits.authorize_url = Some("http://h/oauth/connect/c".to_owned());
         let survey = Survey {
             version: "1".to_owned(),
             config_file: "/c/\"m\".json".to_owned(),
-            servers: vec![full, ServerSurvey::new("b", State::Unselected)],
+            servers: vec![full, ServerSurvey::new("b", State::Unselected), awaits],
             ..Survey::default()
         };
         let text = String::from_utf8(status(&survey)).unwrap();
@@ -101,6 +104,8 @@ mod tests {
         assert_eq!(text.matches('\n').count(), 1);
         assert!(text.contains(r#"{"name":"b","state":"unselected","restarts":0,"sessions":0}"#));
         assert!(text.contains(r#""retryInMs":900,"tools":0,"pid":7,"pids":[7,8],"#));
+        let awaits = "\"state\":\"awaiting_oauth\",\"authorizeUrl\":\"http://h/oauth/connect/c\"";
+        assert!(text.contains(awaits));
         assert!(!text.contains("\"url\""));
     }
 

@@ -57,6 +57,8 @@ pub struct ServerSurvey {
     pub server_name: Option<String>,
     /// Which version of itself it names.
     pub server_version: Option<String>,
+    /// Our page where its owner authorizes us, if that is what it waits for.
+    pub authorize_url: Option<String>,
     /// The revision of the protocol that it speaks.
     pub protocol: Option<&'static str>,
     /// Sessions with it.
@@ -84,6 +86,7 @@ impl ServerSurvey {
             last_error: None,
             server_name: None,
             server_version: None,
+            authorize_url: None,
             protocol: None,
             sessions: 0,
             stderr: Vec::new(),
@@ -91,7 +94,7 @@ impl ServerSurvey {
     }
 }
 
-/// How a server is doing. A later version adds one that waits for its owner's consent.
+/// How a server is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Serves.

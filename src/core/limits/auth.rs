@@ -34,7 +34,7 @@ pub const REDIRECT_URI_BYTES_MAX: usize = 1_000;
 /// cannot make the record longer than can be read again.
 pub const CLIENT_REDIRECT_BYTES_MAX: usize = 1_500;
 /// Length of a `scope` that is asked for; a longer one is refused (`invalid_scope`).
-pub const SCOPE_BYTES_MAX: usize = 500;
+pub const ASKED_SCOPE_BYTES_MAX: usize = 500;
 /// Length of a `client_id` that is the URL of a document; a longer one is unknown.
 pub const DOCUMENT_URL_BYTES_MAX: usize = 500;
 /// Characters of a client's name; what is longer is cut.

@@ -30,7 +30,8 @@ pub const KEYRING_LOCK_MS_MAX: u64 = 60_000;
 pub const REFRESH_AHEAD_SECONDS: u64 = 120;
 /// So much earlier at most, by chance: several instances would otherwise queue for one lock.
 pub const REFRESH_JITTER_MS: u64 = 20_000;
-/// First pause after a refresh that failed while the old token may still be good; doubled each time.
+/// First pause after a refresh that failed while the old token may still be good; doubled each
+/// time.
 pub const REFRESH_RETRY_MS_MIN: u64 = 2_000;
 /// Longest such pause.
 pub const REFRESH_RETRY_MS_MAX: u64 = 300_000;

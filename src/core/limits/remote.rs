@@ -42,6 +42,22 @@ pub const RENEWAL_MS_MAX: u64 = 60_000;
 /// Answers in a row that only a server without sessions would give to a call of a session that
 /// worked: they are told to their clients, and one more means that the server is another one now.
 pub const ERA_DOUBTS_MAX: u32 = 2;
+/// How long a request that was refused waits for another token; then it is lost. A refresh takes
+/// one exchange with an authorization server, and a lock on a file before that.
+pub const TOKEN_MS_MAX: u64 = 30_000;
+/// Tokens sent last that a session remembers, so that no error repeats them; a server that shows
+/// an older one shows one that is of no use any more.
+pub const TOKENS_REMEMBERED_MAX: usize = 4;
+/// The longest notification or answer that is sent again if its token is refused; a longer one is
+/// lost then.
+pub const WORD_KEPT_BYTES_MAX: usize = 64 * 1024;
+/// Streams in a row that a server may refuse for our token; further ones say nothing of it, or one
+/// that refuses every token there would be brought new ones without end.
+pub const STREAMS_REFUSED_MAX: u32 = 2;
+/// `WWW-Authenticate` fields of one response that are looked at; further ones are not.
+pub const CHALLENGE_FIELDS_MAX: usize = 8;
+/// What is told of a refused request: its method and a tool's name, cut here.
+pub const OPERATION_BYTES_MAX: usize = 200;
 /// How long after the end of an event stream it is asked for again, if the server does not say.
 pub const RESUME_MS: u64 = 1_000;
 /// The same if the server says less: one that ends every stream at once would be asked without

@@ -1,5 +1,5 @@
-//! What must hold for any bytes at all. [`token`] and [`registration`] are fuzz targets of fuzz/ and
-//! panic when it is broken.
+//! What must hold for any bytes at all. [`token`] and [`registration`] are fuzz targets of fuzz/
+//! and panic when it is broken.
 
 use crate::now::UnixSeconds;
 use crate::oauth::door::Keys;

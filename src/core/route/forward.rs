@@ -85,8 +85,8 @@ impl Hall {
             Life::Down => match desk.backends.state(desk.cx.now, pool) {
                 PoolState::Starting => self.park(desk, request, key, pool),
                 state => {
-                    let failure = Failure::down(self.server_name(key), &state);
-                    self.refuse(desk, &request, &failure);
+                    let server = Rc::from(self.server_name(key));
+                    self.refuse_request(desk, &request, (&server, &state));
                 }
             },
         }
@@ -95,6 +95,16 @@ impl Hall {
     fn refuse(&self, desk: &mut Desk<'_, '_>, request: &Request, failure: &Failure) {
         let Caller { client, at, id, .. } = &request.caller;
         desk.fail(*client, *at, id, failure);
+    }
+
+    /// Its server is down.
+    fn refuse_request(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        request: &Request,
+        down: (&str, &PoolState),
+    ) {
+        self.refuse_down(desk, &request.caller, request.method, down);
     }
 
     fn park(
@@ -308,8 +318,8 @@ impl Hall {
         } in lost
         {
             Mark::ParkedRefused.hit();
-            let failure = Failure::down(self.server_name(server), &state);
-            self.refuse(desk, &request, &failure);
+            let server: Rc<str> = self.server_name(server).into();
+            self.refuse_request(desk, &request, (&server, &state));
         }
     }
 

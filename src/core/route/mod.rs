@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod asks;
+mod authorize;
 pub mod calls;
 pub mod catalog;
 pub mod changes;
@@ -29,6 +30,7 @@ pub mod leases;
 pub mod listen;
 pub mod lists;
 pub mod logging;
+mod lost;
 pub mod memory;
 mod modern_outcome;
 pub mod outcome;
@@ -127,6 +129,8 @@ pub(crate) struct Client {
     pub(crate) leases: Vec<PoolKey>,
     /// What a `requestState` for it is bound to, if it may get one.
     pub(crate) bound: Option<Box<Bound>>,
+    /// It was asked to open a page, and did not want to.
+    pub(crate) declined: bool,
     /// Its call is suspended.
     pub(crate) suspended: Option<SuspendedKey>,
     /// What it may see; nothing as long as nobody said so.

@@ -6,6 +6,7 @@ use crate::json::cuts::runs;
 use crate::json::span::{Span, string, string_is};
 use crate::language::ClientKey;
 use crate::now::Tick;
+use crate::route::authorize::declines;
 use crate::route::calls::Method;
 use crate::route::errors::Failure;
 use crate::route::forward::Request;
@@ -84,6 +85,9 @@ impl Hall {
                 self.forward(desk, request, server);
             }
             Ok(None | Some(State::Elicited)) => {
+                if let Some(known) = self.clients.get_mut(&client) {
+                    known.declined = declines(&request.buffer, again.responses);
+                }
                 request.cut_params(&[INPUT_RESPONSES, REQUEST_STATE, TASK]);
                 self.forward(desk, request, server);
             }

@@ -19,6 +19,7 @@
 //! `site.restarts(script)`; `site.heals(&mut w)` ends all of it.
 
 mod handle;
+mod issuer;
 mod legacy;
 mod modern;
 mod net;
@@ -28,6 +29,7 @@ mod site;
 mod wire;
 
 pub(crate) use handle::{Asked, Site};
+pub(crate) use issuer::ISSUER;
 pub(crate) use net::Net;
 pub(crate) use site::{Act, End, Lost, Of, SiteState, far, proxy};
 pub(crate) use wire::{chunk, event, response, stream_head};

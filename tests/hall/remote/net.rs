@@ -8,6 +8,7 @@ use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::{DialKey, LinkKey};
 
 use super::handle::Asked;
+use super::issuer::Issuer;
 use super::request::{Reader, Request};
 use super::site::{Act, End, SiteState, Style};
 use crate::world::World;
@@ -22,6 +23,7 @@ pub(crate) struct Net {
     /// Orders that nobody waited for any more.
     pub(crate) given_up: usize,
     drips: Vec<Drip>,
+    pub(crate) issuer: Issuer,
 }
 
 /// Bytes that come again and again.
@@ -254,6 +256,10 @@ impl World {
             Some(Act::Leaves) => return self.leaves_to_test(link, request),
             None => {}
         }
+        if let Some(answer) = self.at_the_gate(index, &request) {
+            return self.responds(link, &answer);
+        }
+        let site = &self.net.sites[index];
         match (site.style, site.script.is_modern()) {
             (Style::OldSse, _) => self.serve_old_sse(link, request),
             (Style::Streamable, true) => self.serve_modern(link, request),

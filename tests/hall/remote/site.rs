@@ -7,6 +7,7 @@ use onemcp::links::LinkKey;
 use serde_json::Value;
 
 use super::handle::Asked;
+use super::issuer::Guard;
 use super::request::Request;
 use crate::server::Script;
 
@@ -129,6 +130,8 @@ pub(crate) struct SiteState {
     /// It answers every `tools/call` by itself.
     pub(crate) obliging: bool,
     pub(crate) lost_as: Lost,
+    /// It wants tokens.
+    pub(crate) guard: Option<Guard>,
     /// It is no server, but leads to all others.
     pub(crate) is_proxy: bool,
     /// It was started again with another script.
@@ -170,6 +173,7 @@ pub(crate) fn far(script: Script) -> SiteState {
         mints: true,
         obliging: false,
         lost_as: Lost::NotFound,
+        guard: None,
         is_proxy: false,
         was_another: false,
         unreachable: None,

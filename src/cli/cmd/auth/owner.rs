@@ -25,7 +25,8 @@ const VARIABLE: &str = "ONE_MCP_OWNER_PASSWORD_FILE";
 /// Digits that cannot be mistaken for each other.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Before `serve`: makes sure that the owner can log in, if anybody else can reach us.
+/// Before `serve`: makes sure that the owner can log in, if anybody else can reach us, and that
+/// there is a key before the first client comes.
 pub(crate) fn prepare(options: &mut ServeOptions) -> Result<(), Failure> {
     if options.settings.stdio || options.demo && !options.settings.auth {
         return Ok(());
@@ -35,13 +36,32 @@ pub(crate) fn prepare(options: &mut ServeOptions) -> Result<(), Failure> {
         config_dir: options.config_dir.clone(),
         state_dir: options.state_dir.clone(),
     };
+    owner(&places, options)?;
+    if options.settings.auth {
+        draw_keys(&places)?;
+    }
+    Ok(())
+}
+
+/// A token that was shown a moment after the start is judged by a key, not refused for want of one.
+fn draw_keys(places: &Places) -> Result<(), Failure> {
+    if !store::look(places)?.wants_key(super::now()) {
+        return Ok(());
+    }
+    let mut opened = Opened::lock(places)?;
+    let mut entropy = store::entropy()?;
+    opened.record.draw_keys(super::now(), &mut entropy);
+    opened.save()
+}
+
+fn owner(places: &Places, options: &mut ServeOptions) -> Result<(), Failure> {
     if let Some(file) = env::var_os(VARIABLE).filter(|file| !file.is_empty()) {
-        return from_file(&places, &PathBuf::from(file), &mut options.warnings);
+        return from_file(places, &PathBuf::from(file), &mut options.warnings);
     }
     if !options.settings.auth && !open::is_open(&options.settings) {
         return Ok(());
     }
-    match first(&places, &mut options.warnings) {
+    match first(places, &mut options.warnings) {
         // Without tokens to be given nothing but the dashboard stays closed.
         Err(failure) if !options.settings.auth => {
             let why = failure.line().unwrap_or_default();

@@ -4,6 +4,7 @@
 use crate::backend::remote::exchange::Role;
 use crate::backend::remote::sse_resume::Resume;
 use crate::backend::remote::{Hands, Remote};
+use crate::backend::words::span;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::effect::Level;
@@ -11,7 +12,9 @@ use crate::fetch::FetchKey;
 use crate::json::envelope::{self, Envelope, Kind, our_number};
 use crate::json::span::member;
 use crate::language::{BackendEvent, CallLoss, Refused};
-use crate::limits::{CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_KEPT_BYTES_MAX, REMOTE_TELLS_MAX};
+use crate::limits::{
+    CANCELLED_MS_MAX, REMOTE_CALLS_MAX, REMOTE_KEPT_BYTES_MAX, REMOTE_TELLS_MAX, TOKEN_MS_MAX,
+};
 use crate::now::Tick;
 
 /// Where a call is.
@@ -23,6 +26,13 @@ pub(super) enum Place {
     Asked(FetchKey),
     /// It was posted; the answer comes on the stream of the session.
     Streamed,
+    /// It was refused, and waits for a token.
+    Unauthorized {
+        /// For how long.
+        until: Tick,
+        /// The one there is allows too little.
+        more: bool,
+    },
     /// The answer to it broke off; the rest is asked for later.
     Pausing {
         /// When.
@@ -36,8 +46,14 @@ pub(super) struct Call {
     pub(super) place: Place,
     /// The request, for as long as it may have to be sent again.
     pub(super) body: Option<Vec<u8>>,
+    /// What is repeated of it in fields.
+    pub(super) params: Vec<(String, String)>,
     /// It was sent again.
     pub(super) repeated: bool,
+    /// It was sent again with another token.
+    pub(super) authorized: bool,
+    /// What it is, once that had to be told.
+    pub(super) operation: String,
     /// The session asks for it by itself once it is a new one.
     pub(super) ours: bool,
     /// Nobody waits for it any more; so long its answer is still of use.
@@ -89,23 +105,13 @@ impl Remote {
             self.lose(hands, id, why);
             return Ok(());
         }
-        if self.is_modern() {
-            let order = self.post_modern(body, envelope, fields);
-            let key = self.exchange(hands, Role::Call(id), order);
-            self.calls
-                .insert(id, Call::new(Place::Asked(key), None, false));
-            return Ok(());
-        }
-        if self.old.is_some() {
-            let order = self.post_word(body);
-            self.exchange(hands, Role::Call(id), order);
-            self.calls
-                .insert(id, Call::new(Place::Streamed, None, false));
+        let fits = self.kept_bytes.saturating_add(body.len()) <= REMOTE_KEPT_BYTES_MAX;
+        if self.is_modern() || self.old.is_some() {
+            self.call_at_once(hands, id, body, (envelope, fields), fits);
             return Ok(());
         }
         let ours = asked_by_itself(&body, envelope);
         let waits = self.renewing.is_some() || self.resend;
-        let fits = self.kept_bytes.saturating_add(body.len()) <= REMOTE_KEPT_BYTES_MAX;
         if waits {
             if !fits {
                 return Err(Refused::Busy);
@@ -124,6 +130,53 @@ impl Remote {
         Ok(())
     }
 
+    /// A request in no session of Streamable HTTP: only another token is a reason to send it again.
+    fn call_at_once(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        id: u64,
+        body: Vec<u8>,
+        (envelope, fields): (&Envelope, &[(String, String)]),
+        fits: bool,
+    ) {
+        let kept = (fits && self.has_token(hands)).then(|| body.clone());
+        self.kept_bytes += kept.as_ref().map_or(0, Vec::len);
+        let params = match kept {
+            Some(_) => fields.to_vec(),
+            None => Vec::new(),
+        };
+        let place = self.post_call(hands, id, body, envelope, fields);
+        let call = Call {
+            params,
+            ..Call::new(place, kept, false)
+        };
+        self.calls.insert(id, call);
+    }
+
+    /// Posts a request as the server wants it.
+    fn post_call(
+        &mut self,
+        hands: &mut Hands<'_, '_>,
+        id: u64,
+        body: Vec<u8>,
+        envelope: &Envelope,
+        fields: &[(String, String)],
+    ) -> Place {
+        let order = if self.is_modern() {
+            self.post_modern(body, envelope, fields)
+        } else if self.old.is_some() {
+            self.post_word(body)
+        } else {
+            self.post(body)
+        };
+        let key = self.exchange(hands, Role::Call(id), order);
+        if self.old.is_some() {
+            Place::Streamed
+        } else {
+            Place::Asked(key)
+        }
+    }
+
     /// A notification. Over HTTP a modern server hears only one of them: that an exchange is given
     /// up, which cancels what was asked in it (F12).
     fn tell(
@@ -140,10 +193,12 @@ impl Remote {
             }
             return Ok(());
         }
+        let resumes = cancelled.is_some_and(|id| self.resumes(id));
         if let Some(id) = cancelled
             && let Some(call) = self.calls.get_mut(&id)
         {
-            if call.place == Place::Waiting {
+            let refused = matches!(call.place, Place::Unauthorized { .. }) && !resumes;
+            if refused || call.place == Place::Waiting {
                 // The server never heard of it.
                 self.forget(hands, id);
                 return Ok(());
@@ -177,8 +232,12 @@ impl Remote {
             Mark::RemoteTellsFull.hit();
             return Err(Refused::Busy);
         }
+        let again = self.kept_word(hands, &body);
         let order = self.post_word(body);
-        self.exchange(hands, Role::Tell, order);
+        let key = self.exchange(hands, Role::Tell, order);
+        if let Some(exchange) = self.exchanges.get_mut(&key) {
+            exchange.again = again;
+        }
         Ok(())
     }
 
@@ -190,11 +249,14 @@ impl Remote {
         let Some(body) = call.body.take() else {
             return;
         };
+        let params = std::mem::take(&mut call.params);
         self.kept_bytes = self.kept_bytes.saturating_sub(body.len());
-        let order = self.post(body);
-        let key = self.exchange(hands, Role::Call(id), order);
+        let Ok(envelope) = envelope::read(&body) else {
+            return;
+        };
+        let place = self.post_call(hands, id, body, &envelope, &params);
         if let Some(call) = self.calls.get_mut(&id) {
-            call.place = Place::Asked(key);
+            call.place = place;
         }
     }
 
@@ -229,7 +291,7 @@ impl Remote {
         match call.place {
             Place::Asked(key) => self.give_up(hands, key),
             Place::Streamed => self.posted_over(hands.cx.now.tick, id),
-            Place::Waiting | Place::Pausing { .. } => {}
+            Place::Waiting | Place::Unauthorized { .. } | Place::Pausing { .. } => {}
         }
         true
     }
@@ -246,7 +308,9 @@ impl Remote {
     /// When something is due for one of the calls.
     pub(super) fn calls_until(&self) -> Option<Tick> {
         let due = |call: &Call| match call.place {
-            Place::Pausing { until } => Some(call.cancelled.map_or(until, |at| at.min(until))),
+            Place::Pausing { until } | Place::Unauthorized { until, .. } => {
+                Some(call.cancelled.map_or(until, |at| at.min(until)))
+            }
             Place::Waiting | Place::Asked(_) | Place::Streamed => call.cancelled,
         };
         self.calls.values().filter_map(due).min()
@@ -257,13 +321,23 @@ impl Remote {
         let now = hands.cx.now.tick;
         let over = |call: &Call| call.cancelled.is_some_and(|at| at <= now);
         let resumed = |call: &Call| matches!(call.place, Place::Pausing { until } if until <= now);
+        let denied =
+            |call: &Call| matches!(call.place, Place::Unauthorized { until, .. } if until <= now);
         let ids = |which: &dyn Fn(&Call) -> bool| -> Vec<u64> {
             let calls = self.calls.iter().filter(|(_, call)| which(call));
             calls.map(|(id, _)| *id).collect()
         };
-        let (over, resumed) = (ids(&over), ids(&resumed));
+        let (over, resumed, denied) = (ids(&over), ids(&resumed), ids(&denied));
         for id in over {
             self.lose(hands, id, "was told that nobody waits any more".to_owned());
+        }
+        for id in denied {
+            Mark::TokenLate.hit();
+            let why = format!(
+                "wants another token; none came within {}",
+                span(TOKEN_MS_MAX)
+            );
+            self.lose(hands, id, why);
         }
         for id in resumed {
             self.resume(hands, id);
@@ -276,7 +350,10 @@ impl Call {
         Self {
             place,
             body,
+            params: Vec::new(),
             repeated: false,
+            authorized: false,
+            operation: String::new(),
             ours,
             cancelled: None,
             resume: Resume::default(),

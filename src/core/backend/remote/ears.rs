@@ -25,8 +25,15 @@ use crate::now::Tick;
 enum Stage {
     Closed,
     Asking(FetchKey),
-    Open { key: FetchKey, since: Tick },
-    Pausing { until: Tick },
+    Open {
+        key: FetchKey,
+        since: Tick,
+    },
+    Pausing {
+        until: Tick,
+    },
+    /// It waits for a token.
+    Unauthorized,
     Without,
 }
 
@@ -92,6 +99,7 @@ impl Remote {
         if !is_stream || self.ears.stage != Stage::Asking(key) {
             return;
         }
+        self.streams_refused = 0;
         let missed = self.ears.worked && self.ears.resume.last_id().is_none();
         self.ears.worked = true;
         let since = hands.cx.now.tick;
@@ -123,7 +131,7 @@ impl Remote {
         let since = match self.ears.stage {
             Stage::Open { since, .. } => Some(since),
             Stage::Asking(_) => None,
-            Stage::Closed | Stage::Pausing { .. } | Stage::Without => return,
+            Stage::Closed | Stage::Pausing { .. } | Stage::Unauthorized | Stage::Without => return,
         };
         let wait_ms = exchange.reader().map(|reader| {
             self.ears.says_when |= reader.retry_ms().is_some();
@@ -146,6 +154,24 @@ impl Remote {
         let stable = since.is_some_and(|since| now.since(since) >= STABLE_MS);
         // Who says when is asked then; one whose streams end at once for ever says nothing.
         self.pause_ears(hands, stable, wait_ms.filter(|_| self.ears.says_when));
+    }
+
+    /// GET was refused for a token; whether there is another one at once.
+    pub(super) fn ears_unauthorized(&mut self, hands: &mut Hands<'_, '_>, again: bool) {
+        if !matches!(self.ears.stage, Stage::Asking(_)) {
+            return;
+        }
+        self.ears.stage = Stage::Unauthorized;
+        if again {
+            self.open_ears(hands);
+        }
+    }
+
+    /// There is another token.
+    pub(super) fn ears_authorized(&mut self, hands: &mut Hands<'_, '_>) {
+        if self.ears.stage == Stage::Unauthorized {
+            self.open_ears(hands);
+        }
     }
 
     fn pause_ears(&mut self, hands: &mut Hands<'_, '_>, stable: bool, wait_ms: Option<u64>) {
@@ -190,7 +216,11 @@ impl Remote {
     pub(super) fn ears_until(&self) -> Option<Tick> {
         match self.ears.stage {
             Stage::Pausing { until } => Some(until),
-            Stage::Closed | Stage::Asking(_) | Stage::Open { .. } | Stage::Without => None,
+            Stage::Closed
+            | Stage::Asking(_)
+            | Stage::Open { .. }
+            | Stage::Unauthorized
+            | Stage::Without => None,
         }
     }
 

@@ -98,6 +98,10 @@ pub(super) struct Exchange {
     pub(super) talk: u32,
     /// The request named that session.
     pub(super) named: bool,
+    /// The number of the token that went with it.
+    pub(super) token: Option<u32>,
+    /// The message, if it may be sent once more with another token.
+    pub(super) again: Option<Vec<u8>>,
     pub(super) head: Option<ResponseHead>,
     pub(super) reading: Reading,
     pub(super) ended: Option<Ended>,
@@ -118,6 +122,8 @@ impl Exchange {
             role,
             talk,
             named,
+            token: None,
+            again: None,
             head: None,
             reading: Reading::Whole,
             ended: None,

@@ -73,6 +73,7 @@ impl Remote {
             Role::Tell | Role::Hello(Step::Initialized) if good => self.took(hands, key),
             Role::Ears if good => self.ears_open(hands, key),
             Role::Stream => self.sse_begun(hands, key),
+            Role::Changes(_) if good => self.streams_refused = 0,
             Role::Hello(_)
             | Role::Call(_)
             | Role::Tell
@@ -347,7 +348,13 @@ impl Remote {
         match self.calls.remove(&id).map(|call| call.place) {
             Some(Place::Asked(own)) if own != key => self.give_up(hands, own),
             Some(Place::Streamed) => self.posted_over(hands.cx.now.tick, id),
-            Some(Place::Waiting | Place::Asked(_) | Place::Pausing { .. }) | None => {}
+            Some(
+                Place::Waiting
+                | Place::Asked(_)
+                | Place::Unauthorized { .. }
+                | Place::Pausing { .. },
+            )
+            | None => {}
         }
         if role == Role::Call(id) {
             self.is_answered(hands.cx.now.tick, key);

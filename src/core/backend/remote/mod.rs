@@ -16,6 +16,7 @@
 //! resume  the answer to a call goes on in another exchange
 //! linger  event streams that do not end
 //! modern  the stream of changes of a modern server
+//! unauthorized  the server wants a token, or another one
 //! sse     HTTP+SSE of 2024-11-05, and which of the two transports is tried; `sse_talk` speaks it
 //! ```
 
@@ -36,6 +37,7 @@ mod sse_resume;
 mod sse_talk;
 #[cfg(test)]
 mod tests;
+mod unauthorized;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -47,12 +49,15 @@ use crate::backend::facts::Facts;
 use crate::backend::greeting::Greeting;
 use crate::backend::lifecycle::{Event, Order, Pace, Phase, Policy};
 use crate::backend::listen::Listening;
+use crate::backend::locks::{LockName, Locks};
 use crate::backend::remote::call::Call;
 use crate::backend::remote::ears::Ears;
 use crate::backend::remote::exchange::{Exchange, Role};
 use crate::backend::remote::sse_talk::{Old, Ways};
 use crate::backend::session::{Report, note_down};
+use crate::base::mark::Mark;
 use crate::base::parents::Parents;
+use crate::base::secret::Secret;
 use crate::base::timers::DeadlineQueue;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
@@ -71,6 +76,8 @@ pub(super) struct Hands<'a, 'b> {
     pub(super) events: &'a mut VecDeque<BackendEvent>,
     /// Who passes on what is sent.
     pub(super) parents: &'a Parents,
+    /// Tokens for protected servers.
+    pub(super) locks: &'a mut Locks,
     /// Which session this is.
     pub(super) me: PoolKey,
 }
@@ -95,6 +102,10 @@ struct Talk {
 pub(super) struct Remote {
     pub(super) spec: PoolSpec,
     at: RemoteSpec,
+    /// Which tokens are for it.
+    pub(super) lock: LockName,
+    /// The tokens that were sent last, and their numbers: neither is ever told.
+    spoken: VecDeque<(u32, Secret)>,
     our_version: Rc<str>,
     pub(super) phase: Phase,
     backoff: Backoff,
@@ -137,6 +148,12 @@ pub(super) struct Remote {
     /// The same of bodies behind a status that says all.
     dripping: DeadlineQueue<FetchKey>,
     lingers_until: Option<Tick>,
+    /// Notifications and answers that wait for a token.
+    words: Vec<Vec<u8>>,
+    /// Streams that were refused for a token, in a row.
+    streams_refused: u32,
+    /// It pauses since there was no token.
+    denied: bool,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
     /// How long the last exchange may take before the session is over.
@@ -152,6 +169,8 @@ impl Remote {
     /// Waits for its turn.
     pub(super) fn new(spec: PoolSpec, at: RemoteSpec, our_version: Rc<str>) -> Self {
         Self {
+            lock: (Rc::clone(&spec.name), at.url.to_string().into()),
+            spoken: VecDeque::new(),
             at,
             our_version,
             phase: Phase::Queued,
@@ -180,6 +199,9 @@ impl Remote {
             lingering: DeadlineQueue::default(),
             dripping: DeadlineQueue::default(),
             lingers_until: None,
+            words: Vec::new(),
+            streams_refused: 0,
+            denied: false,
             resend: false,
             leaving_until: None,
             report: None,
@@ -231,6 +253,8 @@ impl Remote {
             Order::Open => {
                 self.began = hands.cx.now.tick;
                 self.runs = self.runs.saturating_add(1);
+                self.streams_refused = 0;
+                self.denied = false;
                 return Some(Event::Opened);
             }
             Order::Greet => self.greet(hands),
@@ -243,6 +267,14 @@ impl Remote {
                 self.report = Some(Report::Ready);
             }
             Order::Down => self.down(hands),
+            Order::Await => {
+                // It is as if it had not been tried.
+                self.runs = self.runs.saturating_sub(1);
+                if hands.locks.owner(&self.lock).is_some() {
+                    Mark::AwaitsOwner.hit();
+                    self.report = Some(Report::Down);
+                }
+            }
             Order::Ended => {
                 let name = &self.spec.name;
                 hands
@@ -292,6 +324,7 @@ impl Remote {
             hands.fetch.give_up(hands.cx, key);
         }
         self.calls.clear();
+        self.words.clear();
         self.kept_bytes = 0;
         self.unread.clear();
         self.batch = Batch::default();
@@ -316,6 +349,7 @@ impl Remote {
             | Phase::Opening { .. }
             | Phase::Closing(_)
             | Phase::Leaving
+            | Phase::Awaiting
             | Phase::Backoff { .. }
             | Phase::Failed { .. }
             | Phase::Gone => {}
@@ -379,6 +413,17 @@ impl Remote {
     }
 
     // --- what is so ---
+
+    /// Bytes that are kept because they may have to be sent again.
+    #[cfg(test)]
+    fn kept(&self) -> usize {
+        self.kept_bytes
+    }
+
+    /// What the table of sessions has to do.
+    pub(super) fn report(&mut self) -> Option<Report> {
+        self.report.take()
+    }
 
     /// Everything known about it.
     pub(super) fn facts(&self) -> Facts<'_> {

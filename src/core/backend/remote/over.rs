@@ -28,6 +28,11 @@ impl Remote {
             return Read::Nothing;
         };
         self.tidy_lingering();
+        let refused = matches!(ended, Ended::Whole(_)) && !exchange.answered;
+        if refused && exchange.role != Role::Goodbye && self.is_challenge(&exchange) {
+            self.unauthorized(hands, key, exchange, &ended);
+            return Read::Nothing;
+        }
         match exchange.role {
             Role::Hello(step) => self.hello_over(hands, step, &exchange, ended),
             Role::Call(id) if self.old.is_some() => {

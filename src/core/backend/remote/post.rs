@@ -12,7 +12,7 @@ use crate::fetch::{Asker, FetchKey, Field, Lane, Order, Reach};
 use crate::http1::head::Method;
 use crate::json::envelope::Envelope;
 use crate::json::span::{member, string};
-use crate::limits::{DIAL_AHEAD_MS_MAX, TELL_MS_MAX};
+use crate::limits::{DIAL_AHEAD_MS_MAX, TELL_MS_MAX, TOKENS_REMEMBERED_MAX};
 use crate::mcp::headers::{PARAM_PREFIX, encode};
 use crate::mcp::modern::named_by;
 use crate::mcp::version::Version;
@@ -51,10 +51,29 @@ impl Remote {
         order
             .fields
             .extend(said.map(|said| (Cow::Borrowed(parents::FIELD), said.into())));
+        let token = self.authorize(hands, &mut order);
         let key = hands.fetch.ask(hands.cx, Asker::Pool(hands.me), order);
-        let exchange = Exchange::new(role, self.talk.number, self.talk.id.is_some());
+        let mut exchange = Exchange::new(role, self.talk.number, self.talk.id.is_some());
+        exchange.token = token;
         self.exchanges.insert(key, exchange);
         key
+    }
+
+    /// Adds our token for this server, if there is one. All requests of a session lead to the
+    /// origin of its entry.
+    fn authorize(&mut self, hands: &Hands<'_, '_>, order: &mut Order) -> Option<u32> {
+        if !self.is_protected() {
+            return None;
+        }
+        let (number, field) = hands.locks.field(&self.lock)?;
+        if self.spoken.back().is_none_or(|(last, _)| *last != number) {
+            self.spoken.push_back((number, field.clone()));
+            if self.spoken.len() > TOKENS_REMEMBERED_MAX {
+                self.spoken.pop_front();
+            }
+        }
+        add(&mut order.fields, "Authorization", field);
+        Some(number)
     }
 
     fn order(&self, method: Method, fields: Fields, body: Vec<u8>) -> Order {

@@ -1,5 +1,5 @@
 //! Keeps what we send out of what is told: servers repeat keys in their errors, and those are read
-//! by clients, in the log and at `/health`. Hidden are words of header values, the query of the
+//! by clients, in the log and at `/health`. Hidden are words of header values, our tokens, the query of the
 //! URL, long pieces of its path (some services have their key there), and the id of the session.
 //!
 //! Owns nothing; never decides what is told.
@@ -46,6 +46,9 @@ impl Remote {
         let mut all: Vec<Cow<'_, str>> = Vec::new();
         for (_, value) in self.at.headers.iter() {
             all.extend(value.reveal().split_whitespace().map(Cow::from));
+        }
+        for (_, field) in &self.spoken {
+            all.extend(field.reveal().split_whitespace().skip(1).map(Cow::from));
         }
         of_url(&mut all, &self.at.url);
         of_url(&mut all, self.post_url());

@@ -101,6 +101,7 @@ impl Remote {
     fn lose_streams(&mut self, hands: &mut Hands<'_, '_>) {
         let begun = |call: &Call| match call.place {
             Place::Waiting => call.ours,
+            Place::Unauthorized { .. } => call.resume.last_id().is_some(),
             Place::Asked(key) => {
                 let exchange = self.exchanges.get(&key);
                 exchange.is_none_or(|exchange| exchange.head.is_some())

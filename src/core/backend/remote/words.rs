@@ -32,6 +32,9 @@ impl Remote {
             401 if self.authorizes() => {
                 format!("does not accept the Authorization header of its entry (status 401){said}")
             }
+            401 if exchange.token.is_some() => {
+                format!("does not accept our token (status 401){said}")
+            }
             401 => format!(
                 "wants authorization (status 401): put an \"Authorization\" header into \
                  \"headers\" of its entry{said}"

@@ -37,6 +37,17 @@ macro_rules! with_oauth {
             HiddenSessionEnds = "tokens are looked for by ordinary tests",
             /// A client lost sight of a server whose resources it listened to.
             HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
+
+            // --- protected servers ---
+
+            /// A call that was refused was sent once more with another token.
+            CallAuthorized = "no simulated server wants a token",
+            /// A client that can open pages was handed ours.
+            PageHanded = "no simulated server wants a token",
+            /// A session waits for its owner to authorize us.
+            AwaitsOwner = "no simulated server wants a token",
+            /// No other token came for a call in time.
+            TokenLate = "no simulated server wants a token",
         }
     };
 }

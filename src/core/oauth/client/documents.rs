@@ -173,8 +173,10 @@ pub(super) fn granted(status: u16, bytes: &[u8]) -> Result<Granted, Refused> {
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().take(REMARK_CHARS_MAX) {
+        // What turns the direction of a text, or is not seen at all.
         let invisible = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}');
         out.push(if invisible { ' ' } else { c });
     }
     out.trim().to_owned()

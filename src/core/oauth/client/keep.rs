@@ -296,10 +296,15 @@ impl Keyring {
             renewed,
         });
         account.kept = Some(record);
-        account.need = match account.need {
-            // Renewing gives no more scopes.
-            Need::More if renewed && !account.more.is_empty() => Need::More,
-            _ => Need::Nothing,
+        let asked = account.kept.as_ref().map(|record| record.asked.as_slice());
+        let asked = asked.unwrap_or_default();
+        // Renewing gives no more scopes, but an authorization in another instance may have.
+        let wants_more = account.more.iter().any(|scope| !asked.contains(scope));
+        account.need = if wants_more && account.need == Need::More {
+            Need::More
+        } else {
+            account.more.clear();
+            Need::Nothing
         };
         account.refused = None;
         account.remark = None;

@@ -14,7 +14,7 @@ use crate::base::form::Form;
 use crate::cx::Cx;
 use crate::http1::head::Method;
 use crate::language::WebRequest;
-use crate::limits::SCOPE_BYTES_MAX;
+use crate::limits::ASKED_SCOPE_BYTES_MAX;
 use crate::links::LinkKey;
 use crate::oauth::Step;
 use crate::oauth::owner::{Visitor, Who};
@@ -238,7 +238,7 @@ impl Server {
         }
         let scopes = match once("scope")?.map(str::trim) {
             None | Some("") => Scopes::All,
-            Some(text) if text.len() > SCOPE_BYTES_MAX => {
+            Some(text) if text.len() > ASKED_SCOPE_BYTES_MAX => {
                 return Err((Code::InvalidScope, "scope is too long"));
             }
             Some(text) => Scopes::parse(text)

@@ -9,6 +9,7 @@ mod modern;
 mod renewal;
 mod secrets;
 mod streams;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -94,7 +95,7 @@ fn remote(kind: RemoteKind) -> PoolSpec {
     let headers = [("X-Key".into(), Secret::from("s3cret-key"))];
     PoolSpec {
         carrier: Carrier::Remote(RemoteSpec {
-            oauth: true,
+            oauth: false,
             kind,
             url: Rc::new(Url::parse("http://mcp.test/mcp?k=v").unwrap()),
             headers: Rc::from(headers),

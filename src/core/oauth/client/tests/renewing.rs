@@ -332,3 +332,27 @@ fn a_server_that_is_removed_during_a_renewal_loses_no_key() {
     world.with(0, |keyring, cx| keyring.configure(cx, servers));
     assert_eq!(world.told(0), [""; 0]);
 }
+
+#[test]
+fn o11_more_is_wanted_until_it_was_asked_for_here_or_elsewhere() {
+    let mut world = authorized();
+    another(&mut world);
+    let field = "Bearer scope=\"w\", error=\"insufficient_scope\"";
+    world.challenge(0, 403, field);
+    world.challenge(1, 403, field);
+    // A renewal does not help.
+    world.wait(3_600_000);
+    for ring in [0, 1] {
+        assert!(
+            world.rings[ring].keyring.standing("m").unwrap().authorize,
+            "{ring}"
+        );
+    }
+    assert_eq!(world.authorize(1).get("scope"), Some("w"));
+    for ring in [0, 1] {
+        assert!(
+            !world.rings[ring].keyring.standing("m").unwrap().authorize,
+            "{ring}"
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! What the conformance suite wants to see of clients (its scenarios `auth/*`), one after the other.
+//! What the conformance suite wants to see of clients (its scenarios `auth/*`), one by one.
 
 use serde_json::json;
 

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::limits::{
-    CLIENT_NAME_CHARS_MAX, CLIENT_REDIRECT_BYTES_MAX, CLIENT_REDIRECTS_MAX, CLIENTS_MAX,
-    DOCUMENT_URL_BYTES_MAX, GRANTS_MAX, RECORD_BYTES_MAX, REFRESH_SECONDS, REVOKED_MAX,
-    SCOPE_BYTES_MAX, UNCONSENTED_MAX, UNCONSENTED_SECONDS,
+    ASKED_SCOPE_BYTES_MAX, CLIENT_NAME_CHARS_MAX, CLIENT_REDIRECT_BYTES_MAX, CLIENT_REDIRECTS_MAX,
+    CLIENTS_MAX, DOCUMENT_URL_BYTES_MAX, GRANTS_MAX, RECORD_BYTES_MAX, REFRESH_SECONDS,
+    REVOKED_MAX, UNCONSENTED_MAX, UNCONSENTED_SECONDS,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -324,7 +324,7 @@ fn record_bytes_max_is_never_reached() {
             .register_client(&applicant, &none, NOW, &mut entropy)
             .unwrap();
     }
-    let tags = (0..SCOPE_BYTES_MAX / 9).map(|n| format!("tag:{n:04}"));
+    let tags = (0..ASKED_SCOPE_BYTES_MAX / 9).map(|n| format!("tag:{n:04}"));
     let scopes = Scopes::parse(&tags.collect::<Vec<_>>().join(" ")).unwrap();
     let client: Rc<str> = "x".repeat(DOCUMENT_URL_BYTES_MAX).into();
     for number in 0.. {

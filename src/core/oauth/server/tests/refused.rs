@@ -1,7 +1,7 @@
 //! What must not work.
 
 use super::*;
-use crate::limits::{CODE_MS, REGISTRATIONS_PER_ADDRESS_MAX, SCOPE_BYTES_MAX};
+use crate::limits::{ASKED_SCOPE_BYTES_MAX, CODE_MS, REGISTRATIONS_PER_ADDRESS_MAX};
 
 #[test]
 fn s3_a_bad_client_or_redirect_is_told_on_a_page() {
@@ -69,7 +69,7 @@ fn s3_everything_else_is_told_by_a_redirect() {
         ),
         (but(&good, "scope", Some("admin")), "invalid_scope"),
         (
-            but(&good, "scope", Some(&"mcp ".repeat(SCOPE_BYTES_MAX))),
+            but(&good, "scope", Some(&"mcp ".repeat(ASKED_SCOPE_BYTES_MAX))),
             "invalid_scope",
         ),
         (
