@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { leakingFiles, leaks } from './secrets.mjs';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 export const outside = join(root, 'tests/outside');
@@ -70,15 +71,16 @@ function writeConfig(dir, servers, mark, extra) {
 /**
  * Starts `1mcp serve` and waits for its ready line.
  * `servers`: entries of mcp.json; `args`: more flags; `config`: more top-level keys; `after`: a
- * gateway that ended and whose directory this one goes on with.
+ * gateway that ended and whose directory this one goes on with; `beside`: one that goes on;
+ * `port`: none but this one.
  */
 export async function startGateway(
-  { servers = {}, args = [], env = {}, config = {}, after } = {},
+  { servers = {}, args = [], env = {}, config = {}, after, beside, port = 0 } = {},
 ) {
   const mark = after?.mark ?? `outside-${randomUUID()}`;
-  const dir = after?.dir ?? mkdtempSync(join(tmpdir(), '1mcp-outside-'));
-  if (!after) writeConfig(dir, servers, mark, config);
-  const child = spawn(BIN, ['serve', '--port', '0', '--config-dir', dir, ...args], {
+  const dir = (after ?? beside)?.dir ?? mkdtempSync(join(tmpdir(), '1mcp-outside-'));
+  if (!after && !beside) writeConfig(dir, servers, mark, config);
+  const child = spawn(BIN, ['serve', '--port', String(port), '--config-dir', dir, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env, ONE_MCP_TEST_MARK: mark },
   });
@@ -105,7 +107,7 @@ export async function startGateway(
     });
   }).catch((error) => {
     child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    if (!after && !beside) rmSync(dir, { recursive: true, force: true });
     throw error;
   });
 
@@ -121,20 +123,35 @@ export async function startGateway(
     }
     return left;
   };
+  /** Throws if it wrote a secret of the tests where none belongs. */
+  const silent = () => {
+    const told = leaks(gateway.log);
+    if (told.length > 0) throw new Error(`its log has ${told.join(', ')}:\n${gateway.log}`);
+    const files = leakingFiles(dir);
+    if (files.length > 0) throw new Error(`its directory leaks: ${files.join('; ')}`);
+  };
   /** SIGKILL; its directory stays. */
   gateway.kill = async () => {
     child.kill('SIGKILL');
     await exited;
     const left = await gateway.leftovers();
     if (left.length > 0) throw new Error(`left behind: ${JSON.stringify(left)}`);
+    silent();
   };
-  /** SIGTERM, exit code 0, an empty stdout, and no process left. Throws otherwise. */
-  gateway.stop = async () => {
+  /**
+   * SIGTERM, exit code 0, an empty stdout, no process left and no secret told. Throws otherwise.
+   * `keep`: its directory stays.
+   */
+  gateway.stop = async ({ keep = false } = {}) => {
     child.kill('SIGTERM');
     const ended = await Promise.race([exited, delay(STOP_MS_MAX, 'late', { ref: false })]);
     const left = ended === 'late' ? marked(mark) : await gateway.leftovers();
     for (const { pid } of left) process.kill(pid, 'SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    try {
+      silent();
+    } finally {
+      if (!keep) rmSync(dir, { recursive: true, force: true });
+    }
     if (process.env.SHOW_LOG) process.stderr.write(gateway.log);
     if (ended === 'late') throw new Error(`did not end on SIGTERM:\n${gateway.log}`);
     if (left.length > 0) throw new Error(`left behind: ${JSON.stringify(left)}`);

@@ -1,7 +1,9 @@
 // Runs the conformance suite of the protocol's authors against a server and reads what it found.
 // A scenario passes only if its own checks ran and none failed or warned: the suite itself also
 // counts a scenario without checks as passed.
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { outside, packageBin, run } from './gateway.mjs';
 
@@ -147,4 +149,44 @@ export async function asClient(scenario, revision, driver) {
     said: `${done.stderr}\n${done.stdout}`.slice(-6000),
     code: done.code,
   };
+}
+
+/**
+ * Runs the scenarios of authorization servers; `visit` opens the address that the suite prints, as
+ * a person would: scenario name -> list of checks.
+ */
+export async function authorization(url, label, { clientId, port, resource, revision }, visit) {
+  const dir = join(OUT, label);
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const child = spawn(process.execPath, [
+    SUITE, 'authorization', '--url', url, '--client-id', clientId, '--port', String(port),
+    ...(resource ? ['--resource', resource] : []),
+    ...(revision ? ['--spec-version', revision] : []), '-o', dir,
+  ], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000, killSignal: 'SIGKILL' });
+  let said = '';
+  let visited;
+  child.stderr.on('data', (bytes) => (said += bytes));
+  child.stdout.on('data', (bytes) => {
+    said += bytes;
+    // It listens before it prints.
+    const address = /^(http\S+[?&]code_challenge=\S+)\n/m.exec(said)?.[1];
+    if (address && !visited) visited = visit(address).catch((error) => (said += error.stack));
+  });
+  const [code] = await once(child, 'close');
+  await visited;
+  const scenarios = new Map();
+  for (const name of readdirSync(dir)) {
+    const scenario = /^authorization-server-(.*)-\d{4}-\d\d-\d\dT/.exec(name)?.[1];
+    const checks = join(dir, name, 'checks.json');
+    // It writes them at the end, if it comes there.
+    if (existsSync(checks)) scenarios.set(scenario, JSON.parse(readFileSync(checks, 'utf8')));
+  }
+  return { scenarios, said, code };
+}
+
+/** The scenarios of authorization servers that there are. */
+export async function allOfAuthorization() {
+  const { stdout } = await run(process.execPath, [SUITE, 'list', '--authorization']);
+  return [...stdout.matchAll(/^ {2}- (\S+)/gm)].map((match) => match[1]);
 }
