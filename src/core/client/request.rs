@@ -1,7 +1,5 @@
 //! One HTTP request: who may ask (C13), whom it is for, and the answers that need no session.
 
-use std::net::IpAddr;
-
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::parents;
@@ -38,9 +36,12 @@ impl Clients {
             return None;
         }
         let peer = self.http.connections.get(&link)?.peer;
-        if !self.is_within_cap(cx, link, &request, peer)
-            || wants_token(&route) && !self.comes_in(cx, link, &request)
-        {
+        let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
+        if !self.http.count_for(link, client) {
+            self.turn_crowd_away(cx, link, &request);
+            return None;
+        }
+        if wants_token(&route) && !self.comes_in(cx, link, &request) {
             return None;
         }
         match route {
@@ -61,7 +62,12 @@ impl Clients {
             }
             Route::Web => {
                 self.http.hold(cx, link, Doing::Page);
-                let request = self.web_request(frame, peer, request);
+                let request = Box::new(WebRequest {
+                    head: request,
+                    body: frame.bytes().to_vec(),
+                    peer,
+                    client,
+                });
                 Some(ClientEvent::Web { link, request })
             }
             Route::Page(page) => {
@@ -75,54 +81,41 @@ impl Clients {
                 self.http.problem(cx, link, 404, "no such path", hint, &[]);
                 None
             }
-            Route::NotAllowed(allow) if is_mcp(request.path()) => {
-                let refused = Refusal::Method { allow }.into();
-                self.http.refuse(cx, link, &refused);
-                None
-            }
             Route::NotAllowed(allow) => {
-                let hint = format!("use one of {allow}");
-                let fields = [("Allow", allow)];
-                self.http
-                    .problem(cx, link, 405, "method not allowed", &hint, &fields);
+                self.refuse_method(cx, link, &request, allow);
                 None
             }
         }
     }
 
-    fn web_request(&self, frame: &Frame, peer: IpAddr, head: Request) -> Box<WebRequest> {
-        let client = forwarded::client(&self.settings.trusted, peer, &head.headers);
-        let body = frame.bytes().to_vec();
-        Box::new(WebRequest {
-            head,
-            body,
-            peer,
-            client,
-        })
-    }
-
-    /// Turns away whose address has too many connections through a trusted proxy.
-    fn is_within_cap(
+    /// The path has other methods.
+    fn refuse_method(
         &mut self,
         cx: &mut Cx<'_>,
         link: LinkKey,
         request: &Request,
-        peer: IpAddr,
-    ) -> bool {
-        let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
-        if self.http.count_for(link, client) {
-            return true;
+        allow: &'static str,
+    ) {
+        if is_mcp(request.path()) {
+            let refused = Refusal::Method { allow }.into();
+            return self.http.refuse(cx, link, &refused);
         }
+        let hint = format!("use one of {allow}");
+        let fields = [("Allow", allow)];
+        self.http
+            .problem(cx, link, 405, "method not allowed", &hint, &fields);
+    }
+
+    /// One address has too many connections through a trusted proxy.
+    fn turn_crowd_away(&mut self, cx: &mut Cx<'_>, link: LinkKey, request: &Request) {
         if is_mcp(request.path()) {
             let refused = Refusal::TooManyConnections.into();
-            self.http.refuse(cx, link, &refused);
-            return false;
+            return self.http.refuse(cx, link, &refused);
         }
         let hint = "try again when some of them were closed";
         let fields = [("Retry-After", "1")];
         self.http
             .problem(cx, link, 429, "too many connections", hint, &fields);
-        false
     }
 
     /// The answer to a page that was told as [`ClientEvent::Page`].
