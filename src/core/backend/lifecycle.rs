@@ -12,8 +12,8 @@
 //!                      +-> Failed <---+
 //! ```
 //!
-//! `Unauthorized` leads from Handshaking and Ready through Closing to Awaiting, where no time passes:
-//! only `Retry` leads on to Queued, or `Refused` to Backoff.
+//! `Unauthorized` leads from Handshaking and Ready through Closing to Awaiting, where no time
+//! passes: only `Retry` leads on to Queued, or `Refused` to Backoff.
 
 use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::words::setting;
@@ -540,7 +540,8 @@ mod tests {
     /// Every pair, spelled out: columns are `events()`; `.` = nothing changes, nothing is done.
     #[rustfmt::skip]
     const TABLE: [[&str; 12]; 10] = [
-        // Turn, Opened, Unopened, Greeted, Refused, Unauthorized, Lost, Closed, Stuck, Alarm, Stop, Retry
+        // Turn, Opened, Unopened, Greeted, Refused, Unauthorized, Lost, Closed, Stuck, Alarm,
+        // Stop, Retry
         ["Opening Open", ".", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "."],
         [".", "Handshaking Greet", "Backoff Down", ".", ".", ".", ".", ".", ".", ".", "Leaving Close", "."],
         [".", ".", ".", "Ready Ready", "Closing Close", "Closing Close", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],

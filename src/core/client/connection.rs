@@ -41,6 +41,8 @@ struct Stall {
 pub(super) struct Connection {
     pub(super) server: Server,
     pub(super) peer: IpAddr,
+    /// For whom it is counted: its peer, or for whom that asked last.
+    pub(super) counted: IpAddr,
     pub(super) doing: Doing,
     /// The page whose request is being answered.
     pub(super) cors: Option<CorsOrigin>,
@@ -65,6 +67,7 @@ impl Connection {
         Self {
             server: Server::new(BODY_BYTES_MAX),
             peer,
+            counted: peer,
             doing: Doing::Reading,
             cors: None,
             eof: false,

@@ -15,6 +15,7 @@ use crate::limits::{
     CLIENT_OUTBOX_BYTES_SOFT, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, PIPELINED_BYTES_MAX,
 };
 use crate::links::{LinkKey, Owner};
+use crate::settings::Trusted;
 
 /// All accepted connections.
 #[derive(Debug, Default)]
@@ -30,13 +31,21 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// A connection was accepted. One too many is closed at once.
-    pub(super) fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr) {
+    /// A connection was accepted. One too many is closed at once, unless its requests will be
+    /// counted for whom a trusted proxy says that it asks.
+    pub(super) fn accepted(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        peer: SocketAddr,
+        trusted: &Trusted,
+    ) {
         cx.links.open(link, Owner::Http);
         let peer = peer.ip().to_canonical();
+        let exempt = peer.is_loopback() || trusted.includes(peer);
         let same = self.per_peer.get(&peer).copied().unwrap_or(0);
         let full = self.connections.len() >= CONNECTIONS_MAX;
-        let peer_full = same >= CONNECTIONS_PER_PEER_MAX && !peer.is_loopback();
+        let peer_full = same >= CONNECTIONS_PER_PEER_MAX && !exempt;
         if full {
             Mark::ConnectionsFull.hit();
         } else if peer_full {
@@ -177,13 +186,37 @@ impl Http {
     fn forget(&mut self, cx: &mut Cx<'_>, link: LinkKey) -> Option<Doing> {
         let connection = self.connections.remove(&link)?;
         cx.timers.clear(Alarm::Http(link));
-        if let Some(count) = self.per_peer.get_mut(&connection.peer) {
+        self.count_down(connection.counted);
+        Some(connection.doing)
+    }
+
+    fn count_down(&mut self, peer: IpAddr) {
+        if let Some(count) = self.per_peer.get_mut(&peer) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.per_peer.remove(&connection.peer);
+                self.per_peer.remove(&peer);
             }
         }
-        Some(connection.doing)
+    }
+
+    /// A request came for `client` by way of a trusted proxy: from now on the connection counts as
+    /// one of his. `false`: he has too many of them.
+    pub(super) fn count_for(&mut self, link: LinkKey, client: IpAddr) -> bool {
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return true;
+        };
+        if connection.counted == client {
+            return true;
+        }
+        let same = self.per_peer.get(&client).copied().unwrap_or(0);
+        if same >= CONNECTIONS_PER_PEER_MAX && !client.is_loopback() {
+            Mark::PeerConnectionsFull.hit();
+            return false;
+        }
+        let before = std::mem::replace(&mut connection.counted, client);
+        self.count_down(before);
+        self.per_peer.insert(client, same + 1);
+        true
     }
 
     /// The last answer was given to the outbox: shut our half, then wait for the peer, so that a

@@ -130,7 +130,7 @@ impl Clients {
 
     /// A connection was accepted.
     pub fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr) {
-        self.http.accepted(cx, link, peer);
+        self.http.accepted(cx, link, peer, &self.settings.trusted);
     }
 
     /// Bytes came in. They are only put into the inbox: ask [`Clients::next`] what they say.

@@ -68,6 +68,8 @@ pub(super) enum Refusal {
     LineTooLong,
     /// Too many calls at once, or the hall asked for a pause.
     Busy,
+    /// Too many connections of one client behind a proxy.
+    TooManyConnections,
     /// Too many sessions.
     TooManySessions,
     /// Too many streams of one session.
@@ -130,7 +132,10 @@ impl Refusal {
             Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
             Self::ContentType => 415,
-            Self::TooManySessions | Self::TooManyStreams | Self::TooManyListens => 429,
+            Self::TooManyConnections
+            | Self::TooManySessions
+            | Self::TooManyStreams
+            | Self::TooManyListens => 429,
             Self::Stopping => 503,
             Self::Turned { turned, .. } => turned.status(),
             Self::Loop => 508,
@@ -152,6 +157,7 @@ impl Refusal {
             Self::UnknownMethod { .. } => -32601,
             Self::NoVersion | Self::Meta { .. } | Self::Level { .. } => -32602,
             Self::Busy
+            | Self::TooManyConnections
             | Self::TooManySessions
             | Self::TooManyStreams
             | Self::TooManyListens
@@ -216,6 +222,9 @@ impl Refusal {
             Self::BatchedInitialize => "Invalid request: initialize must not be part of a batch.",
             Self::DuplicateId => "Invalid request: a request with this id is still being answered.",
             Self::LineTooLong => "Invalid request: the message is too long.",
+            Self::TooManyConnections => {
+                "Too many connections of one address are open. Try again when some were closed."
+            }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."

@@ -35,6 +35,12 @@ impl Clients {
         if !self.is_allowed(cx, link, &request, &route) {
             return None;
         }
+        let peer = self.http.connections.get(&link)?.peer;
+        let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
+        if !self.http.count_for(link, client) {
+            self.turn_crowd_away(cx, link, &request);
+            return None;
+        }
         if wants_token(&route) && !self.comes_in(cx, link, &request) {
             return None;
         }
@@ -56,8 +62,6 @@ impl Clients {
             }
             Route::Web => {
                 self.http.hold(cx, link, Doing::Page);
-                let peer = self.http.connections.get(&link)?.peer;
-                let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
                 let request = Box::new(WebRequest {
                     head: request,
                     body: frame.bytes().to_vec(),
@@ -90,6 +94,18 @@ impl Clients {
                 None
             }
         }
+    }
+
+    /// One address has too many connections through a trusted proxy.
+    fn turn_crowd_away(&mut self, cx: &mut Cx<'_>, link: LinkKey, request: &Request) {
+        if is_mcp(request.path()) {
+            let refused = Refusal::TooManyConnections.into();
+            return self.http.refuse(cx, link, &refused);
+        }
+        let hint = "try again when some of them were closed";
+        let fields = [("Retry-After", "1")];
+        self.http
+            .problem(cx, link, 429, "too many connections", hint, &fields);
     }
 
     /// The answer to a page that was told as [`ClientEvent::Page`].

@@ -23,7 +23,7 @@ fn s5_a_strangers_page_cannot_press_allow() {
     let wish = site.wish(&client, BACK);
     let page = owner.get(&format!("/authorize?{}", wish.text()));
     let good = csrf(&page);
-    let form = wish.clone().with("decision", "allow");
+    let form = wish.with("decision", "allow");
     let refused = |answer: &crate::support::http::Answer| {
         answer.status == 403 && answer.header("location").is_none()
     };

@@ -11,7 +11,7 @@ use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::*;
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
-use crate::settings::Settings;
+use crate::settings::{Settings, Trusted};
 
 #[test]
 fn sessions_max_one_more_initialize_is_answered_429() {
@@ -87,6 +87,38 @@ fn connections_per_peer_max_spares_loopback() {
     kit.connect_from("192.0.2.1:3");
     kit.connect_from("[::1]:3");
     assert!(kit.closed().is_empty());
+}
+
+#[test]
+fn connections_per_peer_max_behind_a_proxy_counts_for_whom_it_asks() {
+    let _reached = must_hit(Mark::PeerConnectionsFull);
+    let mut kit = Kit::with(&Settings {
+        trusted: Trusted::Networks(vec![([10, 0, 0, 0].into(), 8)]),
+        ..Settings::default()
+    });
+    let ask = |kit: &mut Kit, path: &str, client: &str| {
+        let link = kit.connect_from("10.0.0.1:1");
+        kit.send(link, http("GET", path, &[("X-Forwarded-For", client)], ""));
+        (link, kit.take(link))
+    };
+    let mut last = None;
+    for _ in 0..CONNECTIONS_PER_PEER_MAX {
+        let (link, answer) = ask(&mut kit, "/nowhere", "192.0.2.1");
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        last = Some(link);
+    }
+    for path in ["/nowhere", "/mcp"] {
+        // What he himself has written stands left of what the proxy has seen.
+        let (_, answer) = ask(&mut kit, path, "192.0.2.7, 192.0.2.1");
+        assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+        assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
+    }
+    let (_, answer) = ask(&mut kit, "/nowhere", "192.0.2.2");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(kit.closed().is_empty(), "the proxy itself is no crowd");
+    kit.broken(last.unwrap());
+    let (_, answer) = ask(&mut kit, "/nowhere", "192.0.2.1");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
 
 #[test]

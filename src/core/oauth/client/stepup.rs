@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{WANTED_SCOPES_BYTES_MAX, STEP_UP_OPERATIONS_MAX, STEP_UPS_MAX};
+use crate::limits::{STEP_UP_OPERATIONS_MAX, STEP_UPS_MAX, WANTED_SCOPES_BYTES_MAX};
 
 /// What may be asked for, in the order in which it counts.
 #[derive(Debug, Default)]
