@@ -317,7 +317,7 @@ describe('pages', { skip: HAS_CHROMIUM || process.env.CI ? false : 'no Chromium 
     await watcher.goto(`${plain.base}/oauth`);
     await logIn(watcher, plain);
     const card = watcher.locator('li', { hasText: 'guarded' });
-    await card.getByText(/needs your authorization/i).waitFor();
+    await card.getByText(/^needs authorization$/i).waitFor();
     await watcher.evaluate(() => { window.untouched = true; });
     const page = await openPage(browser);
     await connects(page, plain);

@@ -240,35 +240,35 @@ describe('a server that wants to be logged in to', () => {
 });
 
 describe('instances that share what was authorized', () => {
-  test('renew it once between the three of them', async () => {
-    const as = await startAs();
-    const first = await startGateway({ servers: servers(as), args: LOG });
-    const others = [];
-    const clients = [];
-    try {
-      await becomes(first, 'awaiting_oauth');
-      await authorizes(first);
-      await becomes(first, 'ready');
-      others.push(await startGateway({ beside: first, args: LOG }));
-      others.push(await startGateway({ beside: first, args: LOG }));
-      for (const gateway of [first, ...others]) {
-        const client = await openClient('legacy', 'http', gateway, 'client');
-        clients.push(client);
-        await until(async () => (await client.tools()).some(({ name }) => name === ECHO), 'there');
-      }
-      for (let round = 1; round <= 5; round += 1) {
+  for (const round of [1, 2, 3]) {
+    test(`renew it once between the three of them, ${round}`, async () => {
+      const as = await startAs();
+      const first = await startGateway({ servers: servers(as), args: LOG });
+      const others = [];
+      const clients = [];
+      try {
+        await becomes(first, 'awaiting_oauth');
+        await authorizes(first);
+        await becomes(first, 'ready');
+        others.push(await startGateway({ beside: first, args: LOG }));
+        others.push(await startGateway({ beside: first, args: LOG }));
+        for (const gateway of [first, ...others]) {
+          const client = await openClient('legacy', 'http', gateway, 'client');
+          clients.push(client);
+          await until(async () => (await client.tools()).some(({ name }) => name === ECHO), 'there');
+        }
         as.expire();
         await Promise.all(clients.map((client) => echoes(client, `round ${round}`)));
-        assert.equal(refreshes(as), round);
+        assert.equal(refreshes(as), 1);
+        assert.equal(as.seen.authorize.length, 1);
+      } finally {
+        for (const client of clients) await client.close();
+        for (const gateway of others) await gateway.stop({ keep: true });
+        await first.stop();
+        await as.stop();
       }
-      assert.equal(as.seen.authorize.length, 1);
-    } finally {
-      for (const client of clients) await client.close();
-      for (const gateway of others) await gateway.stop({ keep: true });
-      await first.stop();
-      await as.stop();
-    }
-  });
+    });
+  }
 });
 
 describe('other ways to the page', () => {
