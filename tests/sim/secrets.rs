@@ -1,5 +1,5 @@
-//! The directory of secrets, the hashing thread, the loopback port, and the tokens that clients of a
-//! locked gateway show.
+//! The directory of secrets, the hashing thread, the loopback port, and the tokens that clients of
+//! a locked gateway show.
 //!
 //! In a locked world every client over HTTP has a grant of its own, and every request carries its
 //! token; so a session, a parked call or a state that moves from one client to another moves from

@@ -81,19 +81,29 @@ impl Clients {
                 self.http.problem(cx, link, 404, "no such path", hint, &[]);
                 None
             }
-            Route::NotAllowed(allow) if is_mcp(request.path()) => {
-                let refused = Refusal::Method { allow }.into();
-                self.http.refuse(cx, link, &refused);
-                None
-            }
             Route::NotAllowed(allow) => {
-                let hint = format!("use one of {allow}");
-                let fields = [("Allow", allow)];
-                self.http
-                    .problem(cx, link, 405, "method not allowed", &hint, &fields);
+                self.refuse_method(cx, link, &request, allow);
                 None
             }
         }
+    }
+
+    /// The path has other methods.
+    fn refuse_method(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        request: &Request,
+        allow: &'static str,
+    ) {
+        if is_mcp(request.path()) {
+            let refused = Refusal::Method { allow }.into();
+            return self.http.refuse(cx, link, &refused);
+        }
+        let hint = format!("use one of {allow}");
+        let fields = [("Allow", allow)];
+        self.http
+            .problem(cx, link, 405, "method not allowed", &hint, &fields);
     }
 
     /// One address has too many connections through a trusted proxy.

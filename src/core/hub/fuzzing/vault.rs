@@ -1,5 +1,5 @@
-//! Records: the state directory, the directory of secrets, the hashing thread and the loopback port of the fuzz target's shell:
-//! answered at once, and badly if the input says that records are damaged.
+//! What the fuzz target's shell keeps: the state directory, the directory of secrets; the hashing
+//! thread and the loopback port. All answered at once, and badly if the input says so.
 
 use crate::effect::Effect;
 use crate::hub::fuzzing::world::World;
