@@ -151,6 +151,10 @@ impl Door {
             self.known.remove(&digest);
             return Err(Turned::Bad(Bad::Expired));
         }
+        // What is known was read before: only a new one is looked at.
+        if token.is_empty() || !token.bytes().all(is_token_byte) {
+            return Err(Turned::Malformed("Bearer must be followed by one token"));
+        }
         let claims = verify(keys, token, now).map_err(Turned::Bad)?;
         let who = Rc::new(Principal {
             grant: claims.grant,
@@ -178,8 +182,8 @@ fn digest_of(token: &str) -> [u8; 32] {
     whole.as_ref().try_into().unwrap_or_default()
 }
 
-/// The token of a request (RFC 6750 section 2.1): one `Authorization` field that says `Bearer` and
-/// one word. Other schemes are no token.
+/// The token of a request (RFC 6750 section 2.1): one `Authorization` field that says `Bearer`, and
+/// what follows. Other schemes are no token.
 fn presented<'a>(query: Option<&str>, headers: &'a Headers) -> Result<Option<&'a str>, Turned> {
     let is_token = |pair: &str| pair.split('=').next() == Some("access_token");
     if query.is_some_and(|query| query.split('&').any(is_token)) {
@@ -200,9 +204,6 @@ fn presented<'a>(query: Option<&str>, headers: &'a Headers) -> Result<Option<&'a
         return Ok(None);
     }
     let token = token.trim_start_matches(' ');
-    if token.is_empty() || !token.bytes().all(is_token_byte) {
-        return Err(Turned::Malformed("Bearer must be followed by one token"));
-    }
     Ok(Some(token))
 }
 

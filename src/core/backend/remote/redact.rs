@@ -1,7 +1,7 @@
 //! Keeps what we send out of what is told: servers repeat keys in their errors, and those are read
-//! by clients, in the log and at `/health`. Hidden are words of header values, our tokens, the query
-//! of the URL, long pieces of its path (some services have their key there), and the id of the
-//! session.
+//! by clients, in the log and at `/health`. Hidden are words of header values, our tokens, the
+//! query of the URL, long pieces of its path (some services have their key there), and the id of
+//! the session.
 //!
 //! Owns nothing; never decides what is told.
 
