@@ -167,7 +167,7 @@ fn x9_without_the_ticket_nobody_begins_there() {
         let (response, body) = ask(&mut w, line, "", "");
         assert_eq!(response.status, Some(400), "{line}: {body}");
     }
-    let there = ["GET /style.css", "GET /live.js"];
+    let there = ["GET /style.css", "GET /live.js", "GET /favicon.ico"];
     for line in there {
         assert_eq!(ask(&mut w, line, "", "").0.status, Some(200), "{line}");
     }

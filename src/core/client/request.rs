@@ -88,9 +88,7 @@ impl Clients {
     ) -> Option<(Route, IpAddr, IpAddr)> {
         let Connection { peer, port, .. } = *self.http.connections.get(&link)?;
         if port == Port::Browsers && !app::is_for_browsers(request.path()) {
-            Mark::StrangeAtBrowsersPort.hit();
-            let hint = "open the whole URL that `1mcp mcp status` shows";
-            self.http.problem(cx, link, 404, "no such path", hint, &[]);
+            self.turn_stranger_away(cx, link);
             return None;
         }
         let route = app::route(&request.method, request.path());
@@ -130,6 +128,13 @@ impl Clients {
         let fields = [("Allow", allow)];
         self.http
             .problem(cx, link, 405, "method not allowed", &hint, &fields);
+    }
+
+    /// At the port for browsers somebody wants what is not there.
+    fn turn_stranger_away(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        Mark::StrangeAtBrowsersPort.hit();
+        let hint = "open the whole URL that `1mcp mcp status` shows";
+        self.http.problem(cx, link, 404, "no such path", hint, &[]);
     }
 
     /// One address has too many connections through a trusted proxy.

@@ -92,8 +92,10 @@ pub fn route(method: &Method, path: &str) -> Route {
 /// authorized, where its issuer sends them back to, and what those pages are made of.
 #[must_use]
 pub fn is_for_browsers(path: &str) -> bool {
-    matches!(path, "/style.css" | "/live.js" | "/oauth/callback")
-        || path.starts_with("/oauth/callback/")
+    matches!(
+        path,
+        "/style.css" | "/live.js" | "/favicon.ico" | "/oauth/callback"
+    ) || path.starts_with("/oauth/callback/")
         || path.starts_with("/oauth/connect/")
 }
 
