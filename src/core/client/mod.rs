@@ -212,6 +212,7 @@ impl Clients {
             | Alarm::Suspended
             | Alarm::Tasks
             | Alarm::AuthServer
+            | Alarm::Login
             | Alarm::Keyring
             | Alarm::Exit => {}
         }
