@@ -100,6 +100,16 @@ pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 pub const INBOX_KEPT_BYTES_MAX: usize = 4 * 1024;
 /// Length of a request body; more is answered 413.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Length of a body that is taken before anybody looked at its head, and of those of pages and of
+/// OAuth. A longer one is read on only for who may send it, the others get 401, 403, 404, 405 or
+/// 413 at once: a stranger cannot fill our memory.
+pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longer bodies that are being received, all of them together, by what they announce (or may have,
+/// if they announce nothing); one more is answered 503 with `Retry-After`.
+pub const LARGE_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// From the end of a head to the end of its body; then 408 and close. The longest body gets through
+/// at 28 KB a second; whoever sends a byte now and then does not hold its room for ever.
+pub const BODY_MS_MAX: u64 = 10 * 60 * 1000;
 /// From the first byte of a head to its end; then 408 and close (slow senders).
 pub const HEAD_MS_MAX: u64 = 10_000;
 /// Between two pieces of a body; then 408 and close.
@@ -457,6 +467,9 @@ const _: () = assert!(IDLE_CONNECTION_MARGIN_MS < IDLE_CONNECTION_MS);
 const _: () = assert!(OPEN_MS_MAX < CONNECT_REMOTE_MS);
 const _: () = assert!(ADDRESSES_MAX as u64 * ATTEMPT_MS_MIN < OPEN_MS_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LINE_BYTES_MAX);
+const _: () = assert!(BODY_BYTES_MAX <= LARGE_BODIES_BYTES_MAX);
+const _: () = assert!(AUTH_BODY_BYTES_MAX <= SMALL_BODY_BYTES_MAX);
+const _: () = assert!(SHARE_BYTES_MIN <= SMALL_BODY_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CLIENT_OUTBOX_BYTES_MAX);
 const _: () = assert!(LINE_BYTES_MAX < CHILD_OUTBOX_BYTES_MAX);
 const _: () = assert!(CLIENT_OUTBOX_BYTES_SOFT < CLIENT_OUTBOX_BYTES_MAX);

@@ -68,6 +68,19 @@ impl Scopes {
         Ok(if all { Self::All } else { Self::Tags(tags) })
     }
 
+    /// What a client asks for, as far as we know it: scopes of others (`openid`, `claudeai`) are
+    /// left out, as RFC 6749 section 3.3 allows, since clients add them to every request. `None`:
+    /// nothing is left.
+    #[must_use]
+    pub fn known(text: &str) -> Option<Self> {
+        let known: Vec<&str> = text
+            .split(' ')
+            .filter(|scope| !scope.is_empty() && Self::parse(scope).is_ok())
+            .collect();
+        let asked = (!known.is_empty()).then(|| known.join(" "))?;
+        Self::parse(&asked).ok()
+    }
+
     /// As a `scope` parameter; `mcp` implies all others.
     #[must_use]
     pub fn text(&self) -> String {

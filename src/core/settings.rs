@@ -120,3 +120,13 @@ pub enum HealthLevel {
     /// Each server's state.
     Full,
 }
+
+impl Settings {
+    /// Whether other machines may be meant to reach us without a proxy.
+    #[must_use]
+    pub fn is_bound_beyond_loopback(&self) -> bool {
+        let host = self.host.trim_matches(['[', ']']);
+        let address = host.parse::<IpAddr>();
+        address.map_or(host != "localhost", |address| !address.is_loopback())
+    }
+}

@@ -23,6 +23,7 @@ mod eras;
 mod far;
 mod faults;
 mod isolation;
+mod large;
 mod limits;
 mod lists;
 mod modern;

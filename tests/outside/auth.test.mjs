@@ -277,7 +277,8 @@ describe('a locked gateway', () => {
 /** Waits until the gateway has read what a command wrote. */
 async function knows(gateway, id) {
   await until(async () => {
-    const page = await fetch(`${gateway.base}/authorize?client_id=${id}`);
+    const page = await fetch(
+      `${gateway.base}/authorize?client_id=${id}`, { redirect: 'manual' });
     return !/unknown/.test(await page.text());
   }, 'the client is known', 5_000);
 }

@@ -332,26 +332,18 @@ describe('pages', { skip: HAS_CHROMIUM || process.env.CI ? false : 'no Chromium 
   });
 
   test('the same without a script', async () => {
-    as.forget();
-    await until(async () => {
-      // Somebody has to use it for us to notice.
-      const page = await openPage(browser);
-      await page.goto(`${plain.base}/oauth`);
-      await logIn(page, plain);
-      await page.waitForURL(/\/oauth$/);
-      const needs = await page.getByRole('link', { name: /authorize guarded/i }).count();
-      const retry = page.getByRole('button', { name: /retry guarded/i });
-      if (needs === 0 && (await retry.count()) > 0) await retry.click();
+    const gateway = await startLocked({ servers: { guarded: { url: as.url } } });
+    try {
+      const page = await openPage(browser, { javaScriptEnabled: false });
+      await connects(page, gateway);
+      await until(async () => {
+        await page.goto(`${gateway.base}/oauth`);
+        return (await page.locator('li', { hasText: 'guarded' }).getByText(/^ready$/i).count()) > 0;
+      }, 'ready');
       await page.done();
-      return needs > 0;
-    }, 'it needs us again', 60_000);
-    const page = await openPage(browser, { javaScriptEnabled: false });
-    await connects(page, plain);
-    await until(async () => {
-      await page.goto(`${plain.base}/oauth`);
-      return (await page.locator('li', { hasText: 'guarded' }).getByText(/^ready$/i).count()) > 0;
-    }, 'ready');
-    await page.done();
+    } finally {
+      await gateway.stop();
+    }
   });
 
   describe('without --enable-auth', () => {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
-import { text } from './lib/clients.mjs';
+import { text, until } from './lib/clients.mjs';
 import { root } from './lib/gateway.mjs';
 import { ask, authCommand, bothThere, INITIALIZE, startLocked } from './lib/locked.mjs';
 import { startRemote } from './lib/mcp_remote.mjs';
@@ -88,6 +88,10 @@ describe('nginx with TLS before a locked gateway', { skip: HAS_NGINX || process.
     const line = /1mcp (auth client add .*)/.exec(README)?.[1];
     assert.ok(line, 'README prints no `1mcp auth client add`');
     const made = await authCommand(gateway, ...line.split(/\s+/).slice(1));
+    await until(async () => {
+      const page = await fetch(`${url}/authorize?client_id=${made.id}`, { redirect: 'manual' });
+      return !/unknown/.test(await page.text());
+    }, 'the client is known', 5_000);
     const redirect = 'https://claude.ai/api/mcp/auth_callback';
     assert.ok(line.includes(redirect), line);
     for (const method of ['client_secret_basic', 'client_secret_post']) {

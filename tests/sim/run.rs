@@ -345,7 +345,9 @@ impl World {
             };
             let mute = self.plan.entries.iter().filter(mute).count();
             let streams = self.lasting_streams();
-            let alarms = mute + usize::from(streams + mute > 0);
+            // A locked gateway looks after its keys.
+            let keys = usize::from(self.settings.auth);
+            let alarms = keys + mute + usize::from(streams + mute > 0);
             // A connection to one that is asked in the wrong era is kept for some seconds.
             let kept = children + streams;
             let links = kept..=kept + mute;

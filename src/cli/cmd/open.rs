@@ -122,7 +122,10 @@ pub(super) fn warning(settings: &Settings, wants_auth: bool) -> Option<String> {
         let text = "--enable-auth has no effect on stdio, whose client is whoever started us";
         return wants_auth.then(|| text.to_owned());
     }
-    if settings.auth || !is_open(settings) {
+    if settings.auth {
+        return plain_auth(settings);
+    }
+    if !is_open(settings) {
         return None;
     }
     let by = match &settings.external_url {
@@ -133,6 +136,22 @@ pub(super) fn warning(settings: &Settings, wants_auth: bool) -> Option<String> {
         "everybody who reaches 1mcp {by} can use all of its servers, with all that they may read \
          and change; start it with --enable-auth, or keep others away from it"
     ))
+}
+
+/// Passwords and tokens in clear; and where a name leads to us, clients are told of an origin that
+/// is their own machine.
+fn plain_auth(settings: &Settings) -> Option<String> {
+    let has_tls = settings.external_url.as_deref();
+    let has_tls = has_tls.is_some_and(|url| url.starts_with("https://"));
+    let is_plain = settings.is_bound_beyond_loopback() && !has_tls;
+    is_plain.then(|| {
+        format!(
+            "--enable-auth on {} without TLS: password and tokens can be read on the way, and \
+             clients that know 1mcp by a name cannot log in; put a proxy with TLS before it and \
+             name it with --external-url https://..., or listen on 127.0.0.1",
+            settings.host
+        )
+    })
 }
 
 #[cfg(test)]
@@ -214,6 +233,9 @@ mod tests {
             assert_eq!(said.is_some(), says.is_some(), "{host} {url:?}");
             assert!(said.is_none_or(|said| said.contains(says.unwrap()) && !said.contains('\n')));
             settings.auth = true;
+            let said = warning(&settings, true);
+            assert_eq!(said.is_some(), matches!(host, "0.0.0.0" | "::"), "{host}");
+            settings.external_url = Some("https://h".to_owned());
             assert_eq!(warning(&settings, true), None);
         }
         let mut stdio = settings("0.0.0.0", None);

@@ -176,6 +176,7 @@ impl Backends {
     /// There will be no token for now, for this reason: whatever waited for one has failed like
     /// anything else that fails.
     pub fn no_token(&mut self, cx: &mut Cx<'_>, name: &str, why: &str) {
+        let why = &format!("wants authorization (status 401): {why}");
         let refused: Vec<LockName> = self.locks.0.keys().cloned().collect();
         let refused: Vec<LockName> = refused
             .into_iter()

@@ -47,7 +47,7 @@ impl Clients {
             }
             Err(turned) => {
                 cx.log(Level::Debug, || format!("http refused: {}", turned.why()));
-                let refused = turn_away(&origin, request.path(), turned);
+                let refused = turn_away(&origin, (request.path(), request.query()), turned);
                 self.http.refuse(cx, link, &refused.into());
                 false
             }
@@ -96,7 +96,7 @@ impl Clients {
         let Some(link) = held(session, at) else {
             return self.refuse(cx, client, at, FORBIDDEN, message);
         };
-        let metadata = door::metadata(&session.caller.origin, "/mcp");
+        let metadata = door::metadata(&session.caller.origin, "/mcp", None);
         let challenge = door::insufficient(scopes, &metadata);
         let fields = [JSON, ("WWW-Authenticate", &*challenge)];
         self.http.full(cx, link, 403, &fields, message);
@@ -224,7 +224,7 @@ impl Clients {
             Some(Way::Held { link, .. }) => {
                 let turned = Turned::Bad(Bad::Revoked);
                 let refused = Refused {
-                    refusal: turn_away(&origin, "/mcp", turned),
+                    refusal: turn_away(&origin, ("/mcp", None), turned),
                     id: self.exchange(client).map(|one| one.id.raw().into()),
                 };
                 self.http.refuse(cx, link, &refused);
@@ -236,8 +236,8 @@ impl Clients {
     }
 }
 
-fn turn_away(origin: &str, path: &str, turned: Turned) -> Refusal {
-    let metadata = door::metadata(origin, path);
+fn turn_away(origin: &str, asked: (&str, Option<&str>), turned: Turned) -> Refusal {
+    let metadata = door::metadata(origin, asked.0, asked.1);
     let challenge = turned.challenge(&metadata);
     Refusal::Turned { turned, challenge }
 }

@@ -7,8 +7,8 @@ use crate::effect::Effect;
 use crate::http1::server::{Server, Waiting};
 use crate::language::ClientKey;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX,
-    KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX, WRITE_STALL_MS_MAX,
+    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, BODY_MS_MAX, CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX,
+    KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX, SMALL_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
 };
 use crate::links::LinkKey;
 use crate::now::Tick;
@@ -44,6 +44,8 @@ pub(super) struct Connection {
     /// For whom it is counted: its peer, or for whom that asked last.
     pub(super) counted: IpAddr,
     pub(super) doing: Doing,
+    /// What its body may have, of what all large ones may.
+    pub(super) reserved: usize,
     /// The page whose request is being answered.
     pub(super) cors: Option<CorsOrigin>,
     /// The peer closed its writing half.
@@ -65,10 +67,11 @@ impl Connection {
     /// A connection on which nothing was received.
     pub(super) fn new(peer: IpAddr, now: Tick) -> Self {
         Self {
-            server: Server::new(BODY_BYTES_MAX),
+            server: Server::new(BODY_BYTES_MAX).asking_above(SMALL_BODY_BYTES_MAX),
             peer,
             counted: peer,
             doing: Doing::Reading,
+            reserved: 0,
             cors: None,
             eof: false,
             paused: false,
@@ -166,7 +169,10 @@ impl Connection {
             (Doing::Reading, _) if unsent > CLIENT_OUTBOX_BYTES_SOFT => None,
             (Doing::Reading, Waiting::IdleHead) => Some(self.since.after(KEEP_ALIVE_IDLE_MS_MAX)),
             (Doing::Reading, Waiting::Head) => Some(self.since.after(HEAD_MS_MAX)),
-            (Doing::Reading, Waiting::Body) => Some(self.read_at.after(BODY_IDLE_MS_MAX)),
+            (Doing::Reading, Waiting::Body) => {
+                let idle = self.read_at.after(BODY_IDLE_MS_MAX);
+                Some(idle.min(self.since.after(BODY_MS_MAX)))
+            }
             (Doing::Lingering, _) if unsent > 0 => Some(self.since.after(WRITE_STALL_MS_MAX)),
             (Doing::Lingering, _) => Some(self.since.after(LINGER_MS_MAX)),
             (Doing::Reading, Waiting::Response)

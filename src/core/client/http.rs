@@ -22,12 +22,23 @@ use crate::settings::Trusted;
 pub(super) struct Http {
     pub(super) connections: BTreeMap<LinkKey, Connection>,
     per_peer: BTreeMap<IpAddr, usize>,
+    /// What the large bodies may have that are being received.
+    pub(super) reserved: usize,
     /// Connections with bytes that may make a request.
     ready: VecDeque<LinkKey>,
     pub(super) keep_alive: KeepAliveRound,
     pub(super) stopping: bool,
     /// The head of the last answer; its buffer is reused.
     pub(super) head: Vec<u8>,
+}
+
+/// What a connection has.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A whole request; its body is in the frame.
+    Request(Request),
+    /// The head of one whose body is large.
+    Large(Request),
 }
 
 impl Http {
@@ -112,20 +123,20 @@ impl Http {
     }
 
     /// The next request of the connection at the front of the queue; `None` takes it out.
-    pub(super) fn step(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<Request> {
+    pub(super) fn step(&mut self, cx: &mut Cx<'_>, frame: &mut Frame) -> Option<Found> {
         let link = self.ready()?;
-        let request = self.step_of(cx, frame, link);
-        if request.is_none() {
+        let found = self.step_of(cx, frame, link);
+        if found.is_none() {
             self.ready.pop_front();
             if let Some(connection) = self.connections.get_mut(&link) {
                 connection.queued = false;
                 connection.settle(cx, link);
             }
         }
-        request
+        found
     }
 
-    fn step_of(&mut self, cx: &mut Cx<'_>, frame: &mut Frame, link: LinkKey) -> Option<Request> {
+    fn step_of(&mut self, cx: &mut Cx<'_>, frame: &mut Frame, link: LinkKey) -> Option<Found> {
         loop {
             let connection = self.connections.get_mut(&link)?;
             if connection.doing != Doing::Reading {
@@ -137,7 +148,11 @@ impl Http {
             }
             match connection.server.next(frame) {
                 Step::Continue => cx.links.send(link, &[CONTINUE.into()]),
-                Step::Request(request) => return Some(request),
+                Step::Large(request) => return Some(Found::Large(request)),
+                Step::Request(request) => {
+                    self.release(link);
+                    return Some(Found::Request(request));
+                }
                 Step::Reject(reject) => {
                     match reject.status {
                         413 => Mark::BodyTooLong.hit(),
@@ -187,6 +202,7 @@ impl Http {
         let connection = self.connections.remove(&link)?;
         cx.timers.clear(Alarm::Http(link));
         self.count_down(connection.counted);
+        self.reserved -= connection.reserved;
         Some(connection.doing)
     }
 
@@ -223,6 +239,7 @@ impl Http {
     /// reset does not destroy the answer on its way (RFC 9112 section 9.6).
     pub(super) fn linger(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
         cx.links.finish(link);
+        self.release(link);
         if let Some(connection) = self.connections.get_mut(&link) {
             connection.server.close_after();
             connection.turn(Doing::Lingering, cx.now.tick);
@@ -318,7 +335,7 @@ fn is_unread(cx: &Cx<'_>, link: LinkKey) -> bool {
 /// What to do about a refused head or body.
 const fn hint_of(status: u16) -> &'static str {
     match status {
-        413 => "a request body may have at most 16 MiB",
+        413 => "a request body may have at most 16 MiB on /mcp and /messages, elsewhere 64 KiB",
         414 | 431 => "shorten the request target or its header fields",
         501 => "use GET, POST, DELETE, OPTIONS or HEAD, and no transfer coding but chunked",
         505 => "use HTTP/1.1",

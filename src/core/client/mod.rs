@@ -17,6 +17,7 @@ mod get;
 mod grants;
 mod http;
 mod kept;
+mod large;
 mod message;
 mod modern;
 mod post;
@@ -45,7 +46,7 @@ use crate::base::timers::DeadlineQueue;
 use crate::client::batch::Batch;
 use crate::client::connection::Doing;
 use crate::client::grants::Grants;
-use crate::client::http::Http;
+use crate::client::http::{Found, Http};
 use crate::client::session::{Caller, Channel, Session};
 use crate::client::session_id::SessionIds;
 use crate::client::stdio::Stdio;
@@ -183,10 +184,14 @@ impl Clients {
                 continue;
             }
             let link = self.http.ready()?;
-            if let Some(request) = self.http.step(cx, frame)
-                && let Some(event) = self.request(cx, frame, link, request)
-            {
-                return Some(event);
+            match self.http.step(cx, frame) {
+                None => {}
+                Some(Found::Large(request)) => self.large(cx, link, request),
+                Some(Found::Request(request)) => {
+                    if let Some(event) = self.request(cx, frame, link, request) {
+                        return Some(event);
+                    }
+                }
             }
         }
     }

@@ -70,6 +70,8 @@ pub(super) enum Refusal {
     Busy,
     /// Too many connections of one client behind a proxy.
     TooManyConnections,
+    /// 503: as much is being received as may be.
+    TooManyLargeBodies,
     /// Too many sessions.
     TooManySessions,
     /// Too many streams of one session.
@@ -136,7 +138,7 @@ impl Refusal {
             | Self::TooManySessions
             | Self::TooManyStreams
             | Self::TooManyListens => 429,
-            Self::Stopping => 503,
+            Self::Stopping | Self::TooManyLargeBodies => 503,
             Self::Turned { turned, .. } => turned.status(),
             Self::Loop => 508,
             // The message was fine, its method could not be served: an error of JSON-RPC only.
@@ -158,6 +160,7 @@ impl Refusal {
             Self::NoVersion | Self::Meta { .. } | Self::Level { .. } => -32602,
             Self::Busy
             | Self::TooManyConnections
+            | Self::TooManyLargeBodies
             | Self::TooManySessions
             | Self::TooManyStreams
             | Self::TooManyListens
@@ -224,6 +227,9 @@ impl Refusal {
             Self::LineTooLong => "Invalid request: the message is too long.",
             Self::TooManyConnections => {
                 "Too many connections of one address are open. Try again when some were closed."
+            }
+            Self::TooManyLargeBodies => {
+                "Busy: too many large requests are being received. Try again soon."
             }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {

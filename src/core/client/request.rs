@@ -1,5 +1,7 @@
 //! One HTTP request: who may ask (C13), whom it is for, and the answers that need no session.
 
+use std::net::IpAddr;
+
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::parents;
@@ -31,19 +33,7 @@ impl Clients {
         cx.log(Level::Debug, || {
             format!("http {} {}", request.method.name(), request.path())
         });
-        let route = app::route(&request.method, request.path());
-        if !self.is_allowed(cx, link, &request, &route) {
-            return None;
-        }
-        let peer = self.http.connections.get(&link)?.peer;
-        let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
-        if !self.http.count_for(link, client) {
-            self.turn_crowd_away(cx, link, &request);
-            return None;
-        }
-        if wants_token(&route) && !self.comes_in(cx, link, &request) {
-            return None;
-        }
+        let (route, peer, client) = self.enters(cx, link, &request)?;
         match route {
             Route::McpPost => self.post(cx, frame, link, &request),
             Route::McpGet => self.get(cx, link, &request.headers),
@@ -77,8 +67,7 @@ impl Clients {
                 Some(ClientEvent::Page { link, page, full })
             }
             Route::NotFound => {
-                let hint = "the MCP endpoint is /mcp; / lists the others";
-                self.http.problem(cx, link, 404, "no such path", hint, &[]);
+                self.refuse_path(cx, link);
                 None
             }
             Route::NotAllowed(allow) => {
@@ -88,8 +77,38 @@ impl Clients {
         }
     }
 
+    /// By the head alone: whom the request is for, who sent it, and who asked for that. `None`: he
+    /// may not ask, and was told so.
+    pub(super) fn enters(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkKey,
+        request: &Request,
+    ) -> Option<(Route, IpAddr, IpAddr)> {
+        let route = app::route(&request.method, request.path());
+        if !self.is_allowed(cx, link, request, &route) {
+            return None;
+        }
+        let peer = self.http.connections.get(&link)?.peer;
+        let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
+        if !self.http.count_for(link, client) {
+            self.turn_crowd_away(cx, link, request);
+            return None;
+        }
+        if wants_token(&route) && !self.comes_in(cx, link, request) {
+            return None;
+        }
+        Some((route, peer, client))
+    }
+
+    /// There is no such path.
+    pub(super) fn refuse_path(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let hint = "the MCP endpoint is /mcp; / lists the others";
+        self.http.problem(cx, link, 404, "no such path", hint, &[]);
+    }
+
     /// The path has other methods.
-    fn refuse_method(
+    pub(super) fn refuse_method(
         &mut self,
         cx: &mut Cx<'_>,
         link: LinkKey,

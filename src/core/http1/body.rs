@@ -42,6 +42,9 @@ pub(crate) struct Decoder {
     trailer_bytes: usize,
 }
 
+/// What a body gets that is longer than it may be.
+pub(crate) const TOO_LARGE: Reject = Reject::with(413, "the request body is too large");
+
 const BAD_CHUNK: Reject = Reject::bad("the chunks of the body are not well formed");
 
 impl Decoder {
@@ -78,23 +81,49 @@ impl Decoder {
         }
     }
 
+    /// The body may have at most this length from now on.
+    pub(crate) const fn limit(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// Whether the body is too long by what is known of it; `length` is how much data came before.
+    pub(crate) const fn is_over(&self, length: usize) -> bool {
+        let coming = match self.place {
+            Place::Data { left, .. } => left,
+            Place::Size { size, .. } | Place::Extension { size } | Place::SizeLf { size } => size,
+            Place::DataCr
+            | Place::DataLf
+            | Place::TrailerStart
+            | Place::Trailer
+            | Place::TrailerLf
+            | Place::EndLf
+            | Place::End => 0,
+        };
+        length.saturating_add(coming) > self.bytes_max
+    }
+
     /// Moves data from the input to the body and tells how much of the input was used; stops at
-    /// the end of the body.
+    /// the end of the body, and behind the piece with which the body is longer than `upto`.
     ///
     /// # Errors
     /// 400 for chunks that are not well formed, 413 for a body, 431 for trailers that are too long.
-    pub(crate) fn decode(&mut self, input: &[u8], body: &mut Vec<u8>) -> Result<usize, Reject> {
+    pub(crate) fn decode(
+        &mut self,
+        input: &[u8],
+        body: &mut Vec<u8>,
+        upto: usize,
+    ) -> Result<usize, Reject> {
         let mut rest = input;
         loop {
             let left = self.left();
             let piece = self.run(&mut rest, body.len())?;
-            if piece.is_empty() {
-                return Ok(input.len() - rest.len());
-            }
             if let Some(left) = left {
                 reserve(body, piece.len(), left);
             }
             body.extend_from_slice(piece);
+            if piece.is_empty() || body.len() > upto {
+                return Ok(input.len() - rest.len());
+            }
         }
     }
 
@@ -181,7 +210,7 @@ impl Decoder {
                 digits: digits + 1,
                 size,
             }),
-            _ => Err(Reject::with(413, "the request body is too large")),
+            _ => Err(TOO_LARGE),
         }
     }
 }
@@ -329,10 +358,14 @@ mod tests {
     fn an_announced_length_reserves_nothing() {
         let mut decoder = Decoder::new(Framing::Length(10_000_000), 10_000_000);
         let mut body = Vec::new();
-        decoder.decode(&[b'x'; 1000], &mut body).unwrap();
+        decoder
+            .decode(&[b'x'; 1000], &mut body, usize::MAX)
+            .unwrap();
         assert!(body.capacity() <= 2000, "{}", body.capacity());
         while !decoder.is_done() {
-            decoder.decode(&[b'x'; 65536], &mut body).unwrap();
+            decoder
+                .decode(&[b'x'; 65536], &mut body, usize::MAX)
+                .unwrap();
         }
         assert_eq!((body.len(), body.capacity()), (10_000_000, 10_000_000));
     }

@@ -1,6 +1,7 @@
 //! Which body follows a head (RFC 9112 section 6), and whether the connection lasts (section 9).
 //! The place where requests are smuggled: whatever could be read in two ways is refused.
 
+use crate::http1::body::TOO_LARGE;
 use crate::http1::head::Request;
 use crate::http1::reject::Reject;
 use crate::http1::syntax::{BadNumber, decimal, is_token};
@@ -58,13 +59,12 @@ fn is_other_coding(text: &str) -> bool {
 }
 
 fn content_length(text: &str, bytes_max: usize) -> Result<Framing, Reject> {
-    let too_large = Reject::with(413, "the request body is too large");
     match decimal(text.as_bytes()) {
         Err(BadNumber::Malformed) => Err(Reject::bad("Content-Length is not a number")),
-        Err(BadNumber::TooLarge) => Err(too_large),
+        Err(BadNumber::TooLarge) => Err(TOO_LARGE),
         Ok(length) => match usize::try_from(length) {
             Ok(length) if length <= bytes_max => Ok(Framing::Length(length)),
-            _ => Err(too_large),
+            _ => Err(TOO_LARGE),
         },
     }
 }

@@ -13,12 +13,17 @@ use crate::http1::sse_reader::{Reader, TooLong};
 
 /// Longest body of a transcript; small, so that the limit is met often.
 const BODY_BYTES_MAX: usize = 1000;
+/// Longest body of a transcript that is not asked about, and the longest of a path with an odd
+/// length.
+const SMALL_BYTES_MAX: usize = 100;
+const ODD_BYTES_MAX: usize = 500;
 
 /// Serves every request in the pieces and tells what happened, one line each; the last line is
 /// what the connection waits for at the end.
 #[must_use]
 pub fn transcript<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
-    let (mut server, mut frame) = (Server::new(BODY_BYTES_MAX), Frame::default());
+    let mut server = Server::new(BODY_BYTES_MAX).asking_above(SMALL_BYTES_MAX);
+    let mut frame = Frame::default();
     let mut lines = Vec::new();
     for piece in pieces {
         let before = server.inbox_bytes();
@@ -37,6 +42,16 @@ fn step(server: &mut Server, frame: &mut Frame) -> Option<Option<String>> {
     match server.next(frame) {
         Step::NeedMore | Step::Paused => None,
         Step::Continue => Some(None),
+        Step::Large(request) => {
+            assert!(
+                matches!(server.next(frame), Step::Paused) && server.waiting() == Waiting::Body
+            );
+            let expects = request.headers.get("expect").is_some();
+            let line = (!expects).then(|| format!("large {}", request.path()));
+            let odd = request.path().len() % 2 == 1;
+            server.go_on(request, if odd { ODD_BYTES_MAX } else { BODY_BYTES_MAX });
+            Some(line)
+        }
         Step::Reject(reject) => {
             assert!(server.must_close());
             let head = server.respond(reject.status, &[], Reply::Full(0));
@@ -114,7 +129,7 @@ pub(crate) fn decoded(framing: Framing, pieces: Vec<&[u8]>) -> (Vec<u8>, usize, 
     let mut decoder = Decoder::new(framing, BODY_BYTES_MAX);
     let (mut body, mut used) = (Vec::new(), 0);
     for piece in pieces {
-        match decoder.decode(piece, &mut body) {
+        match decoder.decode(piece, &mut body, usize::MAX) {
             // How much of a broken body was read until then does depend on the split.
             Err(reject) => return (Vec::new(), 0, format!("{} {}", reject.status, reject.why)),
             Ok(taken) => {

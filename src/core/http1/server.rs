@@ -5,7 +5,7 @@
 //! Never writes: [`Server::respond`] and its sisters return the bytes that frame an answer.
 
 use crate::base::frame::Frame;
-use crate::http1::body::Decoder;
+use crate::http1::body::{self, Decoder};
 use crate::http1::framing::{self, Framing};
 use crate::http1::head::HeadParser;
 use crate::http1::response::{self, Delimited};
@@ -22,6 +22,8 @@ pub struct Server {
     /// Bytes at the front of the inbox that belong to the past.
     taken: usize,
     body_bytes_max: usize,
+    /// Longer bodies are asked about.
+    small_bytes_max: usize,
     state: State,
 }
 
@@ -31,6 +33,8 @@ enum State {
     Head(HeadParser),
     /// The head was read, its body comes.
     Body(Box<Incoming>),
+    /// The head was handed out, and its receiver decides whether the body is read on.
+    Asked { head_only: bool, part: Box<Part> },
     /// A request was handed out, or refused; its answer is under way.
     Exchange(Exchange),
     /// The last answer is complete; whatever the peer still sends is thrown away.
@@ -41,10 +45,18 @@ enum State {
 #[derive(Debug)]
 struct Incoming {
     request: Request,
+    part: Part,
+}
+
+/// What was taken of a body, and what is to come.
+#[derive(Debug)]
+struct Part {
     decoder: Decoder,
     body: Vec<u8>,
     /// The peer waits for `100 Continue`.
     expects: bool,
+    /// It may be longer than a small one.
+    granted: bool,
 }
 
 /// What is known about the answer under way.
@@ -65,6 +77,10 @@ pub enum Step {
     /// The peer waits for `HTTP/1.1 100 Continue` with an empty line before it sends the body;
     /// send it ([`CONTINUE`]) and call again.
     Continue,
+    /// The head of a request whose body is not small, once for each request, before much of the
+    /// body was read. Give it back with [`Server::go_on`]; or answer it with [`Server::respond`],
+    /// then close.
+    Large(Request),
     /// A request; its body is in the frame. Answer it, then call [`Server::done`].
     Request(Request),
     /// Not a request that can be served. Answer it with [`Server::respond`], then close.
@@ -111,15 +127,23 @@ pub enum After {
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Server {
-    /// A connection on which nothing was received yet.
+    /// A connection on which nothing was received yet. It takes every body up to this length.
     #[must_use]
     pub fn new(body_bytes_max: usize) -> Self {
         Self {
             inbox: Vec::new(),
             taken: 0,
             body_bytes_max,
+            small_bytes_max: body_bytes_max,
             state: State::Head(HeadParser::default()),
         }
+    }
+
+    /// The same, but it asks before it takes a longer body than this ([`Step::Large`]).
+    #[must_use]
+    pub const fn asking_above(mut self, small_bytes_max: usize) -> Self {
+        self.small_bytes_max = small_bytes_max;
+        self
     }
 
     /// Takes received bytes in. After the last request of a connection they vanish.
@@ -152,7 +176,7 @@ impl Server {
             };
         }
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Body(incoming) => self.go_on(*incoming, frame),
+            State::Body(incoming) => self.take_body(*incoming, frame),
             state => {
                 self.state = state;
                 Step::Paused
@@ -170,49 +194,106 @@ impl Server {
             };
         let incoming = Incoming {
             request,
-            decoder: Decoder::new(framing, self.body_bytes_max),
-            body: Vec::new(),
-            expects: expects && framing != Framing::Length(0),
+            part: Part {
+                decoder: Decoder::new(framing, self.body_bytes_max),
+                body: Vec::new(),
+                expects: expects && framing != Framing::Length(0),
+                granted: false,
+            },
         };
-        self.go_on(incoming, frame)
+        let large = match framing {
+            Framing::Length(length) => length > self.small_bytes_max,
+            // Who waits for a word before it sends is told by the head alone.
+            Framing::Chunked => {
+                expects && self.small_bytes_max < self.body_bytes_max && self.inbox_bytes() == 0
+            }
+        };
+        if large {
+            return self.ask(incoming);
+        }
+        self.take_body(incoming, frame)
+    }
+
+    /// Has somebody decide by the head whether the body is read on.
+    fn ask(&mut self, incoming: Incoming) -> Step {
+        self.tidy();
+        self.state = State::Asked {
+            head_only: incoming.request.method == Method::Head,
+            part: Box::new(incoming.part),
+        };
+        Step::Large(incoming.request)
+    }
+
+    /// What [`Step::Large`] told is to be read on, its body up to this length; call
+    /// [`Server::next`] then.
+    pub fn go_on(&mut self, request: Request, body_bytes_max: usize) {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Asked { mut part, .. } => {
+                part.granted = true;
+                part.decoder.limit(body_bytes_max.min(self.body_bytes_max));
+                let part = *part;
+                self.state = State::Body(Box::new(Incoming { request, part }));
+            }
+            state => self.state = state,
+        }
+    }
+
+    /// How long the body is that [`Step::Large`] told of, if its head says so.
+    #[must_use]
+    pub fn announced_bytes(&self) -> Option<usize> {
+        match &self.state {
+            State::Asked { part, .. } => part.decoder.left(),
+            _ => None,
+        }
     }
 
     /// Takes what was received of the body.
-    fn go_on(&mut self, mut incoming: Incoming, frame: &mut Frame) -> Step {
+    fn take_body(&mut self, mut incoming: Incoming, frame: &mut Frame) -> Step {
+        let Incoming { request, part } = &mut incoming;
+        let head_only = request.method == Method::Head;
+        if part.decoder.is_over(part.body.len()) {
+            return self.refuse(body::TOO_LARGE, head_only);
+        }
         let fresh = self.inbox.get(self.taken..).unwrap_or_default();
         // A body that has begun needs no permission any more (RFC 9110 section 10.1.1).
-        if std::mem::take(&mut incoming.expects) && fresh.is_empty() {
+        if std::mem::take(&mut part.expects) && fresh.is_empty() {
             self.state = State::Body(Box::new(incoming));
             return Step::Continue;
         }
-        let whole = incoming
+        let whole = part
             .decoder
             .left()
-            .filter(|left| *left < SHARE_BYTES_MIN && incoming.body.is_empty())
+            .filter(|left| *left < SHARE_BYTES_MIN && part.body.is_empty())
             .and_then(|left| fresh.get(..left));
         if let Some(body) = whole {
             frame.fill(body);
             self.taken += body.len();
             return self.hand_out(incoming.request);
         }
-        match incoming.decoder.decode(fresh, &mut incoming.body) {
-            Err(reject) => {
-                let head_only = incoming.request.method == Method::Head;
-                return self.refuse(reject, head_only);
-            }
+        let upto = if part.granted {
+            usize::MAX
+        } else {
+            self.small_bytes_max
+        };
+        match part.decoder.decode(fresh, &mut part.body, upto) {
+            Err(reject) => return self.refuse(reject, head_only),
             Ok(used) => self.taken += used,
         }
-        if !incoming.decoder.is_done() {
+        if part.body.len() > upto {
+            return self.ask(incoming);
+        }
+        if !part.decoder.is_done() {
             self.tidy();
             self.state = State::Body(Box::new(incoming));
             return Step::NeedMore;
         }
-        if incoming.body.len() < SHARE_BYTES_MIN {
-            frame.fill(&incoming.body);
+        let Incoming { request, part } = incoming;
+        if part.body.len() < SHARE_BYTES_MIN {
+            frame.fill(&part.body);
         } else {
-            frame.adopt(incoming.body);
+            frame.adopt(part.body);
         }
-        self.hand_out(incoming.request)
+        self.hand_out(request)
     }
 
     fn hand_out(&mut self, request: Request) -> Step {
@@ -254,13 +335,24 @@ impl Server {
         self.inbox.len().saturating_sub(self.taken)
     }
 
+    /// Room held for what was received.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        let body = match &self.state {
+            State::Body(incoming) => incoming.part.body.capacity(),
+            State::Asked { part, .. } => part.body.capacity(),
+            State::Head(_) | State::Exchange(_) | State::Closed => 0,
+        };
+        self.inbox.capacity() + body
+    }
+
     /// What is waited for.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         match self.state {
             State::Head(_) if self.inbox_bytes() == 0 => Waiting::IdleHead,
             State::Head(_) => Waiting::Head,
-            State::Body(_) => Waiting::Body,
+            State::Body(_) | State::Asked { .. } => Waiting::Body,
             State::Exchange(_) | State::Closed => Waiting::Response,
         }
     }
@@ -284,6 +376,7 @@ impl Server {
         let mut exchange = match &self.state {
             State::Exchange(exchange) => *exchange,
             State::Body(incoming) => Exchange::last(incoming.request.method == Method::Head),
+            State::Asked { head_only, .. } => Exchange::last(*head_only),
             State::Head(_) | State::Closed => Exchange::last(false),
         };
         let delimited = match body {
@@ -379,7 +472,7 @@ impl Server {
     pub fn close_after(&mut self) {
         match &mut self.state {
             State::Exchange(exchange) => exchange.keep_alive = false,
-            State::Head(_) | State::Body(_) => self.state = State::Closed,
+            State::Head(_) | State::Body(_) | State::Asked { .. } => self.state = State::Closed,
             State::Closed => {}
         }
     }
@@ -536,6 +629,138 @@ mod tests {
             assert_eq!(server.done(), After::Close);
             assert!(matches!(server.next(&mut frame), Step::Paused));
         }
+    }
+
+    /// What a connection tells that asks above 10 bytes, is told to go on up to `bytes_max`, and
+    /// gets these pieces.
+    fn told<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bytes_max: usize) -> Vec<String> {
+        let mut server = Server::new(100).asking_above(10);
+        let (mut frame, mut told) = (Frame::default(), Vec::new());
+        for piece in pieces {
+            server.receive(piece);
+            loop {
+                match server.next(&mut frame) {
+                    Step::NeedMore | Step::Paused => break,
+                    Step::Continue => told.push("continue".to_owned()),
+                    Step::Large(request) => {
+                        told.push(format!("large {}", request.path()));
+                        server.go_on(request, bytes_max);
+                    }
+                    Step::Reject(reject) => {
+                        told.push(reject.status.to_string());
+                        let _head = server.respond(reject.status, &[], Reply::Full(0));
+                        assert_eq!(server.done(), After::Close);
+                    }
+                    Step::Request(request) => {
+                        told.push(format!("{} {}", request.path(), text(frame.bytes())));
+                        let _head = server.respond(200, &[], Reply::Empty);
+                        let _after = server.done();
+                    }
+                }
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_large_body_is_asked_about_once_and_a_small_one_never_whatever_the_split() {
+        let input = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789\
+             POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n0123456789a\
+             POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+             4\r\nabcd\r\n6\r\nefghij\r\n0\r\n\r\n\
+             POST /d HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+             4\r\nabcd\r\n6\r\nefghij\r\n1\r\nk\r\nf\r\n0123456789abcde\r\n0\r\n\r\n\
+             POST /e HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 12\r\n\r\nABCDEFGHIJKL\
+             GET /f HTTP/1.1\r\nHost: x\r\n\r\n";
+        let expected = [
+            "/a 0123456789",
+            "large /b",
+            "/b 0123456789a",
+            "/c abcdefghij",
+            "large /d",
+            "/d abcdefghijk0123456789abcde",
+            "large /e",
+            "/e ABCDEFGHIJKL",
+            "/f ",
+        ];
+        assert_eq!(told([input.as_bytes()], 100), expected);
+        for pieces in splits(input.as_bytes()) {
+            assert_eq!(told(pieces, 100), expected);
+        }
+    }
+
+    #[test]
+    fn a_large_body_that_may_be_less_long_gets_413_whatever_the_split() {
+        let sized = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n\
+                     0123456789abcdefghijk";
+        let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for input in [
+            sized.to_owned(),
+            format!("{chunked}15\r\n0123456789abcdefghijk\r\n0\r\n\r\n"),
+            format!("{chunked}b\r\n0123456789a\r\na\r\n0123456789\r\n0\r\n\r\n"),
+        ] {
+            assert_eq!(told([input.as_bytes()], 20), ["large /", "413"]);
+            assert_eq!(told([input.as_bytes()], 0), ["large /", "413"]);
+            assert_eq!(told([input.as_bytes()], 1000).len(), 2);
+            for pieces in splits(input.as_bytes()) {
+                assert_eq!(told(pieces, 20), ["large /", "413"]);
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9110_10_1_1_a_large_body_is_asked_about_before_its_sender_is() {
+        for (framing, body) in [
+            ("Content-Length: 11", "0123456789a"),
+            (
+                "Transfer-Encoding: chunked",
+                "b\r\n0123456789a\r\n0\r\n\r\n",
+            ),
+        ] {
+            let head =
+                format!("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{framing}\r\n\r\n");
+            let pieces = [head.as_bytes(), body.as_bytes()];
+            assert_eq!(told(pieces, 100), ["large /", "continue", "/ 0123456789a"]);
+            assert_eq!(told(pieces, 10).last().unwrap(), "413");
+        }
+        // Whoever sends at once is not asked twice.
+        let small = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
+                     Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        assert_eq!(told([small.as_bytes()], 100), ["/ abc"]);
+    }
+
+    #[test]
+    fn a_large_body_that_is_not_wanted_is_answered_last_and_holds_nothing() {
+        for method in ["POST", "HEAD"] {
+            let mut server = Server::new(1 << 20).asking_above(10);
+            let mut frame = Frame::default();
+            let head = "HTTP/1.1\r\nHost: x\r\nContent-Length: 100000";
+            server.receive(format!("{method} / {head}\r\n\r\nabc").as_bytes());
+            let Step::Large(request) = server.next(&mut frame) else {
+                panic!("was not asked");
+            };
+            assert_eq!(
+                (server.announced_bytes(), request.path()),
+                (Some(100_000), "/")
+            );
+            assert!(matches!(server.next(&mut frame), Step::Paused));
+            assert_eq!(server.waiting(), Waiting::Body);
+            let answer = text(&server.respond(401, &[], Reply::Full(0)));
+            assert!(answer.contains("Connection: close\r\n"), "{answer}");
+            assert_eq!(server.sends_body(), method == "POST");
+            assert_eq!(server.done(), After::Close);
+            server.receive(&[b'x'; 100_000]);
+            assert!(matches!(server.next(&mut frame), Step::Paused));
+            assert!(server.held_bytes() <= INBOX_KEPT_BYTES_MAX);
+            // Too late.
+            server.go_on(request, 100);
+            assert!(server.must_close());
+        }
+        let mut server = Server::new(100).asking_above(10);
+        server.receive(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n");
+        assert!(matches!(server.next(&mut Frame::default()), Step::Large(_)));
+        server.close_after();
+        assert!(server.must_close());
     }
 
     #[test]

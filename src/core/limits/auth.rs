@@ -16,8 +16,16 @@ pub const KEY_SECONDS: u64 = 30 * 24 * 3_600;
 /// sentence of `1mcp auth client add`), until the owner removes some.
 pub const CLIENTS_MAX: usize = 500;
 /// Clients that registered themselves and that the owner has not let in yet; one more takes the
-/// place of the oldest.
+/// place of the oldest of the network that has most of them.
 pub const UNCONSENTED_MAX: usize = 100;
+/// For how long nobody takes the place of a registration whose login or consent page was shown:
+/// somebody is just reading it.
+pub const SHOWN_MS: u64 = 600_000;
+/// Registrations that stay since their login page was shown, which everybody can have; others have
+/// no such advantage then. Those whose consent page the owner has seen stay in any case.
+pub const SHOWN_MAX: usize = 50;
+/// The same for the registrations of one network.
+pub const SHOWN_PER_NETWORK_MAX: usize = 2;
 /// How long such a registration waits for the owner, in seconds; then it is gone, and the client
 /// has to register again.
 pub const UNCONSENTED_SECONDS: u64 = 3_600;
@@ -45,19 +53,23 @@ pub const CODE_MS: u64 = 60_000;
 pub const CODE_KNOWN_MS: u64 = 600_000;
 /// Codes that are remembered; one more takes the place of the oldest.
 pub const CODES_MAX: usize = 256;
+/// Grants that have to be revoked and that the record does not know of yet, since the disk refuses;
+/// while there are as many, no code is taken (503). More than codes are never used meanwhile.
+pub const DOOMED_MAX: usize = 256;
 /// Changes of the record that wait for the disk; the request behind one more gets 503.
 pub const CHANGES_MAX: usize = 256;
 /// Body of `/token`, `/revoke` and `/register`; a longer one gets 413.
 pub const AUTH_BODY_BYTES_MAX: usize = 64 * 1024;
-/// Registrations that one address may begin at once; one more gets 429.
+/// Registrations that one network (of IPv6: a /48) may begin at once; one more gets 429.
 pub const REGISTRATIONS_PER_ADDRESS_MAX: u32 = 30;
-/// After how long an address may register once more.
+/// After how long a network may register once more.
 pub const REGISTRATION_PER_ADDRESS_MS: u64 = 20_000;
-/// Registrations that all addresses together may begin at once; one more gets 429.
+/// Registrations that all together may begin at once; one more of a network that has registered
+/// something lately gets 429. Whoever comes for the first time pays for nobody else.
 pub const REGISTRATIONS_MAX: u32 = 100;
 /// After how long somebody may register once more.
 pub const REGISTRATION_MS: u64 = 5_000;
-/// Addresses of which it is known how often they registered; one more takes the place of the one
+/// Networks of which it is known how often they registered; one more takes the place of the one
 /// that was quiet for the longest time.
 pub const REGISTRANTS_MAX: usize = 1_024;
 /// Clients' documents that are kept; one more takes the place of the one that runs out first.

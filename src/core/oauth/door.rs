@@ -94,15 +94,23 @@ pub fn insufficient(scopes: &str, metadata: &str) -> String {
     )
 }
 
-/// Where the metadata are of a resource of ours, by the path that was asked for: what is posted to
-/// `/messages` belongs to the stream on `/sse`.
+/// Where the metadata are of a resource of ours, by what was asked for: clients compare the
+/// resource with their URL byte by byte (RFC 9728 section 3.3), with its slash and its query. What is
+/// posted to `/messages` belongs to the stream on `/sse`.
 #[must_use]
-pub fn metadata(origin: &str, path: &str) -> String {
-    let resource = match path.trim_end_matches('/') {
-        "/sse" | "/messages" => "/sse",
-        _ => "/mcp",
+pub fn metadata(origin: &str, path: &str, query: Option<&str>) -> String {
+    let (resource, query) = match path {
+        "/sse" | "/sse/" | "/mcp/" => (path, query),
+        "/messages" | "/messages/" => ("/sse", None),
+        _ => ("/mcp", query),
     };
-    format!("{origin}/.well-known/oauth-protected-resource{resource}")
+    let fits = |query: &&str| {
+        // It stands between quotation marks, and tokens are nobody's resource.
+        !query.contains(['"', '\\']) && !query.contains("access_token")
+    };
+    let query = query.filter(fits).map(|query| ["?", query].concat());
+    let query = query.unwrap_or_default();
+    format!("{origin}/.well-known/oauth-protected-resource{resource}{query}")
 }
 
 /// See the module.
@@ -402,7 +410,7 @@ mod tests {
 
     #[test]
     fn r2_r3_the_challenges_as_they_are_sent() {
-        let metadata = metadata("https://a.example", "/mcp");
+        let metadata = metadata("https://a.example", "/mcp", None);
         let place = "resource_metadata=\"https://a.example/.well-known/oauth-protected-resource/mcp\", \
                      scope=\"mcp\"";
         assert_eq!(
@@ -434,13 +442,22 @@ mod tests {
     fn r5_the_metadata_are_those_of_the_endpoint_that_was_asked() {
         for (path, resource) in [
             ("/mcp", "/mcp"),
-            ("/mcp/", "/mcp"),
+            ("/mcp/", "/mcp/"),
+            ("/mcp?preset=x", "/mcp?preset=x"),
+            ("/mcp?x=\"y", "/mcp"),
+            ("/mcp?access_token=x", "/mcp"),
             ("/sse", "/sse"),
-            ("/sse/", "/sse"),
+            ("/sse/", "/sse/"),
+            ("/sse?tags=a", "/sse?tags=a"),
             ("/messages", "/sse"),
+            ("/messages?sessionId=x", "/sse"),
         ] {
+            let (path, query) = match path.split_once('?') {
+                Some((path, query)) => (path, Some(query)),
+                None => (path, None),
+            };
             let url = format!("o/.well-known/oauth-protected-resource{resource}");
-            assert_eq!(metadata("o", path), url, "{path}");
+            assert_eq!(metadata("o", path, query), url, "{path}");
         }
     }
 }

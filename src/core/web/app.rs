@@ -64,7 +64,7 @@ pub fn route(method: &Method, path: &str) -> Route {
             Method::Options => Route::Options,
             _ => Route::NotAllowed("POST, OPTIONS"),
         },
-        "/style.css" | "/live.js" | "/oauth" | "/oauth/" => match method {
+        "/style.css" | "/live.js" | "/favicon.ico" | "/oauth" | "/oauth/" => match method {
             Method::Get | Method::Head => Route::Web,
             _ => Route::NotAllowed("GET, HEAD"),
         },

@@ -1,6 +1,8 @@
 //! Who we are outside: the origin of our own URLs, which is issuer and audience of every token
 //! (protocol R5-R7, S1). Never taken from `Host`, which anybody may write; only how our loopback
-//! origin is spelled follows the client, since it compares what it is told with what it was given.
+//! origin is spelled follows the client, since it compares what it is told with what it was given;
+//! and if we are bound beyond loopback, so does an address: it cannot be rebound, and no page can
+//! make a browser send another one than that which it asks.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,7 +19,7 @@ enum Spelling {
     Ours,
     /// `localhost`, at this port: ours, or the near end of an ssh tunnel.
     Localhost(u16),
-    /// A loopback address, at this port.
+    /// An address, at this port.
     Address(IpAddr, u16),
 }
 
@@ -31,11 +33,13 @@ impl Spelling {
             return Self::Ours;
         };
         let port = asked.port.unwrap_or(80);
-        match Host::of(&asked).filter(Host::is_loopback) {
-            Some(Host::Name(_)) => Self::Localhost(port),
+        let host = Host::of(&asked);
+        let good = |host: &Host| host.is_loopback() || settings.is_bound_beyond_loopback();
+        match host.filter(good) {
+            Some(name @ Host::Name(_)) if name.is_loopback() => Self::Localhost(port),
             Some(Host::V4(address)) => Self::Address(address.into(), port),
             Some(Host::V6(address)) => Self::Address(address.into(), port),
-            None => Self::Ours,
+            Some(Host::Name(_)) | None => Self::Ours,
         }
     }
 }
@@ -151,6 +155,25 @@ mod tests {
         ] {
             assert_eq!(is_own(&settings, &headers, origin), is, "{origin}");
         }
+    }
+
+    #[test]
+    fn s1_beyond_loopback_an_address_is_repeated_and_a_name_is_not() {
+        let settings = Settings {
+            host: "0.0.0.0".to_owned(),
+            ..Settings::default()
+        };
+        for (host, origin) in [
+            ("192.168.1.5:3050", "http://192.168.1.5:3050"),
+            ("192.168.1.5:8080", "http://192.168.1.5:8080"),
+            ("[fd00::5]:3050", "http://[fd00::5]:3050"),
+            ("localhost:3050", "http://localhost:3050"),
+            ("evil.com:3050", "http://127.0.0.1:3050"),
+            ("192.168.1.5.evil.com", "http://127.0.0.1:3050"),
+        ] {
+            assert_eq!(asked_of(&settings, host), origin, "{host}");
+        }
+        assert_eq!(own(&settings), "http://127.0.0.1:3050");
     }
 
     #[test]

@@ -60,6 +60,10 @@ fn s3_pkce_cannot_be_left_out_or_made_plain() {
     let mut owner = Browser::owner(&site);
     let client = site.register(BACK);
     let wish = site.wish(&client, BACK);
+    // Clients that were let in before are told; the others' addresses are left alone.
+    let broken = format!("/authorize?{}", but(&wish, "code_challenge", None).text());
+    assert_eq!(owner.get(&broken).status, 400);
+    site.let_in(&mut owner, &client);
     for wish in [
         but(&wish, "code_challenge", None),
         but(&wish, "code_challenge_method", None),

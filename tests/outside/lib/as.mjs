@@ -106,7 +106,7 @@ export async function startAs(options = {}) {
       url.searchParams.set('yes', '1');
       const to = `${url.pathname}${url.search}`.replaceAll('&', '&amp;');
       response.writeHead(200, { 'content-type': 'text/html' })
-        .end(`<!doctype html><title>Elsewhere</title><h1>Elsewhere</h1><a id="yes" href="${to}">Yes</a>`);
+        .end(`<!doctype html><title>Elsewhere</title><link rel="icon" href="data:,"><h1>Elsewhere</h1><a id="yes" href="${to}">Yes</a>`);
       return undefined;
     }
     const back = new URL(query.redirect_uri);

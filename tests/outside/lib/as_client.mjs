@@ -3,6 +3,7 @@
 // the server's URL as the argument and the scenario in the environment; DRIVER is the era of the
 // client, which need not be the server's. Where the server wants to be logged in to, its owner comes
 // by and presses Authorize on the page that the gateway names.
+import { setTimeout as delay } from 'node:timers/promises';
 import { openClient } from './both.mjs';
 import { text, until } from './clients.mjs';
 import { BIN, run, startGateway } from './gateway.mjs';
@@ -128,6 +129,7 @@ async function visit(page) {
 /** Gets in, or is turned away as often as the scenario wants to see, and calls what is there. */
 async function authorize(client, gateway) {
   const { refused = false, visits = refused ? 2 : 1 } = OUTCOMES[scenario] ?? {};
+  const end = Date.now() + 20_000;
   let last;
   let visited = 0;
   const called = async () => {
@@ -143,9 +145,14 @@ async function authorize(client, gateway) {
   for (;;) {
     const { state, page, said } = await settled(gateway);
     if (state === 'ready') {
-      await offered(client, 'test-tool');
       // Twice: what was right once might not be the second time.
       if ((await called()) && (await called())) break;
+      // It is ready a moment before its tools are known, or has just been refused.
+      if (!PAGE.test(last) && Date.now() < end) {
+        if (refused && visited > 2) break;
+        await delay(50);
+        continue;
+      }
     }
     // The call that was refused names the page, too.
     const named = PAGE.exec(last ?? '')?.[0] ?? page;

@@ -22,6 +22,7 @@ export async function startNginx(config, names) {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((one) => `${one}_temp_path ${dir}/${one};`).join(' ');
   writeFileSync(join(dir, 'nginx.conf'), `daemon off; worker_processes 1; pid ${dir}/pid;
+${process.getuid() === 0 ? 'user root;' : ''}
 error_log ${dir}/error.log info;
 events { worker_connections 256; }
 http { access_log off; ${temp}

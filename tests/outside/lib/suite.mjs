@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { outside, packageBin, run } from './gateway.mjs';
 
 const SUITE = packageBin('@modelcontextprotocol/conformance', 'conformance');
@@ -141,8 +141,10 @@ export async function asClient(scenario, revision, driver) {
     SUITE, 'client', '--command', command, '--scenario', scenario, '--spec-version', revision,
     '--timeout', '60000', '-o', dir,
   ], { env: { DRIVER: driver } });
-  const [name] = readdirSync(dir);
-  const read = (file) => readFileSync(join(dir, name, file), 'utf8');
+  // A scenario of authorization has a slash in its name, and so a directory more.
+  const found = readdirSync(dir, { recursive: true }).find((name) => name.endsWith('checks.json'));
+  if (!found) return { checks: [], said: `${done.stderr}\n${done.stdout}`, code: done.code };
+  const read = (file) => readFileSync(join(dir, dirname(found), file), 'utf8');
   if (done.code !== 0) done.stdout += read('stderr.txt');
   return {
     checks: JSON.parse(read('checks.json')),

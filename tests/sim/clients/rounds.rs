@@ -82,6 +82,11 @@ impl Talk {
             if odd {
                 self.wrong(cx, "a question with more than method and params", text);
             }
+            let url = string_at(params, &["url"]).unwrap_or_default();
+            if url.starts_with("http://127.0.0.1:3050/oauth/connect/") && described.caps.url {
+                // The gateway itself asks: its owner has to authorize it somewhere.
+                continue;
+            }
             if let Some(ask) = self.shown(cx, (&method, params), described.caps, Some(root), text) {
                 questions.push(Question {
                     key: key.into_owned(),

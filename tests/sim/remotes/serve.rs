@@ -47,6 +47,10 @@ impl World {
             } = request;
             format!("conn {id} {method} {target} {fields:?} {body}")
         });
+        if request.target.starts_with("/.well-known/") {
+            // Nobody gives tokens here: that it asked for one was a fault.
+            return self.respond(id, 404, "", "not found");
+        }
         let Some(variant) = self.check_head(site, request) else {
             return;
         };

@@ -45,7 +45,7 @@ fn bearer_until(grant: u8, scopes: &str, expires: u64) -> String {
     format!("Bearer {}", key().sign(&claims).reveal())
 }
 
-fn bearer(grant: u8) -> String {
+pub(super) fn bearer(grant: u8) -> String {
     bearer_until(grant, "mcp", NOW + 100)
 }
 
@@ -56,13 +56,13 @@ fn settings() -> Settings {
     }
 }
 
-fn closed() -> Kit {
+pub(super) fn closed() -> Kit {
     let mut kit = Kit::with(&settings());
     kit.world.now.wall = UnixSeconds(NOW);
     kit
 }
 
-fn open() -> Kit {
+pub(super) fn open() -> Kit {
     let mut kit = closed();
     kit.clients.set_keys(&mut kit.world.cx(), keys(&[]));
     kit
@@ -101,7 +101,7 @@ fn listen(bearer: &str) -> String {
     post(&fields, body)
 }
 
-fn call(bearer: &str) -> String {
+pub(super) fn call(bearer: &str) -> String {
     let fields = [
         ("Authorization", bearer),
         ("MCP-Protocol-Version", "2026-07-28"),
@@ -147,7 +147,8 @@ fn r1_r2_every_request_of_mcp_needs_a_token_and_names_its_metadata() {
         (post(&id, &request("1")), "mcp"),
         (post(&id, "not json"), "mcp"),
         (http("GET", "/mcp", &id, ""), "mcp"),
-        (http("GET", "/mcp/", &id, ""), "mcp"),
+        (http("GET", "/mcp/", &id, ""), "mcp/"),
+        (http("GET", "/mcp?preset=x", &id, ""), "mcp?preset=x"),
         (http("DELETE", "/mcp", &id, ""), "mcp"),
         (http("GET", "/sse", &[], ""), "sse"),
         (http("POST", &messages, &[], &request("1")), "sse"),

@@ -1,6 +1,8 @@
 //! `/authorize` (protocol S3-S5): is this a client, may it be sent there, what does it want, and
 //! what does the owner say to that. Until client and redirect are known to be right, what is wrong
-//! is told on a page; from then on it is told to the client, by a redirect.
+//! is told on a page; from then on it is told to the client, by a redirect. Nobody but the owner is
+//! sent anywhere by a link alone, and he only to clients that he has let in before: anybody can
+//! register an address to which such a link would lead (RFC 9700 section 4.11.2).
 
 use std::rc::Rc;
 
@@ -14,14 +16,14 @@ use crate::base::form::Form;
 use crate::cx::Cx;
 use crate::http1::head::Method;
 use crate::language::WebRequest;
-use crate::limits::ASKED_SCOPE_BYTES_MAX;
+use crate::limits::{ASKED_SCOPE_BYTES_MAX, NEXT_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::links::LinkKey;
 use crate::oauth::Step;
 use crate::oauth::owner::{Visitor, Who};
 use crate::principal::Scopes;
 use crate::web::answer::Answer;
 use crate::web::origin::asked;
-use crate::web::pages::{self, ClientKind, ConsentView};
+use crate::web::pages::{self, ClientKind, ConsentView, LoginState, LoginView};
 
 /// One request of `/authorize`, for as long as it takes.
 #[derive(Debug)]
@@ -162,7 +164,7 @@ impl Server {
             Ok(Some(id)) if is_document(id) => {
                 // Only for the owner is anybody else asked: a stranger could send us anywhere.
                 if !is_owner {
-                    return Step::Answer(log_in(&asked.form));
+                    return Step::Answer(log_in(&asked));
                 }
                 match self.documents.get(id, cx.now.tick) {
                     Some(document) => Candidate {
@@ -197,13 +199,18 @@ impl Server {
             Ok(redirect) => redirect,
             Err(why) => return Step::Answer(asker.wrong(why)),
         };
-        let wanted = match self.wanted(&asked.form) {
-            Ok(wanted) => wanted,
-            Err((code, why)) => return Step::Answer(asked.send_error(&redirect, code, why)),
-        };
-        if !is_owner {
-            return Step::Answer(log_in(&asked.form));
+        if candidate.known == Some(Known::Unconsented) {
+            self.waiting.shown(&candidate.id, is_owner, cx.now.tick);
         }
+        if !is_owner {
+            return Step::Answer(log_in(&asked));
+        }
+        let wanted = match self.wanted(&asked) {
+            Ok(wanted) => wanted,
+            Err((code, why)) => {
+                return Step::Answer(asked.tell_error(&candidate, &redirect, code, why));
+            }
+        };
         Step::Answer(match asked.decision {
             Decision::Open => asked.page(&candidate, &redirect, &wanted),
             Decision::Deny => {
@@ -214,7 +221,8 @@ impl Server {
         })
     }
 
-    fn wanted(&self, form: &Form) -> Result<Wanted, (Code, &'static str)> {
+    fn wanted(&self, asked: &Asked) -> Result<Wanted, (Code, &'static str)> {
+        let form = &asked.form;
         let once = |name| {
             let why = "a parameter stands there twice";
             form.once(name).map_err(|_| (Code::InvalidRequest, why))
@@ -233,7 +241,7 @@ impl Server {
             let why = "PKCE is needed: a code_challenge, and code_challenge_method S256";
             return Err((Code::InvalidRequest, why));
         }
-        if !audience::is_ours(&self.settings, form) {
+        if !audience::is_ours(&self.settings, &asked.issuer, form) {
             return Err((Code::InvalidTarget, "resource is not this gateway"));
         }
         let scopes = match once("scope")?.map(str::trim) {
@@ -241,8 +249,7 @@ impl Server {
             Some(text) if text.len() > ASKED_SCOPE_BYTES_MAX => {
                 return Err((Code::InvalidScope, "scope is too long"));
             }
-            Some(text) => Scopes::parse(text)
-                .map_err(|_| (Code::InvalidScope, "there are mcp and tag:NAME"))?,
+            Some(text) => Scopes::known(text).unwrap_or(Scopes::All),
         };
         Ok(Wanted {
             challenge: challenge.to_owned(),
@@ -262,7 +269,7 @@ impl Server {
             client: candidate.id,
             client_name: candidate.name,
             refreshes: candidate.refreshes,
-            redirect: asked.form.get("redirect_uri").map(str::to_owned),
+            redirect: redirect.to_owned(),
             challenge: wanted.challenge,
             scopes: wanted.scopes,
         };
@@ -290,18 +297,38 @@ impl Asked {
         })
     }
 
-    fn send_error(&self, redirect: &str, code: Code, why: &str) -> Answer {
-        let form = Form::default().with("error", code.text());
-        self.send(redirect, form.with("error_description", why))
+    /// Says what is wrong: to the client, by a redirect, if the owner has let it in before; else to
+    /// him, with a way back that he may take or not.
+    fn tell_error(&self, from: &Candidate, redirect: &str, code: Code, why: &str) -> Answer {
+        if matches!(from.known, Some(Known::ByOwner | Known::Consented)) {
+            return self.send_error(redirect, code, why);
+        }
+        match self.asker {
+            Asker::Browser => pages::astray(why, &self.error_url(redirect, code, why)),
+            Asker::Program => Answer::error(400, code.text(), why),
+        }
     }
 
-    /// Sends the browser back to the client (S4): state and issuer, each once.
+    fn send_error(&self, redirect: &str, code: Code, why: &str) -> Answer {
+        pages::see_other(&self.error_url(redirect, code, why))
+    }
+
+    fn error_url(&self, redirect: &str, code: Code, why: &str) -> String {
+        let form = Form::default().with("error", code.text());
+        self.url(redirect, form.with("error_description", why))
+    }
+
     fn send(&self, to: &str, form: Form) -> Answer {
+        pages::see_other(&self.url(to, form))
+    }
+
+    /// Where the browser goes back to the client (S4): state and issuer, each once.
+    fn url(&self, to: &str, form: Form) -> String {
         let form = match self.form.once("state") {
             Ok(Some(state)) => form.with("state", state),
             Ok(None) | Err(_) => form,
         };
-        pages::see_other(&redirect::with(to, &form.with("iss", &self.issuer)))
+        redirect::with(to, &form.with("iss", &self.issuer))
     }
 }
 
@@ -342,9 +369,21 @@ fn redirect_of(candidate: &Candidate, form: &Form) -> Result<String, &'static st
     }
 }
 
-/// To the login, and back here afterwards. The way back is a path of ours and nothing else.
-fn log_in(form: &Form) -> Answer {
-    let next = ["/authorize?", &form.text()].concat();
+/// To the login, and back here afterwards. The way back is a path of ours and nothing else. A long
+/// one, which escaped once more would be no target for us, has its login right here.
+fn log_in(asked: &Asked) -> Answer {
+    let next = ["/authorize?", &asked.form.text()].concat();
+    if next.len() > NEXT_BYTES_MAX {
+        return asked.asker.wrong("It is too long.");
+    }
     let query = Form::default().with("next", &next).text();
-    pages::see_other(&["/oauth/login?", &query].concat())
+    let to = ["/oauth/login?", &query].concat();
+    if to.len() <= TARGET_BYTES_MAX {
+        return pages::see_other(&to);
+    }
+    pages::login(&LoginView {
+        csrf: &asked.visitor.csrf,
+        next: &next,
+        state: LoginState::First,
+    })
 }

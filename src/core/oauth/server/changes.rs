@@ -7,10 +7,11 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::codes::{CodeKey, Consent};
-use super::record::{Applicant, Record};
+use super::record::{Applicant, Record, last_token};
 use super::{RECORD, Server, errors};
 use crate::cx::Cx;
 use crate::effect::{Effect, Level, RecordTicket};
@@ -28,6 +29,7 @@ pub(super) enum Change {
     /// A client registers itself.
     Register {
         link: LinkKey,
+        from: IpAddr,
         applicant: Applicant,
         echo: Box<super::register::Echo>,
     },
@@ -45,10 +47,10 @@ pub(super) enum Change {
         token: String,
         scopes: Option<Scopes>,
     },
-    /// A grant is revoked: by its client, or since its code was used twice.
+    /// A grant is revoked by its client.
     Revoke {
-        link: Option<LinkKey>,
-        client: Option<String>,
+        link: LinkKey,
+        client: String,
         grant: GrantId,
     },
 }
@@ -59,8 +61,8 @@ impl Change {
             Self::Tidy => None,
             Self::Register { link, .. }
             | Self::Redeem { link, .. }
-            | Self::Refresh { link, .. } => Some(*link),
-            Self::Revoke { link, .. } => *link,
+            | Self::Refresh { link, .. }
+            | Self::Revoke { link, .. } => Some(*link),
         }
     }
 }
@@ -91,6 +93,8 @@ enum Round {
         number: u32,
         record: Box<Record>,
         done: Vec<Done>,
+        /// What was doomed and is revoked in this record.
+        doomed: Vec<GrantId>,
     },
 }
 
@@ -179,16 +183,21 @@ impl Server {
         let before = record.clone();
         record.forget_expired(cx.now.wall);
         record.draw_keys(cx.now.wall, cx.entropy);
-        let done: Vec<Done> = waiting
+        let mut done: Vec<Done> = waiting
             .into_iter()
             .map(|change| self.apply(cx, &mut record, change))
             .collect();
+        // After the changes: the grant itself may be among them.
+        let doomed: Vec<GrantId> = self.doomed.keys().copied().collect();
+        for grant in &doomed {
+            done.push(Self::apply_revoke(cx, &mut record, None, None, *grant));
+        }
         // A revocation may have thrown the keys away.
         record.draw_keys(cx.now.wall, cx.entropy);
         if record == before {
             self.release(cx, number);
             self.record = record;
-            self.finish(cx, done);
+            self.finish(cx, done, &doomed);
             return;
         }
         cx.effects.push(Effect::StoreRecord {
@@ -199,7 +208,18 @@ impl Server {
             number,
             record: Box::new(record),
             done,
+            doomed,
         };
+    }
+
+    /// Ends a grant whose code came twice: nobody comes in with it from this moment, and the record
+    /// is changed as soon as the disk allows. Until then it is tried again: with every other change,
+    /// whenever somebody else writes the record, and now and then.
+    pub(super) fn doom(&mut self, cx: &mut Cx<'_>, grant: GrantId) {
+        self.doomed.insert(grant, last_token(cx.now.wall));
+        self.announce();
+        self.tidy(cx);
+        self.set_alarm(cx);
     }
 
     fn apply(&mut self, cx: &mut Cx<'_>, record: &mut Record, change: Change) -> Done {
@@ -213,9 +233,10 @@ impl Server {
             },
             Change::Register {
                 link,
+                from,
                 applicant,
                 echo,
-            } => self.apply_register(cx, record, link, &applicant, &echo),
+            } => self.apply_register(cx, record, (link, from), &applicant, &echo),
             Change::Redeem {
                 link,
                 code,
@@ -232,19 +253,20 @@ impl Server {
                 link,
                 client,
                 grant,
-            } => Self::apply_revoke(cx, record, link, client.as_deref(), grant),
+            } => Self::apply_revoke(cx, record, Some(link), Some(&client), grant),
         }
     }
 
     /// `Input::RecordStored`.
     pub fn stored(&mut self, cx: &mut Cx<'_>, number: u32, stored: Result<(), String>) {
         let round = std::mem::take(&mut self.changes.round);
-        let (record, done) = match round {
+        let (record, done, doomed) = match round {
             Round::Storing {
                 number: own,
                 record,
                 done,
-            } if own == number => (record, done),
+                doomed,
+            } if own == number => (record, done, doomed),
             other => {
                 self.changes.round = other;
                 return;
@@ -253,7 +275,7 @@ impl Server {
         match stored {
             Ok(()) => {
                 self.record = *record;
-                self.finish(cx, done);
+                self.finish(cx, done, &doomed);
             }
             Err(why) => {
                 cx.log(Level::Error, || format!("auth: {why}"));
@@ -263,7 +285,10 @@ impl Server {
         self.after(cx);
     }
 
-    fn finish(&mut self, cx: &mut Cx<'_>, done: Vec<Done>) {
+    fn finish(&mut self, cx: &mut Cx<'_>, done: Vec<Done>, revoked: &[GrantId]) {
+        for grant in revoked {
+            self.doomed.remove(grant);
+        }
         for Done {
             link, answer, log, ..
         } in done

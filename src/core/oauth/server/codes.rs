@@ -20,8 +20,8 @@ pub(super) struct Consent {
     pub(super) client_name: String,
     /// Whether it gets a refresh token.
     pub(super) refreshes: bool,
-    /// What its authorization request said.
-    pub(super) redirect: Option<String>,
+    /// Where the code was sent.
+    pub(super) redirect: String,
     /// What its verifier has to hash to, in base64url.
     pub(super) challenge: String,
     /// To what.
@@ -50,6 +50,7 @@ struct Code {
 pub(super) struct Shown<'a> {
     pub(super) code: &'a str,
     pub(super) client: &'a str,
+    /// Clients of OAuth 2.1 need not repeat it (its section 10.2): PKCE binds the code.
     pub(super) redirect: Option<&'a str>,
     pub(super) verifier: &'a str,
 }
@@ -111,7 +112,7 @@ impl Codes {
         let consent = &code.consent;
         let fits = now.since(code.created) < CODE_MS
             && *consent.client == *shown.client
-            && consent.redirect.as_deref() == shown.redirect
+            && shown.redirect.is_none_or(|shown| consent.redirect == shown)
             && verifies(&consent.challenge, shown.verifier);
         code.state = if fits {
             State::Used(grant)

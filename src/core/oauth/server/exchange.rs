@@ -10,11 +10,12 @@ use super::{Server, audience, tokens};
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::language::WebRequest;
-use crate::limits::{ACCESS_SECONDS, REFRESH_SECONDS};
+use crate::limits::{ACCESS_SECONDS, DOOMED_MAX, REFRESH_SECONDS};
 use crate::links::LinkKey;
 use crate::oauth::Step;
 use crate::principal::{GrantId, Scopes};
 use crate::web::answer::Answer;
+use crate::web::origin;
 
 const BAD_CODE: &str = "the code is not valid, or not for this client, redirect_uri and verifier";
 const BAD_REFRESH: &str = "the refresh token is not valid";
@@ -26,7 +27,8 @@ impl Server {
             Ok(asked) => asked,
             Err(answer) => return Step::Answer(answer),
         };
-        if !audience::is_ours(&self.settings, &asked.form) {
+        let known_as = origin::asked(&self.settings, &request.head.headers);
+        if !audience::is_ours(&self.settings, &known_as, &asked.form) {
             let why = "resource is not this gateway";
             return refuse(Code::InvalidTarget, why);
         }
@@ -46,6 +48,9 @@ impl Server {
         let (Some(code), Some(verifier)) = (form.get("code"), form.get("code_verifier")) else {
             return refuse(Code::InvalidRequest, "code or code_verifier is missing");
         };
+        if self.doomed.len() >= DOOMED_MAX {
+            return Step::Answer(errors::busy());
+        }
         let mut id = [0; 16];
         id.iter_mut()
             .zip(cx.entropy.block())
@@ -73,15 +78,7 @@ impl Server {
                     cx.log(Level::Warn, || {
                         "auth: a code was used twice; what was given for it is revoked".to_owned()
                     });
-                    let (link, client) = (None, None);
-                    self.change(
-                        cx,
-                        Change::Revoke {
-                            link,
-                            client,
-                            grant,
-                        },
-                    );
+                    self.doom(cx, grant);
                 }
                 refuse(Code::InvalidGrant, BAD_CODE)
             }
@@ -100,13 +97,7 @@ impl Server {
         {
             return refuse(Code::InvalidGrant, BAD_REFRESH);
         }
-        let scope = asked
-            .form
-            .get("scope")
-            .filter(|text| !text.trim().is_empty());
-        let Ok(scopes) = scope.map(Scopes::parse).transpose() else {
-            return refuse(Code::InvalidScope, "there is no such scope");
-        };
+        let scopes = asked.form.get("scope").and_then(Scopes::known);
         let token = token.to_owned();
         let client = asked.client;
         self.change(

@@ -54,8 +54,10 @@ pub(super) fn answer(settings: &Settings, tags: &[String], request: &WebRequest)
         // The identifier from which the path was formed: what stands behind the well-known part
         // stood behind the host.
         let resource = path.strip_prefix(RESOURCE).unwrap_or_default();
+        let query = request.head.query();
+        let query = query.map(|query| ["?", query].concat());
         return document(&ResourceDocument {
-            resource: [own.as_str(), resource].concat(),
+            resource: [own.as_str(), resource, query.as_deref().unwrap_or_default()].concat(),
             authorization_servers: [&own],
             scopes_supported: [MCP],
             bearer_methods_supported: ["header"],

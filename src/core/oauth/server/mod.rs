@@ -5,7 +5,7 @@
 //! | `/.well-known/..` | `metadata` |
 //! | `/authorize` | `authorize`, with `redirect`, `documents` (clients that are URLs), `codes` |
 //! | `/token` | `exchange`, with `credentials`, `tokens` |
-//! | `/register` | `register`, with `throttle` |
+//! | `/register` | `register`, with `throttle`, `waiting` |
 //! | `/revoke` | `revoke` |
 //!
 //! What outlives the process is the [`record`], which others change as well (the `auth` commands,
@@ -29,13 +29,14 @@ mod revoke;
 mod tests;
 mod throttle;
 mod tokens;
+mod waiting;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::oauth) use documents::fuzz as fuzz_document;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::oauth) use register::fuzz as fuzz_register;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::cx::{Alarm, Cx};
@@ -43,6 +44,7 @@ use crate::effect::Level;
 use crate::language::WebRequest;
 use crate::limits::{RECORD_LOOK_MS, RECORD_RETRY_MS};
 use crate::links::LinkKey;
+use crate::now::UnixSeconds;
 use crate::oauth::door::Keys;
 use crate::oauth::owner::Visitor;
 use crate::oauth::server::changes::Changes;
@@ -50,8 +52,9 @@ use crate::oauth::server::codes::Codes;
 use crate::oauth::server::documents::Documents;
 use crate::oauth::server::record::Record;
 use crate::oauth::server::throttle::Throttle;
+use crate::oauth::server::waiting::Waiting;
 use crate::oauth::{Step, Wish};
-use crate::principal::Scopes;
+use crate::principal::{GrantId, Scopes};
 use crate::settings::Settings;
 use crate::web::answer::Answer;
 use crate::web::origin::own;
@@ -83,7 +86,10 @@ pub struct Server {
     codes: Codes,
     documents: Documents,
     throttle: Throttle,
+    waiting: Waiting,
     changes: Changes,
+    /// Grants that are revoked, whatever the record says, and until when their tokens are good.
+    doomed: BTreeMap<GrantId, UnixSeconds>,
     /// What was told last.
     told_keys: Option<Keys>,
     told_password: Option<record::Password>,
@@ -103,7 +109,9 @@ impl Server {
             codes: Codes::default(),
             documents: Documents::default(),
             throttle: Throttle::default(),
+            waiting: Waiting::default(),
             changes: Changes::default(),
+            doomed: BTreeMap::new(),
             told_keys: None,
             told_password: None,
             news: VecDeque::new(),
@@ -163,7 +171,7 @@ impl Server {
             Err(why) => cx.log(Level::Error, || format!("auth: {RECORD}: {why}")),
         }
         self.announce();
-        if self.settings.auth && bytes.is_none() {
+        if self.settings.auth && (bytes.is_none() || !self.doomed.is_empty()) {
             self.tidy(cx);
         }
         self.set_alarm(cx);
@@ -175,7 +183,8 @@ impl Server {
         self.documents_alarm(cx);
         let now = cx.now.wall;
         let over = self.record.next_expiry().is_some_and(|at| at <= now);
-        if self.settings.auth && (over || self.record.wants_key(now)) {
+        let due = over || self.record.wants_key(now) || !self.doomed.is_empty();
+        if self.settings.auth && due {
             self.tidy(cx);
         }
         self.set_alarm(cx);
@@ -196,7 +205,8 @@ impl Server {
 
     /// Tells what is different in the record.
     fn announce(&mut self) {
-        let keys = self.record.keys(Rc::clone(&self.issuer));
+        let mut keys = self.record.keys(Rc::clone(&self.issuer));
+        keys.revoked.extend(&self.doomed);
         let differs = match &self.told_keys {
             Some(told) => *told != keys,
             // Without any key nobody can have a token; the door says that it is not ready yet.
@@ -219,7 +229,7 @@ impl Server {
         }
         let now = cx.now;
         let record = match self.record.next_expiry() {
-            _ if self.record.wants_key(now.wall) => RECORD_RETRY_MS,
+            _ if self.record.wants_key(now.wall) || !self.doomed.is_empty() => RECORD_RETRY_MS,
             Some(at) => {
                 let seconds = at.0.saturating_sub(now.wall.0);
                 seconds

@@ -1,6 +1,7 @@
 //! `/register` (RFC 7591, protocol S9): any program may become a client, which is worth nothing
 //! until the owner has let it in.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -107,14 +108,14 @@ fn read(body: &[u8]) -> Result<(Applicant, Echo), Bad> {
     };
     let mut grant_types = vec!["authorization_code"];
     grant_types.extend(refreshes.then_some("refresh_token"));
-    let scope = metadata.scope.as_deref().map(Scopes::parse);
+    let scope = metadata.scope.as_deref().and_then(Scopes::known);
     let echo = Echo {
         redirect_uris: metadata.redirect_uris,
         token_endpoint_auth_method: method,
         grant_types,
         response_types: ["code"],
         client_name: metadata.client_name.as_deref().map(client_name),
-        scope: scope.and_then(Result::ok).map(|scopes| scopes.text()),
+        scope: scope.map(|scopes| scopes.text()),
         application_type: metadata.application_type,
         client_uri: metadata.client_uri,
         software_id: metadata.software_id,
@@ -183,6 +184,7 @@ impl Server {
                 cx,
                 Change::Register {
                     link,
+                    from: request.client,
                     applicant,
                     echo: Box::new(echo),
                 },
@@ -191,18 +193,24 @@ impl Server {
     }
 
     pub(super) fn apply_register(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         record: &mut Record,
-        link: LinkKey,
+        (link, from): (LinkKey, IpAddr),
         applicant: &Applicant,
         echo: &Echo,
     ) -> Done {
         let now = cx.now.wall;
-        let stays = |id: &str| self.codes.has_of(id);
-        match record.register_client(applicant, &stays, now, cx.entropy) {
+        self.waiting.forget(record, cx.now.tick);
+        let crowds = self.waiting.crowds();
+        let leaves = |id: &str| {
+            let stays = self.codes.has_of(id) || self.waiting.stays(id);
+            (!stays).then(|| self.waiting.crowd_of(id, &crowds))
+        };
+        match record.register_client(applicant, &leaves, now, cx.entropy) {
             Err(why) => refused(link, refusal(&why)),
             Ok((id, secret)) => {
+                self.waiting.registered(&id, from);
                 let line = format!("auth: registered client={id}");
                 Done {
                     link: Some(link),
@@ -235,7 +243,7 @@ pub(in crate::oauth) fn fuzz(body: &[u8]) {
     if let Ok((applicant, echo)) = read(body) {
         let mut record = Record::default();
         let (now, mut entropy) = (UnixSeconds(1), Entropy::new(&[1; 32]));
-        let new = record.register_client(&applicant, &|_| false, now, &mut entropy);
+        let new = record.register_client(&applicant, &|_| Some(0), now, &mut entropy);
         if let Ok((id, secret)) = new {
             registered(&id, secret.as_ref(), now, &echo);
             let text = record.write();

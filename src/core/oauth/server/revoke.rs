@@ -37,8 +37,8 @@ impl Server {
             Some(grant) => self.change(
                 cx,
                 Change::Revoke {
-                    link: Some(link),
-                    client: Some(asked.client),
+                    link,
+                    client: asked.client,
                     grant,
                 },
             ),

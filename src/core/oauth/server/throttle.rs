@@ -1,5 +1,6 @@
 //! How often strangers may register (protocol S9): so many at once, then one each while. Counted
-//! for each address, a network of a customer's (/64) being one, and for all together.
+//! for each network, and for all together; but whoever has not registered anything lately does not pay
+//! for what all others do, or one stranger could shut everybody out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -48,10 +49,13 @@ impl Throttle {
             REGISTRATION_PER_ADDRESS_MS,
         );
         let wait = self.all.wait(now, REGISTRATIONS_MAX, REGISTRATION_MS);
-        if let Some(seconds) = own_wait.max(wait) {
+        let is_new = own.0 <= now;
+        if let Some(seconds) = own_wait.max(wait.filter(|_| !is_new)) {
             return Err(seconds);
         }
-        self.all.add(now, REGISTRATION_MS);
+        if wait.is_none() {
+            self.all.add(now, REGISTRATION_MS);
+        }
         self.each.retain(|_, bucket| bucket.0 > now);
         if self.each.len() >= REGISTRANTS_MAX && !self.each.contains_key(&address) {
             let quietest = self.each.iter().min_by_key(|(_, bucket)| bucket.0);
@@ -65,11 +69,12 @@ impl Throttle {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// Who is one customer: an IPv4 address, or the /48 that a provider hands out at most.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => v4.into(),
-            None => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+            None => IpAddr::V6((v6.to_bits() & !(u128::MAX >> 48)).into()),
         },
         v4 @ IpAddr::V4(_) => v4,
     }
@@ -98,17 +103,19 @@ mod tests {
     #[test]
     fn s9_registrations_are_counted_for_all_and_for_networks() {
         let mut throttle = Throttle::default();
-        let address = |n: u32| IpAddr::V6(format!("2001:db8:0:{n:x}::{n}").parse().unwrap());
+        let address = |n: u32| IpAddr::V6(format!("2001:db8:{n:x}::{n:x}").parse().unwrap());
         for n in 0..REGISTRATIONS_MAX {
             assert_eq!(throttle.count(address(n), Tick(0)), Ok(()));
         }
-        assert_eq!(
-            throttle.count(address(7_000), Tick(0)),
-            Err(REGISTRATION_MS / 1_000)
-        );
+        let wait = REGISTRATION_MS / 1_000;
+        assert_eq!(throttle.count(address(7), Tick(0)), Err(wait));
+        // Whoever comes for the first time is let in, and makes it no worse for the others.
+        assert_eq!(throttle.count(address(7_000), Tick(0)), Ok(()));
+        assert_eq!(throttle.count(address(7_000), Tick(0)), Err(wait));
         let net = |text: &str| network(text.parse().unwrap());
         assert_eq!(net("2001:db8::1"), net("2001:db8::ffff:1"));
-        assert_ne!(net("2001:db8::1"), net("2001:db8:0:1::1"));
+        assert_eq!(net("2001:db8::1"), net("2001:db8:0:1::1"));
+        assert_ne!(net("2001:db8::1"), net("2001:db8:1::1"));
         assert_eq!(net("::ffff:10.0.0.1"), net("10.0.0.1"));
     }
 

@@ -7,8 +7,10 @@ use crate::web::answer::Answer;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("live.js");
+const ICON: &str = include_str!("icon.svg");
 const STYLE_VERSION: u32 = version(STYLE);
 const SCRIPT_VERSION: u32 = version(SCRIPT);
+const ICON_VERSION: u32 = version(ICON);
 
 /// FNV-1a: it tells versions apart, not friend from foe.
 const fn version(text: &str) -> u32 {
@@ -33,12 +35,14 @@ pub(super) fn script() -> Html {
     ELEMENT.fill(&[("url", (&url).into())])
 }
 
-/// Answers `/style.css` and `/live.js`; `None`: another path.
+/// Answers `/style.css`, `/live.js`, and the picture that every browser asks for by itself; `None`:
+/// another path.
 #[must_use]
 pub fn asset(request: &Request) -> Option<Answer> {
     let (kind, text, version) = match request.path() {
         "/style.css" => ("text/css; charset=utf-8", STYLE, STYLE_VERSION),
         "/live.js" => ("text/javascript; charset=utf-8", SCRIPT, SCRIPT_VERSION),
+        "/favicon.ico" => ("image/svg+xml", ICON, ICON_VERSION),
         _ => return None,
     };
     // Who asks for another version than this one gets what there is, but must not keep it.

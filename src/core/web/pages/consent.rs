@@ -91,6 +91,11 @@ impl Destination {
     }
 }
 
+/// Where a browser would be sent, for people.
+pub(super) fn destination(redirect_uri: &str) -> String {
+    Destination::of(redirect_uri).shown
+}
+
 /// The page that asks the owner.
 #[must_use]
 pub fn consent(view: &ConsentView<'_>) -> Answer {

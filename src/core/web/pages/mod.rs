@@ -26,7 +26,7 @@ pub use dashboard::{DashboardView, ServerCard, dashboard};
 pub use dashboard_json::dashboard_json;
 pub use login::{LoginState, LoginView, login};
 pub use posted::{posted, see_other};
-pub use problem::{problem, refusal};
+pub use problem::{astray, problem, refusal};
 pub use start::start;
 pub use words::ServerState;
 

@@ -504,6 +504,8 @@ fn assets_are_kept_by_their_version_only() {
             );
         }
     }
+    let icon = ask("/favicon.ico").unwrap();
+    assert_eq!(icon.field("Content-Type"), Some("image/svg+xml"));
     assert!(ask("/style.css/").is_none() && ask("/").is_none());
 }
 

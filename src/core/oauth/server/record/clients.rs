@@ -144,15 +144,16 @@ impl Record {
         Ok(self.push_client(applicant, Known::ByOwner, now, entropy))
     }
 
-    /// A client registers itself (S9); it takes the place of the oldest one without consent if
-    /// there are too many of those. Whoever `stays` is never pushed out.
+    /// A client registers itself (S9); it takes the place of one without consent if there are too
+    /// many of those: of that which `leaves` with the greatest number, the oldest of several.
+    /// Whoever has none is never pushed out.
     ///
     /// # Errors
     /// Why not.
     pub fn register_client(
         &mut self,
         applicant: &Applicant,
-        stays: &dyn Fn(&str) -> bool,
+        leaves: &dyn Fn(&str) -> Option<usize>,
         now: UnixSeconds,
         entropy: &mut Entropy,
     ) -> Result<(Rc<str>, Option<Secret>), Refused> {
@@ -163,9 +164,12 @@ impl Record {
         self.clients.retain(|client| !client.is_stale(now));
         let waits = |client: &Client| client.known == Known::Unconsented;
         if self.clients.iter().filter(|client| waits(client)).count() >= UNCONSENTED_MAX {
-            let may_go = |client: &Client| waits(client) && !stays(&client.id);
-            let oldest = self.clients.iter().position(may_go).ok_or(Refused::Full)?;
-            self.clients.remove(oldest);
+            let waiting = self.clients.iter().enumerate();
+            let waiting = waiting.filter(|(_, client)| waits(client));
+            let may_go = waiting.filter_map(|(at, client)| Some((leaves(&client.id)?, at)));
+            let first = may_go.max_by_key(|(rank, at)| (*rank, std::cmp::Reverse(*at)));
+            let (_, at) = first.ok_or(Refused::Full)?;
+            self.clients.remove(at);
         }
         Ok(self.push_client(applicant, Known::Unconsented, now, entropy))
     }

@@ -271,7 +271,7 @@ impl Record {
 }
 
 /// When the last token has expired that was given out until this moment.
-fn last_token(given: UnixSeconds) -> UnixSeconds {
+pub(in crate::oauth::server) fn last_token(given: UnixSeconds) -> UnixSeconds {
     given.after(ACCESS_SECONDS + CLOCK_SECONDS)
 }
 

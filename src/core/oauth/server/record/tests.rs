@@ -52,10 +52,10 @@ fn full() -> Record {
     };
     let (id, secret) = record.add_client(&confidential, NOW, &mut entropy).unwrap();
     assert!(secret.is_some());
-    let stays = |_: &str| false;
+    let leaves = |_: &str| Some(0);
     let two = applicant("tw\"o\u{7}");
     record
-        .register_client(&two, &stays, NOW, &mut entropy)
+        .register_client(&two, &leaves, NOW, &mut entropy)
         .unwrap();
     for number in 0..4 {
         record.add_grant(grant(number, &id), NOW);
@@ -179,15 +179,15 @@ fn s9_registrations_without_consent_go_first_and_after_an_hour() {
         .unwrap();
     let mut ids = Vec::new();
     for _ in 0..UNCONSENTED_MAX {
-        let none = |_: &str| false;
+        let none = |_: &str| Some(0);
         let new = record.register_client(&applicant("x"), &none, NOW, &mut entropy);
         ids.push(new.unwrap().0);
     }
     record.consented(&ids[0]);
-    let stays = |id: &str| id == &*ids[1];
+    let leaves = |id: &str| (id != &*ids[1]).then_some(0);
     for _ in 0..2 {
         record
-            .register_client(&applicant("x"), &stays, NOW, &mut entropy)
+            .register_client(&applicant("x"), &leaves, NOW, &mut entropy)
             .unwrap();
     }
     let there = |record: &Record, id: &str, now| record.client(id, now).is_some();
@@ -317,7 +317,7 @@ fn record_bytes_max_is_never_reached() {
         refreshes: true,
     };
     while record.add_client(&applicant, NOW, &mut entropy).is_ok() {}
-    let none = |_: &str| false;
+    let none = |_: &str| Some(0);
     record.clients.pop();
     for _ in 0..UNCONSENTED_MAX {
         record

@@ -138,6 +138,53 @@ fn s11_a_record_that_cannot_be_read_is_never_overwritten() {
     assert!(world.claims(&tokens).is_ok());
 }
 
+/// The first client is out at once, and the record follows when it can.
+#[test]
+fn s6_a_code_that_comes_twice_is_not_forgotten_while_the_disk_refuses() {
+    for is_repaired_by_hand in [true, false] {
+        let mut world = World::new();
+        let client = world.client();
+        let code = world.code(&client);
+        let tokens = json(&world.post("/token", &redeem(&client, &code)));
+        let good = world.disk.replace(b"garbage".to_vec());
+        let again = world.post("/token", &redeem(&client, &code));
+        assert_eq!(error_of(&again), (400, "invalid_grant".into()));
+        assert_eq!(world.claims(&tokens), Err(Bad::Revoked));
+        assert_eq!(world.disk.as_deref(), Some(b"garbage".as_slice()));
+        world.disk.clone_from(&good);
+        if is_repaired_by_hand {
+            world.act(|server, cx| server.record(cx, good.as_deref()));
+        } else {
+            world.pass(RECORD_RETRY_MS / 1_000);
+        }
+        let record = Record::read(world.disk.as_deref()).unwrap();
+        assert_eq!((record.grants.len(), record.revoked.len()), (0, 1));
+        assert!(world.server.doomed.is_empty());
+        assert_eq!(world.claims(&tokens), Err(Bad::Revoked));
+        let refreshed = world.post("/token", &refresh(&client, &tokens));
+        assert_eq!(error_of(&refreshed), (400, "invalid_grant".into()));
+    }
+}
+
+#[test]
+fn doomed_max_takes_no_more_codes_until_the_record_knows() {
+    let mut world = World::new();
+    let client = world.client();
+    let code = world.code(&client);
+    let good = world.disk.replace(b"garbage".to_vec());
+    for n in 0..crate::limits::DOOMED_MAX {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&n.to_le_bytes());
+        world.act(|server, cx| server.doom(cx, GrantId(id)));
+    }
+    let refused = world.post("/token", &redeem(&client, &code));
+    assert_eq!(error_of(&refused), (503, "temporarily_unavailable".into()));
+    world.disk = good;
+    world.pass(RECORD_RETRY_MS / 1_000);
+    let code = world.code(&client);
+    assert_eq!(world.post("/token", &redeem(&client, &code)).status, 200);
+}
+
 #[test]
 fn s11_what_others_change_is_taken_over() {
     let mut world = World::new();

@@ -83,6 +83,24 @@ fn s10_the_redirect_has_to_be_listed() {
 }
 
 #[test]
+fn s10_a_link_sends_nobody_to_a_document_client() {
+    let mut world = World::new();
+    let form = but(&request_of(URL), "response_type", Some("nope"));
+    let target = format!("/authorize?{}", form.text());
+    let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
+    let (link, _) = world.send(&text);
+    let (number, _) = world.asked.pop().unwrap();
+    world.served(number, document());
+    let page = world.answer_for(link).unwrap();
+    assert_eq!((page.status, page.field("location")), (400, None));
+    assert!(
+        String::from_utf8(page.body)
+            .unwrap()
+            .contains("app.example")
+    );
+}
+
+#[test]
 fn s10_a_document_that_cannot_be_used_is_told_on_a_page_and_asked_for_again() {
     let mut world = World::new();
     let other = String::from_utf8(document())

@@ -9,6 +9,9 @@ fn r5_the_resource_says_whose_tokens_it_wants() {
         ("", "https://mcp.example.com"),
         ("/mcp", "https://mcp.example.com/mcp"),
         ("/sse", "https://mcp.example.com/sse"),
+        // As it was asked: clients compare it with their URL byte by byte.
+        ("/mcp/", "https://mcp.example.com/mcp/"),
+        ("/mcp?preset=x", "https://mcp.example.com/mcp?preset=x"),
     ] {
         let answer = world.get(&format!("/.well-known/oauth-protected-resource{path}"));
         assert_eq!(answer.status, 200);
@@ -90,6 +93,9 @@ fn s1_on_loopback_the_issuer_is_spelled_as_it_was_asked() {
     for (host, issuer) in [
         ("localhost:3050", "http://localhost:3050"),
         ("127.0.0.1:3050", "http://127.0.0.1:3050"),
+        // The near end of a tunnel, or of a container's port.
+        ("localhost:8080", "http://localhost:8080"),
+        ("127.0.0.1:80", "http://127.0.0.1"),
         ("evil.example:1", "http://127.0.0.1:3050"),
     ] {
         world.host = host;
@@ -179,6 +185,27 @@ fn s5_the_owner_logs_in_first_and_comes_back() {
 }
 
 #[test]
+fn s5_a_long_request_has_its_login_at_once() {
+    let mut world = World::new();
+    let client = world.client();
+    world.who = Who::Stranger;
+    let request = |spaces: usize| {
+        let form = but(&request_of(&client), "state", Some(&" ".repeat(spaces)));
+        let short = form.text().replace("%20", "+");
+        (form, format!("/authorize?{short}"))
+    };
+    let (form, target) = request(2_000);
+    let page = world.get(&target);
+    assert_eq!((page.status, page.field("location")), (200, None));
+    let text = String::from_utf8(page.body).unwrap();
+    let next = format!("/authorize?{}", form.text()).replace('&', "&amp;");
+    assert!(text.contains(&next) && text.contains("csrf-of-1"));
+    // Nobody could come back to this one.
+    let (_, target) = request(5_000);
+    assert_eq!(world.get(&target).status, 400);
+}
+
+#[test]
 fn s4_the_owner_says_no() {
     let mut world = World::new();
     let client = world.client();
@@ -199,6 +226,11 @@ fn s3_scopes_are_everything_unless_the_client_asks_for_less() {
         (Some(""), "mcp"),
         (Some("mcp tag:a"), "mcp"),
         (Some("tag:B tag:a"), "tag:a tag:b"),
+        // What clients ask everybody for.
+        (Some("openid email profile"), "mcp"),
+        (Some("claudeai"), "mcp"),
+        (Some("openid tag:a offline_access"), "tag:a"),
+        (Some("mcp openid"), "mcp"),
     ] {
         let sent = world.consent(&but(&request_of(&client), "scope", asked));
         let form = redeem(&client, sent.get("code").unwrap());
@@ -224,7 +256,8 @@ fn s8_refresh_tokens_rotate_and_scopes_only_shrink() {
         error_of(&world.post("/token", &wide)),
         (400, "invalid_scope".into())
     );
-    let third = json(&world.post("/token", &refresh(&client, &second)));
+    let unknown = refresh(&client, &second).with("scope", "openid");
+    let third = json(&world.post("/token", &unknown));
     assert_eq!(text_of(&third, "scope"), "tag:a tag:b");
     let grants: Vec<_> = [&first, &second, &third]
         .map(|tokens| world.claims(tokens).unwrap().grant)
@@ -320,6 +353,19 @@ fn s3_a_client_with_one_redirect_need_not_name_it() {
     let sent = world.consent(&but(&request_of(&client), "redirect_uri", None));
     let code = sent.get("code").unwrap();
     let form = but(&redeem(&client, code), "redirect_uri", None);
+    assert_eq!(world.post("/token", &form).status, 200);
+}
+
+#[test]
+fn s6_the_redirect_need_not_be_repeated_for_the_token() {
+    let mut world = World::new();
+    let client = world.client();
+    let code = world.code(&client);
+    let form = but(&redeem(&client, &code), "redirect_uri", None);
+    assert_eq!(world.post("/token", &form).status, 200);
+    // Sent though it was not named before, it has to be where the code went.
+    let sent = world.consent(&but(&request_of(&client), "redirect_uri", None));
+    let form = redeem(&client, sent.get("code").unwrap());
     assert_eq!(world.post("/token", &form).status, 200);
 }
 

@@ -39,9 +39,10 @@ fn s3_a_bad_client_or_redirect_is_told_on_a_page() {
 }
 
 #[test]
-fn s3_everything_else_is_told_by_a_redirect() {
+fn s3_everything_else_is_told_by_a_redirect_to_clients_that_were_let_in() {
     let mut world = World::new();
     let client = world.client();
+    world.tokens(&client);
     let good = request_of(&client);
     for (form, code) in [
         (but(&good, "response_type", None), "invalid_request"),
@@ -67,7 +68,6 @@ fn s3_everything_else_is_told_by_a_redirect() {
             good.clone().with("resource", "https://evil.example"),
             "invalid_target",
         ),
-        (but(&good, "scope", Some("admin")), "invalid_scope"),
         (
             but(&good, "scope", Some(&"mcp ".repeat(ASKED_SCOPE_BYTES_MAX))),
             "invalid_scope",
@@ -81,15 +81,18 @@ fn s3_everything_else_is_told_by_a_redirect() {
             "invalid_request",
         ),
     ] {
-        // Before anybody logs in, too.
-        for who in [Who::Owner, Who::Stranger] {
-            world.who = who;
-            let sent = back(&world.get(&format!("/authorize?{}", form.text())));
-            assert_eq!(sent.get("error"), Some(code), "{}", form.text());
-            assert_eq!(sent.once("state"), Ok(Some("s&1")));
-            assert_eq!(sent.once("iss"), Ok(Some("https://mcp.example.com")));
-            assert_eq!(sent.get("code"), None);
-        }
+        let target = format!("/authorize?{}", form.text());
+        let sent = back(&world.get(&target));
+        assert_eq!(sent.get("error"), Some(code), "{}", form.text());
+        assert_eq!(sent.once("state"), Ok(Some("s&1")));
+        assert_eq!(sent.once("iss"), Ok(Some("https://mcp.example.com")));
+        assert_eq!(sent.get("code"), None);
+        // Strangers are sent nowhere but to our own login.
+        world.who = Who::Stranger;
+        let answer = world.get(&target);
+        let to = answer.field("location").unwrap();
+        assert!(to.starts_with("/oauth/login?"), "{to}");
+        world.who = Who::Owner;
     }
     let twice = good.with("state", "other");
     let sent = back(&world.get(&format!("/authorize?{}", twice.text())));
@@ -97,6 +100,34 @@ fn s3_everything_else_is_told_by_a_redirect() {
         (sent.get("error"), sent.get("state")),
         (Some("invalid_request"), None)
     );
+}
+
+/// Anybody can register an address; a link to us must not lead there by itself.
+#[test]
+fn s3_a_link_sends_nobody_to_a_client_that_was_not_let_in() {
+    let mut world = World::new();
+    let client = world.client();
+    let form = but(&request_of(&client), "response_type", Some("nope"));
+    let target = format!("/authorize?{}", form.text());
+    for who in [Who::Stranger, Who::Local] {
+        world.who = who;
+        let answer = world.get(&target);
+        let to = answer.field("location").unwrap();
+        assert!(to.starts_with("/oauth/login?"), "{to}");
+    }
+    world.who = Who::Owner;
+    let page = world.get(&target);
+    assert_eq!((page.status, page.field("location")), (400, None));
+    let text = String::from_utf8(page.body).unwrap();
+    let link = "href=\"https://app.example/cb?error=unsupported_response_type&amp;";
+    assert!(text.contains(link) && text.contains("iss="), "{text}");
+    assert!(text.contains("Tell the application, at app.example"));
+    let program = world.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let expected = (400, "unsupported_response_type".to_owned());
+    assert_eq!(error_of(&program), expected);
+    world.tokens(&client);
+    let sent = back(&world.get(&target));
+    assert_eq!(sent.get("error"), Some("unsupported_response_type"));
 }
 
 #[test]
@@ -129,7 +160,6 @@ fn s6_a_code_is_for_whom_it_was_made_only() {
     for (name, value) in [
         ("client_id", Some(other.as_str())),
         ("redirect_uri", Some("https://app.example/other")),
-        ("redirect_uri", None),
         (
             "code_verifier",
             Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl"),
@@ -357,6 +387,53 @@ fn s9_a_flood_of_registrations_gets_429_and_costs_nobody_else() {
     world.client_address = "10.1.1.1".parse().unwrap();
     assert_eq!(world.client().len(), 32);
     assert_eq!(world.post("/token", &refresh(&client, &tokens)).status, 200);
+}
+
+/// A crowd from everywhere, and one noisy network: those whose page is being looked at stay, and
+/// newcomers are let in.
+#[test]
+fn s9_a_flood_from_many_addresses_pushes_out_nobody_who_is_being_asked_about() {
+    let mut world = World::new();
+    let address = |n: u32| std::net::IpAddr::V4(n.into());
+    let known = |world: &World, id: &str| {
+        let record = Record::read(world.disk.as_deref()).unwrap();
+        record.client(id, world.now.wall).is_some()
+    };
+    let clients: Vec<String> = (1..=3)
+        .map(|n| {
+            world.client_address = address(n);
+            world.client()
+        })
+        .collect();
+    let page = |world: &mut World, client: &str, who| {
+        world.who = who;
+        world.get(&format!("/authorize?{}", request_of(client).text()));
+    };
+    page(&mut world, &clients[0], Who::Owner);
+    page(&mut world, &clients[1], Who::Stranger);
+    // The third is quiet, but nobody looks at it. As long as one network is noisy, that gives way.
+    world.client_address = address(0x0a00_0001);
+    for _ in 0..20 {
+        world.client();
+    }
+    for n in 0..90 {
+        world.client_address = address(0x0b00_0000 + n);
+        world.client();
+    }
+    assert!(clients.iter().all(|client| known(&world, client)));
+    for n in 0..100 {
+        world.client_address = address(0x0c00_0000 + n);
+        world.client();
+    }
+    assert!(known(&world, &clients[0]) && known(&world, &clients[1]));
+    assert!(!known(&world, &clients[2]));
+    // For ten minutes.
+    world.pass(crate::limits::SHOWN_MS / 1_000);
+    for n in 0..100 {
+        world.client_address = address(0x0d00_0000 + n);
+        world.client();
+    }
+    assert!(!known(&world, &clients[0]));
 }
 
 #[test]
