@@ -40,8 +40,8 @@ pub const LOGIN_QUEUE_MAX: usize = 16;
 pub const LOGIN_QUEUE_KNOWN_MAX: usize = 4;
 /// What `Retry-After` says then.
 pub const LOGIN_QUEUE_SECONDS: u64 = 5;
-/// Wrong passwords in a row from one address, or from one browser that has logged in before, until there is
-/// a delay: people mistype.
+/// Wrong passwords in a row, from one address or from one browser that has logged in before, until
+/// there is a delay: people mistype.
 pub const LOGIN_FREE_TRIES: u32 = 3;
 /// The first delay; doubles with each wrong password up to [`LOGIN_DELAY_MS_MAX`].
 pub const LOGIN_DELAY_MS_MIN: u64 = 1_000;
@@ -56,7 +56,8 @@ pub const LOGIN_FREE_TRIES_ALL: u32 = 20;
 pub const LOGIN_DELAY_ALL_MS_MAX: u64 = 3_000;
 /// Wrong passwords are forgotten this long after the last one.
 pub const LOGIN_FORGET_MS: u64 = 60 * 60 * 1000;
-/// Addresses and browsers whose wrong passwords are counted; the one that was quiet for longest is forgotten.
+/// Addresses and browsers whose wrong passwords are counted; the one that was quiet for longest is
+/// forgotten.
 pub const LOGIN_ADDRESSES_MAX: usize = 1_024;
 /// Addresses from which the right password came last, which do not wait because of others.
 pub const LOGIN_WELCOME_MAX: usize = 32;
