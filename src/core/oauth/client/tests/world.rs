@@ -238,6 +238,7 @@ impl World {
                 ring.told.push(format!("{server} awaiting{more}: {why}"));
                 ring.page = page.to_string();
             }
+            KeyringNews::Closed => assert_eq!(ring.ports.last(), Some(&None)),
             KeyringNews::Failed { server, why } => {
                 ring.told.push(format!("{server} failed: {why}"));
             }
