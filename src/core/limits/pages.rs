@@ -11,8 +11,8 @@ pub const PAGE_NAME_CHARS_MAX: usize = 100;
 /// Servers that the dashboard shows one by one; the rest is only counted.
 pub const PAGE_SERVERS_MAX: usize = 500;
 
-/// Connections to the loopback port for browsers (stdio mode); one more is closed at once. A browser
-/// opens six, and everybody on this machine can open some.
+/// Connections to the loopback port for browsers (stdio mode); one more is closed at once. A
+/// browser opens six, and everybody on this machine can open some.
 pub const BROWSER_CONNECTIONS_MAX: usize = 64;
 /// Body of a request there: a button and what belongs to it; a longer one gets 413.
 pub const BROWSER_BODY_BYTES_MAX: usize = 8 * 1024;
