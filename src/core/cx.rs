@@ -40,6 +40,8 @@ pub enum Alarm {
     Tasks,
     /// `oauth::server`: codes, registrations and throttles that run out.
     AuthServer,
+    /// `oauth::owner`: passwords whose delay ends.
+    Login,
     /// `oauth::client`: tokens to be refreshed, flows that nobody finishes.
     Keyring,
     /// `hub`: the grace time of a stop.

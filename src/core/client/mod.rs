@@ -225,6 +225,7 @@ impl Clients {
             | Alarm::Suspended
             | Alarm::Tasks
             | Alarm::AuthServer
+            | Alarm::Login
             | Alarm::Keyring
             | Alarm::Exit => {}
         }

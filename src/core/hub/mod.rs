@@ -189,6 +189,7 @@ impl Hub {
                 Alarm::Suspended => self.hall.suspended_alarm(desk!(self, cx)),
                 Alarm::Tasks => self.hall.tasks_alarm(desk!(self, cx)),
                 Alarm::AuthServer => self.auth.alarm(&mut cx),
+                Alarm::Login => self.logins.alarm(&mut cx),
                 Alarm::Keyring => self.keyring.alarm(&mut cx),
                 Alarm::Exit => self.exit_alarm(now, out),
             }

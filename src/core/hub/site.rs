@@ -39,6 +39,7 @@ impl Hub {
             path if path.starts_with("/.well-known/")
                 || matches!(path, "/authorize" | "/token" | "/register" | "/revoke") =>
             {
+                self.logins.decides(request, &visitor);
                 self.auth.request(&mut cx, link, request, &visitor)
             }
             _ => Step::Answer(Answer::error(

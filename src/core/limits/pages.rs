@@ -25,6 +25,14 @@ pub const OWNER_BROWSERS_MAX: usize = 32;
 pub const OWNER_IDLE_MS: u64 = 12 * 60 * 60 * 1000;
 /// .. and any after this long; the owner logs in again.
 pub const OWNER_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Without TLS cookies go to every port of a host: there a login ends when nobody uses it for this
+/// long, and lets in one client, within this long; for the next one the owner logs in again ..
+pub const OWNER_PLAIN_IDLE_MS: u64 = 10 * 60 * 1000;
+/// .. and it ends after this long, however busy it is.
+pub const OWNER_PLAIN_MS_MAX: u64 = 60 * 60 * 1000;
+/// For how long a browser is told to keep what it is known by when it logs in the next time, in
+/// seconds; a later login begins anew.
+pub const KNOWN_SECONDS: u64 = 180 * 24 * 60 * 60;
 /// Cookies of our name in one request that are looked at; another port of this host may have set
 /// some.
 pub const COOKIES_MAX: usize = 4;
@@ -32,29 +40,40 @@ pub const COOKIES_MAX: usize = 4;
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
 /// Length of the path where a browser goes after the login; a longer one is the dashboard.
 pub const NEXT_BYTES_MAX: usize = 8 * 1024;
-/// Passwords that wait for their turn to be stretched; one more gets 429.
-pub const LOGIN_QUEUE_MAX: usize = 8;
+/// Passwords that wait for the end of their delay, or to be stretched; one more gets 429.
+pub const LOGIN_QUEUE_MAX: usize = 16;
+/// Further ones, of browsers that have logged in before: strangers cannot keep those out.
+pub const LOGIN_QUEUE_KNOWN_MAX: usize = 4;
 /// What `Retry-After` says then.
 pub const LOGIN_QUEUE_SECONDS: u64 = 5;
-/// Wrong passwords in a row from one address before there is a delay: people mistype.
+/// Wrong passwords in a row, from one address or from one browser that has logged in before, until
+/// there is a delay: people mistype.
 pub const LOGIN_FREE_TRIES: u32 = 3;
-/// The first delay; doubles with each wrong password up to [`LOGIN_DELAY_MS_MAX`]. Until then 429.
+/// The first delay; doubles with each wrong password up to [`LOGIN_DELAY_MS_MAX`].
 pub const LOGIN_DELAY_MS_MIN: u64 = 1_000;
-/// The longest delay of one address.
-pub const LOGIN_DELAY_MS_MAX: u64 = 15 * 60 * 1000;
+/// The longest delay of one address: less than 3,000 guesses a day, and the owner behind the same
+/// address is not kept out for long.
+pub const LOGIN_DELAY_MS_MAX: u64 = 30_000;
+/// A try whose delay ends within this long waits for that and is judged then; any other gets 429.
+pub const LOGIN_WAIT_MS_MAX: u64 = 30_000;
 /// The same for all addresses together, against somebody who has many ..
 pub const LOGIN_FREE_TRIES_ALL: u32 = 20;
 /// .. up to this: short, since the owner must come through while somebody guesses.
-pub const LOGIN_DELAY_ALL_MS_MAX: u64 = 10_000;
+pub const LOGIN_DELAY_ALL_MS_MAX: u64 = 3_000;
 /// Wrong passwords are forgotten this long after the last one.
 pub const LOGIN_FORGET_MS: u64 = 60 * 60 * 1000;
-/// Addresses whose wrong passwords are counted; the one that was quiet for longest is forgotten.
+/// Addresses and browsers whose wrong passwords are counted; the one that was quiet for longest is
+/// forgotten.
 pub const LOGIN_ADDRESSES_MAX: usize = 1_024;
 /// Addresses from which the right password came last, which do not wait because of others.
 pub const LOGIN_WELCOME_MAX: usize = 32;
 
 const _: () = assert!(LOGIN_DELAY_ALL_MS_MAX < LOGIN_DELAY_MS_MAX);
 const _: () = assert!(LOGIN_DELAY_MS_MAX < LOGIN_FORGET_MS);
+const _: () = assert!(86_400_000 / LOGIN_DELAY_MS_MAX <= 3_000);
+const _: () = assert!(LOGIN_DELAY_MS_MAX <= LOGIN_WAIT_MS_MAX);
 const _: () = assert!(OWNER_IDLE_MS < OWNER_MS_MAX);
+const _: () = assert!(OWNER_PLAIN_IDLE_MS < OWNER_PLAIN_MS_MAX);
+const _: () = assert!(OWNER_PLAIN_MS_MAX < OWNER_MS_MAX && OWNER_PLAIN_IDLE_MS < OWNER_IDLE_MS);
 const _: () = assert!(BROWSER_BODY_BYTES_MAX <= FORM_BYTES_MAX);
 const _: () = assert!(PASSWORD_BYTES_MAX < FORM_BYTES_MAX && NEXT_BYTES_MAX < FORM_BYTES_MAX);

@@ -64,6 +64,8 @@ fn s3_pkce_cannot_be_left_out_or_made_plain() {
     let broken = format!("/authorize?{}", but(&wish, "code_challenge", None).text());
     assert_eq!(owner.get(&broken).status, 400);
     site.let_in(&mut owner, &client);
+    // A plain login is good for one decision.
+    assert_eq!(owner.tries(crate::support::locked::PASSWORD).status, 303);
     for wish in [
         but(&wish, "code_challenge", None),
         but(&wish, "code_challenge_method", None),

@@ -23,10 +23,10 @@ use crate::cx::Cx;
 use crate::effect::Level;
 use crate::http1::server::Method;
 use crate::language::WebRequest;
-use crate::limits::{COOKIES_MAX, LOGIN_QUEUE_SECONDS, PASSWORD_BYTES_MAX};
+use crate::limits::{COOKIES_MAX, KNOWN_SECONDS, LOGIN_QUEUE_SECONDS, PASSWORD_BYTES_MAX};
 use crate::links::LinkKey;
-use crate::oauth::owner::browser::{Id, Owners, Seals};
-use crate::oauth::owner::throttle::Throttle;
+use crate::oauth::owner::browser::{Carrier, Id, Owners, Seals};
+use crate::oauth::owner::throttle::{Origin, Throttle};
 use crate::oauth::owner::trial::{Trial, Trials};
 use crate::oauth::server::record::Password;
 use crate::oauth::{Step, Wish};
@@ -101,6 +101,8 @@ pub struct Logins {
     owners: Owners,
     /// The owner's password; `None`: nobody can log in.
     password: Option<Password>,
+    /// By what browsers are known that have logged in before.
+    lasting: Option<Seals>,
     throttle: Throttle,
     trials: Trials,
     wishes: VecDeque<Wish>,
@@ -110,11 +112,17 @@ impl Logins {
     /// Nobody has logged in.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
+        let carrier = if place::is_secure(settings) {
+            Carrier::Tls
+        } else {
+            Carrier::Plain
+        };
         Self {
             settings: settings.clone(),
             seals: None,
-            owners: Owners::default(),
+            owners: Owners::new(carrier),
             password: None,
+            lasting: None,
             throttle: Throttle::default(),
             trials: Trials::default(),
             wishes: VecDeque::new(),
@@ -127,11 +135,15 @@ impl Logins {
         let name = place::cookie_name(&self.settings, headers);
         let seals = self.seals.get_or_insert_with(|| Seals::new(cx.entropy));
         let (mut id, mut who) = (None, Who::Stranger);
+        // Whoever has to log in for this once more is nobody's owner here.
+        let decides = matches!(request.head.path(), "/authorize" | "/oauth/login");
         for cookie in place::cookies(headers, &name).take(COOKIES_MAX) {
             let Some(one) = seals.read(cookie) else {
                 continue;
             };
-            let owner = self.owners.uses(cx.now.tick, &seals.digest(one));
+            let digest = seals.digest(one);
+            let owner = self.owners.uses(cx.now.tick, &digest)
+                && (!decides || self.owners.may_decide(cx.now.tick, &digest));
             if owner || id.is_none() {
                 id = Some(one);
             }
@@ -151,6 +163,15 @@ impl Logins {
             csrf: seals.csrf(id),
             cookie: (!known).then(|| set_cookie(&self.settings, &name, &seals.cookie(id))),
             own_page: place::from_own_page(&self.settings, headers),
+        }
+    }
+
+    /// A request of `/authorize`: if the owner says yes or no there, it may have been the only time
+    /// that he may.
+    pub fn decides(&mut self, request: &WebRequest, visitor: &Visitor) {
+        let posted = request.head.method == Method::Post && visitor.who == Who::Owner;
+        if posted && pages::posted(request).is_ok_and(|form| visitor.checks(&form)) {
+            self.owners.decides(&visitor.browser);
         }
     }
 
@@ -210,31 +231,57 @@ impl Logins {
         if !visitor.checks(&form) {
             return refused(LoginState::Stale);
         }
-        if self.trials.is_full() {
+        let headers = &request.head.headers;
+        let cookie_names = [
+            place::cookie_name(&self.settings, headers),
+            place::known_name(&self.settings, headers),
+        ];
+        let origin = self.origin(request, &cookie_names[1]);
+        if self.trials.is_full(&origin) {
             return refused(LoginState::Wait(LOGIN_QUEUE_SECONDS));
-        }
-        let local = visitor.who == Who::Local;
-        if let Err(seconds) = self.throttle.begin(cx.now.tick, request.client, local) {
-            cx.log(Level::Warn, || {
-                format!("login: {} tries too often", request.client)
-            });
-            return refused(LoginState::Wait(seconds));
         }
         let password = form.get("password").unwrap_or_default();
         if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
             return refused(LoginState::Wrong);
         }
+        let local = visitor.who == Who::Local;
+        let due = match self.throttle.begin(cx.now.tick, &origin, local) {
+            Ok(due) => due,
+            Err(held) => {
+                if held.first {
+                    let address = request.client;
+                    cx.log(Level::Warn, || format!("login: {address} tries too often"));
+                }
+                return refused(LoginState::Wait(held.seconds));
+            }
+        };
         self.trials.push(Trial {
             link,
+            origin,
             address: request.client,
+            due,
             password: password.into(),
             browser: visitor.browser,
             csrf: visitor.csrf.clone(),
-            cookie_name: place::cookie_name(&self.settings, &request.head.headers),
+            cookie_names,
             next: next.to_owned(),
         });
         self.trials.begin(cx, self.password.as_ref());
         Ok(())
+    }
+
+    /// Whose tries these are: of a browser that has logged in before, or of an address. Nobody else
+    /// behind that address can use up what the browser may try.
+    fn origin(&self, request: &WebRequest, known_name: &str) -> Origin {
+        let mut cookies = place::cookies(&request.head.headers, known_name).take(COOKIES_MAX);
+        let lasting = self.lasting.as_ref();
+        let known = lasting.and_then(|seals| cookies.find_map(|cookie| seals.read(cookie)));
+        known.map_or_else(|| Origin::of(request.client), Origin::Known)
+    }
+
+    /// `Alarm::Login`.
+    pub fn alarm(&mut self, cx: &mut Cx<'_>) {
+        self.trials.begin(cx, self.password.as_ref());
     }
 
     /// `Input::Stretched`.
@@ -253,6 +300,12 @@ impl Logins {
             });
             self.answer(&trial, shown(&trial.csrf, &trial.next, LoginState::Wrong));
         }
+        self.give_up();
+        self.trials.begin(cx, self.password.as_ref());
+    }
+
+    /// Without a password nothing can be tried.
+    fn give_up(&mut self) {
         if self.password.is_none() {
             while let Some(trial) = self.trials.give_up() {
                 self.answer(
@@ -261,22 +314,30 @@ impl Logins {
                 );
             }
         }
-        self.trials.begin(cx, self.password.as_ref());
     }
 
     /// The owner has logged in: his browser is another one from now on, so that nobody who knew
     /// its id before is logged in with him.
     fn let_in(&mut self, cx: &mut Cx<'_>, trial: &Trial) {
-        self.throttle.right(trial.address);
+        self.throttle.right(&trial.origin);
         self.owners.leave(&trial.browser);
         let seals = self.seals.get_or_insert_with(|| Seals::new(cx.entropy));
         let id: Id = Seals::fresh(cx.entropy);
         self.owners.enter(cx.now.tick, seals.digest(id));
-        let cookie = set_cookie(&self.settings, &trial.cookie_name, &seals.cookie(id));
+        let [name, known_name] = &trial.cookie_names;
+        let cookie = set_cookie(&self.settings, name, &seals.cookie(id));
+        let known = match trial.origin {
+            Origin::Known(known) => known,
+            Origin::Address(_) => Seals::fresh(cx.entropy),
+        };
         cx.log(Level::Info, || {
             format!("login: the owner has logged in from {}", trial.address)
         });
-        let answer = pages::see_other(&trial.next).with("Set-Cookie", cookie);
+        let mut answer = pages::see_other(&trial.next).with("Set-Cookie", cookie);
+        if let Some(lasting) = &self.lasting {
+            let value = lasting.cookie(known);
+            answer = answer.with("Set-Cookie", set_known(&self.settings, known_name, &value));
+        }
         self.answer(trial, answer);
     }
 
@@ -308,6 +369,7 @@ impl Logins {
         if self.password != stored {
             // Whoever changed it may have done so because somebody else knew the old one.
             self.owners.clear();
+            self.lasting = stored.as_ref().map(Seals::lasting);
             self.password = stored;
         }
     }
@@ -320,6 +382,17 @@ impl Logins {
 
 fn shown(csrf: &str, next: &str, state: LoginState) -> Answer {
     pages::login(&LoginView { csrf, next, state })
+}
+
+/// What a browser keeps that has logged in. Only the login page looks at it, so that only is where
+/// it is sent, as far as `__Host-` allows.
+fn set_known(settings: &Settings, name: &str, value: &str) -> String {
+    let scope = if place::is_secure(settings) {
+        "Path=/; Secure"
+    } else {
+        "Path=/oauth/login"
+    };
+    format!("{name}={value}; {scope}; HttpOnly; SameSite=Lax; Max-Age={KNOWN_SECONDS}")
 }
 
 fn set_cookie(settings: &Settings, name: &str, value: &str) -> String {

@@ -65,6 +65,11 @@ pub(super) fn cookie_name(settings: &Settings, headers: &Headers) -> String {
     format!("1mcp-{port}")
 }
 
+/// The name of the cookie by which a browser is known that has logged in before.
+pub(super) fn known_name(settings: &Settings, headers: &Headers) -> String {
+    [&cookie_name(settings, headers), "-known"].concat()
+}
+
 /// Whether browsers reach us over TLS.
 pub(super) fn is_secure(settings: &Settings) -> bool {
     let url = settings.external_url.as_deref().unwrap_or_default();
@@ -180,6 +185,8 @@ mod tests {
         assert_eq!(name(None, "localhost"), "1mcp-80");
         assert_eq!(name(Some("http://localhost:3050"), "[::1]:1"), "1mcp-1");
         assert_eq!(name(Some("HTTPS://a.b"), "localhost:3050"), "__Host-1mcp");
+        let known = known_name(&settings(None), &Headers::of(&[("Host", "localhost:3050")]));
+        assert_eq!(known, "1mcp-3050-known");
         assert!(!is_secure(&settings(Some("http://a.b"))) && !is_secure(&settings(None)));
         let headers = Headers::of(&[("Cookie", "a=1; b=2;a= 3"), ("cookie", "a=4=5;a")]);
         assert_eq!(

@@ -88,7 +88,7 @@ pub(super) fn link(index: u32) -> LinkKey {
 pub(super) struct World {
     pub(super) now: Now,
     links: Links,
-    timers: Timers<Alarm>,
+    pub(super) timers: Timers<Alarm>,
     pub(super) effects: Effects,
     entropy: Entropy,
 }

@@ -1,10 +1,12 @@
 //! The login as a whole: what a browser sends, what it is answered, who it is afterwards.
 
 use super::testkit::{World, form, link, password, request, stretch};
+use super::throttle::Origin;
 use super::{Logins, Visitor, Who, same};
+use crate::cx::Alarm;
 use crate::effect::Effect;
 use crate::language::WebRequest;
-use crate::limits::{LOGIN_FREE_TRIES, LOGIN_QUEUE_MAX, PASSWORD_BYTES_MAX};
+use crate::limits::{LOGIN_FREE_TRIES, LOGIN_QUEUE_MAX, OWNER_PLAIN_IDLE_MS, PASSWORD_BYTES_MAX};
 use crate::oauth::{Step, Wish};
 use crate::settings::Settings;
 use crate::web::answer::Answer;
@@ -70,6 +72,15 @@ impl Site {
                 let key = stretch(password.reveal(), salt);
                 self.logins.stretched(&mut self.world.cx(), ticket, key);
             }
+        }
+    }
+
+    /// Time passes, and the alarm rings if it has to.
+    fn ring(&mut self, ms: u64) {
+        self.world.now.tick = self.world.now.tick.after(ms);
+        if self.world.timers.pop_due(self.world.now.tick) == Some(Alarm::Login) {
+            self.logins.alarm(&mut self.world.cx());
+            self.stretch();
         }
     }
 
@@ -154,13 +165,10 @@ fn contract_5_the_wrong_password_is_told_and_lets_nobody_in() {
     for wrong in ["wrong", "", "right", "right & strong "] {
         let answer = site.try_with(&browser, wrong).unwrap();
         assert_eq!(answer.field("Set-Cookie"), None);
-        if answer.status == 403 {
-            let page = text(&answer);
-            assert!(page.contains("That is not the password") && !page.contains(RIGHT));
-            assert!(page.contains(&browser.1) && page.contains("/authorize?a=b"));
-        } else {
-            assert_eq!(answer.status, 429);
-        }
+        assert_eq!(answer.status, 403);
+        let page = text(&answer);
+        assert!(page.contains("That is not the password") && !page.contains(RIGHT));
+        assert!(page.contains(&browser.1) && page.contains("/authorize?a=b"));
         assert_eq!(site.who(&browser.0), Who::Local);
     }
     site.world.now.tick = site.world.now.tick.after(60_000);
@@ -363,18 +371,191 @@ fn is_stretch(effect: &&Effect) -> bool {
 }
 
 #[test]
-fn x10_many_wrong_passwords_have_to_wait_even_for_the_right_one() {
+fn m3_a_try_that_comes_during_a_delay_is_judged_when_its_turn_comes() {
     let mut site = Site::new();
     let browser = site.browser();
     for _ in 0..LOGIN_FREE_TRIES {
         assert_eq!(site.try_with(&browser, "wrong").unwrap().status, 403);
     }
-    let answer = site.try_with(&browser, RIGHT).unwrap();
+    assert!(site.try_with(&browser, RIGHT).is_none(), "it waits");
+    let due = site.world.now.tick.after(1_000);
+    assert_eq!(site.world.timers.get(Alarm::Login), Some(due));
+    site.ring(999);
+    assert!(site.told().is_none());
+    site.ring(1);
+    assert_eq!(site.told().unwrap().status, 303);
+    assert_eq!(site.try_with(&browser, "wrong").unwrap().status, 403);
+}
+
+#[test]
+fn m3_who_would_wait_for_too_long_is_told_when_to_come_again() {
+    let mut site = Site::new();
+    let browser = site.browser();
+    site.slow = true;
+    let answer = loop {
+        if let Some(answer) = site.try_with(&browser, "wrong") {
+            break answer;
+        }
+    };
     assert_eq!(answer.status, 429);
     assert_eq!(answer.field("Retry-After"), Some("1"));
-    site.world.now.tick = site.world.now.tick.after(1_000);
-    assert_eq!(site.try_with(&browser, RIGHT).unwrap().status, 303);
-    assert_eq!(site.try_with(&browser, "wrong").unwrap().status, 403);
+    for _ in 0..50 {
+        assert_eq!(site.try_with(&browser, "wrong").unwrap().status, 429);
+    }
+    let log = format!("{:?}", site.world.orders());
+    assert_eq!(log.matches("tries too often").count(), 1, "{log}");
+}
+
+/// The cookie of a browser that has logged in before, of a login's answer.
+fn known_of(answer: &Answer) -> String {
+    let mut fields = answer.headers.iter();
+    let known =
+        fields.find_map(|(_, value)| value.starts_with("1mcp-3050-known=").then_some(value));
+    let known = known.unwrap();
+    assert!(known.ends_with("; Path=/oauth/login; HttpOnly; SameSite=Lax; Max-Age=15552000"));
+    cookie_of(known)
+}
+
+#[test]
+fn m3_a_stranger_at_the_same_address_cannot_keep_the_owner_out() {
+    let mut site = Site::new();
+    let browser = site.browser();
+    let answer = site.try_with(&browser, RIGHT).unwrap();
+    let known = known_of(&answer);
+    // Days later, and after a restart: only the record is what it was.
+    let stored = site.logins.password.clone();
+    site.logins = Logins::new(&Settings::default());
+    site.logins.password(stored);
+    let stranger = site.browser();
+    site.slow = true;
+    while site.try_with(&stranger, "wrong").is_none() {}
+    let (cookie, csrf) = site.browser();
+    let fresh = site.try_with(&(cookie.clone(), csrf.clone()), RIGHT);
+    assert_eq!(fresh.unwrap().status, 429, "not told from the stranger");
+    let own = (format!("{cookie}; {known}"), csrf);
+    assert!(site.try_with(&own, RIGHT).is_none(), "it waits for nobody");
+    site.stretch();
+    let mut answers: Vec<Answer> = std::iter::from_fn(|| site.told()).collect();
+    while !answers.iter().any(|answer| answer.status == 303) {
+        site.stretch();
+        let told = site.told().unwrap();
+        answers.push(told);
+    }
+    let again = answers.last().unwrap();
+    assert_eq!(known_of(again), known, "and is known by the same name");
+}
+
+#[test]
+fn m3_what_a_browser_is_known_by_lets_nobody_in_and_ends_with_the_password() {
+    let mut site = Site::new();
+    let browser = site.browser();
+    let known = known_of(&site.try_with(&browser, RIGHT).unwrap());
+    let value = known.split_once('=').unwrap().1;
+    assert_eq!(site.who(&known), Who::Local);
+    assert_eq!(site.who(&format!("1mcp-3050={value}")), Who::Local);
+    let origin = |site: &Site, cookie: &str| {
+        let fields = format!("Cookie: {cookie}\r\n");
+        let request = request("POST", "/oauth/login", &fields, "");
+        site.logins.origin(&request, "1mcp-3050-known")
+    };
+    assert!(matches!(origin(&site, &known), Origin::Known(_)));
+    let swapped = known.replacen("-known=", "=", 1);
+    let login = browser.0.replacen('=', "-known=", 1);
+    for other in [swapped, login, format!("{known}x"), String::new()] {
+        assert!(
+            matches!(origin(&site, &other), Origin::Address(_)),
+            "{other}"
+        );
+    }
+    site.logins.password(Some(password("another")));
+    assert!(matches!(origin(&site, &known), Origin::Address(_)));
+}
+
+#[test]
+fn m3_there_is_room_for_a_browser_that_was_in_before_when_the_queue_is_full() {
+    let mut site = Site::new();
+    let browser = site.browser();
+    let known = known_of(&site.try_with(&browser, RIGHT).unwrap());
+    site.slow = true;
+    for n in 0..LOGIN_QUEUE_MAX + 1 {
+        let mut one = form(
+            "/oauth/login",
+            &browser.0,
+            &format!("password=x&csrf={}", browser.1),
+        );
+        one.client = [10, 0, 1, u8::try_from(n).unwrap()].into();
+        assert!(site.ask(&one).is_none(), "{n}");
+    }
+    assert_eq!(site.try_with(&browser, RIGHT).unwrap().status, 429);
+    let own = (format!("{}; {known}", browser.0), browser.1);
+    assert!(site.try_with(&own, RIGHT).is_none());
+}
+
+/// What the owner's browser sends with a click on Allow.
+fn decision(site: &mut Site, cookie: &str) -> WebRequest {
+    let fields = format!("Cookie: {cookie}\r\n");
+    let csrf = site
+        .visitor(&request("GET", "/authorize", &fields, ""))
+        .csrf;
+    form("/authorize", cookie, &format!("decision=allow&csrf={csrf}"))
+}
+
+fn sees(site: &mut Site, target: &str, cookie: &str) -> Who {
+    let fields = format!("Cookie: {cookie}\r\n");
+    site.visitor(&request("GET", target, &fields, "")).who
+}
+
+#[test]
+fn m5_without_tls_the_next_consent_asks_for_the_password_again() {
+    let mut site = Site::new();
+    let owner = site.log_in();
+    assert_eq!(sees(&mut site, "/authorize?a=b", &owner), Who::Owner);
+    // What another page sends is no decision.
+    let forged = form("/authorize", &owner, "decision=allow&csrf=x");
+    let visitor = site.visitor(&forged);
+    site.logins.decides(&forged, &visitor);
+    assert_eq!(sees(&mut site, "/authorize", &owner), Who::Owner);
+    let allow = decision(&mut site, &owner);
+    let visitor = site.visitor(&allow);
+    assert_eq!(visitor.who, Who::Owner, "this one counts");
+    site.logins.decides(&allow, &visitor);
+    assert_eq!(site.visitor(&allow).who, Who::Local, "the same once more");
+    assert_eq!(sees(&mut site, "/authorize?a=b", &owner), Who::Local);
+    assert_eq!(sees(&mut site, "/oauth", &owner), Who::Owner, "no consent");
+    // The login page is shown, not skipped: there would be no way on from /authorize.
+    let fields = format!("Cookie: {owner}\r\nAccept: text/html\r\n");
+    let page = request("GET", "/oauth/login?next=%2Fauthorize", &fields, "");
+    let csrf = site.visitor(&page).csrf;
+    assert_eq!(site.ask(&page).unwrap().status, 200);
+    let answer = site.try_with(&(owner, csrf), RIGHT).unwrap();
+    let again = cookie_of(answer.field("Set-Cookie").unwrap());
+    assert_eq!(sees(&mut site, "/authorize", &again), Who::Owner);
+}
+
+#[test]
+fn m5_without_tls_a_login_ends_after_ten_idle_minutes() {
+    let mut site = Site::new();
+    let owner = site.log_in();
+    site.world.now.tick = site.world.now.tick.after(OWNER_PLAIN_IDLE_MS - 1);
+    assert_eq!(site.who(&owner), Who::Owner);
+    site.world.now.tick = site.world.now.tick.after(OWNER_PLAIN_IDLE_MS);
+    assert_eq!(site.who(&owner), Who::Local);
+}
+
+#[test]
+fn m5_with_tls_a_login_decides_about_many_clients() {
+    let mut site = Site::with(&Settings {
+        external_url: Some("https://localhost:3050".to_owned()),
+        ..Settings::default()
+    });
+    let owner = site.log_in();
+    for _ in 0..3 {
+        let allow = decision(&mut site, &owner);
+        let visitor = site.visitor(&allow);
+        assert_eq!(visitor.who, Who::Owner);
+        site.logins.decides(&allow, &visitor);
+        site.world.now.tick = site.world.now.tick.after(OWNER_PLAIN_IDLE_MS);
+    }
 }
 
 #[test]

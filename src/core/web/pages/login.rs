@@ -104,7 +104,12 @@ pub fn login(view: &LoginView<'_>) -> Answer {
     let layout = Layout {
         title: "Log in",
         width: NARROW,
-        policy: Policy::Form,
+        // The client that asked may be answered at once: by a redirect behind this form.
+        policy: if view.next.starts_with("/authorize") {
+            Policy::Leaving
+        } else {
+            Policy::Form
+        },
     };
     let answer = page(view.state.status(), layout, Html::default(), body);
     match view.state {

@@ -470,6 +470,20 @@ fn contract_5_errors_are_html_for_browsers_only() {
 }
 
 #[test]
+fn s5_the_client_may_be_told_at_once_after_a_login_that_it_asked_for() {
+    for (next, leaves) in [("/authorize?a=b", true), ("/oauth", false), ("/", false)] {
+        let page = login(&LoginView {
+            csrf: "c",
+            next,
+            state: LoginState::First,
+        });
+        // Browsers check `form-action` on every redirect behind a form.
+        let policy = page.field("Content-Security-Policy").unwrap();
+        assert_eq!(policy.contains("form-action"), !leaves, "{next}");
+    }
+}
+
+#[test]
 fn assets_are_kept_by_their_version_only() {
     let ask = |target: &str| asset(&head(target));
     let page = text_of(&dashboard(&DashboardView::default()));
