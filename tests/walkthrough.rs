@@ -11,7 +11,7 @@ use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects};
 use onemcp::http1::server::{Server, Step};
 use onemcp::hub::Hub;
-use onemcp::input::Input;
+use onemcp::input::{Input, Port};
 use onemcp::json::envelope::{self, Kind, our_number};
 use onemcp::json::newline::{Line, Lines};
 use onemcp::json::span::{member, string};
@@ -154,7 +154,11 @@ impl Gateway {
     /// A client opens its session; the id of it.
     fn initialize(&mut self) -> String {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
-        self.handle(Input::Accepted { link: CLIENT, peer });
+        self.handle(Input::Accepted {
+            link: CLIENT,
+            peer,
+            port: Port::Clients,
+        });
         let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
         self.receive(CLIENT, &post("", hello));
         let response = self.sent_to(CLIENT);

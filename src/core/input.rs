@@ -58,6 +58,17 @@ pub enum OpenFault {
     Exhausted,
 }
 
+/// What a port of ours is for. It decides what there is for whoever comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Clients come to it: all paths are there.
+    Clients,
+    /// The owner's browser comes to the loopback port of `Effect::ListenLocal`. In stdio mode
+    /// everybody else on this machine can come to it too, so there is nothing but the pages on
+    /// which a server is authorized.
+    Browsers,
+}
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -67,6 +78,8 @@ pub enum Input<'a> {
         link: LinkKey,
         /// Who connected.
         peer: SocketAddr,
+        /// Which port it is.
+        port: Port,
     },
     /// Our own stdin and stdout are a client (`--transport stdio`).
     Stdio {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use onemcp::base::slab::Key;
 use onemcp::effect::Effect;
 use onemcp::effect::StopSignal;
+use onemcp::input::Port;
 use onemcp::links::{Links, Owner};
 use onemcp::now::Now;
 
@@ -72,7 +73,10 @@ impl Core for ScriptedCore {
 fn brief(input: &Input<'_>) -> String {
     let place = |link: &LinkKey| link.0.index;
     match input {
-        Input::Accepted { link, .. } => format!("accepted {}", place(link)),
+        Input::Accepted { link, port, .. } => match port {
+            Port::Clients => format!("accepted {}", place(link)),
+            Port::Browsers => format!("accepted browser {}", place(link)),
+        },
         Input::Stdio { link } => format!("stdio {}", place(link)),
         Input::Instance { link } => format!("instance {}", place(link)),
         Input::Bytes { link, bytes } if bytes.len() < 30 => {

@@ -27,7 +27,7 @@ fn orders_about_secrets_are_answered_and_a_loopback_port_is_opened_and_closed() 
     harness.until("stored Server(7)");
     let address = harness.looped.local_address().unwrap();
     let _client = TcpStream::connect(address).unwrap();
-    harness.until("accepted 0");
+    harness.until("accepted browser 0");
     harness.looped.effects.push(Effect::UnlistenLocal);
     harness.looped.obey();
     assert!(TcpStream::connect(address).is_err());

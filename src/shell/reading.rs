@@ -4,7 +4,7 @@
 use std::io;
 
 use onemcp::effect::Level;
-use onemcp::input::Input;
+use onemcp::input::{Input, Port};
 use onemcp::limits::{ACCEPTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
 use onemcp::links::LinkKey;
 
@@ -119,7 +119,11 @@ impl<C: Core> EventLoop<C> {
                 Accepted::Connection(socket, peer) => {
                     self.reserve.note(false);
                     let link = self.open_link(Stream::Socket(socket));
-                    self.dispatch(Input::Accepted { link, peer });
+                    let port = match ready {
+                        Ready::Local => Port::Browsers,
+                        _ => Port::Clients,
+                    };
+                    self.dispatch(Input::Accepted { link, peer, port });
                 }
                 Accepted::Nothing => return,
                 Accepted::Lost => {}

@@ -18,6 +18,7 @@ mod world;
 mod asks;
 mod bridge_lm;
 mod bridge_mm;
+mod browsers_port;
 mod calls;
 mod eras;
 mod far;

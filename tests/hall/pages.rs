@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
-use onemcp::input::{ExitStatus, Input};
+use onemcp::input::{ExitStatus, Input, Port};
 use onemcp::oauth::server::RECORD;
 use onemcp::oauth::server::record::{Password, Record};
 use ring::pbkdf2;
@@ -73,7 +73,11 @@ impl Browser {
     ) -> Shown {
         let link = world.new_link();
         let peer = SocketAddr::new(self.peer, 1);
-        world.input(Input::Accepted { link, peer });
+        world.input(Input::Accepted {
+            link,
+            peer,
+            port: Port::Clients,
+        });
         let (fields, cookie, length) = (self.fields, &self.cookie, body.len());
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:3050\r\n{fields}{cookie}{more}\

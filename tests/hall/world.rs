@@ -8,7 +8,7 @@ use onemcp::base::slab::Key;
 use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
 use onemcp::hub::Hub;
-use onemcp::input::{ExitStatus, Input};
+use onemcp::input::{ExitStatus, Input, Port};
 use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
@@ -35,6 +35,8 @@ pub(crate) struct Peer {
 /// See the module.
 pub(crate) struct World {
     hub: Hub,
+    /// Where connections come to.
+    port: Port,
     now: u64,
     effects: Effects,
     pub(crate) peers: Vec<Peer>,
@@ -142,7 +144,12 @@ impl Builder {
 
     /// Starts it, when what is around it was changed.
     pub(crate) fn begin_with(self, change: impl FnOnce(&mut World)) -> World {
+        let port = match self.settings.stdio {
+            true => Port::Browsers,
+            false => Port::Clients,
+        };
         let mut world = World {
+            port,
             hub: Hub::new(self.settings, &[self.seed; 32]),
             now: 1_000,
             effects: Effects::default(),
@@ -444,11 +451,13 @@ impl World {
         })
     }
 
-    /// A new HTTP connection.
+    /// A new HTTP connection: of a client, or, where our own stdin is the client, to the port that
+    /// is for browsers.
     pub(crate) fn connect(&mut self) -> LinkKey {
         let link = self.new_link();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
-        self.input(Input::Accepted { link, peer });
+        let port = self.port;
+        self.input(Input::Accepted { link, peer, port });
         link
     }
 

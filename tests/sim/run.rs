@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use onemcp::input::Input;
+use onemcp::input::{Input, Port};
 use onemcp::limits::{CONNECTIONS_PER_PEER_MAX, SUSPENDED_MS_MAX};
 
 use crate::clients::stateless::Stateless;
@@ -139,7 +139,11 @@ impl World {
             let conn = self.net.open(Peer::Client(0), 1000);
             let link = self.net.give_key(conn);
             let peer = SocketAddr::from(([192, 0, 2, 8], 4000));
-            self.handle(Input::Accepted { link, peer });
+            self.handle(Input::Accepted {
+                link,
+                peer,
+                port: Port::Clients,
+            });
         }
     }
 

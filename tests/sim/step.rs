@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use onemcp::input::Input;
+use onemcp::input::{Input, Port};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::now::{Tick, UnixSeconds};
 
@@ -221,7 +221,11 @@ impl World {
             1 => "[::ffff:127.0.0.1]:4000".parse().unwrap(),
             _ => "127.0.0.1:4000".parse().unwrap(),
         };
-        self.handle(Input::Accepted { link, peer });
+        self.handle(Input::Accepted {
+            link,
+            peer,
+            port: Port::Clients,
+        });
     }
 
     fn deliver(&mut self, id: ConnId) {

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Effect;
 use crate::http1::server::{Server, Waiting};
+use crate::input::Port;
 use crate::language::ClientKey;
 use crate::limits::{
-    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, BODY_MS_MAX, CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX,
-    KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX, SMALL_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
+    BODY_BYTES_MAX, BODY_IDLE_MS_MAX, BODY_MS_MAX, BROWSER_BODY_BYTES_MAX,
+    CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX,
+    SMALL_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
 };
 use crate::links::LinkKey;
 use crate::now::Tick;
@@ -41,6 +43,8 @@ struct Stall {
 pub(super) struct Connection {
     pub(super) server: Server,
     pub(super) peer: IpAddr,
+    /// The port that it came to.
+    pub(super) port: Port,
     /// For whom it is counted: its peer, or for whom that asked last.
     pub(super) counted: IpAddr,
     pub(super) doing: Doing,
@@ -65,10 +69,15 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection on which nothing was received.
-    pub(super) fn new(peer: IpAddr, now: Tick) -> Self {
+    pub(super) fn new(peer: IpAddr, port: Port, now: Tick) -> Self {
+        let body_bytes_max = match port {
+            Port::Clients => BODY_BYTES_MAX,
+            Port::Browsers => BROWSER_BODY_BYTES_MAX,
+        };
         Self {
-            server: Server::new(BODY_BYTES_MAX).asking_above(SMALL_BODY_BYTES_MAX),
+            server: Server::new(body_bytes_max).asking_above(SMALL_BODY_BYTES_MAX),
             peer,
+            port,
             counted: peer,
             doing: Doing::Reading,
             reserved: 0,

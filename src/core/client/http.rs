@@ -11,8 +11,10 @@ use crate::client::reply::KeepAliveRound;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::http1::server::{CONTINUE, Request, Step, Waiting};
+use crate::input::Port;
 use crate::limits::{
-    CLIENT_OUTBOX_BYTES_SOFT, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, PIPELINED_BYTES_MAX,
+    BROWSER_CONNECTIONS_MAX, CLIENT_OUTBOX_BYTES_SOFT, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX,
+    PIPELINED_BYTES_MAX,
 };
 use crate::links::{LinkKey, Owner};
 use crate::settings::Trusted;
@@ -48,14 +50,18 @@ impl Http {
         &mut self,
         cx: &mut Cx<'_>,
         link: LinkKey,
-        peer: SocketAddr,
+        (peer, port): (SocketAddr, Port),
         trusted: &Trusted,
     ) {
         cx.links.open(link, Owner::Http);
         let peer = peer.ip().to_canonical();
         let exempt = peer.is_loopback() || trusted.includes(peer);
         let same = self.per_peer.get(&peer).copied().unwrap_or(0);
-        let full = self.connections.len() >= CONNECTIONS_MAX;
+        let most = match port {
+            Port::Clients => CONNECTIONS_MAX,
+            Port::Browsers => BROWSER_CONNECTIONS_MAX,
+        };
+        let full = self.connections.len() >= most;
         let peer_full = same >= CONNECTIONS_PER_PEER_MAX && !exempt;
         if full {
             Mark::ConnectionsFull.hit();
@@ -70,7 +76,7 @@ impl Http {
             return;
         }
         self.per_peer.insert(peer, same + 1);
-        let mut connection = Connection::new(peer, cx.now.tick);
+        let mut connection = Connection::new(peer, port, cx.now.tick);
         connection.settle(cx, link);
         self.connections.insert(link, connection);
     }
@@ -159,7 +165,7 @@ impl Http {
                         431 => Mark::HeadTooLong.hit(),
                         _ => {}
                     }
-                    let hint = hint_of(reject.status);
+                    let hint = hint_of(reject.status, connection.port);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
                     return None;
                 }
@@ -312,9 +318,14 @@ impl Http {
     /// We are stopping: connections without a request are closed, the others after their answer.
     pub(super) fn stop(&mut self, cx: &mut Cx<'_>) {
         self.stopping = true;
-        let idle = |connection: &Connection| {
-            connection.doing == Doing::Reading && connection.server.waiting() == Waiting::IdleHead
-        };
+        self.dismiss(cx, |connection| {
+            connection.server.waiting() == Waiting::IdleHead
+        });
+    }
+
+    /// Closes those of these connections of which no request is being answered.
+    pub(super) fn dismiss(&mut self, cx: &mut Cx<'_>, these: impl Fn(&Connection) -> bool) {
+        let idle = |one: &Connection| one.doing == Doing::Reading && these(one);
         let links: Vec<LinkKey> = self
             .connections
             .iter()
@@ -333,8 +344,9 @@ fn is_unread(cx: &Cx<'_>, link: LinkKey) -> bool {
 }
 
 /// What to do about a refused head or body.
-const fn hint_of(status: u16) -> &'static str {
+const fn hint_of(status: u16, port: Port) -> &'static str {
     match status {
+        413 if matches!(port, Port::Browsers) => "nothing that long is wanted here",
         413 => "a request body may have at most 16 MiB on /mcp and /messages, elsewhere 64 KiB",
         414 | 431 => "shorten the request target or its header fields",
         501 => "use GET, POST, DELETE, OPTIONS or HEAD, and no transfer coding but chunked",

@@ -51,6 +51,7 @@ use crate::client::session::{Caller, Channel, Session};
 use crate::client::session_id::SessionIds;
 use crate::client::stdio::Stdio;
 use crate::cx::{Alarm, Cx};
+use crate::input::Port;
 use crate::language::{ClientEvent, ClientKey};
 use crate::links::LinkKey;
 use crate::mcp::familiar::Familiar;
@@ -130,8 +131,15 @@ impl Clients {
     }
 
     /// A connection was accepted.
-    pub fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr) {
-        self.http.accepted(cx, link, peer, &self.settings.trusted);
+    pub fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr, port: Port) {
+        let trusted = &self.settings.trusted;
+        self.http.accepted(cx, link, (peer, port), trusted);
+    }
+
+    /// The port for browsers is closed: nobody who came to it stays longer than his answer takes.
+    pub fn port_closed(&mut self, cx: &mut Cx<'_>) {
+        self.http
+            .dismiss(cx, |connection| connection.port == Port::Browsers);
     }
 
     /// Bytes came in. They are only put into the inbox: ask [`Clients::next`] what they say.

@@ -11,6 +11,7 @@ use crate::client::replay::EventId;
 use crate::cx::{Alarm, Cx};
 use crate::http1::server::{After, Reply};
 use crate::http1::sse::{self, EventHead};
+use crate::input::Port;
 use crate::language::ClientKey;
 use crate::limits::{KEEP_ALIVE_COMMENT_MS, KEEP_ALIVE_STREAMS_PER_TURN_MAX, SSE_RETRY_MS};
 use crate::links::LinkKey;
@@ -128,8 +129,11 @@ impl Http {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
-        let Connection { server, cors, .. } = connection;
-        if self.stopping {
+        let Connection {
+            server, cors, port, ..
+        } = connection;
+        // Nobody stays at the port for browsers: it is closed while they think.
+        if self.stopping || *port == Port::Browsers {
             server.close_after();
         }
         self.head.clear();

@@ -6,12 +6,13 @@ use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::parents;
 use crate::client::Clients;
-use crate::client::connection::Doing;
+use crate::client::connection::{Connection, Doing};
 use crate::client::refusal::Refusal;
 use crate::client::reply::Field;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::http1::server::{Headers, Request};
+use crate::input::Port;
 use crate::language::{ClientEvent, WebRequest};
 use crate::links::LinkKey;
 use crate::settings::HealthLevel;
@@ -85,11 +86,17 @@ impl Clients {
         link: LinkKey,
         request: &Request,
     ) -> Option<(Route, IpAddr, IpAddr)> {
+        let Connection { peer, port, .. } = *self.http.connections.get(&link)?;
+        if port == Port::Browsers && !app::is_for_browsers(request.path()) {
+            Mark::StrangeAtBrowsersPort.hit();
+            let hint = "open the whole URL that `1mcp mcp status` shows";
+            self.http.problem(cx, link, 404, "no such path", hint, &[]);
+            return None;
+        }
         let route = app::route(&request.method, request.path());
         if !self.is_allowed(cx, link, request, &route) {
             return None;
         }
-        let peer = self.http.connections.get(&link)?.peer;
         let client = forwarded::client(&self.settings.trusted, peer, &request.headers);
         if !self.http.count_for(link, client) {
             self.turn_crowd_away(cx, link, request);

@@ -118,11 +118,9 @@ fn operate(world: &mut World, choices: &mut Choices<'_>) {
     }
 }
 
-/// Another connection; a stdio gateway has no port.
+/// Another connection.
 fn connect(world: &mut World) {
-    if world.peers.iter().all(|peer| peer.role != Role::Stdio) {
-        world.accept(Role::Http);
-    }
+    world.accept(Role::Http);
 }
 
 /// Somebody asks on our own socket: a question, a piece of one, or anything.

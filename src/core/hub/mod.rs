@@ -104,7 +104,9 @@ impl Hub {
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects) {
         let mut cx = cx!(self, now, out);
         match input {
-            Input::Accepted { link, peer } => self.clients.accepted(&mut cx, link, peer),
+            Input::Accepted { link, peer, port } => {
+                self.clients.accepted(&mut cx, link, peer, port);
+            }
             Input::Stdio { link } => self.clients.stdio(&mut cx, link),
             Input::Instance { link } => self.instances.opened(&mut cx, link),
             Input::Bytes { link, bytes } => match cx.links.owner(link) {

@@ -155,6 +155,7 @@ impl Hub {
                 KeyringNews::Failed { server, why } => {
                     self.backends.no_token(&mut cx, &server, &why);
                 }
+                KeyringNews::Closed => self.clients.port_closed(&mut cx),
             }
         } else {
             return false;

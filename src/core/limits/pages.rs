@@ -11,6 +11,12 @@ pub const PAGE_NAME_CHARS_MAX: usize = 100;
 /// Servers that the dashboard shows one by one; the rest is only counted.
 pub const PAGE_SERVERS_MAX: usize = 500;
 
+/// Connections to the loopback port for browsers (stdio mode); one more is closed at once. A browser
+/// opens six, and everybody on this machine can open some.
+pub const BROWSER_CONNECTIONS_MAX: usize = 64;
+/// Body of a request there: a button and what belongs to it; a longer one gets 413.
+pub const BROWSER_BODY_BYTES_MAX: usize = 8 * 1024;
+
 // --- the login ---------------------------------------------------------------------------------
 
 /// Browsers in which the owner is logged in at once; one more ends the one unused for longest.
@@ -50,4 +56,5 @@ pub const LOGIN_WELCOME_MAX: usize = 32;
 const _: () = assert!(LOGIN_DELAY_ALL_MS_MAX < LOGIN_DELAY_MS_MAX);
 const _: () = assert!(LOGIN_DELAY_MS_MAX < LOGIN_FORGET_MS);
 const _: () = assert!(OWNER_IDLE_MS < OWNER_MS_MAX);
+const _: () = assert!(BROWSER_BODY_BYTES_MAX <= FORM_BYTES_MAX);
 const _: () = assert!(PASSWORD_BYTES_MAX < FORM_BYTES_MAX && NEXT_BYTES_MAX < FORM_BYTES_MAX);

@@ -88,6 +88,15 @@ pub fn route(method: &Method, path: &str) -> Route {
     }
 }
 
+/// Whether a path is there for whoever comes to the port for browsers: where a server is
+/// authorized, where its issuer sends them back to, and what those pages are made of.
+#[must_use]
+pub fn is_for_browsers(path: &str) -> bool {
+    matches!(path, "/style.css" | "/live.js" | "/oauth/callback")
+        || path.starts_with("/oauth/callback/")
+        || path.starts_with("/oauth/connect/")
+}
+
 fn page(path: &str) -> Option<Route> {
     match path {
         "/" => Some(Route::Start),

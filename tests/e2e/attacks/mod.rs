@@ -6,6 +6,7 @@
 mod at_the_door;
 mod codes;
 mod forged;
+mod neighbours;
 mod pages;
 
 use std::fs;
@@ -152,6 +153,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "callback by another user of the machine",
         "src/core/oauth/client/tests/stdio.rs",
         "o13_another_user_of_this_machine_cannot_begin_or_finish",
+    ),
+    (
+        "whatever else is at the loopback port",
+        "tests/hall/browsers_port.rs",
+        "x8_nothing_of_the_gateway_is_at_the_port_for_browsers",
+    ),
+    (
+        "who stays at the loopback port",
+        "tests/hall/browsers_port.rs",
+        "contract_5_the_port_ends_with_the_authorization_and_with_it_who_came",
     ),
     (
         "stranger clicks Authorize",

@@ -40,6 +40,11 @@ macro_rules! with_oauth {
             /// A client lost sight of a server whose resources it listened to.
             HiddenSubscriptionEnds = "tokens are looked for by ordinary tests",
 
+            // --- the port for browsers ---
+
+            /// Somebody wanted more of it than there is.
+            StrangeAtBrowsersPort = "an ordinary test knocks at every path",
+
             // --- protected servers ---
 
             /// A call that was refused was sent once more with another token.

@@ -11,6 +11,7 @@ use crate::client::session::Channel;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects, Level};
 use crate::entropy::Entropy;
+use crate::input::Port;
 use crate::json::span::{self, Span};
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::links::{LinkKey, Links};
@@ -105,7 +106,8 @@ impl Kit {
     pub(crate) fn connect_from(&mut self, peer: &str) -> LinkKey {
         let link = self.link();
         let peer: SocketAddr = peer.parse().unwrap();
-        self.clients.accepted(&mut self.world.cx(), link, peer);
+        self.clients
+            .accepted(&mut self.world.cx(), link, peer, Port::Clients);
         link
     }
 

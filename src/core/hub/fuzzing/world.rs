@@ -9,7 +9,7 @@ use crate::effect::{Effect, Effects, RecordTicket, StopSignal};
 use crate::hub::Hub;
 use crate::hub::fuzzing::peer::{self, Heard, Peer, Role};
 use crate::hub::fuzzing::words;
-use crate::input::{ExitStatus, Input};
+use crate::input::{ExitStatus, Input, Port};
 use crate::json::envelope::{self, Kind};
 use crate::json::span::{self, Span};
 use crate::language::PoolKey;
@@ -394,10 +394,15 @@ impl World {
         let link = self.key();
         self.peers.push(Peer::new(link, role));
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+        // A stdio gateway has none but the port for browsers.
+        let port = match self.peers.iter().any(|peer| peer.role == Role::Stdio) {
+            true => Port::Browsers,
+            false => Port::Clients,
+        };
         self.input(match role {
             Role::Stdio => Input::Stdio { link },
             Role::Instance => Input::Instance { link },
-            Role::Http | Role::Child(_) | Role::Remote => Input::Accepted { link, peer },
+            Role::Http | Role::Child(_) | Role::Remote => Input::Accepted { link, peer, port },
         });
         link
     }

@@ -113,6 +113,8 @@ pub enum KeyringNews {
         /// Why.
         why: String,
     },
+    /// The port for browsers is closed: who came to it is to go.
+    Closed,
 }
 
 /// How a server stands, for the dashboard.
@@ -372,6 +374,7 @@ impl Keyring {
         {
             *listener = Listener::Closed;
             cx.effects.push(Effect::UnlistenLocal);
+            self.news.push_back(KeyringNews::Closed);
         }
         let renewals = self
             .accounts

@@ -245,6 +245,7 @@ impl World {
                 ring.page = page.to_string();
             }
             KeyringNews::NoMore { server } => ring.told.push(format!("{server} no more")),
+            KeyringNews::Closed => assert_eq!(ring.ports.last(), Some(&None)),
             KeyringNews::Failed { server, why } => {
                 ring.told.push(format!("{server} failed: {why}"));
             }
