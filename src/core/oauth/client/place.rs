@@ -92,8 +92,8 @@ impl Place {
         }
     }
 
-    /// Where browsers are sent back to as a client that the operator was given; without a port while
-    /// that is not known.
+    /// Where browsers are sent back to as a client that the operator was given; without a port
+    /// while that is not known.
     pub(super) fn redirect(&self, entry: &OauthEntry) -> String {
         entry.redirect_url.clone().unwrap_or_else(|| {
             let origin = self.origin();
@@ -172,8 +172,8 @@ impl Place {
         Some(format!("{}{DOCUMENTS}{mark}.json", self.world()?))
     }
 
-    /// One of our documents: its URL, and where browsers are sent back to. Each can be made from its
-    /// path alone, so that it is there after a restart and for issuers that come back to it.
+    /// One of our documents: its URL, and where browsers are sent back to. Each can be made from
+    /// its path alone, so that it is there after a restart and for issuers that come back to it.
     pub(super) fn document_at(&self, path: &str) -> Option<(String, String)> {
         let world = self.world()?;
         let name = path.strip_prefix(DOCUMENTS);
