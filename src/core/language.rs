@@ -245,6 +245,8 @@ pub struct Challenge {
     pub token: Option<u32>,
     /// What was asked for: the method of the request, and a tool's name behind it.
     pub operation: String,
+    /// Of a 401: the server has accepted this very token before.
+    pub accepted: bool,
 }
 
 /// A token for a protected server.

@@ -58,6 +58,8 @@ struct Lock {
     told: Option<Option<u32>>,
     /// What was told to need more, last.
     told_more: Option<Challenge>,
+    /// The last token that a request was answered well with.
+    accepted: Option<u32>,
 }
 
 /// All protected servers.
@@ -81,6 +83,19 @@ impl Locks {
     fn is_refused(&self, name: &LockName) -> bool {
         let lock = self.0.get(name);
         lock.is_some_and(|lock| matches!(lock.told, Some(Some(_))))
+    }
+
+    /// A request with this token was answered well.
+    pub(super) fn accept(&mut self, name: &LockName, token: u32) {
+        if let Some(lock) = self.0.get_mut(name) {
+            lock.accepted = Some(token);
+        }
+    }
+
+    /// Whether one was, with this token and none after it.
+    pub(super) fn was_accepted(&self, name: &LockName, token: Option<u32>) -> bool {
+        let lock = self.0.get(name);
+        token.is_some() && lock.is_some_and(|lock| lock.accepted == token)
     }
 
     /// A request was refused; and whether that has to be told.
@@ -190,6 +205,17 @@ impl Backends {
             self.with_lock(cx, pool, |session, hands| {
                 session.token_denied(hands, refused.contains(&session.lock), why);
             });
+        }
+    }
+
+    /// Nobody will be asked for more: what was refused for want of it stays refused, in the words
+    /// of the server.
+    pub fn no_more(&mut self, cx: &mut Cx<'_>, name: &str) {
+        for (_, lock) in self.locks.0.iter_mut().filter(|(one, _)| &*one.0 == name) {
+            lock.told_more = None;
+        }
+        for pool in self.behind(|lock| &*lock.0 == name) {
+            self.with_lock(cx, pool, |session, hands| session.more_denied(hands));
         }
     }
 

@@ -152,6 +152,7 @@ impl Hub {
                 } => self
                     .backends
                     .awaiting(&mut cx, &server, &page, &why, step_up),
+                KeyringNews::NoMore { server } => self.backends.no_more(&mut cx, &server),
                 KeyringNews::Failed { server, why } => {
                     self.backends.no_token(&mut cx, &server, &why);
                 }

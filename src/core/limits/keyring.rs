@@ -35,9 +35,14 @@ pub const REFRESH_JITTER_MS: u64 = 20_000;
 pub const REFRESH_RETRY_MS_MIN: u64 = 2_000;
 /// Longest such pause.
 pub const REFRESH_RETRY_MS_MAX: u64 = 300_000;
-/// A token that is refused so soon after it was renewed will not be helped by renewing it again:
-/// the owner is asked.
+/// A token that is refused so soon after it was renewed, and was accepted nowhere since, will not
+/// be helped by renewing it again: the owner is asked. None is renewed sooner ahead of its end.
 pub const REFRESH_AGAIN_MS_MIN: u64 = 30_000;
+/// How often in a row it is renewed sooner than that, since the server has accepted it in between;
+/// then after pauses that grow up to [`REFRESH_AGAIN_MS_MIN`].
+pub const REFRESH_HASTE_MAX: u32 = 3;
+/// How long after a disk did not take a record it is tried again.
+pub const KEYRING_SAVE_AGAIN_MS: u64 = 60_000;
 /// How often more is asked for because of one operation (protocol O11): with the authorization
 /// before it that is three tries. Then the server's refusals go to the client as they are.
 pub const STEP_UPS_MAX: u8 = 2;

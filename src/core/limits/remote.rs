@@ -54,6 +54,10 @@ pub const WORD_KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Streams in a row that a server may refuse for our token; further ones say nothing of it, or one
 /// that refuses every token there would be brought new ones without end.
 pub const STREAMS_REFUSED_MAX: u32 = 2;
+/// Handshakes in a row that a server may refuse together with their tokens (one of before, its
+/// successor, one that the owner brought); after that a session starts with a pause, as after any
+/// other failure.
+pub const TOKENS_REFUSED_MAX: u32 = 3;
 /// `WWW-Authenticate` fields of one response that are looked at; further ones are not.
 pub const CHALLENGE_FIELDS_MAX: usize = 8;
 /// What is told of a refused request: its method and a tool's name, cut here.

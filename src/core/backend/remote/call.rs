@@ -54,6 +54,8 @@ pub(super) struct Call {
     pub(super) authorized: bool,
     /// What it is, once that had to be told.
     pub(super) operation: String,
+    /// Why it was refused, once it is.
+    pub(super) refusal: String,
     /// The session asks for it by itself once it is a new one.
     pub(super) ours: bool,
     /// Nobody waits for it any more; so long its answer is still of use.
@@ -354,6 +356,7 @@ impl Call {
             repeated: false,
             authorized: false,
             operation: String::new(),
+            refusal: String::new(),
             ours,
             cancelled: None,
             resume: Resume::default(),

@@ -59,6 +59,9 @@ impl Remote {
             hands.fetch.stream(key);
         }
         let (role, good) = (exchange.role, exchange.succeeded());
+        if let (true, Some(token)) = (good && role != Role::Goodbye, exchange.token) {
+            hands.locks.accept(&self.lock, token);
+        }
         match role {
             Role::Hello(Step::Initialize) if good => {
                 if let Some(exchange) = self.exchanges.remove(&key) {

@@ -154,6 +154,8 @@ pub(super) struct Remote {
     streams_refused: u32,
     /// It pauses since there was no token.
     denied: bool,
+    /// Handshakes in a row that the server refused together with their tokens.
+    tokens_refused: u32,
     /// Calls wait to be sent as soon as the hall has heard that the session is a new one.
     resend: bool,
     /// How long the last exchange may take before the session is over.
@@ -202,6 +204,7 @@ impl Remote {
             words: Vec::new(),
             streams_refused: 0,
             denied: false,
+            tokens_refused: 0,
             resend: false,
             leaving_until: None,
             report: None,
@@ -264,6 +267,7 @@ impl Remote {
                 hands
                     .cx
                     .log(Level::Info, || format!("server={name} ready in={ms}ms"));
+                self.tokens_refused = 0;
                 self.report = Some(Report::Ready);
             }
             Order::Down => self.down(hands),

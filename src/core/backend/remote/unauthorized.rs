@@ -19,7 +19,7 @@ use crate::json::span::{member, string};
 use crate::language::{BackendEvent, CallLoss, Challenge};
 use crate::limits::{
     CHALLENGE_FIELDS_MAX, OPERATION_BYTES_MAX, REMOTE_TELLS_MAX, STREAMS_REFUSED_MAX, TOKEN_MS_MAX,
-    WORD_KEPT_BYTES_MAX,
+    TOKENS_REFUSED_MAX, WORD_KEPT_BYTES_MAX,
 };
 
 impl Remote {
@@ -86,6 +86,8 @@ impl Remote {
             fields: fields.unwrap_or_default(),
             token: exchange.token,
             operation,
+            accepted: exchange.status() == 401
+                && hands.locks.was_accepted(&self.lock, exchange.token),
         };
         let (refusal, untold) = hands.locks.refused(&self.lock, &challenge);
         if untold {
@@ -110,6 +112,9 @@ impl Remote {
         let newer = refusal == Refusal::Newer;
         if newer && self.renewing.is_some() {
             return self.lost(hands, "did not accept the token that we had".to_owned());
+        }
+        if exchange.token.is_some() {
+            self.tokens_refused = self.tokens_refused.saturating_add(1);
         }
         self.step(hands, Event::Unauthorized);
         if newer {
@@ -141,21 +146,20 @@ impl Remote {
         }
         let operation = call.operation.clone();
         let refusal = self.refused(hands, exchange, operation);
+        let body = match ended {
+            Ended::Whole(body) => body.as_slice(),
+            Ended::Failed(_) => &[],
+        };
+        let why = self.words(exchange, body);
         match refusal {
-            Refusal::Newer if again => {
-                let body = match ended {
-                    Ended::Whole(body) => body.as_slice(),
-                    Ended::Failed(_) => &[],
-                };
-                let why = self.words(exchange, body);
-                self.lose(hands, id, why);
-            }
+            Refusal::Newer if again => self.lose(hands, id, why),
             Refusal::Newer => self.authorized(hands, id),
             Refusal::Wait => {
                 let until = hands.cx.now.tick.after(TOKEN_MS_MAX);
                 let more = exchange.status() == 403;
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.place = Place::Unauthorized { until, more };
+                    call.refusal = why;
                 }
             }
             Refusal::Owner(asked) => self.lose_to_owner(hands, id, &asked),
@@ -253,6 +257,12 @@ impl Remote {
     /// There is a token, or a newer one.
     pub(in crate::backend) fn token_came(&mut self, hands: &mut Hands<'_, '_>) {
         match self.phase {
+            // One after the other, all good for nothing: with a pause, like any other failure.
+            Phase::Awaiting if self.tokens_refused > TOKENS_REFUSED_MAX => {
+                Mark::TokensRefused.hit();
+                let why = "does not accept the tokens that its issuer gives us";
+                self.step(hands, Event::Refused(why.to_owned()));
+            }
             Phase::Awaiting => self.step(hands, Event::Retry),
             Phase::Backoff { .. } if self.denied => self.step(hands, Event::Retry),
             Phase::Ready { .. } => {
@@ -308,6 +318,19 @@ impl Remote {
             | Phase::Backoff { .. }
             | Phase::Failed { .. }
             | Phase::Gone => {}
+        }
+    }
+
+    /// Nobody is asked for more.
+    pub(in crate::backend) fn more_denied(&mut self, hands: &mut Hands<'_, '_>) {
+        if self.phase == Phase::Awaiting && hands.locks.owner(&self.lock).is_none() {
+            let why = "lets us in with no scopes that can be asked for (status 403)";
+            return self.step(hands, Event::Refused(why.to_owned()));
+        }
+        for id in self.unauthorized_calls(|more| more) {
+            let call = self.calls.get_mut(&id);
+            let why = call.map(|call| std::mem::take(&mut call.refusal));
+            self.lose(hands, id, why.unwrap_or_default());
         }
     }
 

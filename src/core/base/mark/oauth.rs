@@ -33,6 +33,8 @@ macro_rules! with_oauth {
             ErrandTooLong = "an ordinary test answers at such length",
             // --- what a token shows ---
 
+            /// A server refused one token after the other.
+            TokensRefused = "an ordinary test gives such tokens",
             /// Something was used that the token does not show.
             ScopeTooLittle = "tokens are looked for by ordinary tests",
             /// A client came with a token that shows more or less than the one before.

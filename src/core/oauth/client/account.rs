@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use crate::base::secret::Secret;
 use crate::base::url::Url;
+use crate::limits::{
+    KEYRING_SAVE_AGAIN_MS, REFRESH_AGAIN_MS_MIN, REFRESH_HASTE_MAX, REFRESH_RETRY_MS_MIN,
+};
 use crate::links::LinkKey;
 use crate::now::{Now, Tick, UnixSeconds};
 use crate::oauth::client::challenge::Bearer;
@@ -24,7 +27,7 @@ pub(super) struct Account {
     /// What is on disk, or would be if it could be written.
     pub(super) kept: Option<Record>,
     /// The disk did not take it.
-    pub(super) unsaved: bool,
+    pub(super) unsaved: Option<Unsaved>,
     /// The token in use.
     pub(super) current: Option<Current>,
     /// An access token that the server refused.
@@ -39,12 +42,18 @@ pub(super) struct Account {
     pub(super) tries: Tries,
     /// Who gives the keys, and when that was found out.
     pub(super) found: Option<(Tick, Found)>,
+    /// It did not help: the next click finds it out again.
+    pub(super) doubted: bool,
     /// What an issuer has given us and is not on disk yet.
     pub(super) fresh: Option<(String, Client)>,
     pub(super) search: Search,
     /// Browsers that wait to be sent on.
     pub(super) waiting: Vec<Waiting>,
     pub(super) renewal: Renewal,
+    /// When the token was renewed last.
+    pub(super) renewed: Option<Tick>,
+    /// Renewals in a row, each soon after the one before.
+    pub(super) haste: u32,
     /// Renewals that failed in a row.
     pub(super) strikes: u32,
     /// How the last authorization failed.
@@ -56,10 +65,45 @@ pub(super) struct Account {
 pub(super) struct Current {
     pub(super) number: u32,
     pub(super) tokens: Tokens,
-    /// When it came into use.
-    pub(super) since: Tick,
-    /// It was not given after a question to the owner.
-    pub(super) renewed: bool,
+}
+
+/// What is known and not on disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsaved {
+    /// Since when.
+    pub(super) since: UnixSeconds,
+    /// When it is tried again to write it.
+    pub(super) again: Tick,
+}
+
+impl Unsaved {
+    pub(super) fn of(now: Now) -> Self {
+        Self {
+            since: now.wall,
+            again: now.tick.after(KEYRING_SAVE_AGAIN_MS),
+        }
+    }
+}
+
+/// Who brought tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The owner: he has authorized us.
+    Owner,
+    /// The issuer, for those of before.
+    Renewal,
+    /// Another instance, perhaps long ago.
+    Another,
+}
+
+/// Whether a token that was refused is to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    Now,
+    /// At this moment: it ends, or is forgotten, again and again.
+    Later(Tick),
+    /// It cannot be, or it would not help.
+    No,
 }
 
 /// What is wanted of the owner.
@@ -84,6 +128,8 @@ pub(super) enum Search {
     /// As whom we are known there.
     Registering {
         redirect: String,
+        /// By this issuer, whatever is found out meanwhile.
+        found: Box<Found>,
     },
 }
 
@@ -112,7 +158,7 @@ impl Account {
             ground: Ground::of(&server.url),
             server,
             kept: None,
-            unsaved: false,
+            unsaved: None,
             current: None,
             refused: None,
             spoiled: None,
@@ -121,10 +167,13 @@ impl Account {
             more: Vec::new(),
             tries: Tries::default(),
             found: None,
+            doubted: false,
             fresh: None,
             search: Search::Idle,
             waiting: Vec::new(),
             renewal: Renewal::Idle,
+            renewed: None,
+            haste: 0,
             strikes: 0,
             remark: None,
         }
@@ -156,17 +205,56 @@ impl Account {
         self.current.as_ref().map(|one| &one.tokens).or_else(kept)
     }
 
-    /// Whether it may be worth it to renew the token.
-    pub(super) fn can_renew(&self, now: Now) -> bool {
+    /// Whether it may be worth it to renew the token. One that was never accepted since the last
+    /// renewal is not helped by another, whatever its issuer says of its end: some give tokens of
+    /// no life at all, and clocks go wrong. `accepted`: it was.
+    pub(super) fn worth(&self, now: Now, accepted: bool) -> Worth {
         if self.tokens().is_none_or(|tokens| tokens.refresh.is_none()) {
-            return false;
+            return Worth::No;
         }
-        let Some(current) = &self.current else {
-            return true;
+        let Some(renewed) = self.renewed else {
+            return Worth::Now;
         };
-        let has_ended = current.tokens.until.is_some_and(|until| until <= now.wall);
-        let age_ms = now.tick.since(current.since);
-        has_ended || !current.renewed || age_ms >= crate::limits::REFRESH_AGAIN_MS_MIN
+        if now.tick.since(renewed) >= REFRESH_AGAIN_MS_MIN {
+            return Worth::Now;
+        }
+        if !accepted {
+            return Worth::No;
+        }
+        let Some(hasty) = self.haste.checked_sub(REFRESH_HASTE_MAX) else {
+            return Worth::Now;
+        };
+        let pause_ms = (REFRESH_RETRY_MS_MIN << hasty.min(16)).min(REFRESH_AGAIN_MS_MIN);
+        match renewed.after(pause_ms) {
+            at if at <= now.tick => Worth::Now,
+            at => Worth::Later(at),
+        }
+    }
+
+    /// It was renewed.
+    pub(super) fn count_renewal(&mut self, now: Tick) {
+        let is_soon = |last: Tick| now.since(last) < REFRESH_AGAIN_MS_MIN;
+        self.haste = match self.renewed {
+            Some(last) if is_soon(last) => self.haste.saturating_add(1),
+            _ => 0,
+        };
+        self.renewed = Some(now);
+    }
+
+    /// Whether what is in memory is newer than this record of the disk, since the disk did not
+    /// take it: the refresh token there was used, and sending it again would cost the newer one.
+    pub(super) fn is_ahead_of(&self, disk: &Record) -> bool {
+        let (Some(unsaved), Some(kept)) = (self.unsaved, &self.kept) else {
+            return false;
+        };
+        let since = kept.tokens.as_ref().map_or(unsaved.since, |one| one.since);
+        disk.tokens.as_ref().is_none_or(|one| one.since <= since)
+    }
+
+    /// What to go on with, of what is on disk and what could not be written there.
+    pub(super) fn newest(&self, disk: Option<Record>) -> Option<Record> {
+        disk.filter(|disk| !self.is_ahead_of(disk))
+            .or_else(|| self.kept.clone().filter(|_| self.unsaved.is_some()))
     }
 
     /// What is to be asked for (O6, O11).
@@ -229,7 +317,8 @@ impl Account {
                 );
                 (true, failed(&says))
             }
-            (Need::Trouble(why), _) => (false, why.clone()),
+            // What it has may be worth nothing, whatever its issuer says.
+            (Need::Trouble(why), _) => (issuer.is_some(), why.clone()),
         };
         Some(Standing {
             authorize,

@@ -1,6 +1,8 @@
 //! Authorizations under way: from the click on Authorize until the browser comes back (protocol
 //! O8). Each is bound to the browser that began it and to the issuer that it was sent to; what
-//! comes back is looked at in this order: state, browser, issuer, and only then anything else.
+//! comes back is looked at in this order: state, browser, path, issuer, and only then anything
+//! else. The path, since many an issuer does not say who it is, and one that sends browsers on to
+//! another would be taken for that.
 
 use ring::digest::{SHA256, digest};
 
@@ -12,6 +14,7 @@ use crate::limits::{FLOW_MS_MAX, FLOWS_MAX};
 use crate::now::Tick;
 use crate::oauth::client::discovery::Found;
 use crate::oauth::client::documents::plain;
+use crate::oauth::client::place::way_back;
 use crate::oauth::client::registration::Client;
 
 /// One authorization under way.
@@ -99,7 +102,7 @@ impl Flows {
         &mut self,
         now: Tick,
         browser: [u8; 32],
-        query: &Form,
+        (path, query): (&str, &Form),
     ) -> Result<(Flow, Secret), Refusal> {
         self.expire(now);
         let state = query.once("state").map_err(|_| Refusal::Malformed)?;
@@ -114,11 +117,12 @@ impl Flows {
         let iss = query
             .once("iss")
             .map_err(|_| Refusal::OtherIssuer { account })?;
+        let is_there = path == way_back(&flow.client.redirect, &flow.found.issuer);
         let is_it = match iss {
             Some(iss) => iss == flow.found.issuer,
             None => !flow.found.says_iss,
         };
-        if !is_it {
+        if !is_there || !is_it {
             return Err(Refusal::OtherIssuer { account });
         }
         let once = |name| query.once(name).map_err(|_| Refusal::Malformed);

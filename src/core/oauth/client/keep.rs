@@ -9,7 +9,7 @@ use crate::limits::KEYRING_LOCK_MS_MAX;
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::oauth::Wish;
-use crate::oauth::client::account::{Account, Current, Need, Renewal, host};
+use crate::oauth::client::account::{Account, By, Current, Need, Renewal, Unsaved, Worth, host};
 use crate::oauth::client::documents::{self, Refused};
 use crate::oauth::client::errand::Outcome;
 use crate::oauth::client::flow::Flow;
@@ -51,16 +51,24 @@ pub(super) enum Stage {
     RenewStoring(Box<Record>),
     /// That there are none any more is being written.
     Wiping(Box<Record>),
+    /// What the disk did not take is to be written once more.
+    SaveLocking,
+    /// It is being written.
+    SaveStoring(Box<Record>),
 }
 
 impl Stage {
     /// What is being written.
     fn stored(&self) -> Option<&Record> {
         match self {
-            Self::KeepStoring(record, _) | Self::RenewStoring(record) | Self::Wiping(record) => {
-                Some(record)
-            }
-            Self::KeepLocking(..) | Self::RenewLocking(_) | Self::RenewAsking { .. } => None,
+            Self::KeepStoring(record, _)
+            | Self::RenewStoring(record)
+            | Self::Wiping(record)
+            | Self::SaveStoring(record) => Some(record),
+            Self::KeepLocking(..)
+            | Self::RenewLocking(_)
+            | Self::RenewAsking { .. }
+            | Self::SaveLocking => None,
         }
     }
 }
@@ -74,7 +82,9 @@ impl Work {
     /// When waiting for the lock ends.
     pub(super) const fn until(&self) -> Option<Tick> {
         match self.stage {
-            Stage::KeepLocking(..) | Stage::RenewLocking(_) => Some(self.until),
+            Stage::KeepLocking(..) | Stage::RenewLocking(_) | Stage::SaveLocking => {
+                Some(self.until)
+            }
             _ => None,
         }
     }
@@ -132,6 +142,7 @@ impl Keyring {
                 work.stage = Stage::RenewLocking(None);
                 self.renew_locked(cx, number, work, presented.as_ref(), found);
             }
+            Stage::SaveLocking => self.save(cx, number, work, found),
             // It was granted before; this cannot be.
             stage => {
                 work.stage = stage;
@@ -165,15 +176,24 @@ impl Keyring {
         } else if let Some(record) = work.stage.stored() {
             let bytes = record.write(&work.of, &work.server);
             self.records.insert(work.of.file(), Raw(bytes));
-            if let Some(account) = self.accounts.get_mut(&id) {
-                account.unsaved = false;
+            if let Some(account) = self.accounts.get_mut(&id)
+                && account.unsaved.take().is_some()
+            {
+                let name = account.name().clone();
+                cx.log(Level::Info, || {
+                    format!("server={name} its keys are kept again")
+                });
             }
         }
         match work.stage {
             Stage::KeepStoring(record, link) => self.authorized(cx, id, *record, link),
             Stage::RenewStoring(record) => self.renewed(cx, id, *record),
             Stage::Wiping(record) => self.wiped(cx, id, *record),
-            Stage::KeepLocking(..) | Stage::RenewLocking(_) | Stage::RenewAsking { .. } => {}
+            Stage::KeepLocking(..)
+            | Stage::RenewLocking(_)
+            | Stage::RenewAsking { .. }
+            | Stage::SaveLocking
+            | Stage::SaveStoring(_) => {}
         }
         self.settle(cx);
     }
@@ -201,11 +221,55 @@ impl Keyring {
 
     /// The disk does not take it: it is kept in memory until we end.
     fn unkept(&mut self, cx: &mut Cx<'_>, id: u32, server: &str, why: &str) {
-        cx.log(Level::Error, || {
+        let account = self.accounts.get_mut(&id);
+        let again = account.as_ref().is_some_and(|one| one.unsaved.is_some());
+        let level = if again { Level::Debug } else { Level::Error };
+        cx.log(level, || {
             format!("server={server} its keys are lost when 1mcp ends: {why}")
         });
-        if let Some(account) = self.accounts.get_mut(&id) {
-            account.unsaved = true;
+        if let Some(account) = account {
+            account.unsaved = Some(Unsaved::of(cx.now));
+        }
+    }
+
+    /// Tries again to write what the disk did not take.
+    pub(super) fn save_again(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let mut due = Vec::new();
+        for (id, account) in &mut self.accounts {
+            if let Some(unsaved) = &mut account.unsaved
+                && unsaved.again <= now.tick
+            {
+                unsaved.again = Unsaved::of(now).again;
+                due.push(*id);
+            }
+        }
+        for id in due {
+            self.lock(cx, id, Stage::SaveLocking);
+        }
+    }
+
+    /// The lock for that is granted, or never will be: then the next try is as good.
+    fn save(
+        &mut self,
+        cx: &mut Cx<'_>,
+        number: u32,
+        mut work: Work,
+        found: Result<Option<Vec<u8>>, String>,
+    ) {
+        let Ok(found) = found else { return };
+        let Some(account) = self.accounts.get_mut(&work.account) else {
+            return release(cx, number);
+        };
+        let disk = found.and_then(|bytes| Record::read(&account.of, &bytes).ok());
+        let is_behind = disk.as_ref().is_none_or(|disk| account.is_ahead_of(disk));
+        let ours = account.kept.clone().filter(|_| account.unsaved.is_some());
+        match ours.filter(|_| is_behind) {
+            Some(record) => {
+                work.stage = Stage::SaveStoring(Box::new(record));
+                self.store(cx, number, work);
+            }
+            None => release(cx, number),
         }
     }
 
@@ -241,6 +305,7 @@ impl Keyring {
             Err(why) => {
                 let why = format!("{issuer}: {}", why.trim());
                 account.remark = Some(why.clone());
+                account.doubted = true;
                 let answer = failed(&why);
                 self.wish(Wish::Answer { link, answer });
             }
@@ -269,7 +334,7 @@ impl Keyring {
                     format!("server={name} authorized by {issuer}")
                 });
                 account.more.clear();
-                self.adopt(cx, id, record, false);
+                self.adopt(cx, id, record, By::Owner);
                 match self.place {
                     Place::Site { .. } => see_other("/oauth"),
                     Place::Local(_) => problem(
@@ -284,17 +349,21 @@ impl Keyring {
     }
 
     /// Tokens come into use.
-    pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, id: u32, record: Record, renewed: bool) {
+    pub(super) fn adopt(&mut self, cx: &mut Cx<'_>, id: u32, record: Record, by: By) {
         let number = self.number();
         let Some(account) = self.accounts.get_mut(&id) else {
             return;
         };
-        account.current = record.tokens.clone().map(|tokens| Current {
-            number,
-            tokens,
-            since: cx.now.tick,
-            renewed,
-        });
+        account.current = record
+            .tokens
+            .clone()
+            .map(|tokens| Current { number, tokens });
+        match by {
+            By::Owner => account.renewed = None,
+            By::Renewal => account.count_renewal(cx.now.tick),
+            // Two that learn from each other must not begin anew each time.
+            By::Another => {}
+        }
         account.kept = Some(record);
         let asked = account.kept.as_ref().map(|record| record.asked.as_slice());
         let asked = asked.unwrap_or_default();
@@ -320,6 +389,10 @@ impl Keyring {
         let Some(account) = self.accounts.get_mut(&id) else {
             return;
         };
+        if account.is_ahead_of(&record) {
+            return;
+        }
+        account.unsaved = None;
         let Some(tokens) = record.tokens.as_ref() else {
             account.kept = Some(record);
             return;
@@ -331,12 +404,13 @@ impl Keyring {
         if is_known || account.current.as_ref().is_some_and(is_older) {
             account.kept = Some(record);
         } else if account.is_good(tokens, cx.now.wall) {
-            // Not counted as renewed: it was perhaps given long ago.
-            self.adopt(cx, id, record, false);
+            self.adopt(cx, id, record, By::Another);
         } else {
-            let can_renew = tokens.refresh.is_some();
             account.kept = Some(record);
-            if can_renew && account.current.is_none() && account.renewal == Renewal::Idle {
+            if account.current.is_none()
+                && account.renewal == Renewal::Idle
+                && account.worth(cx.now, false) == Worth::Now
+            {
                 self.renew(cx, id);
             }
         }

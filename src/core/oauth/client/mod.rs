@@ -101,6 +101,11 @@ pub enum KeyringNews {
         /// A token is there, but its scopes are too few for something.
         step_up: bool,
     },
+    /// Nobody is asked for more scopes: what was refused for want of them stays refused.
+    NoMore {
+        /// Its name.
+        server: Rc<str>,
+    },
     /// Authorization is impossible for now: one sentence. The session is tried again with backoff.
     Failed {
         /// Its name.
@@ -228,6 +233,7 @@ impl Keyring {
         if account.kept.as_ref().is_some_and(has_others) {
             account.kept = None;
             account.current = None;
+            account.unsaved = None;
         }
         if account.kept.is_none() {
             let bytes = self.records.get(&account.of.file());
@@ -255,6 +261,8 @@ impl Keyring {
         };
         match record {
             Some(record) => self.learn(cx, id, record),
+            // It never came there.
+            None if account.unsaved.is_some() => {}
             None => account.kept = None,
         }
     }
@@ -266,6 +274,7 @@ impl Keyring {
             fields,
             token,
             operation,
+            accepted,
         } = challenge;
         let Some(id) = self.find_account(server) else {
             return;
@@ -274,7 +283,7 @@ impl Keyring {
         if status == 403 {
             self.step_up(cx, id, bearer, token, &operation);
         } else {
-            self.refused(cx, id, bearer, token);
+            self.refused(cx, id, bearer, token, accepted);
         }
         self.settle(cx);
     }
@@ -308,6 +317,7 @@ impl Keyring {
         self.flows.expire(now);
         self.expire_errands(cx);
         self.expire_works(cx);
+        self.save_again(cx);
         let is_due = |(_, account): &(&u32, &Account)| match account.renewal {
             Renewal::At(at) => at <= now,
             Renewal::Idle | Renewal::Busy => false,
@@ -373,7 +383,9 @@ impl Keyring {
                 Renewal::At(at) => Some(at),
                 Renewal::Idle | Renewal::Busy => None,
             });
+        let unsaved = self.accounts.values().filter_map(|one| one.unsaved);
         let next: Option<Tick> = renewals
+            .chain(unsaved.map(|unsaved| unsaved.again))
             .chain(self.flows.next())
             .chain(self.errands.values().map(|errand| errand.until))
             .chain(self.works.values().filter_map(Work::until))

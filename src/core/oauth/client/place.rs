@@ -2,6 +2,10 @@
 //! at a loopback port that is open only while somebody has something to authorize. There every user
 //! of this machine could knock, so the pages want a secret that only their URL has.
 
+use std::fmt::Write;
+
+use ring::digest;
+
 use crate::base::form;
 use crate::base::origin::{Host, Scheme};
 use crate::base::secret::Secret;
@@ -43,8 +47,10 @@ pub(super) enum Listener {
 const ADMITTED_MAX: usize = 16;
 /// Where browsers come back to.
 pub(super) const CALLBACK: &str = "/oauth/callback";
-/// Our own client-id document.
+/// Our own client-id document, for an operator who names it.
 pub(super) const DOCUMENT: &str = "/oauth/client.json";
+/// The beginning of those that we name ourselves, each for one issuer.
+const DOCUMENTS: &str = "/oauth/client/";
 /// Where a server is authorized, its name behind it.
 pub(super) const CONNECT: &str = "/oauth/connect/";
 
@@ -86,7 +92,8 @@ impl Place {
         }
     }
 
-    /// Where browsers are sent back to; without a port while that is not known.
+    /// Where browsers are sent back to as a client that the operator was given; without a port
+    /// while that is not known.
     pub(super) fn redirect(&self, entry: &OauthEntry) -> String {
         entry.redirect_url.clone().unwrap_or_else(|| {
             let origin = self.origin();
@@ -95,11 +102,35 @@ impl Place {
         })
     }
 
+    /// As a client that we made known ourselves: a place for each issuer ([`mark`]), so that what
+    /// one says is not taken for what another says.
+    pub(super) fn redirect_of(&self, entry: &OauthEntry, mark: &str) -> String {
+        match &entry.redirect_url {
+            Some(fixed) => fixed.clone(),
+            None => format!("{}/{mark}", self.redirect(entry)),
+        }
+    }
+
+    /// Browsers would be sent to a port that is not ours but somebody else's, perhaps with our
+    /// ticket: one sentence.
+    pub(super) fn conflict(&self, entry: &OauthEntry) -> Option<String> {
+        let Self::Local(Listener::Open { port, .. }) = self else {
+            return None;
+        };
+        let fixed = entry.redirect_url.as_deref().and_then(loopback_port)?;
+        (fixed != *port).then(|| {
+            format!(
+                "port {fixed} of its oauth.redirectUrl cannot be opened: another process has it"
+            )
+        })
+    }
+
     /// The page on which a server is authorized. Cookies are of one host, so it is on the same one
     /// as the way back.
     pub(super) fn page(&self, name: &str, entry: &OauthEntry) -> Option<String> {
         let own = self.origin()?;
         let back = entry.redirect_url.as_deref();
+        let back = back.filter(|_| self.conflict(entry).is_none());
         let back = back.and_then(|url| url.strip_suffix(CALLBACK));
         let origin = match self {
             Self::Site {
@@ -136,8 +167,27 @@ impl Place {
             })
     }
 
-    /// The URL of our client-id document: only where others can read it.
-    pub(super) fn document(&self) -> Option<String> {
+    /// The URL of our client-id document for an issuer: only where others can read it.
+    pub(super) fn document(&self, mark: &str) -> Option<String> {
+        Some(format!("{}{DOCUMENTS}{mark}.json", self.world()?))
+    }
+
+    /// One of our documents: its URL, and where browsers are sent back to. Each can be made from
+    /// its path alone, so that it is there after a restart and for issuers that come back to it.
+    pub(super) fn document_at(&self, path: &str) -> Option<(String, String)> {
+        let world = self.world()?;
+        let name = path.strip_prefix(DOCUMENTS);
+        let mark = name.and_then(|name| name.strip_suffix(".json"));
+        let redirect = match mark {
+            Some(mark) if is_mark(mark) => format!("{world}{CALLBACK}/{mark}"),
+            None if path == DOCUMENT => format!("{world}{CALLBACK}"),
+            _ => return None,
+        };
+        Some((format!("{world}{path}"), redirect))
+    }
+
+    /// Our origin, if the world can read what is there.
+    fn world(&self) -> Option<&str> {
         let Self::Site {
             origin,
             is_external: true,
@@ -146,7 +196,7 @@ impl Place {
             return None;
         };
         let is_https = Url::parse(origin).is_ok_and(|url| url.origin().scheme == Scheme::Https);
-        is_https.then(|| format!("{origin}{DOCUMENT}"))
+        is_https.then_some(origin.as_str())
     }
 
     /// Whether a browser may see the pages. One that comes with the ticket may come again without.
@@ -184,6 +234,45 @@ impl Place {
                 admitted: Vec::new(),
             };
         }
+    }
+}
+
+/// What tells an issuer apart in our URLs.
+pub(super) fn mark(issuer: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, issuer.as_bytes());
+    let mut out = String::with_capacity(MARK_CHARS);
+    for byte in hash.as_ref().iter().take(MARK_CHARS / 2) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// So many that nobody finds an issuer with the mark of another.
+const MARK_CHARS: usize = 32;
+
+fn is_mark(text: &str) -> bool {
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == MARK_CHARS && text.bytes().all(is_hex)
+}
+
+/// Whether browsers come back there.
+pub(super) fn is_callback(path: &str) -> bool {
+    match path.strip_prefix(CALLBACK) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('/').is_some_and(is_mark),
+        None => false,
+    }
+}
+
+/// On which path the answer of an issuer comes. What the operator named is the same for all, and
+/// its path may be another one outside.
+pub(super) fn way_back(redirect: &str, issuer: &str) -> String {
+    let own = format!("{CALLBACK}/{}", mark(issuer));
+    if redirect.ends_with(&own) {
+        own
+    } else {
+        CALLBACK.to_owned()
     }
 }
 

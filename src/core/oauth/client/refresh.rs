@@ -8,10 +8,11 @@ use crate::base::url::Url;
 use crate::cx::Cx;
 use crate::effect::Level;
 use crate::limits::{
-    REFRESH_AHEAD_SECONDS, REFRESH_JITTER_MS, REFRESH_RETRY_MS_MAX, REFRESH_RETRY_MS_MIN,
+    REFRESH_AGAIN_MS_MIN, REFRESH_AHEAD_SECONDS, REFRESH_JITTER_MS, REFRESH_RETRY_MS_MAX,
+    REFRESH_RETRY_MS_MIN,
 };
 use crate::now::UnixSeconds;
-use crate::oauth::client::account::{Current, Need, Renewal};
+use crate::oauth::client::account::{By, Current, Need, Renewal};
 use crate::oauth::client::documents::{self, Refused};
 use crate::oauth::client::errand::{Outcome, What};
 use crate::oauth::client::ground::Ground;
@@ -24,6 +25,16 @@ impl Current {
     pub(super) fn has_ended(&self, now: UnixSeconds) -> bool {
         self.tokens.until.is_some_and(|until| until <= now)
     }
+}
+
+/// Whether an issuer that says no may say yes next time.
+fn is_passing(status: u16, code: &str) -> bool {
+    status == 429
+        || status >= 500
+        || matches!(
+            code,
+            "temporarily_unavailable" | "server_error" | "slow_down"
+        )
 }
 
 impl Keyring {
@@ -59,19 +70,12 @@ impl Keyring {
         let Some(account) = self.accounts.get_mut(&id) else {
             return drop_lock(cx);
         };
-        let in_memory = || account.kept.clone().filter(|_| account.unsaved);
-        let record = match found {
-            Ok(Some(bytes)) => {
-                let read = Record::read(&account.of, &bytes).ok();
-                read.filter(|record| account.fits(record))
-                    .or_else(in_memory)
-            }
-            Ok(None) => in_memory(),
-            Err(why) => match in_memory() {
-                Some(record) => Some(record),
-                None => return self.strike(cx, id, &why),
-            },
+        let disk = match found {
+            Ok(bytes) => bytes.and_then(|bytes| Record::read(&account.of, &bytes).ok()),
+            Err(why) if account.unsaved.is_none() => return self.strike(cx, id, &why),
+            Err(_) => None,
         };
+        let record = account.newest(disk.filter(|record| account.fits(record)));
         let tokens = record.as_ref().and_then(|record| record.tokens.as_ref());
         let refresh = tokens.and_then(|tokens| tokens.refresh.clone());
         if let (Some(record), Some(tokens)) = (&record, tokens)
@@ -83,8 +87,11 @@ impl Keyring {
             cx.log(Level::Debug, || {
                 format!("server={name} another instance has renewed its token")
             });
+            if !account.is_ahead_of(&record) {
+                account.unsaved = None;
+            }
             drop_lock(cx);
-            return self.adopt(cx, id, record, true);
+            return self.adopt(cx, id, record, By::Renewal);
         }
         let (Some(record), Some(refresh)) = (record, refresh) else {
             drop_lock(cx);
@@ -140,7 +147,8 @@ impl Keyring {
                 documents::granted(status, &bytes).map_err(|no| match no {
                     Refused::Unreadable(why) => (why.to_owned(), None),
                     Refused::Said { code, text } => {
-                        (format!("it gave no token: {code} {text}"), Some(code))
+                        let why = format!("it gave no token: {code} {text}");
+                        (why, Some(code).filter(|code| !is_passing(status, code)))
                     }
                 })
             }
@@ -156,9 +164,10 @@ impl Keyring {
                 Stage::RenewStoring(record)
             }
             Err((why, code)) => match code.as_deref() {
-                Some(code @ ("invalid_grant" | "invalid_client" | "unauthorized_client")) => {
+                // Many say it in words of their own, and with 200.
+                Some(code) => {
                     record.tokens = None;
-                    if code != "invalid_grant"
+                    if matches!(code, "invalid_client" | "unauthorized_client")
                         && let Some(account) = self.accounts.get_mut(&id)
                     {
                         account.spoil(&record.client.id);
@@ -168,7 +177,7 @@ impl Keyring {
                     }
                     Stage::Wiping(record)
                 }
-                _ => {
+                None => {
                     if is_locked {
                         release(cx, number);
                     }
@@ -192,7 +201,7 @@ impl Keyring {
             let name = account.name().clone();
             cx.log(Level::Debug, || format!("server={name} token renewed"));
         }
-        self.adopt(cx, id, record, true);
+        self.adopt(cx, id, record, By::Renewal);
     }
 
     /// The issuer takes the refresh token no more: the owner is asked.
@@ -259,7 +268,10 @@ impl Keyring {
         let spread_ms = REFRESH_JITTER_MS.min(life.saturating_mul(100));
         let wait_ms = wait_ms.saturating_sub(cx.entropy.below(spread_ms + 1));
         // Somebody may give tokens that end at once.
-        let wait_ms = wait_ms.max(REFRESH_RETRY_MS_MIN);
+        let least_ms = account.renewed.map_or(0, |renewed| {
+            REFRESH_AGAIN_MS_MIN.saturating_sub(cx.now.tick.since(renewed))
+        });
+        let wait_ms = wait_ms.max(least_ms).max(REFRESH_RETRY_MS_MIN);
         account.renewal = Renewal::At(cx.now.tick.after(wait_ms));
     }
 }

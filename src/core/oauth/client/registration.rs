@@ -98,10 +98,14 @@ pub(super) struct Means<'a> {
     /// Name of the server, for sentences.
     pub(super) server: &'a str,
     pub(super) entry: &'a OauthEntry,
-    /// Our own document, if the world can read it.
+    /// Our own document for this issuer, if the world can read it.
     pub(super) document: Option<&'a str>,
-    /// Where browsers are sent back to.
+    /// Where browsers are sent back to as a client that the operator was given.
     pub(super) redirect: &'a str,
+    /// As one that we made known ourselves: nowhere but for this issuer.
+    pub(super) own_redirect: &'a str,
+    /// Another server's issuer that this one would send browsers to, under the name of its own.
+    pub(super) other: Option<String>,
     /// What is kept of the server, of whatever issuer.
     pub(super) kept: Option<&'a Record>,
     /// What an issuer has given us since then.
@@ -118,13 +122,23 @@ pub(super) fn choose(found: &Found, means: &Means<'_>) -> Choice {
     if let (Some(id), None) = (given, document) {
         return given_client(found, means, id);
     }
-    let document = document.or(means.document.filter(|own| serves(own, means.redirect)));
-    if let Some(id) = document.filter(|_| found.reads_documents) {
+    if let Some(other) = &means.other {
+        return Choice::Operator(format!(
+            "{} sends browsers to {other}, which gives the keys to another server: if that is \
+             meant so, register a client there with the redirect URL {} and put its id into \
+             oauth.clientId of {:?}",
+            found.issuer, means.redirect, means.server
+        ));
+    }
+    let given = document.map(|id| (id, means.redirect));
+    let own = means.document.map(|id| (id, means.own_redirect));
+    let own = own.filter(|(id, redirect)| serves(id, redirect));
+    if let Some((id, redirect)) = given.or(own).filter(|_| found.reads_documents) {
         return Choice::Known(Client {
             id: id.to_owned(),
             secret: None,
             method: Method::None,
-            redirect: means.redirect.to_owned(),
+            redirect: redirect.to_owned(),
             source: Source::Document,
             expires: None,
         });
@@ -135,7 +149,7 @@ pub(super) fn choose(found: &Found, means: &Means<'_>) -> Choice {
     let usable = |(issuer, client): &(&str, &Client)| {
         *issuer == found.issuer
             && client.source == Source::Registered
-            && client.redirect == means.redirect
+            && client.redirect == means.own_redirect
             && means.spoiled != Some(client.id.as_str())
             && client.expires.is_none_or(|end| end > means.now.0)
     };
@@ -291,7 +305,7 @@ pub(super) fn client(
     })
 }
 
-/// Our own client-id document (`/oauth/client.json`).
+/// One of our own client-id documents.
 pub(super) fn document(id: &str, redirect: &str) -> Vec<u8> {
     #[derive(Serialize)]
     struct Document<'a> {

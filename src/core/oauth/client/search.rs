@@ -3,19 +3,20 @@
 
 use std::rc::Rc;
 
+use crate::base::url::Url;
 use crate::cx::Cx;
 use crate::effect::{Effect, Level};
 use crate::language::Token;
 use crate::limits::FOUND_MS_MAX;
 use crate::oauth::Wish;
-use crate::oauth::client::account::{Account, Need, Renewal, Search, Waiting, host};
+use crate::oauth::client::account::{Account, Need, Renewal, Search, Waiting, Worth, host};
 use crate::oauth::client::challenge::Bearer;
 use crate::oauth::client::discovery::{Came, Discovery, Found, Next};
 use crate::oauth::client::documents::{self, Refused};
 use crate::oauth::client::errand::{Outcome, What};
-use crate::oauth::client::place::{Listener, Place, loopback_port};
+use crate::oauth::client::place::{Listener, Place, loopback_port, mark};
 use crate::oauth::client::registration::{self, Choice, Client, Means};
-use crate::oauth::client::{Keyring, KeyringNews, tokens};
+use crate::oauth::client::{Keyring, KeyringNews, stepup, tokens};
 use crate::web::answer::Answer;
 use crate::web::pages::{problem, see_other};
 
@@ -27,6 +28,7 @@ impl Keyring {
         id: u32,
         bearer: Option<Bearer>,
         token: Option<u32>,
+        accepted: bool,
     ) {
         let Some(account) = self.accounts.get_mut(&id) else {
             return;
@@ -45,11 +47,13 @@ impl Keyring {
         if account.renewal == Renewal::Busy {
             return;
         }
-        if account.can_renew(cx.now) {
-            self.renew(cx, id);
-        } else {
-            account.current = None;
-            self.search(cx, id);
+        match account.worth(cx.now, accepted) {
+            Worth::Now => self.renew(cx, id),
+            Worth::Later(at) => account.renewal = Renewal::At(at),
+            Worth::No => {
+                account.current = None;
+                self.search(cx, id);
+            }
         }
     }
 
@@ -65,14 +69,12 @@ impl Keyring {
         let Some(account) = self.accounts.get_mut(&id) else {
             return;
         };
-        let Some(bearer) = bearer else {
-            return;
+        let wants_more = |bearer: &Bearer| bearer.error.as_deref() == Some("insufficient_scope");
+        let Some(bearer) = bearer.filter(wants_more) else {
+            return self.no_more(id);
         };
-        if bearer.error.as_deref() != Some("insufficient_scope") {
-            return;
-        }
         let Some(current) = &account.current else {
-            self.refused(cx, id, Some(bearer), token);
+            self.refused(cx, id, Some(bearer), token, false);
             return;
         };
         if token != Some(current.number) {
@@ -80,23 +82,30 @@ impl Keyring {
             return;
         }
         let asked = bearer.scope.as_deref().unwrap_or_default();
-        let new: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
+        let mut more = account.more.clone();
+        stepup::gather(&mut more, asked);
         let is_waiting = account.need == Need::More || !matches!(account.search, Search::Idle);
-        if is_waiting && new.iter().all(|scope| account.more.contains(scope)) {
-            return;
+        if is_waiting && more == account.more {
+            // This call waits for an answer as well; a search ends with one.
+            return self.announce(cx, id);
         }
         if !account.tries.admit(operation) {
             let name = account.name().clone();
             cx.log(Level::Warn, || {
                 format!("server={name} wants more scopes again and again; not asked for any more")
             });
-            return;
+            return self.no_more(id);
         }
-        account.more.extend(new);
-        account.more.sort();
-        account.more.dedup();
+        account.more = more;
         account.bearer = Some(bearer);
         self.search(cx, id);
+    }
+
+    fn no_more(&mut self, id: u32) {
+        if let Some(account) = self.accounts.get(&id) {
+            let server = account.name().clone();
+            self.news.push_back(KeyringNews::NoMore { server });
+        }
     }
 
     /// Finds out who gives the keys, unless that is known or under way.
@@ -108,7 +117,8 @@ impl Keyring {
             return;
         }
         let is_fresh = |at| cx.now.tick.since(at) < FOUND_MS_MAX;
-        if account.found.as_ref().is_some_and(|(at, _)| is_fresh(*at)) {
+        let is_known = account.found.as_ref().is_some_and(|(at, _)| is_fresh(*at));
+        if is_known && !account.doubted {
             self.decide(cx, id);
             return;
         }
@@ -151,6 +161,7 @@ impl Keyring {
             Next::Found(found) => {
                 account.search = Search::Idle;
                 account.found = Some((cx.now.tick, *found));
+                account.doubted = false;
                 self.decide(cx, id);
             }
         }
@@ -185,13 +196,20 @@ impl Keyring {
         let account = self.accounts.get(&id)?;
         let (_, found) = account.found.as_ref()?;
         let fresh = account.fresh.as_ref();
+        let entry = &account.server.entry;
+        if let Some(why) = self.place.conflict(entry) {
+            return Some((found.clone(), Choice::Operator(why)));
+        }
+        let mark = mark(&found.issuer);
         let choice = registration::choose(
             found,
             &Means {
                 server: account.name(),
-                entry: &account.server.entry,
-                document: self.place.document().as_deref(),
-                redirect: &self.place.redirect(&account.server.entry),
+                entry,
+                document: self.place.document(&mark).as_deref(),
+                redirect: &self.place.redirect(entry),
+                own_redirect: &self.place.redirect_of(entry, &mark),
+                other: self.mixed_up(id, found),
                 kept: account.kept.as_ref(),
                 fresh: fresh.map(|(issuer, client)| (issuer.as_str(), client)),
                 spoiled: account.spoiled.as_deref(),
@@ -215,6 +233,9 @@ impl Keyring {
             self.open_port(cx, id);
             return;
         };
+        if let Some(why) = self.place.conflict(&account.server.entry) {
+            return self.trouble(cx, id, &why);
+        }
         let issuer = account.found.as_ref().map(|(_, found)| host(&found.issuer));
         let issuer = issuer.unwrap_or_default();
         let why = if step_up {
@@ -260,12 +281,14 @@ impl Keyring {
                 let Some(account) = self.accounts.get_mut(&id) else {
                     return;
                 };
-                let redirect = self.place.redirect(&account.server.entry);
+                let mark = mark(&found.issuer);
+                let redirect = self.place.redirect_of(&account.server.entry, &mark);
                 let scopes = account.scopes(&found).join(" ");
                 let scopes = Some(scopes.as_str()).filter(|scopes| !scopes.is_empty());
                 let body = registration::request(&found, &redirect, scopes);
                 let reach = account.ground.reach(&url);
-                account.search = Search::Registering { redirect };
+                let found = Box::new(found);
+                account.search = Search::Registering { redirect, found };
                 let order = tokens::register(Rc::new(url), reach, body);
                 self.ask(cx, id, What::Registration, order);
             }
@@ -278,31 +301,84 @@ impl Keyring {
             return;
         };
         let search = std::mem::replace(&mut account.search, Search::Idle);
-        let (Search::Registering { redirect }, Some((_, found))) = (search, &account.found) else {
+        let Search::Registering { redirect, found } = search else {
             return;
         };
+        // A refusal or a change of the entry meanwhile: it is found out again.
+        let is_stale = account.found.as_ref().is_none_or(|(_, now)| *now != *found);
         let client = match outcome {
             Outcome::Nothing(why) => Err(why),
             Outcome::Answer(status, bytes) => match documents::registered(status, &bytes) {
-                Ok(registered) => registration::client(found, &redirect, registered),
+                Ok(registered) => registration::client(&found, &redirect, registered),
                 Err(Refused::Unreadable(why)) => Err(why.to_owned()),
                 Err(Refused::Said { code, text }) => {
                     Err(format!("it refused to register 1mcp: {code} {text}"))
                 }
             },
         };
-        match client {
+        match client.and_then(|client| self.unmixed(&found, client)) {
             Ok(client) => {
-                let found = found.clone();
-                account.fresh = Some((found.issuer.clone(), client.clone()));
-                // Not looked up again: one whose secret has ended already would be made for ever.
-                self.leave(cx, id, &found, &client);
+                if let Some(account) = self.accounts.get_mut(&id) {
+                    account.fresh = Some((found.issuer.clone(), client.clone()));
+                }
+                if !is_stale {
+                    // Not looked up again: one whose secret has ended already would be made for
+                    // ever.
+                    self.leave(cx, id, &found, &client);
+                }
             }
             Err(why) => {
                 let issuer = host(&found.issuer);
                 self.give_back(id, &format!("{issuer}: {}", why.trim()));
             }
         }
+        if is_stale {
+            self.search(cx, id);
+        }
+    }
+
+    /// Whether a client is none of another issuer's: one that answers with what we are called
+    /// there wants a code of there (RFC 9700 section 4.4).
+    fn unmixed(&self, found: &Found, client: Client) -> Result<Client, String> {
+        let knows =
+            |issuer: &String, known: &Client| *issuer != found.issuer && known.id == client.id;
+        let is_anothers = |account: &Account| {
+            let kept = account.kept.as_ref();
+            kept.is_some_and(|record| knows(&record.issuer, &record.client))
+                || account
+                    .fresh
+                    .as_ref()
+                    .is_some_and(|(issuer, known)| knows(issuer, known))
+        };
+        if self.accounts.values().any(is_anothers) {
+            return Err(
+                "it gave 1mcp a client id that 1mcp has at another authorization server: put one \
+                 that is meant for it into oauth.clientId of the entry"
+                    .to_owned(),
+            );
+        }
+        Ok(client)
+    }
+
+    /// The issuer of another server to which this one would send the browser, although its keys
+    /// are said to come from elsewhere.
+    fn mixed_up(&self, id: u32, found: &Found) -> Option<String> {
+        let there = found.authorize.origin();
+        let is_there = |issuer: &str| {
+            issuer != found.issuer && Url::parse(issuer).is_ok_and(|url| url.origin() == there)
+        };
+        if Url::parse(&found.issuer).is_ok_and(|own| own.origin() == there) {
+            return None;
+        }
+        let others = self.accounts.iter().filter(|(other, _)| **other != id);
+        let mut issuers = others.flat_map(|(_, account)| {
+            let kept = account.kept.as_ref().map(|record| &record.issuer);
+            let found = account.found.as_ref().map(|(_, found)| &found.issuer);
+            [kept, found].into_iter().flatten()
+        });
+        issuers
+            .find(|issuer| is_there(issuer))
+            .map(|issuer| host(issuer))
     }
 
     /// Everything is known: the browsers leave.
@@ -349,6 +425,7 @@ impl Keyring {
             return;
         };
         account.remark = Some(why.to_owned());
+        account.doubted = true;
         for Waiting { link, .. } in std::mem::take(&mut account.waiting) {
             let answer = failed(why);
             self.wish(Wish::Answer { link, answer });

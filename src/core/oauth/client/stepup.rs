@@ -30,12 +30,7 @@ pub(super) fn choose(offers: &Offers<'_>) -> Vec<String> {
     let mut bytes = 0;
     let mut add = |scope: &str| {
         let is_new = !chosen.iter().any(|known| known == scope);
-        // RFC 6749 section 3.3.
-        let is_scope = !scope.is_empty()
-            && scope
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-        if is_new && is_scope && bytes + scope.len() < WANTED_SCOPES_BYTES_MAX {
+        if is_new && is_scope(scope) && bytes + scope.len() < WANTED_SCOPES_BYTES_MAX {
             bytes += scope.len() + 1;
             chosen.push(scope.to_owned());
         }
@@ -56,6 +51,26 @@ pub(super) fn choose(offers: &Offers<'_>) -> Vec<String> {
         }
     }
     chosen
+}
+
+/// Adds the scopes that a refusal names to those that are wanted on top, as long as there is place
+/// for them: they stand in the log and on pages.
+pub(super) fn gather(more: &mut Vec<String>, asked: &str) {
+    let mut bytes: usize = more.iter().map(|scope| scope.len() + 1).sum();
+    for scope in asked.split_ascii_whitespace().filter(|one| is_scope(one)) {
+        let fits = bytes + scope.len() < WANTED_SCOPES_BYTES_MAX / 4;
+        if fits && !more.iter().any(|known| known == scope) {
+            bytes += scope.len() + 1;
+            more.push(scope.to_owned());
+        }
+    }
+    more.sort();
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    !text.is_empty() && text.bytes().all(fits)
 }
 
 /// How often more was asked for, for each operation.
@@ -142,6 +157,18 @@ mod tests {
         assert!(
             chosen.len() <= WANTED_SCOPES_BYTES_MAX && chosen.len() + 10 > WANTED_SCOPES_BYTES_MAX
         );
+    }
+
+    #[test]
+    fn x13_what_is_wanted_on_top_is_scopes_and_not_too_many() {
+        let mut more = owned("b");
+        gather(&mut more, "c a\u{202e}x b a\"b a");
+        assert_eq!(more, owned("a b c"));
+        for number in 0..10_000 {
+            gather(&mut more, &format!("scope{number}"));
+        }
+        let bytes = more.join(" ").len();
+        assert!((900..1024).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::oauth::Step;
 use crate::oauth::client::account::{Account, Waiting, host};
 use crate::oauth::client::errand::What;
 use crate::oauth::client::flow::{Flow, Refusal};
-use crate::oauth::client::place::{CALLBACK, CONNECT, DOCUMENT, Place};
+use crate::oauth::client::place::{CONNECT, Place, is_callback};
 use crate::oauth::client::{Keyring, registration, tokens};
 use crate::oauth::owner::{Visitor, Who};
 use crate::web::answer::Answer;
@@ -20,7 +20,7 @@ use crate::web::pages::{ConnectView, connect, posted, refusal, see_other};
 use crate::web::percent;
 
 impl Keyring {
-    /// `/oauth/connect/NAME` (GET, POST), `/oauth/callback`, `/oauth/client.json`.
+    /// `/oauth/connect/NAME` (GET, POST), `/oauth/callback/MARK`, `/oauth/client/MARK.json`.
     pub fn request(
         &mut self,
         cx: &mut Cx<'_>,
@@ -35,11 +35,11 @@ impl Keyring {
             }
             (Some(name), Method::Post) => self.connect(cx, link, request, visitor, name),
             // A HEAD would use up what only a GET can finish.
-            (None, Method::Get) if path == CALLBACK => self.back(cx, link, request, visitor),
-            (None, Method::Get | Method::Head) if path == DOCUMENT => {
+            (None, Method::Get) if is_callback(path) => self.back(cx, link, request, visitor),
+            (None, Method::Get | Method::Head) if !is_callback(path) => {
                 Step::Answer(self.own_document(request))
             }
-            (None, _) if matches!(path, CALLBACK | DOCUMENT) => {
+            (None, _) if is_callback(path) || self.place.document_at(path).is_some() => {
                 Step::Answer(Answer::error(405, "wrong method", "use GET").with("Allow", "GET"))
             }
             _ => Step::Answer(no_page(request)),
@@ -49,9 +49,9 @@ impl Keyring {
     }
 
     fn own_document(&self, request: &WebRequest) -> Answer {
-        match (self.place.document(), self.place.origin()) {
-            (Some(id), Some(origin)) => {
-                let body = registration::document(&id, &format!("{origin}{CALLBACK}"));
+        match self.place.document_at(request.head.path()) {
+            Some((id, redirect)) => {
+                let body = registration::document(&id, &redirect);
                 Answer {
                     status: 200,
                     headers: Vec::new(),
@@ -61,7 +61,7 @@ impl Keyring {
                 .with("Cache-Control", "max-age=3600")
                 .with("X-Content-Type-Options", "nosniff")
             }
-            _ => no_page(request),
+            None => no_page(request),
         }
     }
 
@@ -72,7 +72,7 @@ impl Keyring {
             let mut to = "/oauth/login?next=".to_owned();
             crate::base::form::encode(&mut to, request.head.path());
             let is_page = matches!(request.head.method, Method::Get | Method::Head);
-            let may_come_back = is_page && request.head.path() != CALLBACK;
+            let may_come_back = is_page && !is_callback(request.head.path());
             return Err(
                 if may_come_back && matches!(self.place, Place::Site { .. }) {
                     see_other(&to)
@@ -202,7 +202,8 @@ impl Keyring {
         let query = Form::parse(request.head.query().unwrap_or_default().as_bytes());
         let now = cx.now.tick;
         let came = query.ok_or(Refusal::Malformed);
-        let came = came.and_then(|query| self.flows.finish(now, visitor.browser, &query));
+        let path = request.head.path();
+        let came = came.and_then(|query| self.flows.finish(now, visitor.browser, (path, &query)));
         let (flow, code) = match came {
             Ok(came) => came,
             Err(no) => return Step::Answer(self.refuse(request, &no)),

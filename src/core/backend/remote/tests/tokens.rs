@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::language::{Challenge, Token};
-use crate::limits::{STREAMS_REFUSED_MAX, TOKEN_MS_MAX};
+use crate::limits::{STREAMS_REFUSED_MAX, TOKEN_MS_MAX, TOKENS_REFUSED_MAX};
 
 const BEARER: (&str, &str) = ("WWW-Authenticate", "Bearer resource_metadata=\"http://a\"");
 const MORE: (&str, &str) = (
@@ -29,6 +29,8 @@ fn challenge(status: u16, field: &str, token: Option<u32>, operation: &str) -> S
         fields: vec![field.to_owned()],
         token,
         operation: operation.to_owned(),
+        // Whoever is let in with a token has been answered with it.
+        accepted: status == 401 && token.is_some(),
     };
     format!("{challenge:?}")
 }
@@ -140,7 +142,8 @@ fn o11_no_token_for_now_is_a_failure_like_others() {
     bench.respond(&asked, 401, &[BEARER], "");
     bench.told();
     bench.input(|backends, cx| backends.no_token(cx, "files", "its issuer is down"));
-    assert_eq!(bench.why(pool), "its issuer is down");
+    let why = "wants authorization (status 401): its issuer is down";
+    assert_eq!(bench.why(pool), why);
     assert_eq!(bench.events(), ["Down 0"]);
     // The next try is told again.
     bench.pass(2_000);
@@ -361,6 +364,11 @@ fn o11_the_stream_of_the_session_is_opened_with_the_next_token_a_few_times() {
         bench.told();
         bench.respond(&ears, 401, &[BEARER], "");
         let told = challenge(401, BEARER.1, Some(number), "GET");
+        // Only the first was good for anything.
+        let told = match number {
+            1 => told,
+            _ => told.replace("accepted: true", "accepted: false"),
+        };
         assert_eq!(bench.events(), [told]);
         bench.token(number + 1);
     }
@@ -437,4 +445,57 @@ fn f5_a_401_of_an_open_server_that_forgot_the_session_still_opens_another() {
     bench.respond(&call, 401, &[], "");
     assert_eq!(bench.events(), [""; 0]);
     bench.one("initialize");
+}
+
+#[test]
+fn o11_tokens_that_are_refused_one_after_the_other_are_tried_with_a_pause() {
+    let _reached = must_hit(Mark::TokensRefused);
+    let mut bench = Bench::new();
+    bench.token(1);
+    let pool = bench.start(protected());
+    for number in 1..=TOKENS_REFUSED_MAX + 1 {
+        let asked = bench.one("server/discover");
+        bench.respond(&asked, 401, &[BEARER], "");
+        bench.told();
+        bench.token(number + 1);
+    }
+    assert_eq!(bench.asked().len(), 0);
+    assert_eq!(
+        bench.why(pool),
+        "does not accept the tokens that its issuer gives us"
+    );
+    bench.pass(2_000);
+    let asked = bench.one("server/discover");
+    bench.json(&asked, DISCOVERED);
+    assert_eq!(bench.state(pool), PoolState::Ready);
+}
+
+#[test]
+fn o11_a_call_that_wants_more_than_is_asked_for_gets_the_refusal_of_its_server() {
+    let mut bench = Bench::new();
+    let pool = bench.let_in();
+    for _ in 0..2 {
+        bench.refuse(pool, 2, 403, MORE);
+        // Each is told, and none waits.
+        assert_eq!(
+            bench.events(),
+            [challenge(403, MORE.1, Some(1), "tools/call t2")]
+        );
+        bench.input(|backends, cx| backends.no_more(cx, "files"));
+        let why = "does not let us in (status 403); look at \"headers\"";
+        assert_eq!(bench.events(), [lost(2, why)]);
+    }
+    assert_eq!(bench.state(pool), PoolState::Ready);
+    // At the beginning it is a failure like others.
+    let mut bench = Bench::new();
+    bench.token(1);
+    let pool = bench.start(protected());
+    let asked = bench.one("server/discover");
+    bench.respond(&asked, 403, &[MORE], "");
+    bench.told();
+    bench.input(|backends, cx| backends.no_more(cx, "files"));
+    let why = "lets us in with no scopes that can be asked for (status 403)";
+    assert_eq!(bench.why(pool), why);
+    bench.pass(2_000);
+    bench.one("server/discover");
 }

@@ -50,6 +50,7 @@ fn o8_two_servers_and_two_flows_of_one_do_not_meet() {
     let (other, issuer) = ("https://n.example/mcp", "https://other.example");
     let mut world = World::new();
     world.net.issuers.push(Issuer::new(issuer));
+    world.net.issuer(issuer).registers = json!({"client_id": "n-1"});
     world.net.protect(other, &[issuer]);
     let servers = vec![protected("m", SERVER), protected("n", other)];
     world.with(0, |keyring, cx| keyring.configure(cx, servers));
@@ -59,6 +60,7 @@ fn o8_two_servers_and_two_flows_of_one_do_not_meet() {
             fields: vec!["Bearer".to_owned()],
             token: None,
             operation: String::new(),
+            accepted: false,
         };
         world.with(0, |keyring, cx| keyring.challenged(cx, server, challenge));
     }
@@ -182,7 +184,8 @@ fn o12_words_of_an_issuer_are_shown_as_words() {
             &format!("<script>\r\n{}", "x".repeat(3_000)),
         );
     let head = format!(
-        "GET /oauth/callback?{}\nAccept: text/html\nHost: 127.0.0.1:3050",
+        "GET {}?{}\nAccept: text/html\nHost: 127.0.0.1:3050",
+        World::way_back(&to),
         back.text()
     );
     let answer = world.visit(0, (Who::Local, 1), &head, "").unwrap();

@@ -2,7 +2,9 @@
 //! memory.
 
 mod attacks;
+mod haste;
 mod issuer;
+mod mixups;
 mod renewing;
 mod rules;
 mod scenarios;

@@ -49,7 +49,7 @@ fn o5_we_are_known_by_our_document_where_it_can_be_read() {
     for (url, expected) in [
         (
             "https://gate.example",
-            "https://gate.example/oauth/client.json",
+            "https://gate.example/oauth/client/93e20fbd9d9436f74c252dbad30ec732.json",
         ),
         // Nobody outside could read these.
         ("https://gate.internal", "client-1"),
@@ -66,7 +66,7 @@ fn o5_we_are_known_by_our_document_where_it_can_be_read() {
         let to = crate::base::url::Url::parse(answer.field("location").unwrap()).unwrap();
         let query = crate::base::form::Form::parse(to.query().unwrap().as_bytes()).unwrap();
         assert_eq!(query.get("client_id"), Some(expected));
-        let redirect = format!("{url}/oauth/callback");
+        let redirect = format!("{url}/oauth/callback/93e20fbd9d9436f74c252dbad30ec732");
         assert_eq!(query.get("redirect_uri"), Some(redirect.as_str()));
         for registration in &world.net.registrations {
             assert_eq!(registration["application_type"], "web");

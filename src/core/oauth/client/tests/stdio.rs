@@ -61,7 +61,7 @@ fn o13_the_port_is_open_while_somebody_has_something_to_authorize() {
     let query = Form::parse(to.query().unwrap().as_bytes()).unwrap();
     assert_eq!(
         query.get("redirect_uri"),
-        Some("http://127.0.0.1:4444/oauth/callback")
+        Some("http://127.0.0.1:4444/oauth/callback/93e20fbd9d9436f74c252dbad30ec732")
     );
     let back = world.agree(&to);
     assert_eq!(world.rings[0].ports.len(), 1);
@@ -115,6 +115,32 @@ fn o13_a_port_that_cannot_be_opened_is_said() {
     // The next refusal tries again.
     world.challenge(0, 401, "Bearer");
     assert_eq!(world.rings[0].ports, [Some(0), Some(0)]);
+}
+
+#[test]
+fn o13_a_ticket_never_goes_to_a_port_that_somebody_else_has() {
+    let mut world = stdio();
+    let mut server = protected("m", SERVER);
+    server.entry.redirect_url = Some("http://127.0.0.1:5555/oauth/callback".to_owned());
+    world.with(0, |keyring, cx| keyring.configure(cx, vec![server]));
+    world.challenge(0, 401, "Bearer");
+    assert_eq!(world.rings[0].ports, [Some(5555)]);
+    world.with(0, |keyring, cx| keyring.listening(cx, Ok(4444)));
+    let why =
+        "m failed: port 5555 of its oauth.redirectUrl cannot be opened: another process has it";
+    assert_eq!(world.told(0), [why]);
+    assert_eq!(
+        (world.rings[0].page.as_str(), world.rings[0].ports.clone()),
+        ("", vec![Some(5555), None])
+    );
+    // It is free again.
+    world.challenge(0, 401, "Bearer");
+    world.with(0, |keyring, cx| keyring.listening(cx, Ok(5555)));
+    assert!(
+        world.rings[0]
+            .page
+            .starts_with("http://127.0.0.1:5555/oauth/connect/m?ticket=")
+    );
 }
 
 #[test]

@@ -58,10 +58,14 @@ pub(super) struct World {
     pub(super) rings: Vec<Ring>,
     pub(super) net: Net,
     pub(super) disk: BTreeMap<String, Vec<u8>>,
+    /// Where browsers come back to, by their state.
+    pub(super) paths: BTreeMap<String, String>,
     /// Who holds a lock and who waits.
     locks: BTreeMap<String, VecDeque<(usize, u32)>>,
     /// Nobody answers anything any more.
     pub(super) is_held: bool,
+    /// Servers have accepted their tokens before they refuse them.
+    pub(super) is_accepted: bool,
     /// The disk takes nothing.
     pub(super) is_full: bool,
     links: u32,
@@ -94,8 +98,10 @@ impl World {
             rings: Vec::new(),
             net: Net::default(),
             disk: BTreeMap::new(),
+            paths: BTreeMap::new(),
             locks: BTreeMap::new(),
             is_held: false,
+            is_accepted: false,
             is_full: false,
             links: 0,
         }
@@ -238,6 +244,7 @@ impl World {
                 ring.told.push(format!("{server} awaiting{more}: {why}"));
                 ring.page = page.to_string();
             }
+            KeyringNews::NoMore { server } => ring.told.push(format!("{server} no more")),
             KeyringNews::Closed => assert_eq!(ring.ports.last(), Some(&None)),
             KeyringNews::Failed { server, why } => {
                 ring.told.push(format!("{server} failed: {why}"));
@@ -370,6 +377,7 @@ impl World {
             fields: vec![field.to_owned()],
             token,
             operation: operation.to_owned(),
+            accepted: self.is_accepted,
         };
         self.with(ring, |keyring, cx| keyring.challenged(cx, "m", challenge));
     }
@@ -437,7 +445,9 @@ impl World {
 
     /// The browser comes back from the issuer.
     pub(super) fn back(&mut self, ring: usize, browser: u8, query: &Form) -> Option<Answer> {
-        let head = format!("GET /oauth/callback?{}", query.text());
+        let path = self.paths.get(query.get("state").unwrap());
+        let path = path.map_or("/oauth/callback", String::as_str);
+        let head = format!("GET {path}?{}", query.text());
         self.visit(ring, (Who::Local, browser), &head, "")
     }
 
@@ -445,11 +455,20 @@ impl World {
     pub(super) fn agree(&mut self, to: &Url) -> Form {
         let asked = to.to_string();
         let query = Form::parse(to.query().unwrap().as_bytes()).unwrap();
+        let state = query.get("state").unwrap().to_owned();
+        self.paths.insert(state, Self::way_back(to));
         let is_its = |name: &str| asked.starts_with(&format!("{name}/authorize?"));
         let issuer = self.net.issuers.iter_mut().find(|one| is_its(&one.name));
         issuer
             .expect("somebody knows the browser there")
             .agree(query)
+    }
+
+    /// On which path the browser comes back that was sent there.
+    pub(super) fn way_back(to: &Url) -> String {
+        let query = Form::parse(to.query().unwrap().as_bytes()).unwrap();
+        let back = Url::parse(query.get("redirect_uri").unwrap()).unwrap();
+        back.path().to_owned()
     }
 
     /// The whole way, from the click to the token; tells what was asked for.
