@@ -129,6 +129,11 @@ describe('an attacker', () => {
 
   test('gets no code without S256', async () => {
     const client = await register();
+    // Nobody is sent to clients that were never let in.
+    const first = await gateway.owner.get(
+      address({ client_id: client.client_id, code_challenge: undefined }));
+    assert.deepEqual([first.status, first.location], [400, undefined]);
+    await code(client);
     for (const [what, fields] of Object.entries({
       'no challenge': { code_challenge: undefined },
       plain: { code_challenge_method: 'plain' },

@@ -95,8 +95,8 @@ pub fn insufficient(scopes: &str, metadata: &str) -> String {
 }
 
 /// Where the metadata are of a resource of ours, by what was asked for: clients compare the
-/// resource with their URL byte by byte (RFC 9728 section 3.3), with its slash and its query. What is
-/// posted to `/messages` belongs to the stream on `/sse`.
+/// resource with their URL byte by byte (RFC 9728 section 3.3), with its slash and its query. What
+/// is posted to `/messages` belongs to the stream on `/sse`.
 #[must_use]
 pub fn metadata(origin: &str, path: &str, query: Option<&str>) -> String {
     let (resource, query) = match path {

@@ -18,10 +18,6 @@ with_oauth! { marks;
     WriteStalled,
     /// A body beyond the limit.
     BodyTooLong,
-    /// A body that is not small comes, from somebody who may send it.
-    BodyLarge = "ordinary tests send more than 64 KiB",
-    /// All large bodies together are as long as they may be.
-    LargeBodiesFull = "256 MiB for one seed",
     /// A head beyond the limit.
     HeadTooLong,
     /// Too much waits behind a request: the connection is not read.

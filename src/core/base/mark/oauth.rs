@@ -20,6 +20,10 @@ macro_rules! with_oauth {
             GrantSessionsFull = "tokens are looked for by ordinary tests",
             /// A grant had all its subscriptions.
             GrantListensFull = "tokens are looked for by ordinary tests",
+            /// A body that is not small comes, from somebody who may send it.
+            BodyLarge = "ordinary tests send more than 64 KiB",
+            /// All large bodies together are as long as they may be.
+            LargeBodiesFull = "256 MiB for one seed",
 
             // --- whom others may make us ask ---
 

@@ -212,9 +212,9 @@ impl Server {
         };
     }
 
-    /// Ends a grant whose code came twice: nobody comes in with it from this moment, and the record
-    /// is changed as soon as the disk allows. Until then it is tried again: with every other change,
-    /// whenever somebody else writes the record, and now and then.
+    /// Ends a grant whose code came twice: nobody comes in with it from this moment, and the
+    /// record is changed as soon as the disk allows. Until then it is tried again: with every other
+    /// change, whenever somebody else writes the record, and now and then.
     pub(super) fn doom(&mut self, cx: &mut Cx<'_>, grant: GrantId) {
         self.doomed.insert(grant, last_token(cx.now.wall));
         self.announce();

@@ -1,6 +1,6 @@
 //! How often strangers may register (protocol S9): so many at once, then one each while. Counted
-//! for each network, and for all together; but whoever has not registered anything lately does not pay
-//! for what all others do, or one stranger could shut everybody out.
+//! for each network, and for all together; but whoever has not registered anything lately does not
+//! pay for what all others do, or one stranger could shut everybody out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
