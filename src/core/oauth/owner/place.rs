@@ -18,13 +18,17 @@ const FORWARDED: [&str; 7] = [
 ];
 
 /// Whether somebody at this machine asks, and nobody else can: peer and Host are loopback, nothing
-/// is forwarded, and nobody was told another way in.
+/// is forwarded, and nobody was told another way in. nginx as it comes says neither for whom it asks
+/// nor by which name, but does so in HTTP/1.0, which no browser speaks. Behind a locked door nobody
+/// is let in for where he sits.
 pub(super) fn is_local(settings: &Settings, request: &WebRequest) -> bool {
     let headers = &request.head.headers;
     let host = headers.get("host").and_then(Authority::parse);
     let forwarded = FORWARDED.iter().any(|name| headers.get(name).is_some())
         || headers.family("x-forwarded-").next().is_some();
     settings.external_url.is_none()
+        && !settings.auth
+        && !request.head.http_1_0
         && request.peer.to_canonical().is_loopback()
         && request.client.to_canonical().is_loopback()
         && host.is_some_and(|host| host.is_loopback())
@@ -137,6 +141,15 @@ mod tests {
         let mut proxied = request("GET", "/oauth", "Host: localhost\r\n", "");
         proxied.client = "10.0.0.1".parse().unwrap();
         assert!(!is_local(&settings(None), &proxied));
+        let mut plain = request("GET", "/oauth", "Host: localhost\r\n", "");
+        assert!(is_local(&settings(None), &plain));
+        let locked = Settings {
+            auth: true,
+            ..Settings::default()
+        };
+        assert!(!is_local(&locked, &plain));
+        plain.head.http_1_0 = true;
+        assert!(!is_local(&settings(None), &plain));
     }
 
     #[test]
