@@ -18,9 +18,9 @@ const FORWARDED: [&str; 7] = [
 ];
 
 /// Whether somebody at this machine asks, and nobody else can: peer and Host are loopback, nothing
-/// is forwarded, and nobody was told another way in. nginx as it comes says neither for whom it asks
-/// nor by which name, but does so in HTTP/1.0, which no browser speaks. Behind a locked door nobody
-/// is let in for where he sits.
+/// is forwarded, and nobody was told another way in. nginx as it comes says neither for whom it
+/// asks nor by which name, but does so in HTTP/1.0, which no browser speaks. Behind a locked door
+/// nobody is let in for where he sits.
 pub(super) fn is_local(settings: &Settings, request: &WebRequest) -> bool {
     let headers = &request.head.headers;
     let host = headers.get("host").and_then(Authority::parse);
