@@ -13,8 +13,10 @@ target_dir=target/static
 dist=target/dist/1mcp
 # 2 MiB were enough for all but TLS: 1,968,304 bytes. What speaks it (rustls, the curves and ciphers
 # of ring, the reading of certificates, the list of authorities) is 1.15 MB more, as much again as
-# half of the rest; the way to remote servers has what is left.
-size_bytes_max=$((7 * 512 * 1024))
+# half of the rest; the way to remote servers had what was left of 3.5 MiB. OAuth is 0.8 MB: an
+# authorization server, a client of others' with all their documents, the owner's pages, the keeping
+# of secrets, and what a client may see.
+size_bytes_max=$((4 * 1024 * 1024))
 
 say() { echo "static: $*"; }
 fail() { echo "static: $*" >&2; exit 1; }

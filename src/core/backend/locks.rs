@@ -4,7 +4,7 @@
 //!
 //! Owns the tokens; never decides where to get one. That is said by whoever calls
 //! [`Backends::set_token`], [`Backends::awaiting`] and [`Backends::no_token`], in answer to
-//! [`BackendEvent::Challenged`].
+//! [`BackendEvent::Challenged`](crate::language::BackendEvent::Challenged).
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -68,7 +68,9 @@ export class Browser {
       }));
       assert.ok(flags.has('httponly'), `a cookie that scripts can read: ${name}`);
       assert.match(flags.get('samesite') ?? '', /^(lax|strict)$/i, `a cookie for all sites: ${name}`);
-      assert.equal(flags.get('path'), '/', name);
+      // What knows a browser again concerns the login only; `__Host-` must be for all paths.
+      const path = name.endsWith('-known') && !flags.has('secure') ? '/oauth/login' : '/';
+      assert.equal(flags.get('path'), path, name);
       if (url.startsWith('https:') || name.startsWith('__Host-')) {
         assert.ok(name.startsWith('__Host-'), `a cookie without __Host- on https: ${name}`);
         assert.ok(flags.has('secure') && !flags.has('domain'), `not a __Host- cookie: ${name}`);
@@ -76,7 +78,11 @@ export class Browser {
       if (flags.get('max-age') === '0' || value === '') {
         this.#jar(url).delete(name);
       } else {
-        this.#jar(url).set(name, { value: secret('a cookie', value), secure: flags.has('secure') });
+        this.#jar(url).set(name, {
+          value: secret('a cookie', value),
+          secure: flags.has('secure'),
+          path,
+        });
       }
     }
   }
@@ -85,6 +91,7 @@ export class Browser {
   async request(url, { method = 'GET', body, headers = {} } = {}) {
     const cookies = [...this.#jar(url)]
       .filter(([, { secure }]) => !secure || url.startsWith('https:'))
+      .filter(([, { path }]) => new URL(url).pathname.startsWith(path))
       .map(([name, { value }]) => `${name}=${value}`);
     const answer = await fetch(url, {
       method,

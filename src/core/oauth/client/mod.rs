@@ -7,7 +7,7 @@
 //!                                             tokens -> keep (lock, store) -> Token -> refresh ..
 //! ```
 //!
-//! The state of one server is an [`account`]; what is being done about it is in `search`, `keep`,
+//! The state of one server is an `account`; what is being done about it is in `search`, `keep`,
 //! `refresh` and `visit`; what is asked of others in `errand`.
 
 mod account;
