@@ -158,6 +158,8 @@ export class Owner extends Browser {
   /** The pages that were seen, newest last. */
   seen = [];
 
+  #turn = Promise.resolve();
+
   constructor(password) {
     super();
     this.password = secret('the password', password);
@@ -190,7 +192,14 @@ export class Owner extends Browser {
    * Follows an authorization request to its end and answers the redirect that leaves the gateway;
    * `allow`: what the owner says at the question.
    */
-  async authorize(url, { allow = true } = {}) {
+  authorize(url, { allow = true } = {}) {
+    // A login without TLS is good for one decision, so one is made after the other.
+    const turn = this.#turn.then(() => this.#decide(url, allow));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #decide(url, allow) {
     const { origin } = new URL(url);
     let page = await this.settle(await this.get(String(url)), origin);
     const form = forms(page.html).find((one) => button(one, ALLOW) && button(one, DENY));
