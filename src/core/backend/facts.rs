@@ -50,7 +50,7 @@ impl Phase {
             | Self::Handshaking { .. }
             | Self::Closing(_)
             | Self::Leaving
-            | Self::Awaiting
+            | Self::Awaiting { .. }
             | Self::Backoff { .. }
             | Self::Failed { .. }
             | Self::Gone => None,
@@ -61,9 +61,10 @@ impl Phase {
     pub(super) fn state(&self, now: Now) -> PoolState {
         match self {
             // While nobody says that it needs its owner, a token may come at any moment.
-            Self::Queued | Self::Opening { .. } | Self::Handshaking { .. } | Self::Awaiting => {
-                PoolState::Starting
-            }
+            Self::Queued
+            | Self::Opening { .. }
+            | Self::Handshaking { .. }
+            | Self::Awaiting { .. } => PoolState::Starting,
             Self::Ready { .. } => PoolState::Ready,
             Self::Closing(Closing {
                 after: After::Again,

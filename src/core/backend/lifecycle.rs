@@ -12,14 +12,14 @@
 //!                      +-> Failed <---+
 //! ```
 //!
-//! `Unauthorized` leads from Handshaking and Ready through Closing to Awaiting, where no time
-//! passes: only `Retry` leads on to Queued, or `Refused` to Backoff.
+//! `Unauthorized` leads from Handshaking and Ready through Closing to Awaiting. `Retry` leads on to
+//! Queued, or `Refused` to Backoff; and so does time, for a server that wanted a token by mistake.
 
 use crate::backend::backoff::{Backoff, Verdict};
 use crate::backend::words::setting;
 use crate::base::mark::Mark;
 use crate::entropy::Entropy;
-use crate::limits::{STABLE_MS, STARTING_PLACE_MS};
+use crate::limits::{AWAITING_MS, STABLE_MS, STARTING_PLACE_MS};
 use crate::now::Tick;
 
 /// How much time a carrier gets to end.
@@ -51,8 +51,9 @@ pub(super) enum Phase {
     Closing(Closing),
     /// The carrier is going down because nobody wants the session any more.
     Leaving,
-    /// Waits for a token, for as long as that takes.
-    Awaiting,
+    /// Waits for a token, for as long as that takes, and sees now and then whether it is still
+    /// wanted.
+    Awaiting { until: Tick },
     /// Waits until the next try.
     Backoff { until: Tick, why: String },
     /// Given up.
@@ -174,6 +175,7 @@ impl Phase {
             Self::Handshaking {
                 until, slow: true, ..
             }
+            | Self::Awaiting { until }
             | Self::Backoff { until, .. } => Some(*until),
             Self::Handshaking {
                 since,
@@ -185,7 +187,6 @@ impl Phase {
             | Self::Ready { .. }
             | Self::Closing(_)
             | Self::Leaving
-            | Self::Awaiting
             | Self::Failed { .. }
             | Self::Gone => None,
         }
@@ -202,7 +203,7 @@ impl Phase {
             Self::Ready { since } => Self::ready(since, now, event),
             Self::Closing(closing) => closing.on(now, event, policy),
             Self::Leaving => Self::leaving(&event),
-            Self::Awaiting => Self::awaiting(now, event, policy),
+            Self::Awaiting { until } => Self::awaiting(until, now, event, policy),
             Self::Backoff { until, why } => Self::backoff(until, why, now, &event),
             Self::Failed { why } => Self::failed(why, &event, policy),
             Self::Gone => (Self::Gone, Order::Nothing),
@@ -352,9 +353,10 @@ impl Phase {
         }
     }
 
-    fn awaiting(now: Tick, event: Event, policy: &mut Policy<'_>) -> (Self, Order) {
+    fn awaiting(until: Tick, now: Tick, event: Event, policy: &mut Policy<'_>) -> (Self, Order) {
         match event {
             Event::Retry => (Self::Queued, Order::Queue),
+            Event::Alarm if now >= until => (Self::Queued, Order::Queue),
             Event::Refused(why) => policy.down(now, why, None),
             Event::Stop(_) => (Self::Gone, Order::Ended),
             Event::Turn
@@ -365,7 +367,7 @@ impl Phase {
             | Event::Lost(_)
             | Event::Closed(_)
             | Event::Stuck
-            | Event::Alarm => (Self::Awaiting, Order::Nothing),
+            | Event::Alarm => (Self::Awaiting { until }, Order::Nothing),
         }
     }
 
@@ -423,7 +425,8 @@ impl Closing {
                     Some(_) => Order::Down,
                     None => Order::Await,
                 };
-                (Phase::Awaiting, order)
+                let until = now.after(AWAITING_MS);
+                (Phase::Awaiting { until }, order)
             }
             Event::Closed(last_words) => {
                 if let Some(words) = last_words {
@@ -484,7 +487,7 @@ mod tests {
             Phase::Ready { .. } => "Ready",
             Phase::Closing(_) => "Closing",
             Phase::Leaving => "Leaving",
-            Phase::Awaiting => "Awaiting",
+            Phase::Awaiting { .. } => "Awaiting",
             Phase::Backoff { .. } => "Backoff",
             Phase::Failed { .. } => "Failed",
             Phase::Gone => "Gone",
@@ -509,7 +512,7 @@ mod tests {
                 after: After::Pause,
             }),
             Phase::Leaving,
-            Phase::Awaiting,
+            Phase::Awaiting { until: NOW },
             Phase::Backoff {
                 until: NOW,
                 why: why.clone(),
@@ -548,7 +551,7 @@ mod tests {
         [".", ".", ".", ".", ".", "Closing Close", "Closing Nothing", ".", ".", ".", "Leaving Close", "."],
         [".", ".", ".", ".", ".", ".", "Closing Nothing", "Backoff Down", "Failed Down", ".", "Leaving Close", "."],
         [".", ".", "Gone Ended", ".", ".", ".", ".", "Gone Ended", "Gone Ended", ".", "Leaving Close", "."],
-        [".", ".", ".", ".", "Backoff Down", ".", ".", ".", ".", ".", "Gone Ended", "Queued Queue"],
+        [".", ".", ".", ".", "Backoff Down", ".", ".", ".", ".", "Queued Queue", "Gone Ended", "Queued Queue"],
         [".", ".", ".", ".", ".", ".", ".", ".", ".", "Queued Queue", "Gone Ended", "Queued Queue"],
         [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "Gone Ended", "Queued Queue"],
         [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."],
@@ -581,8 +584,9 @@ mod tests {
         ] {
             let (closing, _) = step(phase, Event::Unauthorized);
             let next = step(closing, Event::Closed(None));
-            assert_eq!(next, (Phase::Awaiting, expected));
-            assert_eq!(next.0.deadline(), None);
+            let until = NOW.after(AWAITING_MS);
+            assert_eq!(next, (Phase::Awaiting { until }, expected));
+            assert_eq!(next.0.deadline(), Some(until));
         }
     }
 

@@ -251,7 +251,11 @@ impl Backends {
         };
         let owner = self.locks.owner(&session.lock)?;
         match session.phase {
-            Phase::Awaiting => Some(PoolState::Awaiting {
+            // Now and then it is seen whether a token is still wanted: that changes nothing yet.
+            Phase::Awaiting { .. }
+            | Phase::Queued
+            | Phase::Opening { .. }
+            | Phase::Handshaking { .. } => Some(PoolState::Awaiting {
                 url: Rc::clone(&owner.page),
                 why: owner.why.clone(),
             }),

@@ -308,7 +308,7 @@ pub(super) fn note_down<'a>(cx: &mut Cx<'_>, name: &str, phase: &'a Phase) -> Op
         | Phase::Ready { .. }
         | Phase::Closing(_)
         | Phase::Leaving
-        | Phase::Awaiting
+        | Phase::Awaiting { .. }
         | Phase::Gone => None,
     }
 }

@@ -59,7 +59,7 @@ impl Session {
             | Phase::Queued
             | Phase::Opening { .. }
             | Phase::Leaving
-            | Phase::Awaiting
+            | Phase::Awaiting { .. }
             | Phase::Backoff { .. }
             | Phase::Failed { .. }
             | Phase::Gone => Ear::Nobody,

@@ -42,6 +42,9 @@ pub const RENEWAL_MS_MAX: u64 = 60_000;
 /// Answers in a row that only a server without sessions would give to a call of a session that
 /// worked: they are told to their clients, and one more means that the server is another one now.
 pub const ERA_DOUBTS_MAX: u32 = 2;
+/// How long a session waits for its owner until it sees whether a token is still wanted: a server
+/// that gives none may have asked for one by mistake, and an owner comes when he comes.
+pub const AWAITING_MS: u64 = 300_000;
 /// How long a request that was refused waits for another token; then it is lost. A refresh takes
 /// one exchange with an authorization server, and a lock on a file before that.
 pub const TOKEN_MS_MAX: u64 = 30_000;

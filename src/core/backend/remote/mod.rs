@@ -353,7 +353,7 @@ impl Remote {
             | Phase::Opening { .. }
             | Phase::Closing(_)
             | Phase::Leaving
-            | Phase::Awaiting
+            | Phase::Awaiting { .. }
             | Phase::Backoff { .. }
             | Phase::Failed { .. }
             | Phase::Gone => {}

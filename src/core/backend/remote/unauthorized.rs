@@ -258,12 +258,12 @@ impl Remote {
     pub(in crate::backend) fn token_came(&mut self, hands: &mut Hands<'_, '_>) {
         match self.phase {
             // One after the other, all good for nothing: with a pause, like any other failure.
-            Phase::Awaiting if self.tokens_refused > TOKENS_REFUSED_MAX => {
+            Phase::Awaiting { .. } if self.tokens_refused > TOKENS_REFUSED_MAX => {
                 Mark::TokensRefused.hit();
                 let why = "does not accept the tokens that its issuer gives us";
                 self.step(hands, Event::Refused(why.to_owned()));
             }
-            Phase::Awaiting => self.step(hands, Event::Retry),
+            Phase::Awaiting { .. } => self.step(hands, Event::Retry),
             Phase::Backoff { .. } if self.denied => self.step(hands, Event::Retry),
             Phase::Ready { .. } => {
                 for id in self.unauthorized_calls(|_| true) {
@@ -295,7 +295,7 @@ impl Remote {
     ) {
         let owner = hands.locks.owner(&self.lock).cloned();
         match self.phase {
-            Phase::Awaiting if owner.is_some() => {
+            Phase::Awaiting { .. } if owner.is_some() => {
                 self.last_error = Some(why.to_owned());
                 self.report = Some(Report::Down);
             }
@@ -314,7 +314,7 @@ impl Remote {
             | Phase::Handshaking { .. }
             | Phase::Closing(_)
             | Phase::Leaving
-            | Phase::Awaiting
+            | Phase::Awaiting { .. }
             | Phase::Backoff { .. }
             | Phase::Failed { .. }
             | Phase::Gone => {}
@@ -323,7 +323,7 @@ impl Remote {
 
     /// Nobody is asked for more.
     pub(in crate::backend) fn more_denied(&mut self, hands: &mut Hands<'_, '_>) {
-        if self.phase == Phase::Awaiting && hands.locks.owner(&self.lock).is_none() {
+        if matches!(self.phase, Phase::Awaiting { .. }) && hands.locks.owner(&self.lock).is_none() {
             let why = "lets us in with no scopes that can be asked for (status 403)";
             return self.step(hands, Event::Refused(why.to_owned()));
         }
@@ -342,7 +342,7 @@ impl Remote {
         why: &str,
     ) {
         match self.phase {
-            Phase::Awaiting => {
+            Phase::Awaiting { .. } => {
                 self.denied = true;
                 self.step(hands, Event::Refused(why.to_owned()));
             }
