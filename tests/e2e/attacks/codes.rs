@@ -128,6 +128,9 @@ fn s8_scope_never_grows() {
     // Not in the redemption, and not in the refresh.
     let form = site.redemption(&client, &code).with("scope", "mcp");
     let tokens = site.redeem(&form).unwrap();
+    // What a server has that still starts is unknown to all: this list waits for both.
+    let list = site.mcp("/mcp", &site.token(9, "mcp"), "tools/list", None);
+    assert_eq!(list.status, 200);
     let is_less = |access: &str| {
         let answer = site.mcp("/mcp", access, "tools/call", Some("two_1mcp_echo"));
         answer.status == 403
