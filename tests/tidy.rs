@@ -18,8 +18,11 @@ use reader::{blank, function_end, paths, without_tests, words};
 const EDGES: &[(&str, &[&str])] = &[
     ("lib", &["*"]),
     ("hub", &["*"]),
-    ("client", &["base", "http1", "json", "mcp", "oauth", "web"]),
-    ("route", &["base", "config", "json", "mcp"]),
+    (
+        "client",
+        &["base", "filter", "http1", "json", "mcp", "oauth", "web"],
+    ),
+    ("route", &["base", "config", "filter", "json", "mcp"]),
     ("backend", &["base", "fetch", "http1", "json", "mcp"]),
     ("fetch", &["base", "http1"]),
     // The machines of OAuth answer requests, ask others, and render pages.
@@ -29,8 +32,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("web", &["base", "config", "http1", "json"]),
     ("instance", &["base", "json"]),
-    ("config", &["base", "http1", "json", "mcp"]),
+    ("config", &["base", "filter", "http1", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.
+    ("filter", &["base", "json", "limits"]),
     ("mcp", &["base", "json", "limits"]),
     ("http1", &["base", "limits", "now"]),
     ("json", &["base", "limits"]),
@@ -60,8 +64,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("links", &["base", "language"]),
     ("now", &[]),
-    ("principal", &["base", "now"]),
-    ("settings", &["base", "effect", "http1", "limits"]),
+    ("principal", &["base", "filter", "now"]),
+    ("settings", &["base", "effect", "filter", "http1", "limits"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[

@@ -112,6 +112,7 @@ pub(crate) fn survey_each(
         surveys: Vec::new(),
     };
     let config = Config {
+        presets: Default::default(),
         servers: prepared(servers, patience_ms),
         problems: Vec::new(),
     };

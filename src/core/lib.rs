@@ -26,6 +26,7 @@ pub mod cx;
 pub mod effect;
 pub mod entropy;
 pub mod fetch;
+pub mod filter;
 pub mod http1;
 pub mod hub;
 pub mod input;

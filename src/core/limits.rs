@@ -5,20 +5,26 @@ mod auth;
 mod door;
 mod fetch;
 mod files;
+mod filter;
 mod keyring;
+mod metrics;
 mod opening;
 mod pages;
 mod remote;
+mod resume;
 mod vault;
 
 pub use auth::*;
 pub use door::*;
 pub use fetch::*;
 pub use files::*;
+pub use filter::*;
 pub use keyring::*;
+pub use metrics::*;
 pub use opening::*;
 pub use pages::*;
 pub use remote::*;
+pub use resume::*;
 pub use vault::*;
 
 // --- buffers -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::base::base64;
+use crate::filter::Filter;
 use crate::now::UnixSeconds;
 
 /// A grant: that the owner let one client in, once, with certain scopes. 128 random bits.
@@ -149,55 +150,85 @@ pub struct Principal {
     pub expires: UnixSeconds,
 }
 
-/// What a client may see: an upper bound that nothing it says can widen. Cheap to clone.
+/// What a client sees: what its token shows, which nothing that it says can widen, and of that what
+/// it asks for itself. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sight(Option<Rc<Principal>>);
+pub struct Sight {
+    principal: Option<Rc<Principal>>,
+    filter: Filter,
+}
 
 impl Sight {
     /// Everything: our own stdin, and HTTP without `--enable-auth`.
-    pub const ALL: Self = Self(None);
+    pub const ALL: Self = Self {
+        principal: None,
+        filter: Filter::ALL,
+    };
 
     /// What this principal may see.
     #[must_use]
     pub const fn of(principal: Rc<Principal>) -> Self {
-        Self(Some(principal))
+        Self {
+            principal: Some(principal),
+            filter: Filter::ALL,
+        }
+    }
+
+    /// Of all this only what the filter admits.
+    #[must_use]
+    pub fn narrowed(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// What the client has asked for.
+    #[must_use]
+    pub const fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     /// Whose it is.
     #[must_use]
     pub fn grant(&self) -> Option<GrantId> {
-        self.0.as_ref().map(|principal| principal.grant)
+        self.principal.as_ref().map(|principal| principal.grant)
     }
 
     /// The principal behind it.
     #[must_use]
     pub const fn principal(&self) -> Option<&Rc<Principal>> {
-        self.0.as_ref()
+        self.principal.as_ref()
     }
 
     /// Whether every server is visible, whatever its tags.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|principal| principal.scopes == Scopes::All)
+        self.filter.is_all() && self.permits_all()
+    }
+
+    fn permits_all(&self) -> bool {
+        let principal = self.principal.as_ref();
+        principal.is_none_or(|principal| principal.scopes == Scopes::All)
     }
 
     /// The scopes of a token that would show all this and a server with these tags as well (R3).
     #[must_use]
     pub fn needed_for(&self, tags: &[String]) -> String {
-        match &self.0 {
+        match &self.principal {
             Some(principal) => principal.scopes.extended(tags).text(),
             None => MCP.to_owned(),
         }
     }
 
+    /// Whether the token shows a server with these tags, whatever the client has asked for.
+    #[must_use]
+    pub fn permits(&self, tags: &[String]) -> bool {
+        let principal = self.principal.as_ref();
+        principal.is_none_or(|principal| principal.scopes.admits(tags))
+    }
+
     /// Whether a server with these tags is visible.
     #[must_use]
     pub fn admits(&self, tags: &[String]) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|principal| principal.scopes.admits(tags))
+        self.permits(tags) && self.filter.admits(tags)
     }
 }
 

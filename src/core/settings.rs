@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::base::parents::Parents;
 use crate::effect::Level;
+use crate::filter::Expr;
 use crate::http1::proxy::Proxies;
 
 /// Settings of one `serve`.
@@ -32,6 +33,10 @@ pub struct Settings {
     pub trusted: Trusted,
     /// `--tags`: only servers with one of these tags or names; empty = all.
     pub tags: Vec<String>,
+    /// `--filter`: of those only what this admits.
+    pub filter: Option<Rc<Expr>>,
+    /// `--preset`: of those only what this one admits.
+    pub preset: Option<String>,
     /// `--pagination`: entries of one page; 0 = everything in one page.
     pub page_entries: usize,
     /// `--name-max`: length of offered names.
@@ -71,6 +76,8 @@ impl Default for Settings {
             auth: false,
             trusted: Trusted::default(),
             tags: Vec::new(),
+            filter: None,
+            preset: None,
             page_entries: 0,
             name_bytes_max: limits::NAME_BYTES_MAX,
             list_wait_ms: limits::LIST_WAIT_MS,

@@ -196,6 +196,7 @@ impl Plan {
     /// As the hub gets it.
     pub(crate) fn config(&self) -> Config {
         Config {
+            presets: Default::default(),
             servers: self.entries.iter().map(Entry::server).collect(),
             problems: Vec::new(),
         }

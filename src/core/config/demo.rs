@@ -11,6 +11,7 @@ pub fn demo_config(exe: &OsStr) -> Config {
     // What is kept on disk of an older version's demo must not be shown for this one's.
     server.process_hash = concat!("demo-", env!("CARGO_PKG_VERSION")).to_owned();
     Config {
+        presets: Default::default(),
         servers: vec![server],
         problems: Vec::new(),
     }

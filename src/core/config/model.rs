@@ -10,6 +10,7 @@ use super::mask;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::effect::SpawnSpec;
+use crate::filter::Presets;
 pub use crate::language::RemoteKind;
 use crate::language::RemoteSpec;
 use crate::mcp::version::Era;
@@ -19,6 +20,8 @@ use crate::mcp::version::Era;
 pub struct Config {
     /// All valid entries in file order, disabled ones and those with a fault included.
     pub servers: Vec<Server>,
+    /// What `presets.json` beside it says.
+    pub presets: Rc<Presets>,
     /// What was wrong with the others; each is one line for the log.
     pub problems: Vec<Problem>,
 }

@@ -42,6 +42,7 @@ pub fn read(text: &[u8], environment: &Environment) -> Result<Config, ReadError>
         }
     }
     Ok(Config {
+        presets: Default::default(),
         servers,
         problems: reader.finish(),
     })

@@ -1,7 +1,7 @@
 //! All coverage marks of the core: one line for what the branch means, and for those that the
 //! simulator is not asked to reach the reason why. A test reaches them instead (see [`super`]).
 
-with_oauth! { marks;
+with_oauth! { with_run; marks;
     // --- connections and requests over HTTP ---
 
     /// One address has as many connections as it may.

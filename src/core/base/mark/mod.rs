@@ -13,6 +13,8 @@
 mod declare;
 #[macro_use]
 mod oauth;
+#[macro_use]
+mod run;
 mod list;
 
 pub use list::Mark;

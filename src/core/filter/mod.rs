@@ -1,0 +1,70 @@
+//! Which servers somebody wants to see, said by their tags (contract 4): expressions, presets, and
+//! the query of a URL. Only ever narrows: what a token or the command line does not show stays
+//! hidden whatever is said here.
+//!
+//! Never knows a server, a client or a file: it compares lists of tags.
+
+pub mod expr;
+pub mod presets;
+pub mod query;
+
+use std::rc::Rc;
+
+pub use expr::{Expr, Misread};
+pub use presets::{Preset, Presets};
+pub use query::Wish;
+
+/// What one client has asked for, and what that means at the moment. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter(Option<Rc<Chosen>>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Chosen {
+    wish: Wish,
+    expr: Expr,
+}
+
+impl Filter {
+    /// Everything.
+    pub const ALL: Self = Self(None);
+
+    /// What a wish means with these presets. A preset that is gone shows nothing: who asked for a
+    /// few servers does not get all of them because somebody deleted a line.
+    #[must_use]
+    pub fn new(wish: Wish, presets: &Presets) -> Self {
+        let expr = match &wish {
+            Wish::All => return Self::ALL,
+            Wish::By(expr) => expr.clone(),
+            Wish::Preset(name) => match presets.get(name) {
+                Some(preset) => preset.expr.clone(),
+                None => Expr::NOTHING,
+            },
+        };
+        Self(Some(Rc::new(Chosen { wish, expr })))
+    }
+
+    /// The same wish with other presets.
+    #[must_use]
+    pub fn renewed(&self, presets: &Presets) -> Self {
+        match &self.0 {
+            Some(chosen) if matches!(chosen.wish, Wish::Preset(_)) => {
+                Self::new(chosen.wish.clone(), presets)
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether a server with these tags is wanted.
+    #[must_use]
+    pub fn admits(&self, tags: &[String]) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|chosen| chosen.expr.admits(tags))
+    }
+}

@@ -1,0 +1,8 @@
+//! Bounds of filters and presets.
+
+/// Length of one filter expression; a longer one is refused with 400, or as wrong usage.
+pub const FILTER_BYTES_MAX: usize = 2_000;
+/// Depth of parentheses in one; a deeper one is refused as a longer one is.
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Presets in one file; the others are left out with a warning.
+pub const PRESETS_MAX: usize = 500;

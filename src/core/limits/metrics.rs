@@ -1,0 +1,4 @@
+//! Bounds of what is counted.
+
+/// Pairs of server and tool that are counted apart; further tools count as `other`.
+pub const METRIC_TOOLS_MAX: usize = 2_000;
