@@ -61,7 +61,7 @@ pub fn filter_query(data: &[u8]) {
             );
         }
         Err(fault @ (Fault::Two(..) | Fault::NoPreset(_))) => {
-            assert!(!fault.to_string().is_empty())
+            assert!(!fault.to_string().is_empty());
         }
     }
     if read != Ok(Wish::All) {

@@ -290,6 +290,9 @@ impl Hall {
             if unknown && !hidden && self.sees(client, key) {
                 return Ok(Target::new(key, &Rc::from(original)));
             }
+            if self.leaves_out(client, key) {
+                return Err(Failure::left_out(what, name, &self.left_out_by(key)));
+            }
         }
         let suggests = self.suggesting(client);
         let all = self.directory.all(kind);

@@ -2,10 +2,10 @@
 //! here only [`Sight`] is asked. Its token is an upper bound: nothing a client says goes beyond it.
 //!
 //! What a client leaves out itself, by the query of its URL, does not exist for it. Only who uses
-//! one of its tools or prompts by name is told why that is unknown: he may have forgotten.
+//! a tool or prompt of that by name is told why it is unknown: he may have forgotten.
 //!
-//! What the token hides is missing from lists, instructions, capabilities and suggestions, and tells
-//! nothing. Names are the same for everybody, so a hidden one can be used by who knows it from
+//! What the token hides is missing from lists, instructions, capabilities and suggestions, and
+//! tells nothing. Names are the same for everybody, so a hidden one can be used by who knows it from
 //! elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries names
 //! learns that a tool, prompt, resource or template exists if he has its full offered name, or what
 //! stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of its
@@ -74,8 +74,8 @@ impl Hall {
         })
     }
 
-    /// Refuses what a client's token does not show (R3), and tells whether the client sees it, which
-    /// leaves out more. What was removed meanwhile is hidden from nobody.
+    /// Refuses what a client's token does not show (R3), and tells whether the client sees it: it may
+    /// leave out more. What was removed meanwhile is hidden from nobody.
     pub(crate) fn permit(&self, client: ClientKey, key: ServerKey) -> Result<Seen, Failure> {
         let Some(server) = self.server(key) else {
             return Ok(Seen::Yes);
@@ -101,6 +101,15 @@ impl Hall {
             Seen::Yes => Ok(()),
             Seen::LeftOut => Err(Failure::params(self.left_out_by(key))),
         }
+    }
+
+    /// Whether a client does not want to see what its token shows.
+    pub(crate) fn leaves_out(&self, client: ClientKey, key: ServerKey) -> bool {
+        let (server, sight) = (self.server(key), self.sight(client));
+        server.zip(sight).is_some_and(|(server, sight)| {
+            let tags = &server.entry.tags;
+            sight.permits(tags) && !sight.admits(tags)
+        })
     }
 
     /// Why a client does not see what its token shows.

@@ -51,7 +51,10 @@ fn the_url_of_each_request_on_mcp_counts() {
     for (query, turned) in [("tags=b", true), ("tags=b", false), ("x", true)] {
         let (link, told, answer) = kit.ask_http(&at(query, &session.http("GET", &[], "")));
         assert_eq!(answer.status, 200);
-        let is_turned = |told: &Told| matches!(told.event, ClientEvent::Turned { client } if client == session.client);
+        let is_turned = |told: &Told| match told.event {
+            ClientEvent::Turned { client } => client == session.client,
+            _ => false,
+        };
         assert_eq!(told.first().is_some_and(is_turned), turned, "{query}");
         kit.broken(link);
     }
