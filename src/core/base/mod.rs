@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod authority;
 pub mod base64;
 pub mod budget;
+pub mod digest;
 pub mod few;
 pub mod form;
 pub mod frame;
