@@ -22,5 +22,6 @@ pub mod secret;
 pub mod short;
 pub mod slab;
 pub mod timers;
+pub mod unseen;
 pub mod url;
 pub(crate) mod word;
