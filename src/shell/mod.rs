@@ -150,6 +150,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
     let loaded = configuration.load()?;
+    if let Some(name) = &options.settings.preset {
+        configuration.need_preset(name)?;
+    }
     options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,
@@ -277,7 +280,11 @@ fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signa
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
-    if let Loaded::New(config) = loaded {
+    let config = match loaded {
+        Loaded::New(config) => config,
+        Loaded::Missing | Loaded::Unchanged => Box::default(),
+    };
+    if configuration.is_found() {
         return config;
     }
     let line = format!(
@@ -285,7 +292,7 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
         configuration.file().display()
     );
     log.line(Level::Warn, &line);
-    Box::default()
+    config
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.
