@@ -46,7 +46,8 @@ pub(crate) enum Loaded {
 }
 
 impl Configuration {
-    /// Names the files: `mcp.json`, and what lies beside it. `demo` serves the built-in server in place of what they say.
+    /// Names the files: `mcp.json`, and what lies beside it. `demo` serves the built-in server in
+    /// place of what they say.
     pub(crate) fn new(file: PathBuf, config_dir: &Path, demo: bool) -> Self {
         Self {
             presets_file: file.with_file_name("presets.json"),
@@ -104,9 +105,15 @@ impl Configuration {
         std::mem::take(&mut self.complaints)
     }
 
-    /// Fails unless there is a preset of this name: whoever wants to serve a few servers must not
-    /// find none, or all, because of a slip.
-    pub(crate) fn need_preset(&self, name: &str) -> Result<(), String> {
+    /// Reads the files for the first time. There must be a preset of this name: whoever wants to
+    /// serve a few servers must not find none, or all, because of a slip.
+    pub(crate) fn begin(&mut self, preset: Option<&str>) -> Result<Loaded, String> {
+        let loaded = self.load()?;
+        preset.map_or(Ok(()), |name| self.need_preset(name))?;
+        Ok(loaded)
+    }
+
+    fn need_preset(&self, name: &str) -> Result<(), String> {
         if self.demo {
             return Err(format!("the demo has no presets, so also no {name}"));
         }

@@ -149,10 +149,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         let token = fixed_token(fixed::WATCH);
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
-    let loaded = configuration.load()?;
-    if let Some(name) = &options.settings.preset {
-        configuration.need_preset(name)?;
-    }
+    let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,

@@ -1,5 +1,5 @@
-//! Reading and changing `mcp.json`, and what lies beside it, for the commands that do: under a lock, byte-splicing,
-//! atomically, and never over a change that somebody else made meanwhile.
+//! Reading and changing `mcp.json` and `presets.json` for the commands that do: under a lock,
+//! byte-splicing, atomically, and never over a change that somebody else made meanwhile.
 
 use std::io;
 use std::path::{Path, PathBuf};

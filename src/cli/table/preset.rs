@@ -7,7 +7,7 @@ pub(super) const CREATE: Command = Command {
     flags: &[FILTER, DESCRIPTION, FORCE],
     examples: &[
         "1mcp preset create dev --filter \"web,db\"",
-        "1mcp preset create safe --filter \"web and not (db or slow)\" --description \"For guests\"",
+        "1mcp preset create safe --filter \"web and not (db or slow)\" --description Guests",
     ],
     ..command(
         Action::PresetCreate,

@@ -1,5 +1,5 @@
-//! `preset`: filters with a name, kept in `presets.json` beside `mcp.json`, which a running instance
-//! watches.
+//! `preset`: filters with a name, kept in `presets.json` beside `mcp.json`. A running instance
+//! watches the file.
 
 pub(crate) mod create;
 pub(crate) mod delete;
