@@ -4,7 +4,11 @@ use super::{Action, Command, Flag, command, switch, value};
 
 pub(super) const CREATE: Command = Command {
     operands: "NEW",
-    flags: &[FILTER, DESCRIPTION, FORCE],
+    flags: &[
+        FILTER,
+        value("description", "TEXT", "What it is for"),
+        FORCE,
+    ],
     examples: &[
         "1mcp preset create dev --filter \"web,db\"",
         "1mcp preset create safe --filter \"web and not (db or slow)\" --description Guests",
@@ -83,6 +87,10 @@ const FILTER: Flag = value(
 )
 .short('f');
 const TESTED: Flag = value("filter", "EXPR", "A filter that has no name yet").short('f');
-const DESCRIPTION: Flag = value("description", "TEXT", "What it is for; empty removes it");
+const DESCRIPTION: Flag = value(
+    "description",
+    "TEXT",
+    "What it is for; an empty text removes it",
+);
 const FORCE: Flag = switch("force", "Replace a preset of the same name");
 const YES: Flag = switch("yes", "Delete it without a question").short('y');
