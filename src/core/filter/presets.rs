@@ -1,4 +1,4 @@
-//! Presets: filters with a name, as they stand in `presets.json`, and how a filter is written there.
+//! Presets: filters with a name, as they stand in `presets.json`; how a filter is written there.
 //!
 //! Never reads the file: `config::presets` does.
 
