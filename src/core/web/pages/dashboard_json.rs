@@ -1,7 +1,7 @@
 //! The dashboard for programs. What is not known is absent.
 
 use crate::instance::survey::State;
-use crate::json::write::string;
+use crate::json::write::{object, string};
 use crate::web::answer::Answer;
 use crate::web::pages::dashboard::{DashboardView, ServerCard};
 
@@ -41,13 +41,6 @@ fn server(card: &ServerCard) -> String {
         ("authorize", card.authorize.then(|| "true".to_owned())),
         ("issuer", text(&card.issuer)),
     ])
-}
-
-/// An object of the members that there are; values are JSON.
-fn object<const N: usize>(members: [(&str, Option<String>); N]) -> String {
-    let there = members.into_iter();
-    let there = there.filter_map(|(name, value)| Some(format!("{}:{}", string(name), value?)));
-    format!("{{{}}}", there.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
