@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, http1, hub, json, mcp, oauth, route};
+use onemcp::{base, client, config, fetch, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -26,6 +26,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("oauth_document", oauth::client::fuzzing::document),
     ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
+    ("session_id", client::fuzzing::session_id),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),

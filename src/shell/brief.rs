@@ -60,6 +60,7 @@ pub(crate) fn run_briefly(
     let nowhere = Path::new(NOWHERE);
     let dials = Dials::new(Arc::new(lookup::by_system), outward.tls());
     let vault = Vault::new(Secrets::beside(nowhere), dials.bell());
+    let sessions = Vault::of_state(Secrets::of_sessions(nowhere), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(settings, &seed()?),
         poll,
@@ -77,6 +78,7 @@ pub(crate) fn run_briefly(
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
         vault,
+        sessions,
     });
     event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));

@@ -49,8 +49,10 @@ pub(crate) mod fixed {
     pub(crate) const VAULT: u32 = 5;
     /// The loopback port that the core ordered.
     pub(crate) const LOCAL: u32 = 6;
+    /// The inotify queue of the directory of sessions.
+    pub(crate) const SESSIONS: u32 = 7;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 7;
+    pub(crate) const LISTENER: u32 = 8;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -99,6 +101,7 @@ pub(crate) struct EventLoop<C> {
     configuration: Configuration,
     pub(super) state: StateDir,
     pub(super) vault: Vault,
+    pub(super) sessions: Vault,
     /// State was written since we last asked how that went.
     pub(super) state_asked: bool,
     pub(super) spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
@@ -125,6 +128,7 @@ pub(crate) struct Parts<C> {
     pub(crate) configuration: Configuration,
     pub(crate) state: StateDir,
     pub(crate) vault: Vault,
+    pub(crate) sessions: Vault,
 }
 
 impl<C: Core> EventLoop<C> {
@@ -158,6 +162,7 @@ impl<C: Core> EventLoop<C> {
             configuration: parts.configuration,
             state: parts.state,
             vault: parts.vault,
+            sessions: parts.sessions,
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
@@ -214,8 +219,8 @@ impl<C: Core> EventLoop<C> {
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
         let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
-        let vault = self.vault.deadline();
-        let deadline = [core, dials, watch, vault, spawn, self.look_at]
+        let (vault, sessions) = (self.vault.deadline(), self.sessions.deadline());
+        let deadline = [core, dials, watch, vault, sessions, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;
@@ -238,6 +243,7 @@ impl<C: Core> EventLoop<C> {
             // The log is flushed at the end of every turn anyway, and answers are looked for then.
             Subject::Fixed(fixed::LOG | fixed::HELPERS) => {}
             Subject::Fixed(fixed::VAULT) => self.vault.note(),
+            Subject::Fixed(fixed::SESSIONS) => self.sessions.note(),
             Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
             Subject::Fixed(fixed::LOCAL) => self.ready.push_back(Ready::Local),
             Subject::Fixed(number) => {
@@ -311,6 +317,7 @@ impl<C: Core> EventLoop<C> {
                 Request::Reload => {
                     self.log.reopen();
                     self.vault.look_again();
+                    self.sessions.look_again();
                     self.reload();
                 }
                 Request::Reap => self.reap(),
@@ -481,6 +488,8 @@ impl<C: Core> EventLoop<C> {
         self.instance = None;
         self.children.finish();
         self.vault.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
+        self.sessions
+            .finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.log.flush_last(EXIT_LOG_MS_MAX);
         code

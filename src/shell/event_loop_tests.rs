@@ -146,6 +146,7 @@ impl Harness {
             configuration: Configuration::new(dir.path().join("mcp.json"), dir.path(), false),
             state: StateDir::new(dir.path().join("state")),
             vault: Vault::new(Secrets::beside(dir.path()), Bell::default()),
+            sessions: Vault::of_state(Secrets::of_sessions(dir.path()), Bell::default()),
         });
         Self {
             looped,
