@@ -127,14 +127,15 @@ pub(crate) struct Parts<C> {
     pub(crate) watch: Option<Watch>,
     pub(crate) configuration: Configuration,
     pub(crate) state: StateDir,
-    pub(crate) vault: Vault,
-    pub(crate) sessions: Vault,
+    /// Of secrets, and of sessions.
+    pub(crate) vaults: [Vault; 2],
 }
 
 impl<C: Core> EventLoop<C> {
     /// A loop that has not run yet. Its listeners and signals are registered already.
     pub(crate) fn new(parts: Parts<C>) -> Self {
         let mut clock = parts.clock;
+        let [vault, sessions] = parts.vaults;
         clock.read();
         Self {
             poll: parts.poll,
@@ -161,8 +162,8 @@ impl<C: Core> EventLoop<C> {
             watch_event: false,
             configuration: parts.configuration,
             state: parts.state,
-            vault: parts.vault,
-            sessions: parts.sessions,
+            vault,
+            sessions,
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),

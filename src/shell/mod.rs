@@ -171,7 +171,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
-    let [vault, sessions] = vaults(&options, &dials);
+    let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -185,8 +185,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
-        vault,
-        sessions,
+        vaults,
     });
     event_loop.open_vault();
     if options.http.is_some() {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ring::digest;
-
+use crate::base::digest::sha256;
 use crate::cx::Cx;
 use crate::language::ClientKey;
 
@@ -62,10 +61,8 @@ impl SessionIds {
 }
 
 fn digest_of(text: &str) -> [u8; 16] {
-    let whole = digest::digest(&digest::SHA256, text.as_bytes());
+    let whole = sha256(&[text.as_bytes()]);
     let mut half = [0; 16];
-    for (to, from) in half.iter_mut().zip(whole.as_ref()) {
-        *to = *from;
-    }
+    half.copy_from_slice(whole.split_at(16).0);
     half
 }
