@@ -44,6 +44,7 @@ mod reload;
 mod remote_pair;
 mod remote_sse;
 mod resources;
+mod restart;
 mod sight;
 mod sight_bound;
 mod sight_changes;

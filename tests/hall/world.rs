@@ -239,6 +239,15 @@ impl World {
         self.pump();
     }
 
+    /// What is on the disk of another world is told, as at the start.
+    pub(crate) fn finds_records_of(&mut self, other: &Self) {
+        for (name, bytes) in &other.vault.records {
+            self.vault.records.insert(name.clone(), bytes.clone());
+            let (name, bytes) = (name.clone(), Some(bytes.clone()));
+            self.input(Input::Record { name, bytes });
+        }
+    }
+
     /// A new `mcp.json`, given as its entries.
     pub(crate) fn configure(&mut self, entries: &[String]) {
         let text = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
