@@ -5,11 +5,11 @@
 //! a tool or prompt of that by name is told why it is unknown: he may have forgotten.
 //!
 //! What the token hides is missing from lists, instructions, capabilities and suggestions, and
-//! tells nothing. Names are the same for everybody, so a hidden one can be used by who knows it from
-//! elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries names
-//! learns that a tool, prompt, resource or template exists if he has its full offered name, or what
-//! stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of its
-//! server. He never learns it from a part of a name, from an expansion of a template, or of a
+//! tells nothing. Names are the same for everybody, so a hidden one can be used by who knows it
+//! from elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries
+//! names learns that a tool, prompt, resource or template exists if he has its full offered name, or
+//! what stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of
+//! its server. He never learns it from a part of a name, from an expansion of a template, or of a
 //! server that is there without having said what it offers: those are unknown to him.
 
 use std::collections::BTreeSet;
@@ -74,8 +74,8 @@ impl Hall {
         })
     }
 
-    /// Refuses what a client's token does not show (R3), and tells whether the client sees it: it may
-    /// leave out more. What was removed meanwhile is hidden from nobody.
+    /// Refuses what a client's token does not show (R3), and tells whether the client sees it: it
+    /// may leave out more. What was removed meanwhile is hidden from nobody.
     pub(crate) fn permit(&self, client: ClientKey, key: ServerKey) -> Result<Seen, Failure> {
         let Some(server) = self.server(key) else {
             return Ok(Seen::Yes);
