@@ -16,6 +16,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("envelope", json::fuzzing::envelope),
     ("fetch", fetch::fuzzing::fetch),
     ("filter", filter::fuzzing::filter),
+    ("filter_query", filter::fuzzing::filter_query),
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),

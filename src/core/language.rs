@@ -88,6 +88,11 @@ pub enum ClientEvent {
         /// The message; its id is not checked yet.
         envelope: Envelope,
     },
+    /// What a client sees may be something else from now on, and no message came with it.
+    Turned {
+        /// Who.
+        client: ClientKey,
+    },
     /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
     /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).
     Gone {

@@ -13,6 +13,7 @@ mod classify;
 mod connection;
 mod down;
 mod exchange;
+mod filters;
 mod get;
 mod grants;
 mod http;
@@ -45,6 +46,7 @@ use crate::base::slab::Slab;
 use crate::base::timers::DeadlineQueue;
 use crate::client::batch::Batch;
 use crate::client::connection::Doing;
+use crate::client::filters::Filters;
 use crate::client::grants::Grants;
 use crate::client::http::{Found, Http};
 use crate::client::session::{Caller, Channel, Session};
@@ -92,6 +94,7 @@ pub struct Clients {
     /// Who sent the request on HTTP that is being read.
     caller: Caller,
     grants: Grants,
+    filters: Filters,
 }
 
 /// How many there are.
@@ -127,6 +130,7 @@ impl Clients {
             known_as: Default::default(),
             caller: Caller::default(),
             grants: Grants::default(),
+            filters: Filters::default(),
         }
     }
 

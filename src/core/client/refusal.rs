@@ -1,6 +1,7 @@
 //! What a client is told when its message is not taken: one JSON-RPC error, and the HTTP status
 //! that goes with it.
 
+use crate::filter::query;
 use crate::json::envelope::Fault;
 use crate::json::span::Span;
 use crate::json::write;
@@ -22,6 +23,8 @@ pub(super) enum Refusal {
         turned: Turned,
         challenge: Option<String>,
     },
+    /// 400: what its URL asks to see cannot be read (contract 4).
+    Filter(Box<query::Fault>),
     /// 508: the request has passed through us already (contract 3).
     Loop,
     /// 405: the path has other methods.
@@ -116,6 +119,7 @@ impl Refusal {
     pub(super) const fn status(&self) -> u16 {
         match self {
             Self::Fault(_)
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::NoSession
             | Self::NoSessionParameter
@@ -167,6 +171,7 @@ impl Refusal {
             | Self::Stopping => -32603,
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
@@ -238,6 +243,7 @@ impl Refusal {
             Self::Stopping => "1mcp is stopping.",
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::ModernElsewhere
             | Self::Field { .. }
@@ -257,6 +263,7 @@ impl Refusal {
         match self {
             Self::Forbidden { error, hint } => format!("Forbidden: {error}. {hint}"),
             Self::Turned { turned, .. } => format!("Unauthorized: {}.", turned.why()),
+            Self::Filter(fault) => format!("Invalid request: {fault}."),
             Self::Version { requested } => format!(
                 "Unsupported protocol version {requested:?}: use {modern}, or one of {} after \
                  initialize.",

@@ -100,7 +100,9 @@ impl Clients {
             self.turn_crowd_away(cx, link, request);
             return None;
         }
-        if wants_token(&route) && !self.comes_in(cx, link, request) {
+        if wants_token(&route)
+            && !(self.comes_in(cx, link, request) && self.narrows(cx, link, (&route, request)))
+        {
             return None;
         }
         Some((route, peer, client))

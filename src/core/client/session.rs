@@ -56,7 +56,7 @@ pub(super) struct Outstanding {
 /// Who sends a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
-    /// What its token lets it see.
+    /// What its token lets it see, and of that what its URL asks for.
     pub(super) sight: Sight,
     /// Under which origin it knows us; empty for our own stdin.
     pub(super) origin: Rc<str>,
@@ -148,7 +148,12 @@ impl Session {
     pub(super) fn is_used_by(&mut self, caller: &Caller) -> bool {
         let same = self.caller.sight.grant() == caller.sight.grant();
         if same {
-            self.caller = caller.clone();
+            let before = std::mem::replace(&mut self.caller, caller.clone());
+            if let Channel::Sse { .. } = self.channel {
+                // What the URL of the stream asks for counts, not that of a message.
+                let sight = std::mem::take(&mut self.caller.sight);
+                self.caller.sight = sight.narrowed(before.sight.filter().clone());
+            }
         }
         same
     }

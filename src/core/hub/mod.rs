@@ -261,6 +261,7 @@ impl Hub {
                 self.hall
                     .client_response(desk!(self, cx), client, &envelope, frame);
             }
+            ClientEvent::Turned { client } => self.hall.look(desk!(self, cx), client),
             ClientEvent::Released { client } => self.hall.release_client(desk!(self, cx), client),
             ClientEvent::InputEnded { .. } => self.input_ended(now, out),
             ClientEvent::Gone { client } => {

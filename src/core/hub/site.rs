@@ -61,6 +61,7 @@ impl Hub {
         self.auth.configured(&mut cx, tags.map(String::as_str));
         let protected = protected(&config);
         self.keyring.configure(&mut cx, protected.clone());
+        self.clients.set_presets(&config.presets);
         self.hall.configure(desk!(self, cx), config);
         let servers = protected.iter().map(|one| (&*one.name, &*one.url));
         self.backends.keep_tokens(servers);

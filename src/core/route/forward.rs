@@ -55,7 +55,7 @@ impl Hall {
     pub(crate) fn forward(&mut self, desk: &mut Desk<'_, '_>, request: Request, key: ServerKey) {
         let client = request.caller.client;
         // Whoever comes here was let in when it asked, and may have waited since.
-        if let Err(failure) = self.permit(client, key) {
+        if let Err(failure) = self.admit(client, key) {
             return self.refuse(desk, &request, &failure);
         }
         if self
