@@ -18,6 +18,7 @@ use crate::mcp::meta::HopLocal;
 use crate::mcp::version::{Era, Version};
 use crate::now::{Now, Tick};
 use crate::principal::Sight;
+use crate::tally::{End, Slot};
 
 crate::slab_keys! {
     /// One client: a session on `/mcp`, a stream on `/sse`, or our own stdin.
@@ -330,6 +331,8 @@ pub enum Carrier {
 pub struct PoolSpec {
     /// The server's name in the configuration, for logs and errors.
     pub name: Rc<str>,
+    /// Where it is counted.
+    pub slot: Slot,
     /// What carries its messages.
     pub carrier: Carrier,
     /// What we declare to it.
@@ -394,15 +397,32 @@ pub struct ClientFacts {
 /// The downward half of a client edge. `message` is one whole JSON-RPC message on one line,
 /// without framing.
 pub trait ClientEdge {
-    /// The response to a request.
-    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]);
-    /// The response to a request is this error of ours, which may have a status of its own.
+    /// The request turns out to be about this server, and this tool of its catalog (its number
+    /// there, and its name): so it is counted.
+    fn concern(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        server: Slot,
+        tool: Option<(u32, &Rc<str>)>,
+    );
+    /// The response to a request, which ends as it is said.
+    fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        end: End,
+        message: &[Part<'_>],
+    );
+    /// The response to a request is this error, which may have a status of its own.
     fn refuse(
         &mut self,
         cx: &mut Cx<'_>,
         client: ClientKey,
         at: At,
-        code: i32,
+        how: (End, i32),
         message: &[Part<'_>],
     );
     /// The response to a request is this error: what the client may see does not include what it

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
-use crate::base::outbox::Part;
+use crate::base::outbox::{Part, length};
 use crate::client::Clients;
 use crate::client::exchange::Way;
 use crate::client::grants::Open;
@@ -21,6 +21,7 @@ use crate::links::LinkKey;
 use crate::oauth::door::{self, Keys, Turned};
 use crate::oauth::token::Bad;
 use crate::principal::{GrantId, Scopes, Sight};
+use crate::tally::End;
 use crate::web::origin;
 
 /// What a client gets that asks for what it may not see, where no status can say so.
@@ -94,7 +95,7 @@ impl Clients {
             return;
         };
         let Some(link) = held(session, at) else {
-            return self.refuse(cx, client, at, FORBIDDEN, message);
+            return self.refuse(cx, client, at, (End::Refused, FORBIDDEN), message);
         };
         let metadata = door::metadata(&session.caller.origin, "/mcp", None);
         let challenge = door::insufficient(scopes, &metadata);
@@ -102,6 +103,9 @@ impl Clients {
         self.http.full(cx, link, 403, &fields, message);
         self.close_if_slow(cx, link);
         if self.exchange(client).is_some() {
+            if let Some(account) = self.take_account(client) {
+                cx.settle(account, End::Refused, || length(message));
+            }
             self.end(cx, client);
             self.pace(cx);
             return;
@@ -116,7 +120,7 @@ impl Clients {
             // Everything was said on it.
             stream.state = State::Orphan;
         }
-        self.drop_request(cx, client, at);
+        self.drop_as(cx, client, at, End::Refused);
     }
 
     /// Something was opened by whoever sends the request that is being read.
@@ -226,6 +230,7 @@ impl Clients {
                 let refused = Refused {
                     refusal: turn_away(&origin, ("/mcp", None), turned),
                     id: self.exchange(client).map(|one| one.id.raw().into()),
+                    method: None,
                 };
                 self.http.refuse(cx, link, &refused);
             }

@@ -32,6 +32,7 @@ impl Clients {
         match self.take_post(cx, frame, link, &request.headers) {
             Ok(event) => event,
             Err(refused) => {
+                refused.counted(cx);
                 self.http.refuse(cx, link, &refused);
                 None
             }
@@ -55,7 +56,7 @@ impl Clients {
             return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
-        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let named = |refusal| Refused::request(refusal, text, &envelope);
         let found = self.familiar.survey(text, envelope.meta);
         if let Era::Modern(meta) = classify(text, found, version) {
             return self
@@ -130,7 +131,8 @@ impl Clients {
         };
         session.open(version, capabilities);
         let number = session.number();
-        let at = session.expect(id.clone(), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(id.clone(), number, account);
         let mut stream = Stream::held(number, link, forms, cx.now.tick);
         stream.announces = true;
         self.start_stream(cx, client, stream);
@@ -173,7 +175,8 @@ impl Clients {
             .ok_or(Refusal::UnknownSession)?;
         message::admit(session, id)?;
         let number = session.number();
-        let at = session.expect(JsonId::new(id), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(JsonId::new(id), number, account);
         let stream = Stream::held(number, link, forms, cx.now.tick);
         self.start_stream(cx, client, stream);
         Ok(at)

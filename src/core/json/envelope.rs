@@ -43,6 +43,8 @@ pub struct Envelope {
     pub meta_twice: bool,
     /// A `resultType` stands in `params` or `result`.
     pub typed: bool,
+    /// An `isError` stands there and is true.
+    pub is_error: bool,
     /// It stands on several lines.
     pub line_end: bool,
 }
@@ -184,6 +186,7 @@ struct Routing {
     meta: Option<Span>,
     meta_twice: bool,
     typed: bool,
+    is_error: bool,
     line_end: bool,
 }
 
@@ -266,8 +269,9 @@ impl Routing {
                 self.meta.get_or_insert(value);
                 return Ok(());
             }
-            scanner.value(2)?;
+            let value = scanner.value(2)?;
             self.typed |= span::string_is(text, key, "resultType");
+            self.is_error |= value.of(text) == b"true" && span::string_is(text, key, "isError");
             Ok(())
         })
     }
@@ -316,6 +320,7 @@ impl Routing {
             // A result beside parameters, of which one may have the other's: looked at closely.
             meta_twice: self.meta_twice || self.params.is_some() && self.result.is_some(),
             typed: self.typed,
+            is_error: self.is_error,
             line_end: self.line_end,
         };
         match (self.method, self.result, self.error) {

@@ -19,6 +19,7 @@ use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::servers::Server;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::End;
 
 /// Where a URI leads.
 #[derive(Clone, Debug)]
@@ -67,6 +68,7 @@ impl Hall {
                     })
                 });
                 if self.is_modern(client) && !again.is_none() {
+                    self.concern(desk, (client, at), place.server, None);
                     return self.retry(desk, request, place.server, again);
                 }
                 self.forward(desk, request, place.server);
@@ -237,7 +239,7 @@ impl Hall {
         {}
         let Some(next) = search.left.pop() else {
             Mark::ReadSearchedInVain.hit();
-            let failure = self.not_found(desk, client, &uri);
+            let failure = self.not_found(desk, client, &uri).ending(End::Error);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
         let mut edits = Edits::default();

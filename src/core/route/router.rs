@@ -22,7 +22,7 @@ use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, ServerKey};
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
 pub(crate) const TASK: &str = "task";
@@ -221,6 +221,7 @@ impl Hall {
             Err(why) if why.scopes.is_none() && self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
+        self.concern(desk, (client, at), target.server, Some(&target));
         let manner = match kind {
             Kind::Tools => self.manner(desk, client, &target, task.is_some()),
             _ => Ok(None),
@@ -248,6 +249,21 @@ impl Hall {
             }
             Err(failure) => desk.fail(client, at, &id, &failure),
         }
+    }
+
+    /// A request turns out to be about this server, and this tool: so it is counted.
+    pub(crate) fn concern(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        (client, at): (ClientKey, At),
+        server: ServerKey,
+        tool: Option<&Target>,
+    ) {
+        let Some(server) = self.server(server) else {
+            return;
+        };
+        let tool = tool.and_then(|tool| Some((tool.number?, &tool.original)));
+        desk.clients.concern(desk.cx, client, at, server.slot, tool);
     }
 
     /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).

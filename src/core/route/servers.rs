@@ -18,6 +18,7 @@ use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
 use crate::route::subscriptions::Listeners;
 use crate::route::{Desk, Hall, Running, ServerKey};
+use crate::tally::Slot;
 
 /// One server of the configuration.
 pub(crate) struct Server {
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) entry: config::Server,
     /// Put before its names.
     pub(crate) prefix: String,
+    /// Where it is counted.
+    pub(crate) slot: Slot,
     /// The session that all clients have in common (protocol S1).
     pub(crate) shared: Option<PoolKey>,
     /// Sessions of single clients.
@@ -51,6 +54,7 @@ impl Server {
         let mut server = Self {
             entry,
             prefix: String::new(),
+            slot: Slot::NONE,
             shared: None,
             private: BTreeMap::new(),
             leases: Vec::new(),
@@ -154,6 +158,7 @@ impl Server {
         };
         Some(PoolSpec {
             name: Rc::clone(&self.entry.name),
+            slot: self.slot,
             carrier,
             declare,
             era: self.entry.era,
@@ -215,7 +220,10 @@ impl Hall {
                 format!("server={server} not started: {fault}")
             });
         }
-        let key = self.servers.insert(Server::new(entry));
+        let key = self.servers.insert(Server {
+            slot: desk.cx.tally.server(&entry.name),
+            ..Server::new(entry)
+        });
         if startable {
             desk.cx.effects.push(Effect::LoadState { name });
         } else if let Some(server) = self.servers.get_mut(key) {
@@ -401,6 +409,7 @@ impl Hall {
             .collect();
         let lost_before = std::mem::take(&mut directory.lost);
         directory.rebuild(&listings, self.settings.name_bytes_max);
+        desk.cx.tally.renumber(directory.tools() as usize);
         directory.annotate(self.annotated_tools());
         directory.support(self.task_tools());
         for lost in directory

@@ -18,6 +18,7 @@ use crate::links::{LinkKey, Links};
 use crate::mcp::version::Version;
 use crate::now::Now;
 use crate::settings::Settings;
+use crate::tally::Tally;
 
 /// What [`Cx`] borrows.
 pub(crate) struct World {
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) timers: Timers<Alarm>,
     pub(crate) effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     pub(crate) now: Now,
 }
 
@@ -37,6 +39,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         }
     }
 }
@@ -84,6 +87,7 @@ impl Kit {
                 timers: Timers::default(),
                 effects: Effects::default(),
                 entropy: Entropy::new(&[5; 32]),
+                tally: Tally::default(),
                 now: Now::default(),
             },
             frame: Frame::default(),
