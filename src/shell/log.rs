@@ -40,6 +40,8 @@ pub(crate) struct Log {
     written: usize,
     bytes: usize,
     dropped: u64,
+    /// The same since the start.
+    dropped_ever: u64,
     /// The descriptor refused, and an event was asked for.
     blocked: bool,
 }
@@ -72,6 +74,7 @@ impl Log {
             written: 0,
             bytes: 0,
             dropped: 0,
+            dropped_ever: 0,
             blocked: false,
         }
     }
@@ -95,11 +98,17 @@ impl Log {
         }
         if self.bytes + line.len() > LOG_RING_BYTES_MAX {
             self.dropped += 1;
+            self.dropped_ever += 1;
             return;
         }
         self.report_dropped();
         self.bytes += line.len();
         self.ring.push_back(line);
+    }
+
+    /// How many lines did not fit since the start.
+    pub(crate) const fn dropped_ever(&self) -> u64 {
+        self.dropped_ever
     }
 
     /// One line in place of all that did not fit, as soon as there is room for it.

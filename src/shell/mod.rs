@@ -27,6 +27,7 @@ mod lookup;
 mod obey;
 mod outward;
 mod own_stdio;
+mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;

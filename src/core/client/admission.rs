@@ -20,7 +20,7 @@ use crate::limits::{SESSION_SPARE_MS, SESSIONS_PER_GRANT_MAX};
 use crate::links::LinkKey;
 use crate::oauth::door::{self, Keys, Turned};
 use crate::oauth::token::Bad;
-use crate::principal::{GrantId, Scopes, Sight};
+use crate::principal::{GrantId, Principal, Scopes, Sight};
 use crate::tally::End;
 use crate::web::origin;
 
@@ -59,9 +59,23 @@ impl Clients {
     pub(super) fn knows_all(&mut self, cx: &Cx<'_>, request: &Request) -> bool {
         !self.settings.auth
             || self
-                .door
-                .admit(cx.now.wall, request.query(), &request.headers)
+                .presents(cx, request)
                 .is_ok_and(|who| who.scopes == Scopes::All)
+    }
+
+    /// Who sends a request of a page, by its token.
+    ///
+    /// # Errors
+    /// He has none that is good.
+    pub fn presents(&mut self, cx: &Cx<'_>, request: &Request) -> Result<Rc<Principal>, Turned> {
+        self.door
+            .admit(cx.now.wall, request.query(), &request.headers)
+    }
+
+    /// The `WWW-Authenticate` field for whoever was turned away from a page.
+    pub fn challenge(&mut self, turned: Turned, request: &Request) -> Option<String> {
+        let origin = self.origin(&request.headers);
+        turned.challenge(&door::metadata(&origin, request.path(), None))
     }
 
     /// Under which origin the sender of these fields knows us. Nearly all come by the same `Host`.

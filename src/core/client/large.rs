@@ -29,6 +29,7 @@ impl Clients {
             | Route::Sse
             | Route::Start
             | Route::Web
+            | Route::Metrics
             | Route::Page(_) => SMALL_BODY_BYTES_MAX,
         };
         if !self.http.reserve(link, bytes_max) {

@@ -51,7 +51,7 @@ impl Clients {
                 self.page(cx, link, &answer);
                 None
             }
-            Route::Web => {
+            Route::Web | Route::Metrics => {
                 self.http.hold(cx, link, Doing::Page);
                 let request = Box::new(WebRequest {
                     head: request,
@@ -190,7 +190,9 @@ impl Clients {
                             .to_owned()
                     });
                     Refusal::Loop
-                } else if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
+                } else if !self.http.stopping
+                    || matches!(route, Route::Page(_) | Route::Start | Route::Metrics)
+                {
                     return true;
                 } else {
                     Mark::RequestWhileStopping.hit();

@@ -54,6 +54,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod metrics;
 mod pages;
 mod site;
 mod survey;
@@ -166,6 +167,7 @@ impl Hub {
             Input::RecordStored { ticket, done } => self.stored(now, out, ticket, done),
             Input::Stretched { ticket, key } => self.logins.stretched(&mut cx, ticket, key),
             Input::ListeningLocal { port } => self.keyring.listening(&mut cx, port),
+            Input::Measured { link, process } => self.measured(now, out, link, process),
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }

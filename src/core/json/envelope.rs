@@ -391,6 +391,22 @@ mod tests {
     }
 
     #[test]
+    fn a_result_that_is_an_error_of_a_tool_is_seen_in_the_one_scan() {
+        for (members, is_error) in [
+            (r#""result":{"content":[],"isError":true}"#, true),
+            (r#""result":{"is\u0045rror": true }"#, true),
+            (r#""result":{"isError":false}"#, false),
+            (r#""result":{"isError":"true"}"#, false),
+            (r#""result":{"x":{"isError":true}}"#, false),
+            (r#""error":{"isError":true}"#, false),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,{members}}}"#);
+            let envelope = read(text.as_bytes()).unwrap();
+            assert_eq!(envelope.is_error, is_error, "{members}");
+        }
+    }
+
+    #[test]
     fn what_a_result_says_of_itself_is_seen_in_the_one_scan() {
         for (members, meta, twice, typed) in [
             (

@@ -303,6 +303,14 @@ impl Tally {
         self.open.saturating_sub(theirs)
     }
 
+    /// Everything that has ended so, but for what was about servers that are configured no more.
+    #[must_use]
+    pub fn ended_as(&self, end: End) -> u64 {
+        let own = self.own.each().filter(|(_, own, _)| *own == end);
+        let servers = self.servers().map(|server| server.ended_as(end));
+        own.map(|(_, _, count)| count).sum::<u64>() + servers.sum::<u64>()
+    }
+
     /// Everything that has ended, wherever it was counted: with what is [`Tally::open`] as many as
     /// were [`Tally::received`].
     #[must_use]

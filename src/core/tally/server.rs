@@ -125,6 +125,15 @@ impl ServerTally {
         self.ends.sum() + tools.sum::<u64>()
     }
 
+    /// Everything that has ended so.
+    #[must_use]
+    pub fn ended_as(&self, end: End) -> u64 {
+        let rest = self.ends.each().filter(|(_, own, _)| *own == end);
+        let tools = self.tools.iter().flat_map(ToolTally::each);
+        let tools = tools.filter(|(own, _)| *own == end);
+        rest.map(|(_, _, count)| count).sum::<u64>() + tools.map(|(_, count)| count).sum::<u64>()
+    }
+
     pub(super) fn find(&self, tool: &str) -> Option<u32> {
         self.by_name.get(tool).copied()
     }

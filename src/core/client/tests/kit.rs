@@ -18,6 +18,7 @@ use crate::links::{LinkKey, Links};
 use crate::mcp::version::Version;
 use crate::now::Now;
 use crate::settings::Settings;
+use crate::tally::End;
 use crate::tally::Tally;
 
 /// What [`Cx`] borrows.
@@ -186,7 +187,7 @@ impl Kit {
 
     pub(crate) fn answer(&mut self, client: ClientKey, at: At, message: &str) {
         self.clients
-            .answer(&mut self.world.cx(), client, at, &[message.into()]);
+            .answer(&mut self.world.cx(), client, at, End::Ok, &[message.into()]);
     }
 
     pub(crate) fn note(&mut self, client: ClientKey, at: At, message: &str) {
