@@ -78,8 +78,8 @@ impl Cx<'_> {
         }
     }
 
-    /// A request of a client has ended: it is counted, and one line about it is logged. `sent` tells
-    /// how many bytes its answer has.
+    /// A request of a client has ended: it is counted, and one line about it is logged. `sent`
+    /// tells how many bytes its answer has.
     pub fn settle(&mut self, account: Account, end: End, sent: impl FnOnce() -> usize) {
         let line = self.tally.end(self.now.tick, account, end);
         if Level::Debug <= self.log_level {

@@ -16,6 +16,7 @@ use onemcp::effect::Level;
 use onemcp::limits::{LOG_LINE_BYTES_MAX, LOG_RING_BYTES_MAX};
 
 use crate::shell::clock;
+use crate::shell::log_keys;
 use crate::shell::own_stdio::{Direction, Standard};
 
 /// Where the lines go.
@@ -255,8 +256,9 @@ fn format_line(unix_ms: u64, level: Level, text: &str, json: bool) -> String {
     if json {
         let name = name.to_ascii_lowercase();
         // A string always serialises.
-        let text = serde_json::to_string(text).unwrap_or_default();
-        format!("{{\"time\":\"{time}\",\"level\":\"{name}\",\"message\":{text}}}\n")
+        let message = serde_json::to_string(text).unwrap_or_default();
+        let keys = log_keys::members(text);
+        format!("{{\"time\":\"{time}\",\"level\":\"{name}\",\"message\":{message}{keys}}}\n")
     } else {
         let mut line = format!("{time} {name:<5} ");
         escape(text, &mut line);

@@ -23,6 +23,7 @@ mod keeping;
 mod link;
 mod listener;
 mod log;
+mod log_keys;
 mod lookup;
 mod obey;
 mod outward;

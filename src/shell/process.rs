@@ -18,7 +18,7 @@ pub(crate) fn measure(started_unix_ms: u64, log_lines_dropped: u64) -> ProcessFa
     }
 }
 
-/// `VmRSS:	    5340 kB` in `/proc/self/status`: unlike `statm` it does not need the size of a page.
+/// The line `VmRSS: 5340 kB` of `/proc/self/status`: `statm` would need the size of a page.
 fn resident(status: &str) -> Option<u64> {
     let line = status
         .lines()

@@ -313,6 +313,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         self.pump();
         self.rest();
+        assert_eq!(self.hub.miscounted(), None);
     }
 
     fn perform(&mut self, effect: Effect) {

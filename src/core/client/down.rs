@@ -1,7 +1,5 @@
 //! What the hall says to clients. A message is complete JSON-RPC on one line, without framing.
 
-use std::rc::Rc;
-
 use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
 use crate::client::Clients;
@@ -16,7 +14,7 @@ use crate::limits::{
     UNDELIVERED_PER_SESSION_MAX,
 };
 use crate::links::LinkKey;
-use crate::tally::{End, Slot};
+use crate::tally::{About, End};
 
 impl Clients {
     /// The response of a request; a second one for the same request vanishes.
@@ -47,19 +45,12 @@ impl Clients {
     }
 
     /// The request turns out to be about this server and this tool.
-    pub fn concern(
-        &mut self,
-        cx: &mut Cx<'_>,
-        client: ClientKey,
-        at: At,
-        server: Slot,
-        tool: Option<(u32, &Rc<str>)>,
-    ) {
+    pub fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
         let Some(session) = self.sessions.get_mut(client) else {
             return;
         };
         if let Some(account) = session.account_of(at) {
-            cx.tally.concern(account, server, tool);
+            cx.tally.concern(account, about);
         }
     }
 

@@ -1,7 +1,5 @@
 //! The two edges as the hall sees them.
 
-use std::rc::Rc;
-
 use crate::base::outbox::Part;
 use crate::client::Clients;
 use crate::cx::Cx;
@@ -11,19 +9,12 @@ use crate::language::{At, ClientEdge, ClientFacts, ClientKey, PoolState};
 use crate::now::Now;
 use crate::principal::Sight;
 use crate::route::Desk;
-use crate::tally::{End, Slot};
+use crate::tally::{About, End};
 use crate::web::health::{HealthView, ServerState, ServerView};
 
 impl ClientEdge for Clients {
-    fn concern(
-        &mut self,
-        cx: &mut Cx<'_>,
-        client: ClientKey,
-        at: At,
-        server: Slot,
-        tool: Option<(u32, &Rc<str>)>,
-    ) {
-        Self::concern(self, cx, client, at, server, tool);
+    fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
+        Self::concern(self, cx, client, at, about);
     }
 
     fn answer(

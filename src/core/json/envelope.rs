@@ -331,13 +331,12 @@ impl Routing {
                 if !begins(method, b'"') || self.params.is_some_and(|at| !begins(at, b'{')) {
                     return Err(Fault::BadMember);
                 }
-                let request = id.is_some();
+                let kind = match id {
+                    Some(_) => Kind::Request,
+                    None => Kind::Notification,
+                };
                 Ok(Envelope {
-                    kind: if request {
-                        Kind::Request
-                    } else {
-                        Kind::Notification
-                    },
+                    kind,
                     method: Some(method),
                     params: self.params,
                     ..envelope

@@ -23,6 +23,7 @@ use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::About;
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
 pub(crate) const TASK: &str = "task";
@@ -262,8 +263,11 @@ impl Hall {
         let Some(server) = self.server(server) else {
             return;
         };
-        let tool = tool.and_then(|tool| Some((tool.number?, &tool.original)));
-        desk.clients.concern(desk.cx, client, at, server.slot, tool);
+        let about = About {
+            slot: server.slot,
+            tool: tool.and_then(|tool| Some((tool.number?, &tool.original))),
+        };
+        desk.clients.concern(desk.cx, client, at, about);
     }
 
     /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).

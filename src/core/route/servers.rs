@@ -50,11 +50,11 @@ pub(crate) struct Server {
 impl Server {
     /// A server that was never started.
     #[must_use]
-    pub(crate) fn new(entry: config::Server) -> Self {
+    pub(crate) fn new(entry: config::Server, slot: Slot) -> Self {
         let mut server = Self {
             entry,
             prefix: String::new(),
-            slot: Slot::NONE,
+            slot,
             shared: None,
             private: BTreeMap::new(),
             leases: Vec::new(),
@@ -200,10 +200,8 @@ impl Hall {
 
     /// A server by the name it has in the file.
     pub(crate) fn server_by_name(&self, name: &str) -> Option<ServerKey> {
-        self.order
-            .iter()
-            .copied()
-            .find(|key| self.server_name(*key) == name)
+        let mut keys = self.order.iter().copied();
+        keys.find(|key| self.server_name(*key) == name)
     }
 
     /// Adds a server and asks for what is remembered of it; it starts when the answer is there.
@@ -215,15 +213,12 @@ impl Hall {
         let name = memory::record_name(&entry.process_hash);
         let startable = entry.fault.is_none();
         if let Some(fault) = &entry.fault {
-            let (server, fault) = (Rc::clone(&entry.name), fault.clone());
             desk.cx.log(Level::Error, || {
-                format!("server={server} not started: {fault}")
+                format!("server={} not started: {fault}", entry.name)
             });
         }
-        let key = self.servers.insert(Server {
-            slot: desk.cx.tally.server(&entry.name),
-            ..Server::new(entry)
-        });
+        let slot = desk.cx.tally.server(&entry.name);
+        let key = self.servers.insert(Server::new(entry, slot));
         if startable {
             desk.cx.effects.push(Effect::LoadState { name });
         } else if let Some(server) = self.servers.get_mut(key) {

@@ -11,10 +11,10 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::base::quoted::quoted;
 use crate::base::slab::{Key, Slab};
 use crate::limits::METRIC_TOOLS_MAX;
 use crate::now::Tick;
@@ -55,6 +55,15 @@ pub struct Account {
     tool: u32,
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Which server.
+    pub slot: Slot,
+    /// Which tool of its catalog: its number there, and what its server calls it.
+    pub tool: Option<(u32, &'a Rc<str>)>,
+}
+
 /// What a request that has ended was, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -89,16 +98,6 @@ impl Line<'_> {
         ));
         line
     }
-}
-
-/// A value that stands for itself in a line of the log, or a JSON string: names of tools are other
-/// people's.
-fn quoted(value: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\');
-    if value.bytes().all(plain) {
-        return Cow::Borrowed(value);
-    }
-    Cow::Owned(serde_json::to_string(value).unwrap_or_default())
 }
 
 /// All counters.
@@ -136,9 +135,8 @@ impl Tally {
         }
     }
 
-    /// The request turns out to be about this server, and this tool of its catalog (its number
-    /// there, and its name). If it is said several times, the last time counts.
-    pub fn concern(&mut self, account: &mut Account, slot: Slot, tool: Option<(u32, &Rc<str>)>) {
+    /// The request turns out to be about this. If it is said several times, the last time counts.
+    pub fn concern(&mut self, account: &mut Account, About { slot, tool }: About<'_>) {
         if account.slot != slot {
             if let Some(before) = self.servers.get_mut(account.slot) {
                 before.in_flight -= 1;
@@ -171,17 +169,27 @@ impl Tally {
     }
 
     /// A request has ended.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "who gives an account back cannot do so again"
+    )]
     pub fn end(&mut self, now: Tick, account: Account, end: End) -> Line<'_> {
+        let Account {
+            began,
+            bytes,
+            method,
+            slot,
+            tool: place,
+        } = account;
         self.open -= 1;
-        let Account { method, bytes, .. } = account;
-        let ms = now.since(account.began);
+        let ms = now.since(began);
         let (mut server, mut tool) = ("", "");
-        if account.slot == Slot::NONE {
+        if slot == Slot::NONE {
             self.own.count(method, end);
-        } else if let Some(of) = self.servers.get_mut(account.slot) {
+        } else if let Some(of) = self.servers.get_mut(slot) {
             of.in_flight -= 1;
-            of.count(method, account.tool, end, ms);
-            (server, tool) = (of.name(), of.tool(method, account.tool));
+            of.count(method, place, end, ms);
+            (server, tool) = (of.name(), of.tool(method, place));
         } else {
             self.forgotten += 1;
         }

@@ -6,6 +6,17 @@ fn name(text: &str) -> Rc<str> {
     Rc::from(text)
 }
 
+fn about(slot: Slot) -> About<'static> {
+    About { slot, tool: None }
+}
+
+fn one_of(slot: Slot, number: u32, name: &Rc<str>) -> About<'_> {
+    About {
+        slot,
+        tool: Some((number, name)),
+    }
+}
+
 #[test]
 fn contract_5_a_request_is_counted_once_where_it_belongs() {
     let mut tally = Tally::default();
@@ -14,8 +25,8 @@ fn contract_5_a_request_is_counted_once_where_it_belongs() {
     let read = name("read");
     let mut account = tally.begin(Tick(10), Method::CallTool, 99);
     assert_eq!((tally.open(), tally.in_flight_elsewhere()), (1, 1));
-    tally.concern(&mut account, slot, Some((1, &read)));
-    tally.concern(&mut account, slot, Some((1, &read)));
+    tally.concern(&mut account, one_of(slot, 1, &read));
+    tally.concern(&mut account, one_of(slot, 1, &read));
     assert_eq!(tally.in_flight_elsewhere(), 0);
     let line = tally.end(Tick(17), account, End::ToolError);
     assert_eq!((line.server, line.tool, line.ms), ("files", "read", 7));
@@ -40,10 +51,10 @@ fn contract_5_a_tool_in_no_catalog_has_no_name_of_its_own() {
     let slot = tally.server(&name("files"));
     tally.renumber(1);
     let mut account = tally.begin(Tick(0), Method::CallTool, 0);
-    tally.concern(&mut account, slot, None);
+    tally.concern(&mut account, about(slot));
     assert_eq!(tally.end(Tick(0), account, End::Error).tool, OTHER_TOOL);
     let mut account = tally.begin(Tick(0), Method::CallTool, 0);
-    tally.concern(&mut account, slot, Some((1, &name("stale"))));
+    tally.concern(&mut account, one_of(slot, 1, &name("stale")));
     assert_eq!(tally.end(Tick(0), account, End::Error).tool, OTHER_TOOL);
     assert!(tally.servers().all(|server| server.tools().is_empty()));
     assert_eq!(tally.ended(), 2);
@@ -58,7 +69,7 @@ fn metric_tools_max_further_tools_count_as_other_and_what_leaves_makes_room() {
     let call = |tally: &mut Tally, slot, number: usize, tool: &str| {
         let mut account = tally.begin(Tick(0), Method::CallTool, 0);
         let number = u32::try_from(number).unwrap();
-        tally.concern(&mut account, slot, Some((number, &name(tool))));
+        tally.concern(&mut account, one_of(slot, number, &name(tool)));
         tally.end(Tick(0), account, End::Ok).tool.to_owned()
     };
     for number in 0..METRIC_TOOLS_MAX {
@@ -83,10 +94,10 @@ fn a_server_that_leaves_takes_its_series_along_but_no_request_is_lost() {
     let old = tally.server(&a);
     assert_eq!(tally.server(&a), old);
     let mut done = tally.begin(Tick(0), Method::GetPrompt, 0);
-    tally.concern(&mut done, old, None);
+    tally.concern(&mut done, about(old));
     let _ = tally.end(Tick(0), done, End::Ok);
     let mut late = tally.begin(Tick(0), Method::GetPrompt, 0);
-    tally.concern(&mut late, old, None);
+    tally.concern(&mut late, about(old));
     tally.keep(|_| false);
     assert_eq!(
         (tally.servers().count(), tally.in_flight_elsewhere()),
@@ -114,8 +125,8 @@ fn a_request_may_turn_to_another_server() {
     let mut tally = Tally::default();
     let (a, b) = (tally.server(&name("a")), tally.server(&name("b")));
     let mut account = tally.begin(Tick(0), Method::ReadResource, 0);
-    tally.concern(&mut account, a, None);
-    tally.concern(&mut account, b, None);
+    tally.concern(&mut account, about(a));
+    tally.concern(&mut account, about(b));
     let flying: Vec<u64> = tally.servers().map(|server| server.in_flight).collect();
     assert_eq!(flying, [0, 1]);
     assert_eq!(tally.end(Tick(0), account, End::Ok).server, "b");
@@ -134,7 +145,7 @@ fn buckets_hold_what_took_no_longer_than_they_say() {
         (3, End::Refused),
     ] {
         let mut account = tally.begin(Tick(0), Method::CallTool, 0);
-        tally.concern(&mut account, slot, None);
+        tally.concern(&mut account, about(slot));
         let _ = tally.end(Tick(ms), account, end);
     }
     let took = tally.servers().next().unwrap().took;

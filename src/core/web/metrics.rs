@@ -200,8 +200,11 @@ impl Text {
 
     fn bytes(&mut self, name: &str, server: Option<&str>, bytes: Bytes) {
         for (direction, count) in [("in", bytes.received), ("out", bytes.sent)] {
-            let mut labels = vec![("direction", direction)];
-            labels.extend(server.map(|server| ("server", server)));
+            let server = server.map(|server| ("server", server));
+            let labels: Vec<_> = server
+                .into_iter()
+                .chain([("direction", direction)])
+                .collect();
             self.sample(name, &labels, count);
         }
     }
@@ -292,6 +295,7 @@ mod tests {
 
     use super::*;
     use crate::now::Tick;
+    use crate::tally::About;
 
     fn text(tally: &Tally, gauges: &Gauges) -> String {
         let answer = page(tally, gauges);
@@ -336,7 +340,8 @@ mod tests {
         tally.renumber(1);
         let name = Rc::from("t\"o\\o\nl");
         let mut account = tally.begin(Tick(0), Method::CallTool, 0);
-        tally.concern(&mut account, slot, Some((0, &name)));
+        let tool = Some((0, &name));
+        tally.concern(&mut account, About { slot, tool });
         let _ = tally.end(Tick(0), account, End::Ok);
         let text = text(&tally, &Gauges::default());
         let line = "onemcp_calls_total{server=\"a\\\\b\",method=\"tools/call\",\

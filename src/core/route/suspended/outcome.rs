@@ -14,7 +14,7 @@ use crate::route::errors::{Failure, INTERNAL};
 use crate::route::splice::Edits;
 use crate::route::suspended::{Stage, SuspendedKey, Waiter};
 use crate::route::{Desk, Hall};
-use crate::tally::{End, Slot};
+use crate::tally::{About, End};
 
 /// An answer, whoever gets it.
 #[derive(Clone, Debug)]
@@ -69,15 +69,8 @@ impl Catch<'_> {
 }
 
 impl ClientEdge for Catch<'_> {
-    fn concern(
-        &mut self,
-        cx: &mut Cx<'_>,
-        client: ClientKey,
-        at: At,
-        server: Slot,
-        tool: Option<(u32, &Rc<str>)>,
-    ) {
-        self.edge.concern(cx, client, at, server, tool);
+    fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
+        self.edge.concern(cx, client, at, about);
     }
 
     fn answer(
