@@ -30,6 +30,7 @@ mod isolation;
 mod large;
 mod limits;
 mod lists;
+mod metrics;
 mod modern;
 mod modern_server;
 mod modern_stdio;

@@ -10,7 +10,7 @@ use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
 use onemcp::filter::{Expr, Preset, Presets};
 use onemcp::hub::Hub;
-use onemcp::input::{ExitStatus, Input, Port};
+use onemcp::input::{ExitStatus, Input, Port, ProcessFacts};
 use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
@@ -347,6 +347,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         self.pump();
         self.rest();
+        assert_eq!(self.hub.miscounted(), None);
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -390,6 +391,13 @@ impl World {
             | Effect::Stretch { .. }
             | Effect::ListenLocal { .. }
             | Effect::UnlistenLocal) => self.keep(secret),
+            Effect::Measure { link } => {
+                let process = ProcessFacts {
+                    open_fds: Some(7),
+                    ..ProcessFacts::default()
+                };
+                self.feed_input(Input::Measured { link, process });
+            }
             Effect::Log { level, line } => self.log.push(format!("{level:?} {line}")),
             Effect::Exit { code } => {
                 assert_eq!(self.exit.replace(code), None, "it left twice");

@@ -313,6 +313,32 @@ impl Clients {
         }
     }
 
+    /// How many requests are owed an answer.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        let owed = self.sessions.iter().map(|(_, one)| match &one.channel {
+            Channel::Exchange(exchange) => usize::from(exchange.account.is_some()),
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Streamable(_) => {
+                one.outstanding.len()
+            }
+        });
+        owed.sum()
+    }
+
+    /// Sessions by the way they came.
+    #[must_use]
+    pub fn sessions_by_transport(&self) -> Vec<(&'static str, usize)> {
+        let count = |is: fn(&Channel) -> bool| {
+            let sessions = self.sessions.iter();
+            sessions.filter(|(_, one)| is(&one.channel)).count()
+        };
+        vec![
+            ("http", count(|by| matches!(by, Channel::Streamable(_)))),
+            ("sse", count(|by| matches!(by, Channel::Sse { .. }))),
+            ("stdio", count(|by| matches!(by, Channel::Stdio { .. }))),
+        ]
+    }
+
     /// A connection has gone that was used for this.
     fn lost(&mut self, cx: &mut Cx<'_>, link: LinkKey, doing: Option<Doing>) {
         let (client, number) = match doing {

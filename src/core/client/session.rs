@@ -16,6 +16,7 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::principal::Sight;
+use crate::tally::Account;
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) struct Outstanding {
     pub(super) id: JsonId,
     /// The POST it came in; 0 where there is only one channel.
     pub(super) stream: u32,
+    /// To be given back when it ends.
+    pub(super) account: Account,
 }
 
 /// Who sends a request.
@@ -195,10 +198,25 @@ impl Session {
     }
 
     /// Notes that an answer is owed.
-    pub(super) fn expect(&mut self, id: JsonId, stream: u32) -> At {
+    pub(super) fn expect(&mut self, id: JsonId, stream: u32, account: Account) -> At {
         let at = At(self.number());
-        self.outstanding.push(Outstanding { at, id, stream });
+        self.outstanding.push(Outstanding {
+            at,
+            id,
+            stream,
+            account,
+        });
         at
+    }
+
+    /// The account of a request that is owed.
+    pub(super) fn account_of(&mut self, at: At) -> Option<&mut Account> {
+        if let Channel::Exchange(exchange) = &mut self.channel {
+            return exchange.account.as_mut();
+        }
+        let mut owed = self.outstanding.iter_mut();
+        let found = owed.find(|one| one.at == at);
+        found.map(|one| &mut one.account)
     }
 
     /// The answer came: nothing is owed any more.

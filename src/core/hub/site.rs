@@ -27,6 +27,9 @@ impl Hub {
             self.clients.page(&mut cx, link, &asset);
             return;
         }
+        if request.head.path() == "/metrics" {
+            return self.metrics(now, out, link, request);
+        }
         let visitor = self.logins.visitor(&mut cx, request);
         let step = match request.head.path() {
             "/oauth" | "/oauth/" => Step::Answer(self.dashboard(now, request, &visitor)),
