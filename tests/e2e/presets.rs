@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::dir::{Dir, fixture};
 use crate::support::gateway::{Gateway, serve};
+use crate::support::http::{Connection, request};
+use crate::support::mcp::{Client, Events, any_of, initialize};
 use crate::support::program::{Ended, cli, failing, run};
 use crate::support::stdio;
 
@@ -363,4 +365,149 @@ fn contract_4_serve_needs_the_preset_that_it_is_to_serve() {
         .log
         .containing("line 2, column 14: expected a value; there are no presets");
     gateway.stop();
+}
+
+/// A client with a query, and its stream.
+struct Seeing {
+    client: Client,
+    events: Events,
+}
+
+impl Seeing {
+    fn open(gateway: &Gateway, target: &str) -> Self {
+        let client = Client::open_at(gateway.port, target);
+        let events = client.listen();
+        Self { client, events }
+    }
+
+    /// Waits until it sees the tools of these servers and of no others.
+    #[track_caller]
+    fn until(&mut self, servers: &[&str]) {
+        self.client.until(&mut self.events, |tools| {
+            let sees = |server: &&str| any_of(server, tools);
+            ["web", "db", "bare"]
+                .iter()
+                .all(|server| sees(server) == servers.contains(server))
+        });
+    }
+
+    /// Whether a server answers a call by name.
+    #[track_caller]
+    fn reaches(&mut self, server: &str) -> bool {
+        let tool = format!("{server}_1mcp_echo");
+        let response = self.client.call(&tool, &json!({"text": "x"}));
+        let error = &response["error"];
+        assert!(error.is_null() || error["code"] == -32602, "{response}");
+        error.is_null()
+    }
+}
+
+/// What a first request on this path is answered with.
+fn hello(gateway: &Gateway, target: &str) -> (u16, Value) {
+    let message =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize()});
+    let headers = "Content-Type: application/json\r\nAccept: application/json\r\n";
+    let bytes = request(&format!("POST {target}"), headers, message.to_string());
+    let answer = Connection::open(gateway.port).send(bytes).answer();
+    (answer.status, answer.message())
+}
+
+#[test]
+fn contract_4_a_client_sees_by_a_preset_and_follows_its_changes() {
+    let dir = three();
+    let gateway = Gateway::start(dir.path(), &[]);
+    let (status, refused) = hello(&gateway, "/mcp?preset=desk");
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!(-32600)));
+    preset(&dir, &["create", "desk", "--filter", "web"]).expect(0);
+    gateway.log.containing("configuration read again");
+    let told = preset(&dir, &["url", "desk", "--json"]).json();
+    assert_eq!(told["running"], true);
+    let url = format!("http://127.0.0.1:{}/mcp?preset=desk", gateway.port);
+    assert_eq!(told["url"], url);
+    let plain = preset(&dir, &["url", "desk"]);
+    assert_eq!(
+        (plain.out(), plain.err.as_str()),
+        (&*format!("{url}\n"), "")
+    );
+    let mut desk = Seeing::open(&gateway, "/mcp?preset=desk");
+    let mut all = Seeing::open(&gateway, "/mcp");
+    all.until(&["web", "db", "bare"]);
+    desk.until(&["web"]);
+    assert!(desk.reaches("web") && !desk.reaches("db"));
+    // A session that is open follows, without another request of its own.
+    preset(&dir, &["edit", "desk", "--filter", "work"]).expect(0);
+    desk.events.tools_changed();
+    desk.until(&["web", "db"]);
+    assert!(desk.reaches("db") && !desk.reaches("bare"));
+    preset(&dir, &["create", "other", "--filter", "db"]).expect(0);
+    Seeing::open(&gateway, "/mcp?preset=other").until(&["db"]);
+    // A file that nobody can read changes nothing.
+    let good = dir.read("presets.json");
+    dir.replace("presets.json", "{\n  nonsense");
+    gateway.log.containing("presets.json: line 2, column 3: ");
+    assert!(desk.reaches("db") && !desk.reaches("bare"));
+    dir.replace("presets.json", good);
+    preset(&dir, &["delete", "desk", "--yes"]).expect(0);
+    desk.events.tools_changed();
+    desk.until(&[]);
+    assert!(!desk.reaches("db"));
+    assert_eq!(hello(&gateway, "/mcp?preset=desk").0, 400);
+    assert!(all.reaches("web") && all.reaches("db") && all.reaches("bare"));
+    gateway.stop();
+}
+
+#[test]
+fn contract_4_what_serve_leaves_out_is_not_started_and_no_query_brings_it_back() {
+    let dir = three();
+    preset(&dir, &["create", "desk", "--filter", "work"]).expect(0);
+    let bounds = ["--preset", "desk", "--filter", "not db"];
+    let gateway = Gateway::start(dir.path(), &bounds);
+    let mut client = Seeing::open(&gateway, "/mcp?filter=db,web,bare");
+    client.until(&["web"]);
+    assert!(!client.reaches("db") && !client.reaches("bare"));
+    let states = || {
+        let status = cli(dir.path(), &["mcp", "status", "--json"]).json();
+        let servers = status["instances"][0]["servers"].as_array().cloned();
+        let servers = servers.unwrap_or_else(|| status["servers"].as_array().unwrap().clone());
+        servers
+            .iter()
+            .map(|server| server["state"].to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(states(), r#""ready" "unselected" "unselected""#);
+    preset(&dir, &["edit", "desk", "--filter", "not nothing"]).expect(0);
+    let mut all = Seeing::open(&gateway, "/mcp");
+    all.until(&["web", "bare"]);
+    assert_eq!(states(), r#""ready" "unselected" "ready""#);
+    // The preset that it is to serve is gone: nothing is left to see.
+    preset(&dir, &["delete", "desk", "--yes"]).expect(0);
+    all.until(&[]);
+    gateway.stop();
+}
+
+#[test]
+fn contract_4_stdio_is_bounded_likewise() {
+    let dir = three();
+    preset(&dir, &["create", "desk", "--filter", "work"]).expect(0);
+    for (args, servers) in [
+        (&["--filter", "web"][..], &["web"][..]),
+        (&["--preset", "desk"], &["web", "db"]),
+        (&["--tags", "bare", "--filter", "not work"], &["bare"]),
+    ] {
+        let mut client = stdio::Stdio::start(&mut stdio::serve(dir.path(), args));
+        let list = client.ask("tools/list", &json!({}));
+        let tools = list["result"]["tools"].as_array().unwrap();
+        let tools: Vec<String> = tools
+            .iter()
+            .map(|tool| tool["name"].as_str().unwrap().to_owned())
+            .collect();
+        for server in ["web", "db", "bare"] {
+            assert_eq!(
+                any_of(server, &tools),
+                servers.contains(&server),
+                "{args:?} {list}"
+            );
+        }
+    }
 }
