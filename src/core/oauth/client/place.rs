@@ -10,8 +10,8 @@ use crate::base::form;
 use crate::base::origin::{Host, Scheme};
 use crate::base::secret::Secret;
 use crate::base::url::Url;
+use crate::config::Oauth;
 use crate::entropy::Entropy;
-use crate::oauth::client::OauthEntry;
 use crate::oauth::owner::same;
 use crate::settings::Settings;
 
@@ -94,7 +94,7 @@ impl Place {
 
     /// Where browsers are sent back to as a client that the operator was given; without a port
     /// while that is not known.
-    pub(super) fn redirect(&self, entry: &OauthEntry) -> String {
+    pub(super) fn redirect(&self, entry: &Oauth) -> String {
         entry.redirect_url.clone().unwrap_or_else(|| {
             let origin = self.origin();
             let origin = origin.as_deref().unwrap_or("http://127.0.0.1");
@@ -104,7 +104,7 @@ impl Place {
 
     /// As a client that we made known ourselves: a place for each issuer ([`mark`]), so that what
     /// one says is not taken for what another says.
-    pub(super) fn redirect_of(&self, entry: &OauthEntry, mark: &str) -> String {
+    pub(super) fn redirect_of(&self, entry: &Oauth, mark: &str) -> String {
         match &entry.redirect_url {
             Some(fixed) => fixed.clone(),
             None => format!("{}/{mark}", self.redirect(entry)),
@@ -113,7 +113,7 @@ impl Place {
 
     /// Browsers would be sent to a port that is not ours but somebody else's, perhaps with our
     /// ticket: one sentence.
-    pub(super) fn conflict(&self, entry: &OauthEntry) -> Option<String> {
+    pub(super) fn conflict(&self, entry: &Oauth) -> Option<String> {
         let Self::Local(Listener::Open { port, .. }) = self else {
             return None;
         };
@@ -127,7 +127,7 @@ impl Place {
 
     /// The page on which a server is authorized. Cookies are of one host, so it is on the same one
     /// as the way back.
-    pub(super) fn page(&self, name: &str, entry: &OauthEntry) -> Option<String> {
+    pub(super) fn page(&self, name: &str, entry: &Oauth) -> Option<String> {
         let own = self.origin()?;
         let back = entry.redirect_url.as_deref();
         let back = back.filter(|_| self.conflict(entry).is_none());

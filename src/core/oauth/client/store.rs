@@ -187,7 +187,7 @@ mod tests {
         Protected {
             name: name.into(),
             url: Rc::new(Url::parse(url).unwrap()),
-            entry: crate::oauth::client::OauthEntry::default(),
+            entry: crate::config::Oauth::default(),
         }
     }
 
