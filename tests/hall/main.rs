@@ -23,6 +23,7 @@ mod calls;
 mod eras;
 mod far;
 mod faults;
+mod idle;
 mod isolation;
 mod large;
 mod limits;
