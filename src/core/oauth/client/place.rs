@@ -2,17 +2,13 @@
 //! at a loopback port that is open only while somebody has something to authorize. There every user
 //! of this machine could knock, so the pages want a secret that only their URL has.
 
-use std::fmt::Write;
-
-use ring::digest;
-
+use crate::base::digest::{hex, same, sha256};
 use crate::base::form;
 use crate::base::origin::{Host, Scheme};
 use crate::base::secret::Secret;
 use crate::base::url::Url;
 use crate::config::Oauth;
 use crate::entropy::Entropy;
-use crate::oauth::owner::same;
 use crate::settings::Settings;
 
 /// See the module.
@@ -239,13 +235,8 @@ impl Place {
 
 /// What tells an issuer apart in our URLs.
 pub(super) fn mark(issuer: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, issuer.as_bytes());
-    let mut out = String::with_capacity(MARK_CHARS);
-    for byte in hash.as_ref().iter().take(MARK_CHARS / 2) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    let hash = sha256(&[issuer.as_bytes()]);
+    hex(hash.iter().take(MARK_CHARS / 2))
 }
 
 /// So many that nobody finds an issuer with the mark of another.
