@@ -84,36 +84,31 @@ function connectionsTo(port) {
 const descriptors = (gateway) => readdirSync(`/proc/${gateway.pid}/fd`).length;
 
 for (const [name, front] of Object.entries(FRONTS)) {
-  describe(`every feature through ${name}`, { skip: missing(name) }, () => {
-    let gateway, proxy;
-    before(async () => {
-      const port = await freePort();
-      gateway = await startGateway({ servers: SERVERS, port });
-      proxy = await openFront(name, port);
-    });
-    after(async () => {
-      await proxy?.stop();
-      await gateway?.stop();
-    });
-
-    for (const [who, [era, kind, revision]] of Object.entries(CLIENTS)) {
-      describe(who, () => {
-        let client;
-        const label = `${era}-${kind}`;
-        before(async () => {
-          client = await openClient(era, kind, proxy, label);
-          if (revision) assert.equal(client.revision(), revision);
-        });
-        after(() => client?.close());
-        for (const to of Object.keys(HAS)) {
-          for (const [feature, proves] of Object.entries(FEATURES)) {
-            test(`${feature}: a ${to} server`, { timeout: 60_000 }, () =>
-              proves({ client, has: HAS[to], who: label, name: (tool) => `${to}_1mcp_${tool}` }));
-          }
-        }
+  for (const [who, [era, kind, revision]] of Object.entries(CLIENTS)) {
+    // A gateway each: who asks what and when decides which processes of a server serve whom.
+    describe(`every feature through ${name}: ${who}`, { skip: missing(name) }, () => {
+      let gateway, proxy, client;
+      const label = `${era}-${kind}`;
+      before(async () => {
+        const port = await freePort();
+        gateway = await startGateway({ servers: SERVERS, port });
+        proxy = await openFront(name, port);
+        client = await openClient(era, kind, proxy, label);
+        if (revision) assert.equal(client.revision(), revision);
       });
-    }
-  });
+      after(async () => {
+        await client?.close();
+        await proxy?.stop();
+        await gateway?.stop();
+      });
+      for (const to of Object.keys(HAS)) {
+        for (const [feature, proves] of Object.entries(FEATURES)) {
+          test(`${feature}: a ${to} server`, { timeout: 60_000 }, () =>
+            proves({ client, has: HAS[to], who: label, name: (tool) => `${to}_1mcp_${tool}` }));
+        }
+      }
+    });
+  }
 
   describe(`through ${name}`, { skip: missing(name) }, () => {
     let gateway, proxy, port;
@@ -196,7 +191,7 @@ for (const [name, front] of Object.entries(FRONTS)) {
         if (front.body === Infinity) {
           const { error, jsonrpc } = JSON.parse(large.text);
           assert.equal(jsonrpc, '2.0');
-          assert.match(error.message, /16 MiB|16777216|too (large|long)/);
+          assert.match(error.message, /at most 16 MiB/);
         } else {
           assert.match(large.text, /413 Request Entity Too Large/);
         }

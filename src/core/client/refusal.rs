@@ -4,7 +4,7 @@
 use crate::json::envelope::Fault;
 use crate::json::span::Span;
 use crate::json::write;
-use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
+use crate::limits::{BATCH_MAX, BODY_BYTES_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
@@ -72,6 +72,8 @@ pub(super) enum Refusal {
     TooManyConnections,
     /// 503: as much is being received as may be.
     TooManyLargeBodies,
+    /// 413: a message that is longer than any may be.
+    BodyTooLong,
     /// Too many sessions.
     TooManySessions,
     /// Too many streams of one session.
@@ -133,6 +135,7 @@ impl Refusal {
             Self::UnknownSession | Self::SessionEnded | Self::UnknownMethod { .. } => 404,
             Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
+            Self::BodyTooLong => 413,
             Self::ContentType => 415,
             Self::TooManyConnections
             | Self::TooManySessions
@@ -170,6 +173,7 @@ impl Refusal {
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
+            | Self::BodyTooLong
             | Self::NotAcceptable
             | Self::NoEventStream
             | Self::NoSession
@@ -230,6 +234,10 @@ impl Refusal {
             }
             Self::TooManyLargeBodies => {
                 "Busy: too many large requests are being received. Try again soon."
+            }
+            Self::BodyTooLong => {
+                const { assert!(BODY_BYTES_MAX == 16 * 1024 * 1024) };
+                "The message is too long: a request body may have at most 16 MiB."
             }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {

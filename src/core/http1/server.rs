@@ -4,6 +4,9 @@
 //! the inbox, and the owner of the connection stops reading when [`Server::inbox_bytes`] grows.
 //! Never writes: [`Server::respond`] and its sisters return the bytes that frame an answer.
 
+mod pieces;
+mod swallow;
+
 use crate::base::frame::Frame;
 use crate::http1::body::{self, Decoder};
 use crate::http1::framing::{self, Framing};
@@ -24,6 +27,10 @@ pub struct Server {
     body_bytes_max: usize,
     /// Longer bodies are asked about.
     small_bytes_max: usize,
+    /// A body that announces no more than this is thrown away before it is refused for its length.
+    swallowed_bytes_max: usize,
+    /// The request whose body was too long.
+    too_long: Option<Box<Request>>,
     state: State,
 }
 
@@ -35,6 +42,8 @@ enum State {
     Body(Box<Incoming>),
     /// The head was handed out, and its receiver decides whether the body is read on.
     Asked { head_only: bool, part: Box<Part> },
+    /// A body that is too long is thrown away; then its request is refused.
+    Swallowing { head_only: bool, left: usize },
     /// A request was handed out, or refused; its answer is under way.
     Exchange(Exchange),
     /// The last answer is complete; whatever the peer still sends is thrown away.
@@ -135,6 +144,8 @@ impl Server {
             taken: 0,
             body_bytes_max,
             small_bytes_max: body_bytes_max,
+            swallowed_bytes_max: 0,
+            too_long: None,
             state: State::Head(HeadParser::default()),
         }
     }
@@ -177,6 +188,7 @@ impl Server {
         }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Body(incoming) => self.take_body(*incoming, frame),
+            State::Swallowing { head_only, left } => self.swallow(head_only, left),
             state => {
                 self.state = state;
                 Step::Paused
@@ -190,6 +202,7 @@ impl Server {
         let (framing, expects) =
             match framing.and_then(|framing| Ok((framing, framing::expects_continue(&request)?))) {
                 Ok(decided) => decided,
+                Err(body::TOO_LARGE) => return self.too_long(request),
                 Err(reject) => return self.refuse(reject, request.method == Method::Head),
             };
         let incoming = Incoming {
@@ -252,6 +265,7 @@ impl Server {
         let Incoming { request, part } = &mut incoming;
         let head_only = request.method == Method::Head;
         if part.decoder.is_over(part.body.len()) {
+            self.too_long = Some(Box::new(incoming.request));
             return self.refuse(body::TOO_LARGE, head_only);
         }
         let fresh = self.inbox.get(self.taken..).unwrap_or_default();
@@ -276,7 +290,12 @@ impl Server {
             self.small_bytes_max
         };
         match part.decoder.decode(fresh, &mut part.body, upto) {
-            Err(reject) => return self.refuse(reject, head_only),
+            Err(reject) => {
+                if reject == body::TOO_LARGE {
+                    self.too_long = Some(Box::new(incoming.request));
+                }
+                return self.refuse(reject, head_only);
+            }
             Ok(used) => self.taken += used,
         }
         if part.body.len() > upto {
@@ -341,7 +360,7 @@ impl Server {
         let body = match &self.state {
             State::Body(incoming) => incoming.part.body.capacity(),
             State::Asked { part, .. } => part.body.capacity(),
-            State::Head(_) | State::Exchange(_) | State::Closed => 0,
+            State::Head(_) | State::Swallowing { .. } | State::Exchange(_) | State::Closed => 0,
         };
         self.inbox.capacity() + body
     }
@@ -352,7 +371,7 @@ impl Server {
         match self.state {
             State::Head(_) if self.inbox_bytes() == 0 => Waiting::IdleHead,
             State::Head(_) => Waiting::Head,
-            State::Body(_) | State::Asked { .. } => Waiting::Body,
+            State::Body(_) | State::Asked { .. } | State::Swallowing { .. } => Waiting::Body,
             State::Exchange(_) | State::Closed => Waiting::Response,
         }
     }
@@ -376,7 +395,9 @@ impl Server {
         let mut exchange = match &self.state {
             State::Exchange(exchange) => *exchange,
             State::Body(incoming) => Exchange::last(incoming.request.method == Method::Head),
-            State::Asked { head_only, .. } => Exchange::last(*head_only),
+            State::Asked { head_only, .. } | State::Swallowing { head_only, .. } => {
+                Exchange::last(*head_only)
+            }
             State::Head(_) | State::Closed => Exchange::last(false),
         };
         let delimited = match body {
@@ -411,36 +432,6 @@ impl Server {
         )
     }
 
-    fn is_chunked(&self) -> bool {
-        matches!(self.state, State::Exchange(Exchange { chunked: true, .. }))
-    }
-
-    /// Appends what stands before a piece of a stream. A piece of 0 bytes must not be framed: it
-    /// would end the stream.
-    pub fn chunk_head(&self, len: usize, out: &mut Vec<u8>) {
-        if self.is_chunked() {
-            response::push_hex(out, len);
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-
-    /// What stands behind a piece of a stream.
-    #[must_use]
-    pub fn chunk_tail(&self) -> &'static [u8] {
-        if self.is_chunked() { b"\r\n" } else { b"" }
-    }
-
-    /// What ends a stream; nothing if the end of the connection does.
-    pub fn end_stream(&mut self) -> &'static [u8] {
-        if !self.is_chunked() {
-            return b"";
-        }
-        if let State::Exchange(exchange) = &mut self.state {
-            exchange.chunked = false;
-        }
-        b"0\r\n\r\n"
-    }
-
     /// The answer is complete: all of it was given to the outbox.
     pub fn done(&mut self) -> After {
         if self.must_close() {
@@ -472,7 +463,9 @@ impl Server {
     pub fn close_after(&mut self) {
         match &mut self.state {
             State::Exchange(exchange) => exchange.keep_alive = false,
-            State::Head(_) | State::Body(_) | State::Asked { .. } => self.state = State::Closed,
+            State::Head(_) | State::Body(_) | State::Asked { .. } | State::Swallowing { .. } => {
+                self.state = State::Closed
+            }
             State::Closed => {}
         }
     }
