@@ -25,6 +25,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("newline", json::fuzzing::newline),
     ("oauth_challenge", oauth::client::fuzzing::challenge),
     ("oauth_document", oauth::client::fuzzing::document),
+    ("presets", config::presets::fuzzing::presets),
     ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
     ("sse", http1::fuzzing::sse),

@@ -6,3 +6,6 @@ pub const FILTER_BYTES_MAX: usize = 2_000;
 pub const FILTER_DEPTH_MAX: usize = 32;
 /// Presets in one file; the others are left out with a warning.
 pub const PRESETS_MAX: usize = 500;
+/// Operators and tags in the query of one preset, more than an expression has room for; a preset
+/// with more is left out with a warning.
+pub const PRESET_PARTS_MAX: usize = FILTER_BYTES_MAX;
