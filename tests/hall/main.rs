@@ -26,6 +26,7 @@ mod faults;
 mod filters;
 mod filters_at_work;
 mod filters_bound;
+mod idle;
 mod isolation;
 mod large;
 mod limits;
