@@ -10,6 +10,8 @@ mod inotify;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod sockets;
+#[cfg(target_os = "linux")]
+mod standard;
 mod terminal;
 
 use std::ffi::CString;
