@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, http1, hub, json, mcp, oauth, route};
+use onemcp::{base, config, fetch, filter, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -15,6 +15,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("edit", config::fuzzing::edit),
     ("envelope", json::fuzzing::envelope),
     ("fetch", fetch::fuzzing::fetch),
+    ("filter", filter::fuzzing::filter),
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),

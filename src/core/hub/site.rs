@@ -1,7 +1,7 @@
 //! Requests of the pages and of OAuth: each goes to the machine whose path it is, and what those
 //! machines want goes where it belongs.
 
-use crate::config::{Config, Oauth, Transport};
+use crate::config::{Config, Transport};
 use crate::cx::Cx;
 use crate::effect::{Effects, RecordTicket};
 use crate::fetch::Errand;
@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
-use crate::oauth::client::{KeyringNews, OauthEntry, Protected};
+use crate::oauth::client::{KeyringNews, Protected};
 #[cfg(any(test, feature = "fuzzing"))]
 use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
@@ -191,17 +191,8 @@ fn protected(config: &Config) -> Vec<Protected> {
         Some(Protected {
             name: server.name.clone(),
             url,
-            entry: entry(&remote.oauth),
+            entry: remote.oauth.clone(),
         })
     });
     protected.collect()
-}
-
-fn entry(oauth: &Oauth) -> OauthEntry {
-    OauthEntry {
-        client_id: oauth.client_id.clone(),
-        client_secret: oauth.client_secret.clone(),
-        scopes: oauth.scopes.clone(),
-        redirect_url: oauth.redirect_url.clone(),
-    }
 }
