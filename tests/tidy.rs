@@ -30,7 +30,9 @@ const EDGES: &[(&str, &[&str])] = &[
         "oauth",
         &["base", "config", "fetch", "http1", "json", "web"],
     ),
-    ("web", &["base", "config", "http1", "json"]),
+    // What the pages show of a server is what a survey says of it: plain values, which `instance`
+    // owns because `mcp status` came first.
+    ("web", &["base", "config", "http1", "instance", "json"]),
     ("instance", &["base", "json"]),
     ("config", &["base", "filter", "http1", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.

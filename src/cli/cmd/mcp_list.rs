@@ -242,10 +242,8 @@ fn json(server: &Shown) -> String {
         format!("[{}]", items.join(","))
     };
     let object = |pairs: &[(String, String)]| {
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| format!("{}:{}", write::string(name), write::string(value)));
-        format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        let pairs = pairs.iter();
+        write::object(pairs.map(|(name, value)| (name.as_str(), Some(write::string(value)))))
     };
     let text = |text: &Option<String>| text.as_deref().map(write::string);
     let stdio = server.command.is_some();
@@ -262,10 +260,7 @@ fn json(server: &Shown) -> String {
         ("disabled", Some(server.disabled.to_string())),
         ("fault", text(&server.fault)),
     ];
-    let members = members
-        .into_iter()
-        .filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    write::object(members)
 }
 
 #[cfg(test)]
