@@ -397,6 +397,11 @@ pub(crate) fn raise_open_files(wanted: u64) -> Option<u64> {
     Some(before)
 }
 
+/// How many files we may have open; `None` if the system does not tell.
+pub(crate) fn open_files_max() -> Option<u64> {
+    open_files().map(|limit| as_u64(limit.rlim_cur))
+}
+
 fn open_files() -> Option<libc::rlimit> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -102,8 +102,8 @@ fn target_of(url: &str) -> Option<Target> {
     Some(found)
 }
 
-/// Where an instance listens that cannot be asked, as in a container with nothing to write to: there
-/// `serve` was told by the same variables.
+/// Where an instance listens that cannot be asked, as in a container with nothing to write to:
+/// `serve` was told by the same variables there.
 fn target_usual(variable: impl Fn(&str) -> Option<OsString>) -> Target {
     let given = |name: &str| variable(name)?.into_string().ok();
     let port = given("ONE_MCP_PORT").and_then(|port| port.parse().ok());
