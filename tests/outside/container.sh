@@ -47,7 +47,7 @@ until_done() {
     fail "never: $*"
 }
 
-buildah bud --quiet --isolation chroot --format docker --build-arg BINARY=prebuilt -t 1mcp . >/dev/null
+buildah bud --quiet --isolation chroot --format docker --target prebuilt -t 1mcp . >/dev/null
 box="$(buildah from localhost/1mcp)"
 root="$(buildah mount "$box")"
 of_image() { buildah inspect --type image --format "{{$1}}" localhost/1mcp; }
