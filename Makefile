@@ -10,7 +10,7 @@ PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test readme lint deps static test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
+.PHONY: help run test readme lint deps static dist test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
         outside-long outside-tools soak release readme ci install clean
 
 help: ## show this list
@@ -39,6 +39,9 @@ deps: ## no dependency that tests/outside/dependencies.txt does not explain
 
 static: ## the static musl binary, checked and left at target/dist/1mcp
 	@tests/outside/static.sh
+
+dist: static ## the files of a release in target/dist: binary, archive, SHA256SUMS
+	@tests/outside/dist.sh
 
 test-static: static ## the tests that run the binary, on the static one
 	$(CARGO) build --locked --example fixture

@@ -445,6 +445,9 @@ pub const EXIT_STATE_MS_MAX: u64 = 300;
 /// Open files that we ask the system for: all connections and some children. The soft limit is
 /// often 1024.
 pub const OPEN_FILES_WANTED: u64 = 8192;
+/// Files that must be allowed to be open, or `serve` says so and ends: its own, which are 12, and
+/// a few for clients and children.
+pub const OPEN_FILES_MIN: u64 = 32;
 /// After our ports were opened, this long until the first child is started: the start of a program
 /// holds the loop for some milliseconds, and a client that waits for us gets its answer before.
 pub const FIRST_SPAWN_MS: u64 = 10;
