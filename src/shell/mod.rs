@@ -23,10 +23,12 @@ mod keeping;
 mod link;
 mod listener;
 mod log;
+mod log_keys;
 mod lookup;
 mod obey;
 mod outward;
 mod own_stdio;
+mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
@@ -149,7 +151,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         let token = fixed_token(fixed::WATCH);
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
-    let loaded = configuration.load()?;
+    let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,
@@ -286,7 +288,11 @@ fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signa
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
-    if let Loaded::New(config) = loaded {
+    let config = match loaded {
+        Loaded::New(config) => config,
+        Loaded::Missing | Loaded::Unchanged => Box::default(),
+    };
+    if configuration.is_found() {
         return config;
     }
     let line = format!(
@@ -294,7 +300,7 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
         configuration.file().display()
     );
     log.line(Level::Warn, &line);
-    Box::default()
+    config
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.
