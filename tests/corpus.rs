@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, filter, http1, hub, json, mcp, oauth, route};
+use onemcp::{base, client, config, fetch, filter, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -29,6 +29,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("presets", config::presets::fuzzing::presets),
     ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
+    ("session_id", client::fuzzing::session_id),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),

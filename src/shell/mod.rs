@@ -23,10 +23,12 @@ mod keeping;
 mod link;
 mod listener;
 mod log;
+mod log_keys;
 mod lookup;
 mod obey;
 mod outward;
 mod own_stdio;
+mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
@@ -171,7 +173,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
-    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
+    let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -185,7 +187,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
-        vault,
+        vaults,
     });
     event_loop.open_vault();
     if options.http.is_some() {
@@ -196,6 +198,15 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         event_loop.open_stdio(stream);
     }
     Ok(event_loop)
+}
+
+/// What is kept beside mcp.json, and what is kept of sessions.
+fn vaults(options: &ServeOptions, dials: &Dials) -> [Vault; 2] {
+    let sessions = Secrets::of_sessions(&options.state_dir);
+    [
+        Vault::new(Secrets::beside(&options.config_dir), dials.bell()),
+        Vault::of_state(sessions, dials.bell()),
+    ]
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {

@@ -25,6 +25,7 @@ mod reloading;
 mod remote_cli;
 mod remote_faults;
 mod remote_sse;
+mod restarts;
 mod starting;
 mod status;
 mod writing;

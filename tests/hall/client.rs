@@ -101,6 +101,24 @@ impl Client {
         )
     }
 
+    /// The same client after a restart: it knows its session, and is not told what has happened.
+    pub(crate) fn goes_on(self, before: &mut World, world: &mut World) -> Self {
+        let Way::Http { session, .. } = &self.state(before).way else {
+            panic!("only sessions on /mcp go on");
+        };
+        let way = Way::Http {
+            session: session.clone(),
+            main: None,
+        };
+        let client = Self::add(world, way);
+        let old = self.state(before);
+        let state = client.state(world);
+        state.version.clone_from(&old.version);
+        state.token.clone_from(&old.token);
+        state.next_id = old.next_id;
+        client
+    }
+
     /// The one behind our own stdin.
     pub(crate) fn stdio(world: &mut World) -> Self {
         let link = world.new_link();

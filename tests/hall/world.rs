@@ -10,7 +10,7 @@ use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
 use onemcp::filter::{Expr, Preset, Presets};
 use onemcp::hub::Hub;
-use onemcp::input::{ExitStatus, Input, Port};
+use onemcp::input::{ExitStatus, Input, Port, ProcessFacts};
 use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
@@ -239,6 +239,15 @@ impl World {
         self.pump();
     }
 
+    /// What is on the disk of another world is told, as at the start.
+    pub(crate) fn finds_records_of(&mut self, other: &Self) {
+        for (name, bytes) in &other.vault.records {
+            self.vault.records.insert(name.clone(), bytes.clone());
+            let (name, bytes) = (name.clone(), Some(bytes.clone()));
+            self.input(Input::Record { name, bytes });
+        }
+    }
+
     /// A new `mcp.json`, given as its entries.
     pub(crate) fn configure(&mut self, entries: &[String]) {
         let text = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
@@ -338,6 +347,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         self.pump();
         self.rest();
+        assert_eq!(self.hub.miscounted(), None);
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -381,6 +391,13 @@ impl World {
             | Effect::Stretch { .. }
             | Effect::ListenLocal { .. }
             | Effect::UnlistenLocal) => self.keep(secret),
+            Effect::Measure { link } => {
+                let process = ProcessFacts {
+                    open_fds: Some(7),
+                    ..ProcessFacts::default()
+                };
+                self.feed_input(Input::Measured { link, process });
+            }
             Effect::Log { level, line } => self.log.push(format!("{level:?} {line}")),
             Effect::Exit { code } => {
                 assert_eq!(self.exit.replace(code), None, "it left twice");

@@ -1,8 +1,10 @@
 //! What a client is told when its message is not taken: one JSON-RPC error, and the HTTP status
 //! that goes with it.
 
+use crate::client::message;
+use crate::cx::Cx;
 use crate::filter::query;
-use crate::json::envelope::Fault;
+use crate::json::envelope::{Envelope, Fault, Kind};
 use crate::json::span::Span;
 use crate::json::write;
 use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
@@ -10,6 +12,7 @@ use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
 use crate::oauth::door::Turned;
+use crate::tally::{End, Method};
 
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +94,35 @@ pub(super) struct Refused {
     pub(super) refusal: Refusal,
     /// Raw; `None` becomes null.
     pub(super) id: Option<Box<[u8]>>,
+    /// Of a request of this method, which is counted.
+    pub(super) method: Option<Method>,
 }
 
 impl Refused {
-    /// The refusal of a message that was read.
+    /// The refusal of a whole message that was read.
+    pub(super) fn request(refusal: Refusal, text: &[u8], envelope: &Envelope) -> Self {
+        let is_request = envelope.kind == Kind::Request;
+        Self {
+            method: is_request.then(|| message::method(text, envelope)),
+            ..Self::named(refusal, text, message::asked(envelope))
+        }
+    }
+
+    /// It is said now: the request is counted.
+    pub(super) fn counted(&self, cx: &mut Cx<'_>) -> &Self {
+        if let Some(method) = self.method {
+            let account = cx.tally.begin(cx.now.tick, method, 0);
+            cx.settle(account, End::Refused, || 0);
+        }
+        self
+    }
+
+    /// The refusal of what was no whole message.
     pub(super) fn named(refusal: Refusal, text: &[u8], id: Option<Span>) -> Self {
         Self {
             refusal,
             id: id.map(|id| id.of(text).into()),
+            method: None,
         }
     }
 
@@ -110,7 +134,11 @@ impl Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, id: None }
+        Self {
+            refusal,
+            id: None,
+            method: None,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::route::router::Incoming;
 use crate::route::servers::Server;
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, Running, ServerKey};
+use crate::tally::End;
 
 /// What is waited for.
 #[derive(Debug)]
@@ -309,7 +310,7 @@ impl Hall {
         }
         tail.push_str("}}");
         parts.push(Part::from(tail.as_str()));
-        desk.clients.answer(desk.cx, client, at, &parts);
+        desk.clients.answer(desk.cx, client, at, End::Ok, &parts);
         for pool in stale {
             // Whoever asks next gets what it is now (F16).
             self.fetch(desk, pool, kind);

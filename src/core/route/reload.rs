@@ -99,6 +99,8 @@ impl Hall {
             self.changes.note_all(desk.cx, Concerns::All);
         }
         self.order = order;
+        let served = |name: &str| self.server_by_name(name).is_some();
+        desk.cx.tally.keep(served);
         self.names_stale = true;
         self.tell_limited(desk, limited, &touched);
         self.settle(desk);

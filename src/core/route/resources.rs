@@ -20,6 +20,7 @@ use crate::route::servers::Server;
 use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::End;
 
 /// Where a URI leads.
 #[derive(Clone, Debug)]
@@ -68,6 +69,7 @@ impl Hall {
                     })
                 });
                 if self.is_modern(client) && !again.is_none() {
+                    self.concern(desk, (client, at), place.server, None);
                     return self.retry(desk, request, place.server, again);
                 }
                 self.forward(desk, request, place.server);
@@ -240,7 +242,7 @@ impl Hall {
         {}
         let Some(next) = search.left.pop() else {
             Mark::ReadSearchedInVain.hit();
-            let failure = self.not_found(desk, client, &uri);
+            let failure = self.not_found(desk, client, &uri).ending(End::Error);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
         let mut edits = Edits::default();

@@ -23,7 +23,8 @@ use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::About;
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
 pub(crate) const TASK: &str = "task";
@@ -222,6 +223,7 @@ impl Hall {
             Err(why) if why.scopes.is_none() && self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
+        self.concern(desk, (client, at), target.server, Some(&target));
         let manner = match kind {
             Kind::Tools => self.manner(desk, client, &target, task.is_some()),
             _ => Ok(None),
@@ -249,6 +251,24 @@ impl Hall {
             }
             Err(failure) => desk.fail(client, at, &id, &failure),
         }
+    }
+
+    /// A request turns out to be about this server, and this tool: so it is counted.
+    pub(crate) fn concern(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        (client, at): (ClientKey, At),
+        server: ServerKey,
+        tool: Option<&Target>,
+    ) {
+        let Some(server) = self.server(server) else {
+            return;
+        };
+        let about = About {
+            slot: server.slot,
+            tool: tool.and_then(|tool| Some((tool.number?, &tool.original))),
+        };
+        desk.clients.concern(desk.cx, client, at, about);
     }
 
     /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).

@@ -7,10 +7,10 @@
 //! What the token hides is missing from lists, instructions, capabilities and suggestions, and
 //! tells nothing. Names are the same for everybody, so a hidden one can be used by who knows it
 //! from elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries
-//! names learns that a tool, prompt, resource or template exists if he has its full offered name, or
-//! what stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of
-//! its server. He never learns it from a part of a name, from an expansion of a template, or of a
-//! server that is there without having said what it offers: those are unknown to him.
+//! names learns that a tool, prompt, resource or template exists if he has its full offered name,
+//! or what stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag
+//! of its server. He never learns it from a part of a name, from an expansion of a template, or of
+//! a server that is there without having said what it offers: those are unknown to him.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

@@ -108,6 +108,7 @@ impl Hall {
             return self.list_tasks(desk, &incoming);
         }
         let (key, at) = self.task_named(&incoming, whose)?;
+        self.concern_task(desk, &incoming, key);
         let lost = self.tasks.get(key).filter(|task| task.lost);
         if let Some(task) = lost {
             let result = match method {
@@ -124,6 +125,13 @@ impl Hall {
             Step::Pass
         };
         self.pass_about(desk, incoming, (key, at), step)
+    }
+
+    fn concern_task(&self, desk: &mut Desk<'_, '_>, incoming: &Incoming<'_>, key: TaskKey) {
+        if let Some(task) = self.tasks.get(key) {
+            let caller = (incoming.client, incoming.at);
+            self.concern(desk, caller, task.server, None);
+        }
     }
 
     /// Passes a request about a task on as it came, under the names that its server knows.
@@ -193,6 +201,7 @@ impl Hall {
         method: &str,
     ) -> Result<(), Failure> {
         let (key, named_at) = self.task_named(&incoming, Whose::Stateless)?;
+        self.concern_task(desk, &incoming, key);
         if self
             .tasks
             .get(key)

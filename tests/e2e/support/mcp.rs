@@ -55,6 +55,30 @@ impl Client {
         client
     }
 
+    /// Speaks to another gateway from now on, as if nothing had happened.
+    pub(crate) const fn turns_to(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    /// Ends the session; the status.
+    #[track_caller]
+    pub(crate) fn ends(&self) -> u16 {
+        let bytes = request("DELETE /mcp", &self.headers, "");
+        Connection::open(self.port).send(bytes).answer().status
+    }
+
+    /// Whether the session goes on.
+    #[track_caller]
+    pub(crate) fn goes_on(&self) -> bool {
+        let ping = json!({"jsonrpc": "2.0", "id": "p", "method": "ping"});
+        let answer = self.post(&ping.to_string());
+        match answer.status {
+            200 => true,
+            404 => false,
+            _ => panic!("{answer:?}"),
+        }
+    }
+
     /// The headers of a request of this session.
     pub(crate) fn headers(&self) -> &str {
         &self.headers
