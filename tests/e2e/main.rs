@@ -19,6 +19,7 @@ mod cli;
 mod cli_files;
 mod completions;
 mod mcp_edit;
+mod metrics;
 mod readme;
 mod reloading;
 mod remote_cli;
