@@ -20,6 +20,7 @@ mod cli_files;
 mod completions;
 mod mcp_edit;
 mod presets;
+mod metrics;
 mod readme;
 mod reloading;
 mod remote_cli;

@@ -58,3 +58,4 @@ mod tasks_kit;
 mod tasks_legacy;
 mod tasks_modern;
 mod tasks_stateless;
+mod trace_context;
