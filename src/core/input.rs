@@ -199,7 +199,8 @@ pub enum Input<'a> {
         /// The port; or one sentence that says why not.
         port: Result<u16, String>,
     },
-    /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`.
+    /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`. The second one skips the wait for
+    /// calls that run.
     Stop,
     /// Nothing but time has passed: `Hub::next_deadline` has come.
     Tick,

@@ -24,13 +24,16 @@ mod link;
 mod listener;
 mod log;
 mod lookup;
+mod notify;
 mod obey;
 mod outward;
 mod own_stdio;
+mod passed;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
 mod state;
+mod stopping;
 mod sys;
 mod tls;
 mod unopened;
@@ -43,9 +46,11 @@ mod writing;
 pub(crate) use brief::run_briefly;
 pub(crate) use configuration::environment;
 pub(crate) use outward::Outward;
+pub(crate) use passed::{Passed, take as take_passed};
 pub(crate) use vault::stretched;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -70,6 +75,7 @@ use instance::InstanceSocket;
 use link::Stream;
 use listener::Listener;
 use log::Log;
+use notify::Notify;
 use own_stdio::{Direction, Standard};
 use secrets::Secrets;
 use signals::Signals;
@@ -86,6 +92,8 @@ pub(crate) struct ServeOptions {
     pub(crate) settings: Settings,
     /// Host and port to listen on; `None` = our own stdin and stdout are the client.
     pub(crate) http: Option<(String, u16)>,
+    /// Sockets to listen on in place of these.
+    pub(crate) passed: Passed,
     /// `mcp.json`.
     pub(crate) config_file: PathBuf,
     /// The directory that stands for this configuration, for recognising ourselves above us.
@@ -129,6 +137,7 @@ pub(crate) fn serve(options: ServeOptions) -> u8 {
 
 fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let clock = Clock::new();
+    let notify = Notify::take();
     // What our parent leaked to us must not reach our children.
     sys::close_on_exec_from(3);
     let open_files = sys::raise_open_files(OPEN_FILES_WANTED);
@@ -152,6 +161,9 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let loaded = configuration.load()?;
     options.outward.check()?;
     let mut listeners = match &options.http {
+        Some(_) if !options.passed.is_empty() => {
+            std::mem::take(&mut options.passed).into_sockets()
+        }
         Some((host, port)) => listener::bind(host, *port)?,
         None => Vec::new(),
     };
@@ -162,6 +174,10 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     complete(&mut options, &listeners, stdio.as_ref());
     options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
+    let notify = notify.unwrap_or_else(|line| {
+        log.line(Level::Warn, &line);
+        Notify::default()
+    });
     let signals = register_all(registry, &mut listeners)?;
     let instance = open_instance(registry, &options, &mut log);
     if watch.as_ref().is_some_and(Watch::needs_timer) {
@@ -170,6 +186,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     }
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
+    notify.say(notify::State::Ready);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
     let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
@@ -186,6 +203,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         configuration,
         state: StateDir::new(options.state_dir),
         vault,
+        notify,
     });
     event_loop.open_vault();
     if options.http.is_some() {
@@ -295,10 +313,15 @@ fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
     };
     let url = listener::url(address);
     let servers = config.servers.iter().filter(|server| !server.disabled);
-    let line = match servers.count() {
+    let passed = listeners.iter().filter(|listener| listener.is_passed());
+    let passed: Vec<SocketAddr> = passed.filter_map(Listener::address).collect();
+    let mut line = match servers.count() {
         1 => format!("listening on {url} (1 server)"),
         count => format!("listening on {url} ({count} servers)"),
     };
+    if !passed.is_empty() {
+        line.push_str(&passed::described(&passed));
+    }
     if log.is_on_stderr() {
         log.plain(&format!("1mcp: {line}"));
     } else {

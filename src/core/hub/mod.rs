@@ -158,7 +158,7 @@ impl Hub {
             Input::RecordStored { ticket, done } => self.stored(now, out, ticket, done),
             Input::Stretched { ticket, key } => self.logins.stretched(&mut cx, ticket, key),
             Input::ListeningLocal { port } => self.keyring.listening(&mut cx, port),
-            Input::Stop => self.stop(now, out),
+            Input::Stop => self.told_to_stop(now, out),
             Input::Tick => {}
         }
         // What was said counts before the alarms of the same moment: an answer that arrives with

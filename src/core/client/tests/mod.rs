@@ -3,6 +3,7 @@
 
 mod auth;
 mod kit;
+mod leaving;
 mod large;
 mod limits;
 mod modern;
