@@ -75,7 +75,7 @@ use instance::InstanceSocket;
 use link::Stream;
 use listener::Listener;
 use log::Log;
-use notify::Notify;
+use notify::{Notify, State};
 use own_stdio::{Direction, Standard};
 use secrets::Secrets;
 use signals::Signals;
@@ -137,7 +137,8 @@ pub(crate) fn serve(options: ServeOptions) -> u8 {
 
 fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let clock = Clock::new();
-    let notify = Notify::take();
+    let (notify, unheard) = Notify::take();
+    options.warnings.extend(unheard);
     // What our parent leaked to us must not reach our children.
     sys::close_on_exec_from(3);
     let open_files = sys::raise_open_files(OPEN_FILES_WANTED);
@@ -160,13 +161,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     });
     let loaded = configuration.load()?;
     options.outward.check()?;
-    let mut listeners = match &options.http {
-        Some(_) if !options.passed.is_empty() => {
-            std::mem::take(&mut options.passed).into_sockets()
-        }
-        Some((host, port)) => listener::bind(host, *port)?,
-        None => Vec::new(),
-    };
+    let mut listeners = listen(&mut options)?;
     let stdio = match options.http {
         Some(_) => None,
         None => Some(open_stdio().map_err(failed("cannot use stdin and stdout"))?),
@@ -174,10 +169,6 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     complete(&mut options, &listeners, stdio.as_ref());
     options.settings.instance.config_file = configuration.file().display().to_string();
     let mut log = open_log(&options)?;
-    let notify = notify.unwrap_or_else(|line| {
-        log.line(Level::Warn, &line);
-        Notify::default()
-    });
     let signals = register_all(registry, &mut listeners)?;
     let instance = open_instance(registry, &options, &mut log);
     if watch.as_ref().is_some_and(Watch::needs_timer) {
@@ -185,8 +176,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         log.line(Level::Debug, line);
     }
     let config = first_config(loaded, &configuration, &mut log);
-    announce(&mut log, &listeners, &config);
-    notify.say(notify::State::Ready);
+    announce(&mut log, &listeners, &config, &notify);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
     let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
     let mut event_loop = EventLoop::new(Parts {
@@ -214,6 +204,16 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         event_loop.open_stdio(stream);
     }
     Ok(event_loop)
+}
+
+fn listen(options: &mut ServeOptions) -> Result<Vec<Listener>, String> {
+    match &options.http {
+        Some(_) if !options.passed.is_empty() => {
+            Ok(std::mem::take(&mut options.passed).into_sockets())
+        }
+        Some((host, port)) => listener::bind(host, *port),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {
@@ -306,8 +306,10 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
     Box::default()
 }
 
-/// The one line that says we are ready. To stderr, wherever the log goes.
-fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
+/// The one line that says we are ready. To stderr, wherever the log goes. Whoever started us is
+/// told too.
+fn announce(log: &mut Log, listeners: &[Listener], config: &Config, notify: &Notify) {
+    notify.say(State::Ready);
     let Some(address) = listeners.first().and_then(Listener::address) else {
         return;
     };

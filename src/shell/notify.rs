@@ -28,12 +28,17 @@ pub(crate) struct Notify {
 
 impl Notify {
     /// Whom the environment names; it is taken out of there. To be called before the first thread
-    /// is started. The error is one line for the log: we serve all the same.
-    pub(crate) fn take() -> Result<Self, String> {
-        match sys::take_variable(VARIABLE) {
-            None => Ok(Self::default()),
-            Some(name) => Self::at(&name)
-                .map_err(|error| format!("nobody hears us at {VARIABLE} {name:?}: {error}")),
+    /// is started. If that cannot be used: one line that is worth a warning.
+    pub(crate) fn take() -> (Self, Option<String>) {
+        let Some(name) = sys::take_variable(VARIABLE) else {
+            return (Self::default(), None);
+        };
+        match Self::at(&name) {
+            Ok(notify) => (notify, None),
+            Err(error) => {
+                let line = format!("nobody hears us at {VARIABLE} {name:?}: {error}");
+                (Self::default(), Some(line))
+            }
         }
     }
 
@@ -75,7 +80,10 @@ mod tests {
     #[track_caller]
     fn heard(listener: &UnixDatagram, notify: &Notify) {
         let mut bytes = [0; 64];
-        for (state, text) in [(State::Ready, "READY=1\n"), (State::Stopping, "STOPPING=1\n")] {
+        for (state, text) in [
+            (State::Ready, "READY=1\n"),
+            (State::Stopping, "STOPPING=1\n"),
+        ] {
             notify.say(state);
             let n = listener.recv(&mut bytes).unwrap();
             assert_eq!(&bytes[..n], text.as_bytes());
@@ -107,6 +115,8 @@ mod tests {
         assert!(Notify::at("".as_ref()).is_err());
         let long = format!("/{}", "x".repeat(200));
         assert!(Notify::at(long.as_ref()).is_err());
-        Notify::at("/nowhere/at/all".as_ref()).unwrap().say(State::Ready);
+        Notify::at("/nowhere/at/all".as_ref())
+            .unwrap()
+            .say(State::Ready);
     }
 }

@@ -16,7 +16,12 @@ use crate::shell::sys::{self, NotOurs};
 const FIRST: RawFd = 3;
 
 /// All that whoever starts us may say about them. None of it is for our children.
-const VARIABLES: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
+const VARIABLES: [&str; 4] = [
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+];
 
 /// What was passed to us, taken out of the environment: whoever asks again gets nothing. To be
 /// called before the first thread is started. The error is one line for the user.
@@ -58,18 +63,21 @@ fn expected(name: &str, what: &str, found: &OsStr) -> String {
 }
 
 fn one(fd: RawFd) -> Result<Listener, String> {
-    let failed = |why: &str| {
-        format!("descriptor {fd}, which LISTEN_FDS says was passed to 1mcp, {why}")
-    };
+    let failed =
+        |why: &str| format!("descriptor {fd}, which LISTEN_FDS says was passed to 1mcp, {why}");
     let socket = sys::passed_socket(fd).map_err(|why| {
         failed(match why {
             NotOurs::Closed => "is not open",
             NotOurs::NoSocket => "is no socket",
             NotOurs::NoStream => "is no stream socket; only TCP is served",
-            NotOurs::NotListening => "is a connection; only sockets that listen are served: with \
-                                      systemd, set Accept=no",
-            NotOurs::Local => "is a local socket; only TCP is served: with systemd, give \
-                               ListenStream= a port",
+            NotOurs::NotListening => {
+                "is a connection; only sockets that listen are served: with \
+                                      systemd, set Accept=no"
+            }
+            NotOurs::Local => {
+                "is a local socket; only TCP is served: with systemd, give \
+                               ListenStream= a port"
+            }
         })
     })?;
     Listener::passed(socket).map_err(|error| failed(&format!("cannot be used: {error}")))

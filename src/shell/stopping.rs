@@ -45,7 +45,11 @@ impl<C: Core> EventLoop<C> {
     /// us is still taken; who waits at a socket that was passed to us is for the next process.
     fn stop_listening(&mut self) {
         for index in 0..self.listeners.len() {
-            if self.listeners.get(index).is_some_and(|one| !one.is_passed()) {
+            if self
+                .listeners
+                .get(index)
+                .is_some_and(|one| !one.is_passed())
+            {
                 self.accept(Ready::Listener(index));
             }
         }

@@ -115,14 +115,23 @@ impl Clients {
                 continue;
             };
             match &mut session.channel {
-                Channel::Sse { .. } if session.outstanding.is_empty() => self.end(cx, client),
+                Channel::Sse { link, .. } if session.outstanding.is_empty() => {
+                    self.http.comes_back(cx, *link);
+                    self.end(cx, client);
+                }
                 Channel::Streamable(own) => {
                     if let Some(link) = own.main.take() {
+                        self.http.comes_back(cx, link);
                         self.http.end(cx, link);
                     }
                 }
-                Channel::Exchange(_) => self.end_listen(cx, client),
-                Channel::Sse { .. } | Channel::Stdio { .. } => {}
+                Channel::Exchange(exchange) if exchange.listens => {
+                    if let Way::Open(link) = exchange.way {
+                        self.http.ends_with(link);
+                    }
+                    self.end_listen(cx, client);
+                }
+                Channel::Sse { .. } | Channel::Exchange(_) | Channel::Stdio { .. } => {}
             }
         }
     }
@@ -191,6 +200,20 @@ impl Http {
             self.turn_late_away(cx, link);
         }
         self.dismiss(cx, |_| true);
+    }
+
+    /// The client of this stream shall come back soon: to whoever is there then.
+    fn comes_back(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        self.retry(cx, link);
+        self.ends_with(link);
+    }
+
+    /// This stream is the last answer of its connection, though its head has not said so: nobody
+    /// writes a request behind a stream that does not end by itself.
+    fn ends_with(&mut self, link: LinkKey) {
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.server.close_after();
+        }
     }
 
     /// Outside MCP: we are stopping.

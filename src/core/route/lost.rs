@@ -6,7 +6,7 @@ use crate::base::mark::Mark;
 use crate::language::{CallLoss, PoolKey, PoolState};
 use crate::route::calls::{Call, CallKey, Origin, from_wire};
 use crate::route::errors::Failure;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, Running};
 
 impl Hall {
     /// A call gets no answer though its session goes on.
@@ -73,6 +73,14 @@ impl Hall {
         }
     }
 
+    /// Why a server does not answer: how it is doing, unless it is we who leave.
+    pub(crate) fn down(&self, server: &str, state: &PoolState) -> Failure {
+        match self.running {
+            Running::Over => Failure::leaving(server),
+            Running::NotYet | Running::Yes => Failure::down(server, state),
+        }
+    }
+
     /// Calls whose server is gone.
     pub(crate) fn fail_calls(
         &mut self,
@@ -90,7 +98,8 @@ impl Hall {
                 if matches!(call.origin, Origin::Client { .. }) {
                     Mark::CallsFailWithServer.hit();
                 }
-                self.lose(desk, call, &Failure::down(server, state));
+                let failure = self.down(server, state);
+                self.lose(desk, call, &failure);
             }
         }
     }

@@ -112,7 +112,10 @@ mod tests {
             assert_eq!(passed_socket(fd).unwrap_err(), why);
         }
         // This one is taken and closed.
-        assert_eq!(passed_socket(local.into_raw_fd()).unwrap_err(), NotOurs::Local);
+        assert_eq!(
+            passed_socket(local.into_raw_fd()).unwrap_err(),
+            NotOurs::Local
+        );
     }
 
     #[test]

@@ -99,7 +99,10 @@ fn stopping_refuses_new_requests_after_the_last_call() {
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains(r#""error":"1mcp is stopping""#));
     assert!(answer.header("retry-after").is_some());
-    assert_eq!(kit.send(other, http("GET", "/health/ready", &[], "")).len(), 1);
+    assert_eq!(
+        kit.send(other, http("GET", "/health/ready", &[], "")).len(),
+        1
+    );
     kit.answer(call.client, call.at, RESULT);
     assert_eq!(kit.last(call.link).body, RESULT);
 }
@@ -111,7 +114,10 @@ fn stopping_opens_no_stream_that_would_end_at_once() {
         let session = kit.session(Version::V2025_11_25);
         let link = kit.connect();
         kit.drain();
-        let fields = [("Mcp-Session-Id", session.id.as_str()), ("Accept", "text/event-stream")];
+        let fields = [
+            ("Mcp-Session-Id", session.id.as_str()),
+            ("Accept", "text/event-stream"),
+        ];
         kit.send(link, http("GET", path, &fields, ""));
         let answer = kit.last(link);
         assert_eq!((answer.status, answer.code()), (503, -32603));

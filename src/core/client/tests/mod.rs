@@ -3,8 +3,8 @@
 
 mod auth;
 mod kit;
-mod leaving;
 mod large;
+mod leaving;
 mod limits;
 mod modern;
 mod pages;
