@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, http1, hub, json, mcp, oauth, route};
+use onemcp::{base, client, config, fetch, filter, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -15,6 +15,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("edit", config::fuzzing::edit),
     ("envelope", json::fuzzing::envelope),
     ("fetch", fetch::fuzzing::fetch),
+    ("filter", filter::fuzzing::filter),
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
@@ -26,6 +27,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("oauth_document", oauth::client::fuzzing::document),
     ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
+    ("session_id", client::fuzzing::session_id),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),

@@ -54,6 +54,11 @@ pub enum ClientEvent {
         /// What it declared.
         capabilities: ClientCapabilities,
     },
+    /// A session that another run opened goes on here; the client key is new.
+    Restored {
+        /// Who.
+        client: ClientKey,
+    },
     /// `notifications/initialized`: from now on we may speak first.
     Initialized {
         /// Who.

@@ -50,8 +50,10 @@ pub(crate) mod fixed {
     pub(crate) const VAULT: u32 = 5;
     /// The loopback port that the core ordered.
     pub(crate) const LOCAL: u32 = 6;
+    /// The inotify queue of the directory of sessions.
+    pub(crate) const SESSIONS: u32 = 7;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 7;
+    pub(crate) const LISTENER: u32 = 8;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -100,6 +102,7 @@ pub(crate) struct EventLoop<C> {
     configuration: Configuration,
     pub(super) state: StateDir,
     pub(super) vault: Vault,
+    pub(super) sessions: Vault,
     /// State was written since we last asked how that went.
     pub(super) state_asked: bool,
     pub(super) spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
@@ -126,7 +129,8 @@ pub(crate) struct Parts<C> {
     pub(crate) watch: Option<Watch>,
     pub(crate) configuration: Configuration,
     pub(crate) state: StateDir,
-    pub(crate) vault: Vault,
+    /// Of secrets, and of sessions.
+    pub(crate) vaults: [Vault; 2],
     pub(crate) notify: Notify,
 }
 
@@ -134,6 +138,7 @@ impl<C: Core> EventLoop<C> {
     /// A loop that has not run yet. Its listeners and signals are registered already.
     pub(crate) fn new(parts: Parts<C>) -> Self {
         let mut clock = parts.clock;
+        let [vault, sessions] = parts.vaults;
         clock.read();
         Self {
             poll: parts.poll,
@@ -160,7 +165,8 @@ impl<C: Core> EventLoop<C> {
             watch_event: false,
             configuration: parts.configuration,
             state: parts.state,
-            vault: parts.vault,
+            vault,
+            sessions,
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
@@ -218,8 +224,8 @@ impl<C: Core> EventLoop<C> {
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
         let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
-        let vault = self.vault.deadline();
-        let deadline = [core, dials, watch, vault, spawn, self.look_at]
+        let (vault, sessions) = (self.vault.deadline(), self.sessions.deadline());
+        let deadline = [core, dials, watch, vault, sessions, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;
@@ -242,6 +248,7 @@ impl<C: Core> EventLoop<C> {
             // The log is flushed at the end of every turn anyway, and answers are looked for then.
             Subject::Fixed(fixed::LOG | fixed::HELPERS) => {}
             Subject::Fixed(fixed::VAULT) => self.vault.note(),
+            Subject::Fixed(fixed::SESSIONS) => self.sessions.note(),
             Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
             Subject::Fixed(fixed::LOCAL) => self.ready.push_back(Ready::Local),
             Subject::Fixed(number) => {
@@ -465,6 +472,8 @@ impl<C: Core> EventLoop<C> {
         self.instance = None;
         self.children.finish();
         self.vault.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
+        self.sessions
+            .finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.log.flush_last(EXIT_LOG_MS_MAX);
         code

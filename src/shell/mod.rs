@@ -178,7 +178,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config, &notify);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
-    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
+    let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -192,7 +192,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
-        vault,
+        vaults,
         notify,
     });
     event_loop.open_vault();
@@ -214,6 +214,15 @@ fn listen(options: &mut ServeOptions) -> Result<Vec<Listener>, String> {
         Some((host, port)) => listener::bind(host, *port),
         None => Ok(Vec::new()),
     }
+}
+
+/// What is kept beside mcp.json, and what is kept of sessions.
+fn vaults(options: &ServeOptions, dials: &Dials) -> [Vault; 2] {
+    let sessions = Secrets::of_sessions(&options.state_dir);
+    [
+        Vault::new(Secrets::beside(&options.config_dir), dials.bell()),
+        Vault::of_state(sessions, dials.bell()),
+    ]
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {

@@ -18,6 +18,7 @@ impl<C: Core> EventLoop<C> {
                 Request::Reload => {
                     self.log.reopen();
                     self.vault.look_again();
+                    self.sessions.look_again();
                     self.reload();
                 }
                 Request::Reap => self.reap(),

@@ -1,6 +1,6 @@
 //! What is known of one backup: the `.meta.json` beside the bytes.
 
-use ring::digest::{SHA256, digest};
+use onemcp::base::digest;
 use serde::{Deserialize, Serialize};
 
 /// What was about to happen to the file when it was backed up.
@@ -98,12 +98,7 @@ impl Meta {
 
 /// SHA-256, hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let hash = digest(&SHA256, bytes);
-    hash.as_ref().iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write;
-        let _never_fails = write!(text, "{byte:02x}");
-        text
-    })
+    digest::hex(&digest::sha256(&[bytes]))
 }
 
 #[cfg(test)]

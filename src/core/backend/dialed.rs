@@ -3,7 +3,6 @@
 
 use crate::backend::Backends;
 use crate::backend::either::Either;
-use crate::backend::remote::Hands;
 use crate::cx::Cx;
 use crate::fetch::{Asker, Errand, News, Order};
 use crate::input::OpenFailure;
@@ -57,15 +56,7 @@ impl Backends {
             }
         };
         if let Some(session) = self.sessions.get_mut(pool).and_then(Either::remote) {
-            let mut hands = Hands {
-                cx: &mut *cx,
-                fetch: &mut self.fetch,
-                events: &mut self.events,
-                parents: &self.parents,
-                locks: &mut self.locks,
-                me: pool,
-            };
-            session.news(&mut hands, key, news);
+            session.news(&mut hands!(self, cx, pool), key, news);
             self.unread.push_back(pool);
         }
         true

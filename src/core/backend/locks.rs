@@ -281,15 +281,7 @@ impl Backends {
     ) {
         let mut report: Option<Report> = None;
         if let Some(session) = self.sessions.get_mut(pool).and_then(Either::remote) {
-            let mut hands = Hands {
-                cx: &mut *cx,
-                fetch: &mut self.fetch,
-                events: &mut self.events,
-                parents: &self.parents,
-                locks: &mut self.locks,
-                me: pool,
-            };
-            act(session, &mut hands);
+            act(session, &mut hands!(self, cx, pool));
             report = session.report();
         }
         self.settle(cx, pool, report);

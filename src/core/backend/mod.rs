@@ -8,6 +8,20 @@
 //! with [`Backends::next`] until there are none. Sessions over HTTP are in `remote`; what comes for
 //! them comes through `fetch`, from which [`Backends::next`] pulls it.
 
+/// What a session works with; a session is borrowed beside it.
+macro_rules! hands {
+    ($self:ident, $cx:ident, $pool:ident) => {
+        crate::backend::remote::Hands {
+            cx: &mut *$cx,
+            fetch: &mut $self.fetch,
+            events: &mut $self.events,
+            parents: &$self.parents,
+            locks: &mut $self.locks,
+            me: $pool,
+        }
+    };
+}
+
 mod backoff;
 mod batch;
 mod changes;
@@ -41,7 +55,6 @@ use crate::backend::child::ChildEvent;
 use crate::backend::either::Either;
 use crate::backend::lifecycle::{Event, Pace};
 use crate::backend::locks::Locks;
-use crate::backend::remote::Hands;
 use crate::backend::session::{Report, Session};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
@@ -60,20 +73,6 @@ use crate::now::Now;
 use crate::settings::Settings;
 
 pub use crate::backend::facts::Facts;
-
-/// What a session works with; a session is borrowed beside it.
-macro_rules! hands {
-    ($self:ident, $cx:ident, $pool:ident) => {
-        Hands {
-            cx: &mut *$cx,
-            fetch: &mut $self.fetch,
-            events: &mut $self.events,
-            parents: &$self.parents,
-            locks: &mut $self.locks,
-            me: $pool,
-        }
-    };
-}
 
 /// All sessions with servers.
 pub struct Backends {

@@ -3,6 +3,8 @@
 //!
 //! Never parses anything, knows no page.
 
+use crate::base::unseen::{is_joiner, is_unseen};
+
 /// Text that is HTML: it can be put into a page as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Html(String);
@@ -59,28 +61,9 @@ fn push(out: &mut String, c: char) {
     }
 }
 
-/// Characters that make a text look like another one. The joiners (U+200C, U+200D) are not among
-/// them: Persian and emoji need them.
+/// Characters that make a text look like another one.
 fn deceives(c: char) -> bool {
-    let blank = matches!(c, '\n' | '\t');
-    (c.is_control() && !blank)
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
+    is_unseen(c) && !is_joiner(c) && !matches!(c, '\n' | '\t')
 }
 
 /// HTML with holes: `{name}`, lower-case letters. There are no other braces in it.
@@ -223,5 +206,31 @@ mod tests {
         }
         let harmless = "a b\n\u{e4}\u{4e2d}\u{200d}\u{1f600}";
         assert_eq!(Html::text(harmless).into_string(), harmless);
+    }
+    #[test]
+    fn what_deceives_is_shown_as_such() {
+        let ranges = [
+            '\0'..='\u{8}',
+            '\u{b}'..='\u{1f}',
+            '\u{7f}'..='\u{9f}',
+            '\u{ad}'..='\u{ad}',
+            '\u{61c}'..='\u{61c}',
+            '\u{115f}'..='\u{1160}',
+            '\u{180e}'..='\u{180e}',
+            '\u{200b}'..='\u{200b}',
+            '\u{200e}'..='\u{200f}',
+            '\u{2028}'..='\u{202e}',
+            '\u{2060}'..='\u{206f}',
+            '\u{3164}'..='\u{3164}',
+            '\u{feff}'..='\u{feff}',
+            '\u{fff9}'..='\u{fffb}',
+            '\u{e0000}'..='\u{e007f}',
+        ];
+        for c in ranges.into_iter().flatten() {
+            let shown = Html::text(&c.to_string()).into_string();
+            assert_eq!(shown, "\u{fffd}", "{c:?}");
+        }
+        let kept = "\n\ta\u{200c}b\u{200d}";
+        assert_eq!(Html::text(kept).into_string(), kept);
     }
 }

@@ -96,6 +96,7 @@ impl Clients {
         }
         self.end_streams(cx);
         self.http.stop(cx);
+        self.leave_sessions(cx);
     }
 
     /// Whether a request is refused since we are stopping. Streams would end at once.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::client::exchange::Exchange;
 use crate::client::kept::Kept;
 use crate::client::replay::{EventId, Replay};
+use crate::client::sealed::Birth;
 use crate::client::session_id::SessionId;
 use crate::client::stream::Stream;
 use crate::json::envelope::JsonId;
@@ -98,10 +99,14 @@ pub(super) enum Channel {
 #[derive(Debug)]
 pub(super) struct Streamable {
     pub(super) id: SessionId,
+    /// What its name says.
+    pub(super) birth: Birth,
     /// POSTs with requests that are not all answered.
     pub(super) streams: Vec<Stream>,
     /// The connection of the GET stream.
     pub(super) main: Option<LinkKey>,
+    /// Events on the GET stream have larger numbers than this.
+    main_first: u32,
     /// Number of the last event on the GET stream.
     pub(super) main_last: u32,
     pub(super) replay: Replay,
@@ -161,6 +166,11 @@ impl Session {
         self.facts.initialized = false;
     }
 
+    /// Numbers of requests and streams come after this one.
+    pub(super) const fn begin_at(&mut self, number: u32) {
+        self.next = number;
+    }
+
     /// A number for a request or a stream that no live one has; never 0.
     pub(super) fn number(&mut self) -> u32 {
         loop {
@@ -215,11 +225,13 @@ impl Session {
 
 impl Streamable {
     /// A session without streams.
-    pub(super) fn new(id: SessionId, replay: Replay) -> Self {
+    pub(super) fn new(id: SessionId, birth: Birth, replay: Replay) -> Self {
         Self {
             id,
+            birth,
             streams: Vec::new(),
             main: None,
+            main_first: 0,
             main_last: 0,
             replay,
             undelivered: VecDeque::new(),
@@ -235,6 +247,18 @@ impl Streamable {
         self.streams
             .iter_mut()
             .find(|stream| stream.number == number)
+    }
+
+    /// Numbers of events on the GET stream come after this one.
+    pub(super) const fn begin_main_at(&mut self, number: u32) {
+        self.main_first = number;
+        self.main_last = number;
+    }
+
+    /// Whether this event of the GET stream, or its beginning, can be one that we sent: not of a
+    /// run before this one.
+    pub(super) const fn may_have_sent(&self, last: EventId) -> bool {
+        self.main_first <= last.number
     }
 
     /// The id of the next event on the GET stream.

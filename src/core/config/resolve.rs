@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::rc::Rc;
 
-use ring::digest;
-
 use super::entry::{Entry, EntryKind, Variable};
 use super::environment::{Environment, Inherit};
 use super::headers;
@@ -13,6 +11,7 @@ use super::model::{Prefix, Remote, RemoteKind, Restart, Server, Transport};
 use super::oauth;
 use super::substitute::{Fault, substitute, substitute_text};
 use super::user_info::{self, Located, Template};
+use crate::base::digest::{Sha256, hex};
 use crate::base::secret::Secret;
 use crate::base::url::BadUrl;
 use crate::effect::SpawnSpec;
@@ -261,23 +260,23 @@ fn locate(url: &str, lookup: &mut Lookup<'_>) -> (Result<Located, BadUrl>, Vec<S
 }
 
 /// SHA-256 over pieces, each with its length before it, so that no two lists look the same.
-struct Hash(digest::Context);
+struct Hash(Sha256);
 
 impl Hash {
     fn new(kind: &str) -> Self {
-        let mut hash = Self(digest::Context::new(&digest::SHA256));
+        let mut hash = Self(Sha256::default());
         hash.add(kind.as_bytes());
         hash
     }
 
     fn add(&mut self, piece: &[u8]) {
-        self.0.update(&(piece.len() as u64).to_le_bytes());
-        self.0.update(piece);
+        self.0.add(&(piece.len() as u64).to_le_bytes());
+        self.0.add(piece);
     }
 
     fn add_all<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) {
         let pieces: Vec<&[u8]> = pieces.collect();
-        self.0.update(&(pieces.len() as u64).to_le_bytes());
+        self.0.add(&(pieces.len() as u64).to_le_bytes());
         for piece in pieces {
             self.add(piece);
         }
@@ -288,16 +287,6 @@ impl Hash {
         if let Some(fault) = &lookup.fault {
             self.add(fault.as_bytes());
         }
-        hex(self.0.finish().as_ref())
+        hex(&self.0.finish())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

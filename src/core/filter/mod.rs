@@ -5,6 +5,8 @@
 //! Never knows a server, a client or a file: it compares lists of tags.
 
 pub mod expr;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod presets;
 pub mod query;
 

@@ -81,13 +81,14 @@ impl Hub {
     #[must_use]
     pub fn new(settings: Settings, seed: &[u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
-        let (cursor_key, state_key) = (entropy.block(), entropy.block());
+        let keys = (entropy.block(), entropy.block());
+        let first_ask = entropy.below(1 << 52);
         Self {
             links: Links::default(),
             timers: Timers::default(),
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
-            hall: Hall::new(settings.clone(), cursor_key, state_key),
+            hall: Hall::new(settings.clone(), keys, first_ask),
             instances: Instances::default(),
             logins: Logins::new(&settings),
             auth: Server::new(&settings),
@@ -176,6 +177,7 @@ impl Hub {
                 | Alarm::Holds
                 | Alarm::KeepAlive
                 | Alarm::Session(_)
+                | Alarm::Sessions
                 | Alarm::Door => {
                     self.clients.alarm(&mut cx, alarm);
                 }
@@ -233,6 +235,7 @@ impl Hub {
                 self.hall
                     .initialize(desk!(self, cx), client, at, id, version);
             }
+            ClientEvent::Restored { client } => self.hall.restored(desk!(self, cx), client),
             ClientEvent::Initialized { client } => self.hall.initialized(desk!(self, cx), client),
             ClientEvent::Request {
                 client,

@@ -1,7 +1,8 @@
 //! Requests of the pages and of OAuth: each goes to the machine whose path it is, and what those
 //! machines want goes where it belongs.
 
-use crate::config::{Config, Oauth, Transport};
+use crate::client;
+use crate::config::{Config, Transport};
 use crate::cx::Cx;
 use crate::effect::{Effects, RecordTicket};
 use crate::fetch::Errand;
@@ -9,7 +10,7 @@ use crate::hub::Hub;
 use crate::language::WebRequest;
 use crate::links::LinkKey;
 use crate::now::Now;
-use crate::oauth::client::{KeyringNews, OauthEntry, Protected};
+use crate::oauth::client::{KeyringNews, Protected};
 #[cfg(any(test, feature = "fuzzing"))]
 use crate::oauth::door::Keys;
 use crate::oauth::server::{RECORD, ServerNews};
@@ -78,7 +79,9 @@ impl Hub {
     /// `Input::Record`.
     pub(super) fn record(&mut self, now: Now, out: &mut Effects, name: &str, bytes: Option<&[u8]>) {
         let mut cx = cx!(self, now, out);
-        if name == RECORD {
+        if name == client::RECORD {
+            self.clients.sessions_record(&mut cx, bytes);
+        } else if name == RECORD {
             self.auth.record(&mut cx, bytes);
         } else {
             self.keyring.record(&mut cx, name, bytes);
@@ -104,6 +107,7 @@ impl Hub {
         match ticket {
             RecordTicket::Server(number) => self.auth.locked(&mut cx, number, found),
             RecordTicket::Keyring(number) => self.keyring.locked(&mut cx, number, found),
+            RecordTicket::Sessions(number) => self.clients.sessions_locked(&mut cx, number, found),
         }
     }
 
@@ -119,6 +123,7 @@ impl Hub {
         match ticket {
             RecordTicket::Server(number) => self.auth.stored(&mut cx, number, done),
             RecordTicket::Keyring(number) => self.keyring.stored(&mut cx, number, done),
+            RecordTicket::Sessions(number) => self.clients.sessions_stored(&mut cx, number, done),
         }
     }
 
@@ -191,17 +196,8 @@ fn protected(config: &Config) -> Vec<Protected> {
         Some(Protected {
             name: server.name.clone(),
             url,
-            entry: entry(&remote.oauth),
+            entry: remote.oauth.clone(),
         })
     });
     protected.collect()
-}
-
-fn entry(oauth: &Oauth) -> OauthEntry {
-    OauthEntry {
-        client_id: oauth.client_id.clone(),
-        client_secret: oauth.client_secret.clone(),
-        scopes: oauth.scopes.clone(),
-        redirect_url: oauth.redirect_url.clone(),
-    }
 }

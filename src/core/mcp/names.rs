@@ -2,7 +2,7 @@
 //! characters and a length that every client takes. Never looks at a catalog: a name is a function
 //! of the server, the original name, and whether that name is taken.
 
-use ring::digest;
+use crate::base::digest::{hex, sha256};
 
 /// Between a server's name and the name of its tool; no server's name may contain it.
 pub const SEPARATOR: &str = "_1mcp_";
@@ -96,13 +96,8 @@ fn clean(prefix: &str, original: &str) -> String {
 
 /// Over prefix and original as they are, so that names that look alike when cleaned still differ.
 fn hash8(prefix: &str, original: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, format!("{prefix}\0{original}").as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = sha256(&[prefix.as_bytes(), b"\0", original.as_bytes()]);
+    hex(digest.iter().take(4))
 }
 
 /// Levenshtein distance in bytes, given up (`limit + 1`) when the lengths alone exceed the limit or

@@ -7,11 +7,11 @@
 use std::fmt;
 use std::rc::Rc;
 
-use ring::digest;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::base::base64;
+use crate::base::digest::sha256;
 use crate::base::origin::Origin;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
@@ -141,8 +141,8 @@ impl SigningKey {
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
-        let whole = digest::digest(&digest::SHA256, pair.public_key().as_ref());
-        let start = whole.as_ref().get(..KID_BYTES)?;
+        let whole = sha256(&[pair.public_key().as_ref()]);
+        let start = whole.get(..KID_BYTES)?;
         let kid = base64::encode_url(start).into();
         Some(Self { pair, kid })
     }

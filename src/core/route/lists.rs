@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use ring::hmac;
 
+use crate::base::digest::hex;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
@@ -386,12 +387,7 @@ impl Hall {
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.cursor_key);
         let tag = hmac::sign(&key, text.as_bytes());
-        let seal: String = tag
-            .as_ref()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let seal = hex(tag.as_ref().iter().take(8));
         format!("{from}.{seal}")
     }
 

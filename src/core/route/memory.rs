@@ -3,8 +3,7 @@
 
 use std::rc::Rc;
 
-use ring::digest;
-
+use crate::base::digest::sha256;
 use crate::effect::Effect;
 use crate::json::span::{path, string, validate};
 use crate::json::write;
@@ -40,15 +39,6 @@ pub(crate) struct Memory {
 
 type Digest = [u8; 32];
 
-fn digest_of(record: &[u8]) -> Digest {
-    let mut out = Digest::default();
-    let whole = digest::digest(&digest::SHA256, record);
-    for (to, from) in out.iter_mut().zip(whole.as_ref()) {
-        *to = *from;
-    }
-    out
-}
-
 /// The name of the record of a server in the state directory: the hash of its entry, so that
 /// another command line under the same name remembers nothing.
 #[must_use]
@@ -76,7 +66,7 @@ impl Memory {
         let interactive = at(&["interactive"])?.of(bytes) == b"true";
         let unasked = at(&["unasked"]).and_then(|at| string(bytes, at));
         let unasked = unasked.map(std::borrow::Cow::into_owned);
-        let stored = digest_of(bytes);
+        let stored = sha256(&[bytes]);
         let page = Rc::new(bytes.to_vec());
         let mut catalog = Catalog::default();
         for kind in Kind::ALL {
@@ -171,7 +161,7 @@ impl Hall {
             stored: Digest::default(),
         };
         let bytes = record(&memory, server.name());
-        memory.stored = digest_of(&bytes);
+        memory.stored = sha256(&[&bytes]);
         let name = record_name(&server.entry.process_hash);
         let Some(server) = self.servers.get_mut(key) else {
             return;

@@ -5,8 +5,7 @@
 
 use std::rc::Rc;
 
-use ring::digest::{Context, SHA256};
-
+use crate::base::digest::Sha256;
 use crate::base::mark::Mark;
 use crate::base::short::ShortBytes;
 use crate::json::span::Span;
@@ -447,10 +446,10 @@ impl Hall {
 impl Asking {
     /// What was asked and answered, in short; `None` while an answer is awaited.
     fn digest(&self) -> Option<[u8; 32]> {
-        let mut context = Context::new(&SHA256);
+        let mut whole = Sha256::default();
         let mut add = |bytes: &[u8]| {
-            context.update(&bytes.len().to_le_bytes());
-            context.update(bytes);
+            whole.add(&bytes.len().to_le_bytes());
+            whole.add(bytes);
         };
         add(self.requests.unwrap_or_default().of(&self.result));
         add(self.state.unwrap_or_default().of(&self.result));
@@ -460,7 +459,7 @@ impl Asking {
             };
             add(at.of(buffer));
         }
-        context.finish().as_ref().try_into().ok()
+        Some(whole.finish())
     }
 
     /// The members by which the call is repeated, with a comma behind each: the name of a tool

@@ -3,9 +3,9 @@
 //! what; good for a while, and only within this process. Never looks into what is nested in it.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::digest::{Context, SHA256};
 
 use crate::base::base64;
+use crate::base::digest::Sha256;
 use crate::base::slab::Key;
 use crate::json::span::{Span, members, string_is};
 use crate::limits::REQUEST_STATE_BYTES_MAX;
@@ -87,25 +87,15 @@ impl Bound {
 /// The parameters of a call without what changes from round to round.
 #[must_use]
 pub(crate) fn digest(text: &[u8], params: Option<Span>) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
+    let mut whole = Sha256::default();
     for (key, value) in params.into_iter().flat_map(|params| members(text, params)) {
         if !CHANGING.iter().any(|name| string_is(text, key, name)) {
             // Each of the two is one JSON value, so the sequence can be read in one way only.
-            context.update(key.of(text));
-            context.update(value.of(text));
+            whole.add(key.of(text));
+            whole.add(value.of(text));
         }
     }
-    sized(context.finish().as_ref())
-}
-
-/// The answers of a retry, so that it is known again when it comes twice.
-#[must_use]
-pub(crate) fn digest_of(bytes: &[u8]) -> [u8; 32] {
-    sized(ring::digest::digest(&SHA256, bytes).as_ref())
-}
-
-fn sized<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes.try_into().unwrap_or([0; N])
+    whole.finish()
 }
 
 /// Seals and opens states.

@@ -5,6 +5,7 @@
 //! ours only, on every hop, and nobody reaches a task by another's id. Never speaks to anybody;
 //! the neighbours `tasks_*` do.
 
+use crate::base::digest::same;
 use crate::base::mark::Mark;
 use crate::base::slab::{Key, Slab, SlabKey};
 use crate::entropy::Entropy;
@@ -218,17 +219,6 @@ fn place(id: &str) -> Option<TaskKey> {
     }))
 }
 
-/// Looks at all bytes, whichever is the first that differs.
-fn same(a: &str, b: &str) -> bool {
-    let differ = |(a, b): (u8, u8)| a ^ b;
-    a.len() == b.len()
-        && a.bytes()
-            .zip(b.bytes())
-            .map(differ)
-            .fold(0, |all, one| all | one)
-            == 0
-}
-
 impl Tasks {
     /// Whether one more task of this client, or of its grant if it has one, may be.
     pub(crate) fn room(&self, whose: Whose, grant: Option<GrantId>) -> Result<(), Full> {
@@ -260,7 +250,8 @@ impl Tasks {
     pub(crate) fn find(&self, id: &str, whose: Whose, grant: Option<GrantId>) -> Option<TaskKey> {
         let key = place(id)?;
         let task = self.table.get(key)?;
-        let theirs = task.whose == whose && task.grant == grant && same(&task.id, id);
+        let theirs =
+            task.whose == whose && task.grant == grant && same(task.id.as_bytes(), id.as_bytes());
         theirs.then_some(key)
     }
 

@@ -8,8 +8,9 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use onemcp::base::digest::same;
 use onemcp::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PASSWORD_ROUNDS};
-use onemcp::oauth::server::record::{Password, Record, same};
+use onemcp::oauth::server::record::{Password, Record};
 
 use super::store::{self, Opened};
 use crate::cli::cmd::open;

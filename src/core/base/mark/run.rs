@@ -9,6 +9,18 @@ macro_rules! with_run {
             // --- filters and presets ---
 
             // --- sessions that outlive a restart ---
+            /// A session that another run opened goes on here.
+            SessionRestored = "restarts are looked for by stories of their own",
+            /// A session of another run was ended without being used here.
+            SessionEndedUnopened = "restarts are looked for by stories of their own",
+            /// Somebody else has ended a session that is open here.
+            SessionEndedElsewhere = "restarts are looked for by stories of their own",
+            /// The disk is too slow for who ends a session.
+            SessionEndImpatient = "no disk of the simulator is so slow",
+            /// The record of sessions says that we are alive.
+            SessionsAlive = "an hour for one seed",
+            /// The record of sessions cannot be written.
+            SessionsUnsaved,
 
             // --- the way out ---
 

@@ -9,6 +9,8 @@ mod limits;
 mod modern;
 mod pages;
 mod post;
+mod resume;
+mod resume_disk;
 mod sse;
 mod stdio;
 mod storm;

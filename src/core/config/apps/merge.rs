@@ -1,11 +1,10 @@
 //! Our side: entries come into `mcp.json` under names that are free, or are there already.
 
-use ring::digest;
-
 use super::plan::{AlreadyThere, Imported, Refusal};
 use super::servers::Carried;
 use super::texts;
 use super::tree::{self, Json};
+use crate::base::digest::{hex, sha256};
 use crate::config::edit::{self, EditError};
 use crate::config::entry::{self, Entry, EntryKind, Variable};
 use crate::config::environment::Environment;
@@ -150,9 +149,7 @@ fn refusal(error: EditError) -> Refusal {
 
 /// Hexadecimal SHA-256 of a definition, however it is written.
 pub(super) fn fingerprint(json: &Json) -> String {
-    let hash = digest::digest(&digest::SHA256, json.canonical().as_bytes());
-    let bytes = hash.as_ref().iter();
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(&[json.canonical().as_bytes()]))
 }
 
 /// A name that we take, as near to the given one as possible.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::base::secret::Secret;
+use crate::base::unseen::is_unseen;
 use crate::limits::{CREDENTIAL_BYTES_MAX, METADATA_BYTES_MAX, REMARK_CHARS_MAX};
 
 /// Metadata of a protected resource.
@@ -173,11 +174,7 @@ pub(super) fn granted(status: u16, bytes: &[u8]) -> Result<Granted, Refused> {
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().take(REMARK_CHARS_MAX) {
-        // What turns the direction of a text, or is not seen at all.
-        let invisible = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}');
-        out.push(if invisible { ' ' } else { c });
+        out.push(if is_unseen(c) { ' ' } else { c });
     }
     out.trim().to_owned()
 }
@@ -328,5 +325,20 @@ mod tests {
     fn somebody_elses_text_is_one_short_line() {
         assert_eq!(plain(" a\r\nb\u{202e}c\u{1b}[1m "), "a  b c [1m");
         assert_eq!(plain(&"x".repeat(1000)).len(), REMARK_CHARS_MAX);
+    }
+    #[test]
+    fn what_others_say_is_shown_without_what_is_not_seen() {
+        let ranges = [
+            '\0'..='\u{1f}',
+            '\u{7f}'..='\u{9f}',
+            '\u{200b}'..='\u{200f}',
+            '\u{2028}'..='\u{202e}',
+            '\u{2066}'..='\u{2069}',
+            '\u{feff}'..='\u{feff}',
+        ];
+        for c in ranges.into_iter().flatten() {
+            assert_eq!(plain(&format!("a{c}b")), "a b", "{c:?}");
+        }
+        assert_eq!(plain("\u{ad}\u{e0041}a\u{3164}é"), "a é");
     }
 }

@@ -4,9 +4,8 @@
 //! else. The path, since many an issuer does not say who it is, and one that sends browsers on to
 //! another would be taken for that.
 
-use ring::digest::{SHA256, digest};
-
 use crate::base::base64;
+use crate::base::digest::sha256;
 use crate::base::form::Form;
 use crate::base::secret::Secret;
 use crate::entropy::Entropy;
@@ -81,7 +80,7 @@ impl Flows {
         let verifier = base64::encode_url(&entropy.block());
         let url = authorization_url(&found, &client, &scopes, &state, &verifier);
         self.0.push(Flow {
-            state: sha256(&state),
+            state: sha256(&[state.as_bytes()]),
             browser,
             begun: now,
             account,
@@ -106,7 +105,7 @@ impl Flows {
     ) -> Result<(Flow, Secret), Refusal> {
         self.expire(now);
         let state = query.once("state").map_err(|_| Refusal::Malformed)?;
-        let state = sha256(state.ok_or(Refusal::Unknown)?);
+        let state = sha256(&[state.ok_or(Refusal::Unknown)?.as_bytes()]);
         let at = self.0.iter().position(|flow| flow.state == state);
         let at = at.ok_or(Refusal::Unknown)?;
         if self.0.get(at).is_none_or(|flow| flow.browser != browser) {
@@ -165,7 +164,7 @@ fn authorization_url(
     state: &str,
     verifier: &str,
 ) -> String {
-    let challenge = base64::encode_url(&sha256(verifier));
+    let challenge = base64::encode_url(&sha256(&[verifier.as_bytes()]));
     let mut form = Form::default()
         .with("response_type", "code")
         .with("client_id", &client.id)
@@ -184,10 +183,4 @@ fn authorization_url(
     let url = &found.authorize;
     let join = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{join}{}", form.text())
-}
-
-fn sha256(text: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    out
 }

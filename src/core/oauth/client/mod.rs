@@ -35,8 +35,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::base::secret::Secret;
 use crate::base::url::Url;
+use crate::config::Oauth;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Level};
 use crate::language::{Challenge, Token};
@@ -59,20 +59,7 @@ pub struct Protected {
     /// Where it is. The same name at another URL is another server.
     pub url: Rc<Url>,
     /// `oauth` of its entry.
-    pub entry: OauthEntry,
-}
-
-/// `oauth` of an entry, variables completed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OauthEntry {
-    /// `clientId`; an https URL is a client-id document.
-    pub client_id: Option<String>,
-    /// `clientSecret`.
-    pub client_secret: Option<Secret>,
-    /// `scopes`.
-    pub scopes: Vec<String>,
-    /// `redirectUrl`.
-    pub redirect_url: Option<String>,
+    pub entry: Oauth,
 }
 
 /// What the keyring tells.

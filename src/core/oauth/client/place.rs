@@ -2,17 +2,13 @@
 //! at a loopback port that is open only while somebody has something to authorize. There every user
 //! of this machine could knock, so the pages want a secret that only their URL has.
 
-use std::fmt::Write;
-
-use ring::digest;
-
+use crate::base::digest::{hex, same, sha256};
 use crate::base::form;
 use crate::base::origin::{Host, Scheme};
 use crate::base::secret::Secret;
 use crate::base::url::Url;
+use crate::config::Oauth;
 use crate::entropy::Entropy;
-use crate::oauth::client::OauthEntry;
-use crate::oauth::owner::same;
 use crate::settings::Settings;
 
 /// See the module.
@@ -94,7 +90,7 @@ impl Place {
 
     /// Where browsers are sent back to as a client that the operator was given; without a port
     /// while that is not known.
-    pub(super) fn redirect(&self, entry: &OauthEntry) -> String {
+    pub(super) fn redirect(&self, entry: &Oauth) -> String {
         entry.redirect_url.clone().unwrap_or_else(|| {
             let origin = self.origin();
             let origin = origin.as_deref().unwrap_or("http://127.0.0.1");
@@ -104,7 +100,7 @@ impl Place {
 
     /// As a client that we made known ourselves: a place for each issuer ([`mark`]), so that what
     /// one says is not taken for what another says.
-    pub(super) fn redirect_of(&self, entry: &OauthEntry, mark: &str) -> String {
+    pub(super) fn redirect_of(&self, entry: &Oauth, mark: &str) -> String {
         match &entry.redirect_url {
             Some(fixed) => fixed.clone(),
             None => format!("{}/{mark}", self.redirect(entry)),
@@ -113,7 +109,7 @@ impl Place {
 
     /// Browsers would be sent to a port that is not ours but somebody else's, perhaps with our
     /// ticket: one sentence.
-    pub(super) fn conflict(&self, entry: &OauthEntry) -> Option<String> {
+    pub(super) fn conflict(&self, entry: &Oauth) -> Option<String> {
         let Self::Local(Listener::Open { port, .. }) = self else {
             return None;
         };
@@ -127,7 +123,7 @@ impl Place {
 
     /// The page on which a server is authorized. Cookies are of one host, so it is on the same one
     /// as the way back.
-    pub(super) fn page(&self, name: &str, entry: &OauthEntry) -> Option<String> {
+    pub(super) fn page(&self, name: &str, entry: &Oauth) -> Option<String> {
         let own = self.origin()?;
         let back = entry.redirect_url.as_deref();
         let back = back.filter(|_| self.conflict(entry).is_none());
@@ -239,13 +235,8 @@ impl Place {
 
 /// What tells an issuer apart in our URLs.
 pub(super) fn mark(issuer: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, issuer.as_bytes());
-    let mut out = String::with_capacity(MARK_CHARS);
-    for byte in hash.as_ref().iter().take(MARK_CHARS / 2) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    let hash = sha256(&[issuer.as_bytes()]);
+    hex(hash.iter().take(MARK_CHARS / 2))
 }
 
 /// So many that nobody finds an issuer with the mark of another.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::base::origin::Scheme;
 use crate::base::secret::Secret;
 use crate::base::url::Url;
+use crate::config::Oauth;
 use crate::now::UnixSeconds;
-use crate::oauth::client::OauthEntry;
 use crate::oauth::client::discovery::Found;
 use crate::oauth::client::documents::Registered;
 use crate::oauth::client::ground::is_local;
@@ -97,7 +97,7 @@ pub(super) enum Choice {
 pub(super) struct Means<'a> {
     /// Name of the server, for sentences.
     pub(super) server: &'a str,
-    pub(super) entry: &'a OauthEntry,
+    pub(super) entry: &'a Oauth,
     /// Our own document for this issuer, if the world can read it.
     pub(super) document: Option<&'a str>,
     /// Where browsers are sent back to as a client that the operator was given.

@@ -2,11 +2,9 @@
 //! and the keys. One record for each name and URL, so that a key never goes to another place than
 //! the one it was given for; a record that says anything else counts as none.
 
-use std::fmt::Write;
-
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
+use crate::base::digest::{hex, sha256};
 use crate::base::secret::Secret;
 use crate::now::UnixSeconds;
 use crate::oauth::client::Protected;
@@ -52,13 +50,7 @@ pub(super) struct Of(String);
 impl Of {
     pub(super) fn new(server: &Protected) -> Self {
         let text = format!("{}\n{}", server.name, server.url);
-        let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        let mut out = String::with_capacity(64);
-        for byte in hash.as_ref() {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{byte:02x}");
-        }
-        Self(out)
+        Self(hex(&sha256(&[text.as_bytes()])))
     }
 
     /// The name of the record.
@@ -187,7 +179,7 @@ mod tests {
         Protected {
             name: name.into(),
             url: Rc::new(Url::parse(url).unwrap()),
-            entry: crate::oauth::client::OauthEntry::default(),
+            entry: crate::config::Oauth::default(),
         }
     }
 

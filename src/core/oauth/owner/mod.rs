@@ -16,8 +16,7 @@ mod trial;
 
 use std::collections::VecDeque;
 
-use ring::hmac;
-
+use crate::base::digest::same;
 use crate::base::form::Form;
 use crate::cx::Cx;
 use crate::effect::Level;
@@ -82,15 +81,6 @@ impl Visitor {
             Some(_) | None => answer,
         }
     }
-}
-
-/// Whether two secrets are equal, in a time that tells nothing of where they differ.
-#[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    // Equal texts have equal hashes, and `verify` compares those in constant time.
-    let key = hmac::Key::new(hmac::HMAC_SHA256, b"same");
-    let tag = hmac::sign(&key, a);
-    hmac::verify(&key, b, tag.as_ref()).is_ok()
 }
 
 /// All browsers that we know, and the logins that are being tried.

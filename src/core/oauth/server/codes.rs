@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::record::{Digest, same};
+use super::record::Digest;
 use crate::base::base64;
+use crate::base::digest::{same, sha256};
 use crate::entropy::Entropy;
 use crate::limits::{CODE_KNOWN_MS, CODE_MS, CODES_MAX};
 use crate::now::Tick;
@@ -154,6 +155,6 @@ impl Codes {
 fn verifies(challenge: &str, verifier: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let shape = (43..=128).contains(&verifier.len()) && verifier.bytes().all(letter);
-    let expected = base64::decode_url(challenge).and_then(|bytes| bytes.try_into().ok());
-    shape && expected.is_some_and(|expected| same(&expected, &Digest::of(verifier).0))
+    let expected = base64::decode_url(challenge);
+    shape && expected.is_some_and(|expected| same(&expected, &sha256(&[verifier.as_bytes()])))
 }

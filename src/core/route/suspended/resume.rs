@@ -1,6 +1,7 @@
 //! A client comes back for a call that is suspended: with answers, which are the results of what
 //! the server asked, or without, to hear what became of it.
 
+use crate::base::digest::sha256;
 use crate::base::mark::Mark;
 use crate::base::outbox::Part;
 use crate::json::envelope::JsonId;
@@ -12,7 +13,7 @@ use crate::route::asks::declared;
 use crate::route::calls::{Caller, Origin};
 use crate::route::errors::Failure;
 use crate::route::retry::Again;
-use crate::route::seal::{digest_of, stale};
+use crate::route::seal::stale;
 use crate::route::suspended::{Question, Round, Spent, Stage, SuspendedKey, Waiter};
 use crate::route::tasks::Whose;
 use crate::route::{Desk, Hall};
@@ -46,7 +47,7 @@ impl Hall {
             let failure = Failure::params("params.inputResponses is not an object");
             return desk.fail(client, at, &caller.id, &failure);
         }
-        let answers = digest_of(responses.map(|at| at.of(text)).unwrap_or_default());
+        let answers = sha256(&[responses.map(|at| at.of(text)).unwrap_or_default()]);
         let waiter = Waiter::of(&caller);
         match self.comes(desk, key, round, answers) {
             Some(Comes::First) => {

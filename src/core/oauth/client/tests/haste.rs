@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::renewing::{another, authorized, renewals};
 use super::world::*;
+use crate::config::Oauth;
 use crate::limits::{KEYRING_SAVE_AGAIN_MS, REFRESH_AGAIN_MS_MIN, REFRESH_HASTE_MAX};
-use crate::oauth::client::OauthEntry;
 use crate::oauth::owner::Who;
 
 fn on_disk(world: &World) -> String {
@@ -191,9 +191,9 @@ fn a_change_or_a_refusal_during_a_registration_leaves_no_browser_waiting() {
             .is_none()
     );
     let mut server = protected("m", SERVER);
-    server.entry = OauthEntry {
+    server.entry = Oauth {
         scopes: vec!["new".to_owned()],
-        ..OauthEntry::default()
+        ..Oauth::default()
     };
     world.with(0, |keyring, cx| keyring.configure(cx, vec![server]));
     world.is_held = false;

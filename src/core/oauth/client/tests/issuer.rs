@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::base::base64;
+use crate::base::digest::sha256;
 use crate::base::form::Form;
 use crate::base::url::Url;
 use crate::fetch::{Field, Order};
 use crate::http1::head::Method;
-use ring::digest::{SHA256, digest};
 
 /// One authorization server.
 pub(super) struct Issuer {
@@ -93,7 +93,7 @@ impl Issuer {
                     return no("invalid_grant");
                 };
                 let verifier = form.get("code_verifier").unwrap().as_bytes();
-                let hash = base64::encode_url(digest(&SHA256, verifier).as_ref());
+                let hash = base64::encode_url(&sha256(&[verifier]));
                 assert_eq!(asked.get("code_challenge"), Some(hash.as_str()));
                 assert_eq!(asked.get("redirect_uri"), form.get("redirect_uri"));
                 assert_eq!(asked.get("resource"), form.get("resource"));

@@ -10,6 +10,7 @@ use crate::base::frame::Frame;
 use crate::base::slab::Key;
 use crate::base::timers::Timers;
 use crate::base::url::Url;
+use crate::config::Oauth;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects, Level, RecordTicket};
 use crate::entropy::Entropy;
@@ -20,7 +21,7 @@ use crate::input::OpenFault;
 use crate::language::{Challenge, WebRequest};
 use crate::links::{LinkKey, Links};
 use crate::now::{Now, Tick, UnixSeconds};
-use crate::oauth::client::{Keyring, KeyringNews, OauthEntry, Protected};
+use crate::oauth::client::{Keyring, KeyringNews, Protected};
 use crate::oauth::owner::{Visitor, Who};
 use crate::oauth::{Step, Wish};
 use crate::settings::Settings;
@@ -75,7 +76,7 @@ pub(super) fn protected(name: &str, url: &str) -> Protected {
     Protected {
         name: name.into(),
         url: Rc::new(Url::parse(url).unwrap()),
-        entry: OauthEntry::default(),
+        entry: Oauth::default(),
     }
 }
 
@@ -255,7 +256,7 @@ impl World {
     fn obey(&mut self, ring: usize, effect: Effect) {
         let number = |ticket| match ticket {
             RecordTicket::Keyring(number) => number,
-            RecordTicket::Server(_) => unreachable!("not its own"),
+            RecordTicket::Server(_) | RecordTicket::Sessions(_) => unreachable!("not its own"),
         };
         match effect {
             Effect::LockRecord { ticket, name } => {

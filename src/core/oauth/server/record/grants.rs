@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{Digest, Grant, Record, Refresh, last_token};
+use crate::base::digest::same;
 use crate::limits::{GRANTS_MAX, REFRESH_SECONDS, REVOKED_MAX};
 use crate::now::UnixSeconds;
 use crate::principal::{GrantId, Scopes};
@@ -75,7 +76,7 @@ impl Record {
         match &mut grant.refresh {
             None => Turn::Unknown,
             Some(refresh) if refresh.serial == serial => {
-                if !super::same(&refresh.digest.0, &digest.0) {
+                if !same(&refresh.digest.0, &digest.0) {
                     return Turn::Unknown;
                 }
                 *refresh = Refresh {

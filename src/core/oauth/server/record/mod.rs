@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
+use crate::base::digest::{same, sha256};
 use crate::entropy::Entropy;
 use crate::limits::{ACCESS_SECONDS, CLOCK_SECONDS, KEY_SECONDS};
 use crate::now::UnixSeconds;
@@ -56,10 +57,7 @@ impl Digest {
     /// Of this text.
     #[must_use]
     pub fn of(secret: &str) -> Self {
-        let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.as_ref());
-        Self(bytes)
+        Self(sha256(&[secret.as_bytes()]))
     }
 
     /// Whether it is of this text; takes equally long for each text of a length.
@@ -67,13 +65,6 @@ impl Digest {
     pub fn is_of(&self, secret: &str) -> bool {
         same(&self.0, &Self::of(secret).0)
     }
-}
-
-/// Compares in constant time (protocol S11).
-#[must_use]
-pub fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    let differences = one.iter().zip(other).map(|(one, other)| one ^ other);
-    std::hint::black_box(differences.fold(0, |all, one| all | one)) == 0
 }
 
 /// A key of access tokens.
