@@ -30,7 +30,9 @@ const EDGES: &[(&str, &[&str])] = &[
         "oauth",
         &["base", "config", "fetch", "http1", "json", "web"],
     ),
-    ("web", &["base", "config", "http1", "json"]),
+    // What the pages show of a server is what a survey says of it: plain values, which `instance`
+    // owns because `mcp status` came first.
+    ("web", &["base", "config", "http1", "instance", "json"]),
     ("instance", &["base", "json"]),
     ("config", &["base", "filter", "http1", "json", "mcp"]),
     // Tools, which know nothing of what they are used for.
@@ -42,7 +44,9 @@ const EDGES: &[(&str, &[&str])] = &[
     // The floor itself.
     (
         "cx",
-        &["base", "effect", "entropy", "language", "links", "now"],
+        &[
+            "base", "effect", "entropy", "language", "links", "now", "tally",
+        ],
     ),
     ("effect", &["base", "language", "links"]),
     ("entropy", &[]),
@@ -59,6 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mcp",
             "now",
             "principal",
+            "tally",
         ],
     ),
     ("limits", &[]),
@@ -66,6 +71,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("now", &[]),
     ("principal", &["base", "filter", "now"]),
     ("settings", &["base", "effect", "filter", "http1", "limits"]),
+    ("tally", &["base", "limits", "now"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[
@@ -79,6 +85,7 @@ const FLOOR: &[&str] = &[
     "now",
     "principal",
     "settings",
+    "tally",
 ];
 const ON_THE_FLOOR: &[&str] = &[
     "client", "route", "backend", "fetch", "oauth", "web", "config", "instance",

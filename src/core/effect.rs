@@ -173,6 +173,11 @@ pub enum Effect {
     },
     /// Accept there no more. What was accepted stays.
     UnlistenLocal,
+    /// Find out what only the system knows of this process; answered by `Input::Measured`.
+    Measure {
+        /// Who wants to know.
+        link: LinkKey,
+    },
     /// One line for the log, without time and level.
     Log {
         /// Severity.

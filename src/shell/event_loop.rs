@@ -347,8 +347,7 @@ impl<C: Core> EventLoop<C> {
     /// Passes a configuration on, and says what is wrong with parts of it.
     pub(crate) fn configure(&mut self, config: Box<onemcp::config::Config>) {
         self.clock.read();
-        for problem in &config.problems {
-            let line = format!("{}: {problem}", self.configuration.file().display());
+        for line in self.configuration.complaints() {
             self.log.line(Level::Error, &line);
         }
         self.dispatch(Input::Config(config));

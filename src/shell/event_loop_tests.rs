@@ -101,6 +101,7 @@ fn brief(input: &Input<'_>) -> String {
         Input::RecordStored { ticket, .. } => format!("stored {ticket:?}"),
         Input::Stretched { ticket, .. } => format!("stretched {ticket}"),
         Input::ListeningLocal { port } => format!("local {port:?}"),
+        Input::Measured { process, .. } => format!("measured {process:?}"),
         Input::Config(_) => "config".to_owned(),
         Input::Stop => "stop".to_owned(),
         Input::Tick => "tick".to_owned(),

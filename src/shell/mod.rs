@@ -23,12 +23,14 @@ mod keeping;
 mod link;
 mod listener;
 mod log;
+mod log_keys;
 mod lookup;
 mod notify;
 mod obey;
 mod outward;
 mod own_stdio;
 mod passed;
+mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
@@ -159,7 +161,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         let token = fixed_token(fixed::WATCH);
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
-    let loaded = configuration.load()?;
+    let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
     let mut listeners = listen(&mut options)?;
     let stdio = match options.http {
@@ -304,7 +306,11 @@ fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signa
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
-    if let Loaded::New(config) = loaded {
+    let config = match loaded {
+        Loaded::New(config) => config,
+        Loaded::Missing | Loaded::Unchanged => Box::default(),
+    };
+    if configuration.is_found() {
         return config;
     }
     let line = format!(
@@ -312,7 +318,7 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
         configuration.file().display()
     );
     log.line(Level::Warn, &line);
-    Box::default()
+    config
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes. Whoever started us is

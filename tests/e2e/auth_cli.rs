@@ -67,6 +67,20 @@ fn add(dir: &Dir, name: &str) -> Ended {
     cli(dir.path(), &args)
 }
 
+/// The same with the directory named, and for people.
+fn adding(config: &str) -> [&str; 8] {
+    [
+        "-d",
+        config,
+        "auth",
+        "client",
+        "add",
+        "x",
+        "--redirect",
+        CLAUDE,
+    ]
+}
+
 fn set_password(dir: &Dir, input: &str) -> Ended {
     let config = dir.file("");
     let args = ["--config-dir", &config, "auth", "set-password"];
@@ -243,16 +257,7 @@ fn contract_5_killed_at_the_nth_operation_nothing_is_lost() {
             let dir = Dir::new();
             granted(&dir, 1);
             let config = dir.file("");
-            let args = [
-                "-d",
-                &config,
-                "auth",
-                "client",
-                "add",
-                "x",
-                "--redirect",
-                CLAUDE,
-            ];
+            let args = adding(&config);
             let ended = run(&mut failing(dir.path(), &format!("{n}:{how}"), &args));
             let found = record(&dir);
             assert_eq!(found.grants.len(), 1, "{n}:{how}");
@@ -306,16 +311,7 @@ fn contract_5_what_cannot_be_written_is_one_clear_line() {
     for how in ["mkdir:EROFS", "create:EROFS", "create:EACCES"] {
         let dir = Dir::new();
         let config = dir.file("");
-        let args = [
-            "-d",
-            &config,
-            "auth",
-            "client",
-            "add",
-            "x",
-            "--redirect",
-            CLAUDE,
-        ];
+        let args = adding(&config);
         let mut ended = run(&mut failing(dir.path(), how, &args));
         ended.err = ended
             .err

@@ -369,8 +369,7 @@ fn cancel_row_the_server_is_told_by_the_id_that_it_knows() {
     let call = c.call(&mut w, "s_1mcp_t", "{}");
     let seen = s.expect(&mut w, "tools/call");
     c.cancels(&mut w, &call);
-    let cancelled = s.expect(&mut w, "notifications/cancelled");
-    assert_eq!(cancelled.value["params"]["requestId"], seen.value["id"]);
+    seen.is_cancelled(&mut w);
     seen.result(&mut w, DONE);
     call.pending(&mut w);
     nothing_left(&w);
@@ -830,8 +829,7 @@ fn the_clock_of_a_call_stands_still_while_a_person_is_asked() {
     call.pending(&mut w);
     w.advance(2 * REQUEST_MS);
     assert_eq!(call.error(&mut w).0, -32603);
-    let cancelled = s.expect(&mut w, "notifications/cancelled");
-    assert_eq!(cancelled.value["params"]["requestId"], again.value["id"]);
+    again.is_cancelled(&mut w);
     let (call, _) = asked(&mut w, c, &format!(r#""k":{FORM}"#), "");
     c.expect(&mut w, "elicitation/create");
     w.advance(ASK_MS_MAX + 1);

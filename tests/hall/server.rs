@@ -424,6 +424,13 @@ impl Seen {
         self.value["id"].to_string()
     }
 
+    /// It is taken back: the next thing that its server hears.
+    #[track_caller]
+    pub(crate) fn is_cancelled(&self, world: &mut World) {
+        let cancelled = self.child.expect(world, "notifications/cancelled");
+        assert_eq!(cancelled.value["params"]["requestId"], self.value["id"]);
+    }
+
     /// The answer.
     pub(crate) fn result(&self, world: &mut World, result: &str) {
         let line = format!(

@@ -1,8 +1,8 @@
 //! Digests, their hexadecimal form, and comparing secrets: what rooms need of hashing that is not
 //! their own matter.
 //!
-//! Never says what is hashed: whoever hashes several pieces makes sure that two lists of them cannot
-//! look the same.
+//! Never says what is hashed: whoever hashes several pieces makes sure that two lists of them
+//! cannot look the same.
 
 use std::fmt::Write;
 

@@ -38,16 +38,29 @@ impl Clients {
             self.http.refuse(cx, link, &Refusal::NoEventStream.into());
             return None;
         }
+        let presented = headers.get("mcp-session-id");
+        let before = presented.and_then(|id| self.ids.find(id));
+        let before = before.map(|client| self.sight(client));
         match self.session_without_body(cx, headers) {
-            Ok(client) => match self.wanted(client, headers) {
-                Wanted::Main(last) => self.attach_main(cx, client, link, last),
-                Wanted::Running(last) => self.resume(cx, client, link, last),
-                Wanted::Finished(last) => self.replay(cx, client, link, last),
-                Wanted::Unknown => self.attach_unknown(cx, client, link),
-            },
-            Err(refusal) => self.http.refuse(cx, link, &refusal.into()),
+            Ok(client) => {
+                self.attach(cx, client, link, headers);
+                let turned = before.is_some_and(|before| before != self.sight(client));
+                turned.then_some(ClientEvent::Turned { client })
+            }
+            Err(refusal) => {
+                self.http.refuse(cx, link, &refusal.into());
+                None
+            }
         }
-        None
+    }
+
+    fn attach(&mut self, cx: &mut Cx<'_>, client: ClientKey, link: LinkKey, headers: &Headers) {
+        match self.wanted(client, headers) {
+            Wanted::Main(last) => self.attach_main(cx, client, link, last),
+            Wanted::Running(last) => self.resume(cx, client, link, last),
+            Wanted::Finished(last) => self.replay(cx, client, link, last),
+            Wanted::Unknown => self.attach_unknown(cx, client, link),
+        }
     }
 
     /// Ends a session.

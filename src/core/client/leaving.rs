@@ -25,6 +25,7 @@ use crate::language::ClientKey;
 use crate::limits::STOP_LAST_CALL_MS;
 use crate::links::LinkKey;
 use crate::now::Tick;
+use crate::tally::End;
 use crate::web::app::Route;
 
 /// Whether new requests are taken.
@@ -102,7 +103,7 @@ impl Clients {
     /// Whether a request is refused since we are stopping. Streams would end at once.
     pub(super) fn is_too_late(&self, cx: &Cx<'_>, route: &Route) -> bool {
         match (self.http.taking, route) {
-            (Taking::Yes, _) | (_, Route::Page(_) | Route::Start) => false,
+            (Taking::Yes, _) | (_, Route::Page(_) | Route::Start | Route::Metrics) => false,
             (Taking::LastCall { .. }, Route::McpGet | Route::Sse | Route::MessagesPost) => true,
             (Taking::LastCall { until }, _) => until <= cx.now.tick,
             (Taking::No, _) => true,
@@ -147,7 +148,7 @@ impl Clients {
                 Mark::StopAnswersRequest.hit();
                 let body = Refusal::Stopping.body(Some(exchange.id.raw()));
                 let code = Refusal::Stopping.code();
-                self.answer_exchange(cx, client, Some(code), &[Part::Copy(&body)]);
+                self.answer_exchange(cx, client, (End::Lost, Some(code)), &[Part::Copy(&body)]);
             }
             return;
         }
@@ -159,7 +160,7 @@ impl Clients {
         for (at, id) in owed {
             Mark::StopAnswersRequest.hit();
             let body = Refusal::Stopping.body(Some(id.raw()));
-            self.answer(cx, client, at, &[Part::Copy(&body)]);
+            self.answer(cx, client, at, End::Lost, &[Part::Copy(&body)]);
         }
     }
 }

@@ -13,6 +13,7 @@ mod classify;
 mod connection;
 mod down;
 mod exchange;
+mod filters;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod get;
@@ -50,6 +51,7 @@ use crate::base::slab::Slab;
 use crate::base::timers::DeadlineQueue;
 use crate::client::batch::Batch;
 use crate::client::connection::Doing;
+use crate::client::filters::Filters;
 use crate::client::grants::Grants;
 use crate::client::http::{Found, Http};
 use crate::client::resume::Resume;
@@ -103,6 +105,7 @@ pub struct Clients {
     /// Who sent the request on HTTP that is being read.
     caller: Caller,
     grants: Grants,
+    filters: Filters,
 }
 
 /// How many there are.
@@ -140,6 +143,7 @@ impl Clients {
             known_as: Default::default(),
             caller: Caller::default(),
             grants: Grants::default(),
+            filters: Filters::default(),
         }
     }
 
@@ -286,6 +290,32 @@ impl Clients {
             sessions: self.sessions.len().saturating_sub(self.exchanges),
             exchanges: self.exchanges,
         }
+    }
+
+    /// How many requests are owed an answer.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        let owed = self.sessions.iter().map(|(_, one)| match &one.channel {
+            Channel::Exchange(exchange) => usize::from(exchange.account.is_some()),
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Streamable(_) => {
+                one.outstanding.len()
+            }
+        });
+        owed.sum()
+    }
+
+    /// Sessions by the way they came.
+    #[must_use]
+    pub fn sessions_by_transport(&self) -> Vec<(&'static str, usize)> {
+        let count = |is: fn(&Channel) -> bool| {
+            let sessions = self.sessions.iter();
+            sessions.filter(|(_, one)| is(&one.channel)).count()
+        };
+        vec![
+            ("http", count(|by| matches!(by, Channel::Streamable(_)))),
+            ("sse", count(|by| matches!(by, Channel::Sse { .. }))),
+            ("stdio", count(|by| matches!(by, Channel::Stdio { .. }))),
+        ]
     }
 
     /// A connection has gone that was used for this.

@@ -34,6 +34,7 @@ impl Clients {
         match self.take_post(cx, frame, link, &request.headers) {
             Ok(event) => event,
             Err(refused) => {
+                refused.counted(cx);
                 self.http.refuse(cx, link, &refused);
                 None
             }
@@ -57,7 +58,7 @@ impl Clients {
             return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
-        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let named = |refusal| Refused::request(refusal, text, &envelope);
         let found = self.familiar.survey(text, envelope.meta);
         if let Era::Modern(meta) = classify(text, found, version) {
             return self
@@ -134,7 +135,8 @@ impl Clients {
             return Ok(None);
         };
         let number = session.number();
-        let at = session.expect(id.clone(), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(id.clone(), number, account);
         let mut stream = Stream::held(number, link, forms, cx.now.tick);
         stream.announces = true;
         self.start_stream(cx, client, stream);
@@ -186,7 +188,8 @@ impl Clients {
             .ok_or(Refusal::UnknownSession)?;
         message::admit(session, id)?;
         let number = session.number();
-        let at = session.expect(JsonId::new(id), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(JsonId::new(id), number, account);
         let stream = Stream::held(number, link, forms, cx.now.tick);
         self.start_stream(cx, client, stream);
         Ok(at)

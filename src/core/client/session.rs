@@ -16,6 +16,7 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::principal::Sight;
+use crate::tally::Account;
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +53,14 @@ pub(super) struct Outstanding {
     pub(super) id: JsonId,
     /// The POST it came in; 0 where there is only one channel.
     pub(super) stream: u32,
+    /// To be given back when it ends.
+    pub(super) account: Account,
 }
 
 /// Who sends a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
-    /// What its token lets it see.
+    /// What its token lets it see, and of that what its URL asks for.
     pub(super) sight: Sight,
     /// Under which origin it knows us; empty for our own stdin.
     pub(super) origin: Rc<str>,
@@ -153,7 +156,12 @@ impl Session {
     pub(super) fn is_used_by(&mut self, caller: &Caller) -> bool {
         let same = self.caller.sight.grant() == caller.sight.grant();
         if same {
-            self.caller = caller.clone();
+            let before = std::mem::replace(&mut self.caller, caller.clone());
+            if let Channel::Sse { .. } = self.channel {
+                // What the URL of the stream asks for counts, not that of a message.
+                let sight = std::mem::take(&mut self.caller.sight);
+                self.caller.sight = sight.narrowed(before.sight.filter().clone());
+            }
         }
         same
     }
@@ -190,10 +198,25 @@ impl Session {
     }
 
     /// Notes that an answer is owed.
-    pub(super) fn expect(&mut self, id: JsonId, stream: u32) -> At {
+    pub(super) fn expect(&mut self, id: JsonId, stream: u32, account: Account) -> At {
         let at = At(self.number());
-        self.outstanding.push(Outstanding { at, id, stream });
+        self.outstanding.push(Outstanding {
+            at,
+            id,
+            stream,
+            account,
+        });
         at
+    }
+
+    /// The account of a request that is owed.
+    pub(super) fn account_of(&mut self, at: At) -> Option<&mut Account> {
+        if let Channel::Exchange(exchange) = &mut self.channel {
+            return exchange.account.as_mut();
+        }
+        let mut owed = self.outstanding.iter_mut();
+        let found = owed.find(|one| one.at == at);
+        found.map(|one| &mut one.account)
     }
 
     /// The answer came: nothing is owed any more.

@@ -14,6 +14,7 @@ use crate::effect::Level;
 use crate::language::{ClientEvent, ClientKey};
 use crate::limits::{SESSION_SPARE_MS, SESSIONS_MAX, STREAM_HOLD_MS};
 use crate::now::Tick;
+use crate::tally::End;
 
 impl Clients {
     /// A held POST becomes an event stream after a while, so that no proxy times out.
@@ -223,7 +224,10 @@ impl Clients {
             self.ended(cx, &session.caller.sight, open);
         }
         match session.channel {
-            Channel::Exchange(exchange) => {
+            Channel::Exchange(mut exchange) => {
+                if let Some(account) = exchange.account.take() {
+                    cx.settle(account, End::Cancelled, || 0);
+                }
                 self.forget_exchange(client, &exchange);
                 self.disarm_waits(cx);
             }
@@ -252,6 +256,7 @@ impl Clients {
                             let refused = Refused {
                                 refusal: Refusal::SessionEnded,
                                 id: asked.map(|one| one.id.raw().into()),
+                                method: None,
                             };
                             self.http.refuse(cx, link, &refused);
                         }
@@ -260,6 +265,9 @@ impl Clients {
                     }
                 }
             }
+        }
+        for owed in session.outstanding {
+            cx.settle(owed.account, End::Cancelled, || 0);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::oauth::client::Standing;
 use crate::oauth::owner::{Visitor, Who};
 use crate::route::Desk;
 use crate::web::answer::Answer;
-use crate::web::pages::{self, DashboardView, ServerCard, ServerState};
+use crate::web::pages::{self, DashboardView, ServerCard};
 
 const LOGIN: &str = "/oauth/login?next=/oauth";
 
@@ -112,24 +112,12 @@ impl Hub {
 }
 
 fn card(server: &ServerSurvey, standing: Option<Standing>) -> ServerCard {
-    let state = match server.state {
-        State::Ready => ServerState::Ready,
-        State::Starting => ServerState::Starting,
-        State::Waiting => ServerState::Waiting,
-        State::Restarting { in_ms } => ServerState::Restarting { in_ms },
-        State::Awaiting => ServerState::Awaiting,
-        State::Failed => ServerState::Failed,
-        State::Stopping => ServerState::Stopping,
-        State::Disabled => ServerState::Disabled,
-        State::Unselected => ServerState::Unselected,
-        State::Fault => ServerState::Fault,
-    };
     let says = standing.as_ref().map(|standing| standing.says.clone());
     ServerCard {
         url: server.url.clone(),
         // The keyring knows better what is awaited than the session that awaits it.
-        why: match state {
-            ServerState::Awaiting => says.or_else(|| server.why.clone()),
+        why: match server.state {
+            State::Awaiting => says.or_else(|| server.why.clone()),
             _ => server.why.clone(),
         },
         last_error: server.last_error.clone(),
@@ -140,6 +128,6 @@ fn card(server: &ServerSurvey, standing: Option<Standing>) -> ServerCard {
         uptime_ms: server.uptime_ms,
         authorize: standing.as_ref().is_some_and(|standing| standing.authorize),
         issuer: standing.and_then(|standing| standing.issuer),
-        ..ServerCard::new(&server.name, state)
+        ..ServerCard::new(&server.name, server.state)
     }
 }

@@ -27,6 +27,9 @@ impl Hub {
             self.clients.page(&mut cx, link, &asset);
             return;
         }
+        if request.head.path() == "/metrics" {
+            return self.metrics(now, out, link, request);
+        }
         let visitor = self.logins.visitor(&mut cx, request);
         let step = match request.head.path() {
             "/oauth" | "/oauth/" => Step::Answer(self.dashboard(now, request, &visitor)),
@@ -62,6 +65,7 @@ impl Hub {
         self.auth.configured(&mut cx, tags.map(String::as_str));
         let protected = protected(&config);
         self.keyring.configure(&mut cx, protected.clone());
+        self.clients.set_presets(&config.presets);
         self.hall.configure(desk!(self, cx), config);
         let servers = protected.iter().map(|one| (&*one.name, &*one.url));
         self.backends.keep_tokens(servers);

@@ -20,7 +20,7 @@ pub fn status(survey: &Survey) -> Vec<u8> {
         ("calls", Some(survey.calls.to_string())),
         ("servers", Some(array(&servers))),
     ];
-    format!("{}\n", object(members)).into_bytes()
+    format!("{}\n", write::object(members)).into_bytes()
 }
 
 /// The answer to what is no question.
@@ -43,7 +43,7 @@ pub fn server(server: &ServerSurvey) -> String {
         array(&lines)
     };
     let pids: Vec<String> = server.pids.iter().map(u32::to_string).collect();
-    object([
+    write::object([
         ("name", Some(write::string(&server.name))),
         ("state", Some(write::string(server.state.word()))),
         ("url", text(&server.url)),
@@ -71,13 +71,6 @@ pub fn server(server: &ServerSurvey) -> String {
 
 fn array(items: &[String]) -> String {
     format!("[{}]", items.join(","))
-}
-
-fn object<const N: usize>(members: [(&str, Option<String>); N]) -> String {
-    let members = members
-        .into_iter()
-        .filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]

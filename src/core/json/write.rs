@@ -33,6 +33,14 @@ pub fn string(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// An object of the members that there are; the values are JSON.
+#[must_use]
+pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let members = members.into_iter();
+    let there = members.filter_map(|(name, value)| Some(format!("{}:{}", string(name), value?)));
+    format!("{{{}}}", there.collect::<Vec<_>>().join(","))
+}
+
 /// `{"jsonrpc":"2.0","id":ID,"error":{"code":CODE,"message":MESSAGE}}`; `id` is raw JSON, `null` if
 /// absent; `data` is raw JSON.
 #[must_use]

@@ -370,16 +370,7 @@ impl Hall {
             return;
         };
         let theirs = self.take_subscriptions(desk, from, |other| other == client);
-        if let Some(session) = self.pools.get_mut(&to) {
-            for (uri, subscribers) in theirs {
-                Mark::SubscriptionMoves.hit();
-                session
-                    .subscriptions
-                    .entry(uri)
-                    .or_default()
-                    .extend(subscribers);
-            }
-        }
+        self.give_subscriptions(to, theirs);
     }
 
     /// A common session became one client's own: the others' subscriptions go to the new common
@@ -396,15 +387,18 @@ impl Hall {
             return;
         };
         let others = self.take_subscriptions(desk, from, |client| Some(client) != owner);
-        if let Some(session) = self.pools.get_mut(&to) {
-            for (uri, subscribers) in others {
-                Mark::SubscriptionMoves.hit();
-                session
-                    .subscriptions
-                    .entry(uri)
-                    .or_default()
-                    .extend(subscribers);
-            }
+        self.give_subscriptions(to, others);
+    }
+
+    /// What was taken out of one session goes on in another, which asks for it when it is up.
+    fn give_subscriptions(&mut self, to: PoolKey, given: Vec<(Rc<str>, Subscribers)>) {
+        let Some(session) = self.pools.get_mut(&to) else {
+            return;
+        };
+        for (uri, subscribers) in given {
+            Mark::SubscriptionMoves.hit();
+            let known = session.subscriptions.entry(uri).or_default();
+            known.extend(subscribers);
         }
     }
 

@@ -7,6 +7,15 @@ macro_rules! with_run {
             $($before)*
 
             // --- filters and presets ---
+            /// The query of a URL was refused.
+            FilterRefused = "the simulator's clients ask for what can be read",
+            /// More queries came than are kept.
+            FiltersKnownFull = "the simulator has few queries",
+            /// A client asks for a preset that was deleted while its session was open.
+            PresetGone = "the simulator has no presets",
+
+            /// Something was used that the client itself leaves out.
+            LeftOutIsUsed = "the simulator's clients use what they see",
 
             // --- sessions that outlive a restart ---
             /// A session that another run opened goes on here.

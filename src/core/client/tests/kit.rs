@@ -18,6 +18,8 @@ use crate::links::{LinkKey, Links};
 use crate::mcp::version::Version;
 use crate::now::Now;
 use crate::settings::Settings;
+use crate::tally::End;
+use crate::tally::Tally;
 
 /// What [`Cx`] borrows.
 pub(crate) struct World {
@@ -25,6 +27,7 @@ pub(crate) struct World {
     pub(crate) timers: Timers<Alarm>,
     pub(crate) effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     pub(crate) now: Now,
 }
 
@@ -37,6 +40,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         }
     }
 }
@@ -107,6 +111,7 @@ impl Kit {
                 timers: Timers::default(),
                 effects: Effects::default(),
                 entropy: Entropy::new(&[seed; 32]),
+                tally: Tally::default(),
                 now: Now::default(),
             },
             frame: Frame::default(),
@@ -253,7 +258,7 @@ impl Kit {
 
     pub(crate) fn answer(&mut self, client: ClientKey, at: At, message: &str) {
         self.clients
-            .answer(&mut self.world.cx(), client, at, &[message.into()]);
+            .answer(&mut self.world.cx(), client, at, End::Ok, &[message.into()]);
     }
 
     pub(crate) fn note(&mut self, client: ClientKey, at: At, message: &str) {

@@ -2,6 +2,7 @@
 //! checklist of protocol.md.
 
 mod auth;
+mod filters;
 mod kit;
 mod large;
 mod leaving;

@@ -198,6 +198,7 @@ impl Storm {
                 | ClientEvent::Web { .. }
                 | ClientEvent::InputEnded { .. } => panic!(),
                 ClientEvent::Initialized { .. }
+                | ClientEvent::Turned { .. }
                 | ClientEvent::Notification { .. }
                 | ClientEvent::Restored { .. }
                 | ClientEvent::Response { .. } => {}

@@ -1,11 +1,12 @@
 //! The dashboard: each server, how it is doing, and what its owner can do about it.
 
 use crate::base::html::{Hole, Html, Template};
+use crate::instance::survey::State;
 use crate::limits::PAGE_SERVERS_MAX;
 use crate::web::answer::Answer;
 use crate::web::pages::connect;
 use crate::web::pages::policy::Policy;
-use crate::web::pages::words::{ServerState, count, duration, summary};
+use crate::web::pages::words::{count, duration, summary};
 use crate::web::pages::{Layout, WIDE, fact, page, short};
 
 const DASHBOARD: Template = Template::new(include_str!("dashboard.html"));
@@ -42,7 +43,7 @@ pub struct ServerCard {
     /// Its name in the configuration.
     pub name: String,
     /// How it is doing.
-    pub state: ServerState,
+    pub state: State,
     /// Where it is, if somebody else runs it; fit to be shown.
     pub url: Option<String>,
     /// Why it does not serve.
@@ -68,7 +69,7 @@ pub struct ServerCard {
 impl ServerCard {
     /// A server of which nothing is known but this.
     #[must_use]
-    pub fn new(name: &str, state: ServerState) -> Self {
+    pub fn new(name: &str, state: State) -> Self {
         Self {
             name: name.to_owned(),
             state,
@@ -87,10 +88,7 @@ impl ServerCard {
 
     /// Whether it helps to try it again now.
     const fn can_retry(&self) -> bool {
-        matches!(
-            self.state,
-            ServerState::Restarting { .. } | ServerState::Failed
-        )
+        matches!(self.state, State::Restarting { .. } | State::Failed)
     }
 }
 

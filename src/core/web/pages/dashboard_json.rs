@@ -1,9 +1,9 @@
 //! The dashboard for programs. What is not known is absent.
 
-use crate::json::write::string;
+use crate::instance::survey::State;
+use crate::json::write::{object, string};
 use crate::web::answer::Answer;
 use crate::web::pages::dashboard::{DashboardView, ServerCard};
-use crate::web::pages::words::ServerState;
 
 /// The same as the page tells; without names for its buttons.
 #[must_use]
@@ -23,7 +23,7 @@ fn server(card: &ServerCard) -> String {
     let text = |text: &Option<String>| text.as_deref().map(string);
     let count = |count: Option<usize>| count.map(|count| count.to_string());
     let retry = match card.state {
-        ServerState::Restarting { in_ms } => Some(in_ms.to_string()),
+        State::Restarting { in_ms } => Some(in_ms.to_string()),
         _ => None,
     };
     object([
@@ -43,13 +43,6 @@ fn server(card: &ServerCard) -> String {
     ])
 }
 
-/// An object of the members that there are; values are JSON.
-fn object<const N: usize>(members: [(&str, Option<String>); N]) -> String {
-    let there = members.into_iter();
-    let there = there.filter_map(|(name, value)| Some(format!("{}:{}", string(name), value?)));
-    format!("{{{}}}", there.collect::<Vec<_>>().join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,9 +57,9 @@ mod tests {
                     tools: Some(0),
                     authorize: true,
                     issuer: Some("a.b".to_owned()),
-                    ..ServerCard::new("x", ServerState::Restarting { in_ms: 5 })
+                    ..ServerCard::new("x", State::Restarting { in_ms: 5 })
                 },
-                ServerCard::new("y", ServerState::Disabled),
+                ServerCard::new("y", State::Disabled),
             ],
             ..DashboardView::default()
         };

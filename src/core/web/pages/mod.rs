@@ -28,7 +28,6 @@ pub use login::{LoginState, LoginView, login};
 pub use posted::{posted, see_other};
 pub use problem::{astray, problem, refusal};
 pub use start::start;
-pub use words::ServerState;
 
 use crate::base::html::{Hole, Html, Template};
 use crate::http1::server::Headers;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::instance::survey::State;
 use crate::language::WebRequest;
 use crate::principal::Scopes;
 use crate::settings::Settings;
@@ -101,17 +102,17 @@ fn encoded(before: &str, text: &str) -> String {
     out
 }
 
-const STATES: [ServerState; 10] = [
-    ServerState::Ready,
-    ServerState::Starting,
-    ServerState::Waiting,
-    ServerState::Restarting { in_ms: 61_000 },
-    ServerState::Awaiting,
-    ServerState::Failed,
-    ServerState::Fault,
-    ServerState::Stopping,
-    ServerState::Disabled,
-    ServerState::Unselected,
+const STATES: [State; 10] = [
+    State::Ready,
+    State::Starting,
+    State::Waiting,
+    State::Restarting { in_ms: 61_000 },
+    State::Awaiting,
+    State::Failed,
+    State::Fault,
+    State::Stopping,
+    State::Disabled,
+    State::Unselected,
 ];
 
 fn full_dashboard(text: &str, logged_in: bool, may_act: bool) -> DashboardView {
@@ -125,7 +126,7 @@ fn full_dashboard(text: &str, logged_in: bool, may_act: bool) -> DashboardView {
         resources: Some(3),
         restarts: 4,
         uptime_ms: Some(5),
-        authorize: state == ServerState::Awaiting,
+        authorize: state == State::Awaiting,
         issuer: some(),
         ..ServerCard::new(text, state)
     };
@@ -440,10 +441,7 @@ fn contract_5_buttons_are_for_those_who_may() {
     assert!(!stranger.contains("<form") && !stranger.contains("/oauth/connect"));
     assert!(stranger.contains("href=\"/oauth/login?next=/oauth\""));
     let many = DashboardView {
-        servers: vec![
-            ServerCard::new("s", ServerState::Ready);
-            crate::limits::PAGE_SERVERS_MAX + 2
-        ],
+        servers: vec![ServerCard::new("s", State::Ready); crate::limits::PAGE_SERVERS_MAX + 2],
         ..DashboardView::default()
     };
     let page = text_of(&dashboard(&many));

@@ -1,53 +1,10 @@
 //! States, numbers and times in words.
 
+use crate::instance::survey::State;
 use crate::web::pages::dashboard::ServerCard;
 
-/// How a server is doing, as its owner wants to know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerState {
-    /// Serves.
-    Ready,
-    /// Waits for its turn, starts or shakes hands.
-    Starting,
-    /// Is started as soon as the one client of a stdio instance says `initialize`.
-    Waiting,
-    /// Ended and is tried again.
-    Restarting {
-        /// Until the next try.
-        in_ms: u64,
-    },
-    /// Waits for its owner to authorize us there.
-    Awaiting,
-    /// Given up.
-    Failed,
-    /// Its entry cannot be used.
-    Fault,
-    /// Being stopped.
-    Stopping,
-    /// Switched off in the configuration.
-    Disabled,
-    /// Left out by `--tags`.
-    Unselected,
-}
-
-impl ServerState {
-    /// Its word for programs.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Starting => "starting",
-            Self::Waiting => "waiting",
-            Self::Restarting { .. } => "restarting",
-            Self::Awaiting => "awaiting_oauth",
-            Self::Failed => "failed",
-            Self::Fault => "fault",
-            Self::Stopping => "stopping",
-            Self::Disabled => "disabled",
-            Self::Unselected => "unselected",
-        }
-    }
-
+/// How a server is doing, as its owner is told.
+impl State {
     /// In words for people.
     pub(super) fn words(self) -> String {
         match self {
@@ -108,17 +65,17 @@ pub(super) fn duration(ms: u64) -> String {
 
 /// How all of them are doing: what a screen reader says when it changes.
 pub(super) fn summary(servers: &[ServerCard]) -> String {
-    let counted: Vec<ServerState> = servers
+    let counted: Vec<State> = servers
         .iter()
         .map(|server| server.state)
         .filter(|state| state.counts())
         .collect();
-    let number = |is: fn(&ServerState) -> bool| counted.iter().filter(|state| is(state)).count();
+    let number = |is: fn(&State) -> bool| counted.iter().filter(|state| is(state)).count();
     if counted.is_empty() {
         return "No servers yet. Add one with: 1mcp mcp add".to_owned();
     }
-    let ready = number(|state| *state == ServerState::Ready);
-    let awaiting = number(|state| *state == ServerState::Awaiting);
+    let ready = number(|state| *state == State::Ready);
+    let awaiting = number(|state| *state == State::Awaiting);
     let failed = number(|state| state.tone() == "bad");
     let mut text = if ready == counted.len() {
         match ready {
@@ -164,8 +121,8 @@ mod tests {
 
     #[test]
     fn the_summary_tells_what_there_is_to_do() {
-        use ServerState::{Awaiting, Disabled, Failed, Fault, Ready, Restarting, Starting};
-        let told = |states: &[ServerState]| {
+        use State::{Awaiting, Disabled, Failed, Fault, Ready, Restarting, Starting};
+        let told = |states: &[State]| {
             let cards = states.iter().map(|state| ServerCard::new("s", *state));
             summary(&cards.collect::<Vec<_>>())
         };
