@@ -117,7 +117,9 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/inotify.rs",
     "src/shell/sys/no_unwind.rs",
     "src/shell/sys/sockets.rs",
+    "src/shell/sys/standard.rs",
     "src/shell/sys/terminal.rs",
+    "src/shell/sys/variables.rs",
     "tests/fixtures/misbehave.rs",
 ];
 

@@ -23,6 +23,7 @@ use crate::shell::dial::Dials;
 use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
+use crate::shell::notify::Notify;
 use crate::shell::outward::Outward;
 use crate::shell::secrets::Secrets;
 use crate::shell::signals::Signals;
@@ -33,8 +34,8 @@ use crate::shell::{disk, failed, lookup, seed, sys};
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
 const LOOK_MS: u64 = 100;
 
-/// Nothing can be read or written below a device.
-const NOWHERE: &str = "/dev/null/1mcp";
+/// No system has a file of such a name.
+const NOWHERE: &str = "/\0";
 
 /// Starts the servers of a configuration, lets `look` see how they are doing until it says that it
 /// is enough, and stops them. `Ok(false)`: a signal ended it before.
@@ -80,6 +81,7 @@ pub(crate) fn run_briefly(
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
         vaults,
+        notify: Notify::default(),
     });
     event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));

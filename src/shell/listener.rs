@@ -1,9 +1,9 @@
 //! The listening sockets: bound before anything else is started, accepted from until nothing is
 //! left. Running out of descriptors drops the connection and never spins.
 
-use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -14,6 +14,8 @@ use crate::shell::disk::reason;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
+    /// Whoever started us has opened it, and keeps it.
+    passed: bool,
 }
 
 /// What one try to accept gave.
@@ -66,7 +68,10 @@ pub(crate) fn bind_local(port: u16) -> Result<Listener, String> {
 
 fn open(address: SocketAddr) -> io::Result<Listener> {
     let socket = TcpListener::bind(address)?;
-    Ok(Listener { socket })
+    Ok(Listener {
+        socket,
+        passed: false,
+    })
 }
 
 fn bind_failed(address: SocketAddr, error: &io::Error) -> String {
@@ -93,6 +98,20 @@ pub(crate) fn url(address: SocketAddr) -> String {
 }
 
 impl Listener {
+    /// A socket that whoever started us has opened.
+    pub(crate) fn passed(socket: net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket),
+            passed: true,
+        })
+    }
+
+    /// Whether whoever started us has opened it: then it outlives us.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.passed
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
@@ -101,6 +120,11 @@ impl Listener {
     /// Asks for events.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut self.socket, token, Interest::READABLE)
+    }
+
+    /// Asks for no more events.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.socket)
     }
 
     /// Takes one connection.
@@ -131,7 +155,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 /// One descriptor kept back, so that a connection can be taken and closed when none is left.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    kept: Option<File>,
+    kept: Option<OwnedFd>,
     /// Connections are being dropped; said once until one is accepted again.
     dropping: bool,
 }
@@ -140,7 +164,7 @@ impl Reserve {
     /// Keeps a descriptor back.
     pub(crate) fn new() -> Self {
         Self {
-            kept: File::open("/dev/null").ok(),
+            kept: Self::spare(),
             dropping: false,
         }
     }
@@ -166,8 +190,13 @@ impl Reserve {
                 _ => Accepted::Lost,
             },
         };
-        self.kept = File::open("/dev/null").ok();
+        self.kept = Self::spare();
         outcome
+    }
+
+    /// Any descriptor will do. One of no file, as an empty root has not even `/dev/null`.
+    fn spare() -> Option<OwnedFd> {
+        io::stderr().as_fd().try_clone_to_owned().ok()
     }
 
     /// Notes whether a connection was dropped; `true` = this is the first, say so.
@@ -182,7 +211,6 @@ impl Reserve {
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::net;
 
     #[test]
     fn port_0_is_any_free_port_and_loopback_has_both_families() {

@@ -10,7 +10,10 @@ mod inotify;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod sockets;
+#[cfg(target_os = "linux")]
+mod standard;
 mod terminal;
+mod variables;
 
 use std::ffi::CString;
 use std::io;
@@ -25,8 +28,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
-pub(crate) use sockets::probe_dead_peers;
+pub(crate) use sockets::{NotOurs, passed_socket, probe_dead_peers};
 pub(crate) use terminal::Hush;
+pub(crate) use variables::take_variable;
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 
@@ -393,6 +397,11 @@ pub(crate) fn raise_open_files(wanted: u64) -> Option<u64> {
     }
     set_soft_open_files(wanted.min(as_u64(limit.rlim_max)))?;
     Some(before)
+}
+
+/// How many files we may have open; `None` if the system does not tell.
+pub(crate) fn open_files_max() -> Option<u64> {
+    open_files().map(|limit| as_u64(limit.rlim_cur))
 }
 
 fn open_files() -> Option<libc::rlimit> {
