@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -27,7 +28,7 @@ const PAUSE_MS = 450;
 const CALL_MS_MAX = 15_000;
 const TOOL = 's_1mcp_echo';
 // Nobody can end a connection so that no client loses the request that it is writing at that very
-// moment. On a machine that has no time for its clients it happens; it must stay rare.
+// moment. That must stay as rare as this process is late with reading what has come.
 const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up/;
 const CUT_SHARE_MAX = 0.02;
 // A call may fail by this while 1mcp is stopped in order, and on /sse also by what a session is
@@ -219,6 +220,8 @@ describe('restarts while everybody calls', () => {
 
   test(`${RESTARTS} restarts under socket activation`, async (context) => {
     const over = new AbortController();
+    const late = monitorEventLoopDelay({ resolution: 10 });
+    late.enable();
     const callers = await everybody(site, over);
     try {
       await allAnswered(callers, 'at first');
@@ -244,7 +247,11 @@ describe('restarts while everybody calls', () => {
     }
     const calls = callers.reduce((sum, { seen }) => sum + seen.right + seen.failed.length, 0);
     const cut = callers.flatMap(({ seen }) => seen.failed).filter((error) => CUT.test(error)).length;
-    assert.ok(cut <= calls * CUT_SHARE_MAX, `${cut} of ${calls} calls were cut off`);
+    const lateMs = late.percentile(99) / 1e6;
+    const unread = RESTARTS * callers.length * Math.min(1, lateMs / PAUSE_MS);
+    const said = `${cut} of ${calls} calls were cut off, by a client up to ${Math.round(lateMs)} ms late`;
+    context.diagnostic(said);
+    assert.ok(cut <= calls * CUT_SHARE_MAX + unread, said);
   });
 
   test('kill -9: calls that ran fail, and all sessions go on', async (context) => {
