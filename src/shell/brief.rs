@@ -34,8 +34,8 @@ use crate::shell::{disk, failed, lookup, seed, sys};
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
 const LOOK_MS: u64 = 100;
 
-/// Nothing can be read or written below a device.
-const NOWHERE: &str = "/dev/null/1mcp";
+/// No system has a file of such a name.
+const NOWHERE: &str = "/\0";
 
 /// Starts the servers of a configuration, lets `look` see how they are doing until it says that it
 /// is enough, and stops them. `Ok(false)`: a signal ended it before.

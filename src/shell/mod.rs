@@ -63,7 +63,7 @@ use mio::{Poll, Registry};
 use onemcp::config::Config;
 use onemcp::effect::Level;
 use onemcp::hub::Hub;
-use onemcp::limits::{FIRST_SPAWN_MS, OPEN_FILES_WANTED};
+use onemcp::limits::{FIRST_SPAWN_MS, OPEN_FILES_MIN, OPEN_FILES_WANTED};
 use onemcp::settings::Settings;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -143,7 +143,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     options.warnings.extend(unheard);
     // What our parent leaked to us must not reach our children.
     sys::close_on_exec_from(3);
-    let open_files = sys::raise_open_files(OPEN_FILES_WANTED);
+    let open_files = raise_open_files()?;
     let mut configuration = Configuration::new(
         std::mem::take(&mut options.config_file),
         &options.config_dir,
@@ -225,6 +225,18 @@ fn vaults(options: &ServeOptions, dials: &Dials) -> [Vault; 2] {
         Vault::new(Secrets::beside(&options.config_dir), dials.bell()),
         Vault::of_state(sessions, dials.bell()),
     ]
+}
+
+/// The limit that children get back. With too few files we would listen and could take nobody.
+fn raise_open_files() -> Result<Option<u64>, String> {
+    let before = sys::raise_open_files(OPEN_FILES_WANTED);
+    match sys::open_files_max() {
+        Some(max) if max < OPEN_FILES_MIN => Err(format!(
+            "only {max} files may be open at once, which is too few; at least {OPEN_FILES_MIN} are \
+             needed, and one more for each client: raise the limit (ulimit -n)"
+        )),
+        Some(_) | None => Ok(before),
+    }
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {

@@ -163,11 +163,14 @@ fn is_name(name: &str) -> bool {
 fn stat(path: &Path) -> Result<Option<Metadata>, String> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
-        // A file, or a device, in the place of one of its parents: there can be no record.
+        // A file in the place of one of its parents, or a name that no file can have, as the
+        // demo's: there can be no record.
         Err(error)
             if matches!(
                 error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::InvalidInput
             ) =>
         {
             Ok(None)

@@ -267,6 +267,6 @@ const fn wants_token(route: &Route) -> bool {
 }
 
 /// Whether errors of this path are JSON-RPC errors (contract 5).
-fn is_mcp(path: &str) -> bool {
+pub(super) fn is_mcp(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "/mcp" | "/sse" | "/messages")
 }

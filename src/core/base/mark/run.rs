@@ -12,10 +12,10 @@ macro_rules! with_run {
             /// More queries came than are kept.
             FiltersKnownFull = "the simulator has few queries",
             /// A client asks for a preset that was deleted while its session was open.
-            PresetGone = "the simulator has no presets",
+            PresetGone = "the simulated presets stay",
 
             /// Something was used that the client itself leaves out.
-            LeftOutIsUsed = "the simulator's clients use what they see",
+            LeftOutIsUsed,
 
             // --- sessions that outlive a restart ---
             /// A session that another run opened goes on here.
