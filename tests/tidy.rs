@@ -117,6 +117,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/inotify.rs",
     "src/shell/sys/no_unwind.rs",
     "src/shell/sys/sockets.rs",
+    "src/shell/sys/standard.rs",
     "src/shell/sys/terminal.rs",
     "tests/fixtures/misbehave.rs",
 ];

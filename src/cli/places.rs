@@ -69,8 +69,9 @@ pub(crate) fn resolve(
 
 /// For the demo, which needs none of them, on a machine where nothing is set.
 pub(crate) fn nowhere() -> Places {
-    // Nothing can ever be created below a device.
-    let nowhere = Path::new("/dev/null/1mcp");
+    // No system has a file of such a name. Below a device nothing can be made either, but an empty
+    // root has no devices, and there the directories would be made.
+    let nowhere = Path::new("/\0");
     Places {
         config_file: nowhere.join("mcp.json"),
         config_dir: nowhere.to_path_buf(),

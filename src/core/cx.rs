@@ -21,6 +21,8 @@ pub enum Alarm {
     Session(ClientKey),
     /// `client`: tokens that end with nothing newer seen.
     Door,
+    /// `client`: the record of sessions says that we are alive; clients that wait for it.
+    Sessions,
     /// `instance`: one connection that says nothing, or does not read.
     Instance(LinkKey),
     /// `backend`: handshake, backoff and stop stages of one backend session.

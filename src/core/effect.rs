@@ -63,6 +63,8 @@ pub enum RecordTicket {
     Server(u32),
     /// Of the client of protected servers.
     Keyring(u32),
+    /// Of the sessions that outlive us: a record of the state directory.
+    Sessions(u32),
 }
 
 /// How hard a child is asked to end. Goes to its whole process group.

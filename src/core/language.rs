@@ -56,6 +56,11 @@ pub enum ClientEvent {
         /// What it declared.
         capabilities: ClientCapabilities,
     },
+    /// A session that another run opened goes on here; the client key is new.
+    Restored {
+        /// Who.
+        client: ClientKey,
+    },
     /// `notifications/initialized`: from now on we may speak first.
     Initialized {
         /// Who.
@@ -89,6 +94,11 @@ pub enum ClientEvent {
         client: ClientKey,
         /// The message; its id is not checked yet.
         envelope: Envelope,
+    },
+    /// What a client sees may be something else from now on, and no message came with it.
+    Turned {
+        /// Who.
+        client: ClientKey,
     },
     /// Nothing more can be answered on `at` (only for edges where that cancels: `/sse` closed is
     /// `Gone`, a dropped POST of `/mcp` is not reported at all, C10).

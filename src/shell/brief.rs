@@ -33,8 +33,8 @@ use crate::shell::{disk, failed, lookup, seed, sys};
 /// How often somebody looks although nothing has happened: often enough for a wheel to turn.
 const LOOK_MS: u64 = 100;
 
-/// Nothing can be read or written below a device.
-const NOWHERE: &str = "/dev/null/1mcp";
+/// No system has a file of such a name.
+const NOWHERE: &str = "/\0";
 
 /// Starts the servers of a configuration, lets `look` see how they are doing until it says that it
 /// is enough, and stops them. `Ok(false)`: a signal ended it before.
@@ -59,7 +59,10 @@ pub(crate) fn run_briefly(
     let caught = signals.caught();
     let nowhere = Path::new(NOWHERE);
     let dials = Dials::new(Arc::new(lookup::by_system), outward.tls());
-    let vault = Vault::new(Secrets::beside(nowhere), dials.bell());
+    let vaults = [
+        Vault::new(Secrets::beside(nowhere), dials.bell()),
+        Vault::of_state(Secrets::of_sessions(nowhere), dials.bell()),
+    ];
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(settings, &seed()?),
         poll,
@@ -76,7 +79,7 @@ pub(crate) fn run_briefly(
         watch: None,
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
-        vault,
+        vaults,
     });
     event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));

@@ -146,7 +146,10 @@ impl Harness {
             watch: None,
             configuration: Configuration::new(dir.path().join("mcp.json"), dir.path(), false),
             state: StateDir::new(dir.path().join("state")),
-            vault: Vault::new(Secrets::beside(dir.path()), Bell::default()),
+            vaults: [
+                Vault::new(Secrets::beside(dir.path()), Bell::default()),
+                Vault::of_state(Secrets::of_sessions(dir.path()), Bell::default()),
+            ],
         });
         Self {
             looped,

@@ -1,9 +1,9 @@
 //! The listening sockets: bound before anything else is started, accepted from until nothing is
 //! left. Running out of descriptors drops the connection and never spins.
 
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -131,7 +131,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 /// One descriptor kept back, so that a connection can be taken and closed when none is left.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    kept: Option<File>,
+    kept: Option<OwnedFd>,
     /// Connections are being dropped; said once until one is accepted again.
     dropping: bool,
 }
@@ -140,7 +140,7 @@ impl Reserve {
     /// Keeps a descriptor back.
     pub(crate) fn new() -> Self {
         Self {
-            kept: File::open("/dev/null").ok(),
+            kept: Self::spare(),
             dropping: false,
         }
     }
@@ -166,8 +166,13 @@ impl Reserve {
                 _ => Accepted::Lost,
             },
         };
-        self.kept = File::open("/dev/null").ok();
+        self.kept = Self::spare();
         outcome
+    }
+
+    /// Any descriptor will do. One of no file, as an empty root has not even `/dev/null`.
+    fn spare() -> Option<OwnedFd> {
+        io::stderr().as_fd().try_clone_to_owned().ok()
     }
 
     /// Notes whether a connection was dropped; `true` = this is the first, say so.

@@ -58,7 +58,7 @@ use mio::{Poll, Registry};
 use onemcp::config::Config;
 use onemcp::effect::Level;
 use onemcp::hub::Hub;
-use onemcp::limits::{FIRST_SPAWN_MS, OPEN_FILES_WANTED};
+use onemcp::limits::{FIRST_SPAWN_MS, OPEN_FILES_MIN, OPEN_FILES_WANTED};
 use onemcp::settings::Settings;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -133,7 +133,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let clock = Clock::new();
     // What our parent leaked to us must not reach our children.
     sys::close_on_exec_from(3);
-    let open_files = sys::raise_open_files(OPEN_FILES_WANTED);
+    let open_files = raise_open_files()?;
     let mut configuration = Configuration::new(
         std::mem::take(&mut options.config_file),
         &options.config_dir,
@@ -151,7 +151,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         let token = fixed_token(fixed::WATCH);
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
-    let loaded = configuration.load()?;
+    let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,
@@ -173,7 +173,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
-    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
+    let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -187,7 +187,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
-        vault,
+        vaults,
     });
     event_loop.open_vault();
     if options.http.is_some() {
@@ -198,6 +198,27 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         event_loop.open_stdio(stream);
     }
     Ok(event_loop)
+}
+
+/// What is kept beside mcp.json, and what is kept of sessions.
+fn vaults(options: &ServeOptions, dials: &Dials) -> [Vault; 2] {
+    let sessions = Secrets::of_sessions(&options.state_dir);
+    [
+        Vault::new(Secrets::beside(&options.config_dir), dials.bell()),
+        Vault::of_state(sessions, dials.bell()),
+    ]
+}
+
+/// The limit that children get back. With too few files we would listen and could take nobody.
+fn raise_open_files() -> Result<Option<u64>, String> {
+    let before = sys::raise_open_files(OPEN_FILES_WANTED);
+    match sys::open_files_max() {
+        Some(max) if max < OPEN_FILES_MIN => Err(format!(
+            "only {max} files may be open at once, which is too few; at least {OPEN_FILES_MIN} are \
+             needed, and one more for each client: raise the limit (ulimit -n)"
+        )),
+        Some(_) | None => Ok(before),
+    }
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {
@@ -279,7 +300,11 @@ fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signa
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
-    if let Loaded::New(config) = loaded {
+    let config = match loaded {
+        Loaded::New(config) => config,
+        Loaded::Missing | Loaded::Unchanged => Box::default(),
+    };
+    if configuration.is_found() {
         return config;
     }
     let line = format!(
@@ -287,7 +312,7 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
         configuration.file().display()
     );
     log.line(Level::Warn, &line);
-    Box::default()
+    config
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.

@@ -10,6 +10,8 @@ mod inotify;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod sockets;
+#[cfg(target_os = "linux")]
+mod standard;
 mod terminal;
 
 use std::ffi::CString;
@@ -393,6 +395,11 @@ pub(crate) fn raise_open_files(wanted: u64) -> Option<u64> {
     }
     set_soft_open_files(wanted.min(as_u64(limit.rlim_max)))?;
     Some(before)
+}
+
+/// How many files we may have open; `None` if the system does not tell.
+pub(crate) fn open_files_max() -> Option<u64> {
+    open_files().map(|limit| as_u64(limit.rlim_cur))
 }
 
 fn open_files() -> Option<libc::rlimit> {

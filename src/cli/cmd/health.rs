@@ -1,5 +1,6 @@
 //! `health`: one GET to a running instance, for scripts and container health checks.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -25,7 +26,7 @@ fn report(line: &Line) -> Result<(String, u8), Failure> {
     let target = line.get("url", target)?;
     let target = match target {
         Some(target) => target,
-        None => target_running(line).unwrap_or_else(target_default),
+        None => target_running(line).unwrap_or_else(|| target_usual(variable)),
     };
     let shown = target.shown();
     let answer = ask(&target).map_err(|error| match error.kind() {
@@ -67,6 +68,15 @@ impl Target {
         }
     }
 
+    /// What listens everywhere is here as well.
+    fn come_here(&mut self) {
+        match self.host.as_str() {
+            "0.0.0.0" => "127.0.0.1".clone_into(&mut self.host),
+            "::" => "::1".clone_into(&mut self.host),
+            _ => {}
+        }
+    }
+
     fn shown(&self) -> String {
         format!("http://{}{}", self.authority(), self.path)
     }
@@ -84,24 +94,28 @@ fn target_running(line: &Line) -> Option<Target> {
     urls.find_map(target_of)
 }
 
-/// `/health` at the URL of an instance; one that listens everywhere is here as well.
+/// `/health` at the URL of an instance.
 fn target_of(url: &str) -> Option<Target> {
     let mut found = target(url).ok()?;
-    match found.host.as_str() {
-        "0.0.0.0" => "127.0.0.1".clone_into(&mut found.host),
-        "::" => "::1".clone_into(&mut found.host),
-        _ => {}
-    }
+    found.come_here();
     "/health".clone_into(&mut found.path);
     Some(found)
 }
 
-fn target_default() -> Target {
-    Target {
-        host: "127.0.0.1".to_owned(),
-        port: 3050,
+/// Where an instance listens that cannot be asked, as in a container with nothing to write to:
+/// `serve` was told by the same variables there.
+fn target_usual(variable: impl Fn(&str) -> Option<OsString>) -> Target {
+    let given = |name: &str| variable(name)?.into_string().ok();
+    let port = given("ONE_MCP_PORT").and_then(|port| port.parse().ok());
+    let host = given("ONE_MCP_HOST").filter(|host| !host.is_empty());
+    let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
+    let mut found = Target {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: port.filter(|port| *port != 0).unwrap_or(3050),
         path: "/health".to_owned(),
-    }
+    };
+    found.come_here();
+    found
 }
 
 /// `http://host[:port][/path]`; the path is `/health` if there is none.
@@ -176,7 +190,6 @@ fn understand(answer: &[u8]) -> Option<(u16, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
     use std::net::TcpListener;
     use std::thread;
 
@@ -224,6 +237,25 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         assert_eq!(health(&format!("http://{address}")).unwrap_err().code(), 3);
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_asked_is_where_the_variables_of_serve_say() {
+        let usual = |host: &'static str, port: &'static str| {
+            let value = move |name: &str| match name {
+                "ONE_MCP_HOST" => Some(OsString::from(host)),
+                "ONE_MCP_PORT" => Some(OsString::from(port)),
+                _ => None,
+            };
+            target_usual(value).shown()
+        };
+        assert_eq!(
+            target_usual(|_| None).shown(),
+            "http://127.0.0.1:3050/health"
+        );
+        assert_eq!(usual("0.0.0.0", "8080"), "http://127.0.0.1:8080/health");
+        assert_eq!(usual("[::]", "+x"), "http://[::1]:3050/health");
+        assert_eq!(usual("10.0.0.5", "0"), "http://10.0.0.5:3050/health");
     }
 
     #[test]

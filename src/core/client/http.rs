@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::connection::{Connection, Doing};
+use crate::client::refusal::Refusal;
 use crate::client::reply::KeepAliveRound;
+use crate::client::request::is_mcp;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::http1::server::{CONTINUE, Request, Step, Waiting};
@@ -164,6 +166,11 @@ impl Http {
                         413 => Mark::BodyTooLong.hit(),
                         431 => Mark::HeadTooLong.hit(),
                         _ => {}
+                    }
+                    let long = connection.server.refused_for_length();
+                    if long.is_some_and(|request| is_mcp(request.path())) {
+                        self.refuse(cx, link, &Refusal::BodyTooLong.into());
+                        return None;
                     }
                     let hint = hint_of(reject.status, connection.port);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
@@ -347,7 +354,7 @@ fn is_unread(cx: &Cx<'_>, link: LinkKey) -> bool {
 const fn hint_of(status: u16, port: Port) -> &'static str {
     match status {
         413 if matches!(port, Port::Browsers) => "nothing that long is wanted here",
-        413 => "a request body may have at most 16 MiB on /mcp and /messages, elsewhere 64 KiB",
+        413 => "a request body may have at most 64 KiB here",
         414 | 431 => "shorten the request target or its header fields",
         501 => "use GET, POST, DELETE, OPTIONS or HEAD, and no transfer coding but chunked",
         505 => "use HTTP/1.1",

@@ -3,10 +3,11 @@
 
 use crate::client::message;
 use crate::cx::Cx;
+use crate::filter::query;
 use crate::json::envelope::{Envelope, Fault, Kind};
 use crate::json::span::Span;
 use crate::json::write;
-use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
+use crate::limits::{BATCH_MAX, BODY_BYTES_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
@@ -25,6 +26,8 @@ pub(super) enum Refusal {
         turned: Turned,
         challenge: Option<String>,
     },
+    /// 400: what its URL asks to see cannot be read (contract 4).
+    Filter(Box<query::Fault>),
     /// 508: the request has passed through us already (contract 3).
     Loop,
     /// 405: the path has other methods.
@@ -75,6 +78,8 @@ pub(super) enum Refusal {
     TooManyConnections,
     /// 503: as much is being received as may be.
     TooManyLargeBodies,
+    /// 413: a message that is longer than any may be.
+    BodyTooLong,
     /// Too many sessions.
     TooManySessions,
     /// Too many streams of one session.
@@ -144,6 +149,7 @@ impl Refusal {
     pub(super) const fn status(&self) -> u16 {
         match self {
             Self::Fault(_)
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::NoSession
             | Self::NoSessionParameter
@@ -161,6 +167,7 @@ impl Refusal {
             Self::UnknownSession | Self::SessionEnded | Self::UnknownMethod { .. } => 404,
             Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
+            Self::BodyTooLong => 413,
             Self::ContentType => 415,
             Self::TooManyConnections
             | Self::TooManySessions
@@ -195,9 +202,11 @@ impl Refusal {
             | Self::Stopping => -32603,
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
+            | Self::BodyTooLong
             | Self::NotAcceptable
             | Self::NoEventStream
             | Self::NoSession
@@ -259,6 +268,10 @@ impl Refusal {
             Self::TooManyLargeBodies => {
                 "Busy: too many large requests are being received. Try again soon."
             }
+            Self::BodyTooLong => {
+                const { assert!(BODY_BYTES_MAX == 16 * 1024 * 1024) };
+                "The message is too long: a request body may have at most 16 MiB."
+            }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."
@@ -266,6 +279,7 @@ impl Refusal {
             Self::Stopping => "1mcp is stopping.",
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::ModernElsewhere
             | Self::Field { .. }
@@ -285,6 +299,7 @@ impl Refusal {
         match self {
             Self::Forbidden { error, hint } => format!("Forbidden: {error}. {hint}"),
             Self::Turned { turned, .. } => format!("Unauthorized: {}.", turned.why()),
+            Self::Filter(fault) => format!("Invalid request: {fault}."),
             Self::Version { requested } => format!(
                 "Unsupported protocol version {requested:?}: use {modern}, or one of {} after \
                  initialize.",

@@ -120,7 +120,9 @@ impl Clients {
             self.turn_crowd_away(cx, link, request);
             return None;
         }
-        if wants_token(&route) && !self.comes_in(cx, link, request) {
+        if wants_token(&route)
+            && !(self.comes_in(cx, link, request) && self.narrows(cx, link, (&route, request)))
+        {
             return None;
         }
         Some((route, peer, client))
@@ -260,6 +262,6 @@ const fn wants_token(route: &Route) -> bool {
 }
 
 /// Whether errors of this path are JSON-RPC errors (contract 5).
-fn is_mcp(path: &str) -> bool {
+pub(super) fn is_mcp(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "/mcp" | "/sse" | "/messages")
 }

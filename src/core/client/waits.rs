@@ -150,6 +150,8 @@ impl Clients {
         } else if now.since(used) >= idle_ms {
             Mark::SessionIdleEnds.hit();
             self.end(cx, client);
+            // Without this, who knows its name could go on with it after a restart.
+            self.save_sessions(cx);
             return;
         }
         let idle = used.after(idle_ms.max(1));
@@ -239,6 +241,7 @@ impl Clients {
             }
             Channel::Streamable(own) => {
                 self.ids.remove(&own.id);
+                self.note_session_gone(cx);
                 cx.timers.clear(Alarm::Session(client));
                 if let Some(link) = own.main {
                     self.http.end(cx, link);

@@ -86,13 +86,14 @@ impl Hub {
     #[must_use]
     pub fn new(settings: Settings, seed: &[u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
-        let (cursor_key, state_key) = (entropy.block(), entropy.block());
+        let keys = (entropy.block(), entropy.block());
+        let first_ask = entropy.below(1 << 52);
         Self {
             links: Links::default(),
             timers: Timers::default(),
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
-            hall: Hall::new(settings.clone(), cursor_key, state_key),
+            hall: Hall::new(settings.clone(), keys, first_ask),
             instances: Instances::default(),
             logins: Logins::new(&settings),
             auth: Server::new(&settings),
@@ -186,6 +187,7 @@ impl Hub {
                 | Alarm::Holds
                 | Alarm::KeepAlive
                 | Alarm::Session(_)
+                | Alarm::Sessions
                 | Alarm::Door => {
                     self.clients.alarm(&mut cx, alarm);
                 }
@@ -243,6 +245,7 @@ impl Hub {
                 self.hall
                     .initialize(desk!(self, cx), client, at, id, version);
             }
+            ClientEvent::Restored { client } => self.hall.restored(desk!(self, cx), client),
             ClientEvent::Initialized { client } => self.hall.initialized(desk!(self, cx), client),
             ClientEvent::Request {
                 client,
@@ -271,6 +274,7 @@ impl Hub {
                 self.hall
                     .client_response(desk!(self, cx), client, &envelope, frame);
             }
+            ClientEvent::Turned { client } => self.hall.look(desk!(self, cx), client),
             ClientEvent::Released { client } => self.hall.release_client(desk!(self, cx), client),
             ClientEvent::InputEnded { .. } => self.input_ended(now, out),
             ClientEvent::Gone { client } => {

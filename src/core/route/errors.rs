@@ -93,6 +93,12 @@ impl Failure {
         Self::params(format!("unknown {what}: {name}{hint}"))
     }
 
+    /// There is this tool or prompt, but who asks wants to see others; `why` tells that.
+    #[must_use]
+    pub fn left_out(what: &str, name: &str, why: &str) -> Self {
+        Self::params(format!("unknown {what}: {name}; {why}"))
+    }
+
     /// Nobody knows this resource (A7).
     #[must_use]
     pub fn no_resource(uri: &str) -> Self {

@@ -60,7 +60,7 @@ impl Hall {
             self.concern(desk, caller, key, None);
         }
         // Whoever comes here was let in when it asked, and may have waited since.
-        if let Err(failure) = self.permit(client, key) {
+        if let Err(failure) = self.admit(client, key) {
             return self.refuse(desk, &request, &failure);
         }
         if self

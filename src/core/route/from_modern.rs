@@ -311,7 +311,7 @@ impl Hall {
     ) {
         if self.is_modern(client) {
             told.for_stateless(&self.stamp, method, text, result, edits);
-            if self.grant(client).is_some() {
+            if self.is_apart(client) {
                 told.keep_private(text, edits);
             }
         } else if let Some(facts) = desk.clients.facts(client) {

@@ -198,6 +198,10 @@ impl Hall {
         let Some(name) = name.ok().filter(|_| !full && self.running != Running::Over) else {
             return false;
         };
+        // Somebody offers it, whom this client does not see.
+        if self.directory.find(kind, &name).is_some() {
+            return false;
+        }
         // In the default form it says whose it is, and that server has been asked.
         let owner = names::split_plain(&name).and_then(|(server, _)| self.server_by_name(server));
         if owner.is_some_and(|owner| self.sees(incoming.client, owner)) {
@@ -366,9 +370,9 @@ impl Hall {
     /// by nobody else (X11).
     fn hints(&self, now: Tick, client: ClientKey, parts: &[Option<Keeps>]) -> String {
         let hints = hints(now, parts);
-        match self.grant(client) {
-            None => hints,
-            Some(_) => hints.replace("\"public\"", "\"private\""),
+        match self.is_apart(client) {
+            false => hints,
+            true => hints.replace("\"public\"", "\"private\""),
         }
     }
 

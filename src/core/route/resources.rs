@@ -17,6 +17,7 @@ use crate::route::retry::{Again, cut_params};
 use crate::route::router::Incoming;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::servers::Server;
+use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
 use crate::tally::End;
@@ -93,8 +94,10 @@ impl Hall {
                 left: None,
             }))
         };
-        if let Some(target) = self.directory.find(Kind::Resources, uri) {
-            self.permit(client, target.server)?;
+        // What the client leaves out does not exist, and another server may have the same.
+        if let Some(target) = self.directory.find(Kind::Resources, uri)
+            && self.permit(client, target.server)? == Seen::Yes
+        {
             return here(
                 target.server,
                 self.resource(target.server, uri, &target.original),

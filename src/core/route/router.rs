@@ -20,6 +20,7 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
+use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
 use crate::route::{Desk, Hall, ServerKey};
@@ -277,15 +278,24 @@ impl Hall {
         kind: Kind,
         name: &str,
     ) -> Result<Target, Failure> {
+        let what = if kind == Kind::Tools {
+            "tool"
+        } else {
+            "prompt"
+        };
+        let admit = |key| match self.permit(client, key)? {
+            Seen::Yes => Ok(()),
+            Seen::LeftOut => Err(Failure::left_out(what, name, &self.left_out_by(key))),
+        };
         if let Some(target) = self.directory.find(kind, name) {
-            self.permit(client, target.server)?;
+            admit(target.server)?;
             return Ok(target.clone());
         }
         if let Some((server, original)) = names::split_plain(name)
             && let Some(key) = self.server_by_name(server)
         {
             if let Some(target) = self.directory.own(kind, key, original) {
-                self.permit(client, key)?;
+                admit(key)?;
                 return Ok(target);
             }
             let hidden = kind == Kind::Tools
@@ -300,12 +310,10 @@ impl Hall {
             if unknown && !hidden && self.sees(client, key) {
                 return Ok(Target::new(key, &Rc::from(original)));
             }
+            if self.leaves_out(client, key) {
+                return Err(Failure::left_out(what, name, &self.left_out_by(key)));
+            }
         }
-        let what = if kind == Kind::Tools {
-            "tool"
-        } else {
-            "prompt"
-        };
         let suggests = self.suggesting(client);
         let all = self.directory.all(kind);
         let seen = all.filter(|(_, server)| suggests.contains(server));

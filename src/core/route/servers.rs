@@ -172,19 +172,6 @@ impl Server {
             restart_delay_ms: self.entry.restart.delay_ms,
         })
     }
-
-    /// Whether `--tags` lets it through: by tag, or by name as the guide uses it (contract 4).
-    #[must_use]
-    pub(crate) fn selected(entry: &config::Server, tags: &[String]) -> bool {
-        tags.is_empty()
-            || tags.iter().any(|tag| {
-                entry.name.eq_ignore_ascii_case(tag)
-                    || entry
-                        .tags
-                        .iter()
-                        .any(|own| own.to_lowercase() == tag.to_lowercase())
-            })
-    }
 }
 
 impl Hall {

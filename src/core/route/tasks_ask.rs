@@ -14,6 +14,7 @@ use crate::route::calls::{Method, to_wire};
 use crate::route::errors::Failure;
 use crate::route::outgoing::put_description;
 use crate::route::router::Incoming;
+use crate::route::sight::Seen;
 use crate::route::tasks::{Manner, Step, Task, TaskKey, Whose};
 use crate::route::tasks_call::extension_required;
 use crate::route::{Desk, Hall};
@@ -81,16 +82,19 @@ impl Hall {
         let [at] = incoming.params(["taskId"])?;
         let id = incoming.text_of(at, "taskId")?;
         let found = self.tasks.find(&id, whose, self.grant(incoming.client));
-        let Some((key, at)) = found.zip(at) else {
-            Mark::TaskUnknown.hit();
-            return Err(Failure::params(
-                "unknown task: it has expired, or never was",
-            ));
+        let server = found.and_then(|key| self.tasks.get(key));
+        let seen = match server.map(|task| task.server) {
+            Some(server) => self.permit(incoming.client, server)?,
+            None => Seen::Yes,
         };
-        if let Some(task) = self.tasks.get(key) {
-            self.permit(incoming.client, task.server)?;
+        match found.zip(at) {
+            Some(found) if seen == Seen::Yes => Ok(found),
+            _ => {
+                Mark::TaskUnknown.hit();
+                let text = "unknown task: it has expired, or never was";
+                Err(Failure::params(text))
+            }
         }
-        Ok((key, at))
     }
 
     fn legacy_task_request(

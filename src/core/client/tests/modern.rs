@@ -26,6 +26,10 @@ fn fields<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a str, &'a str)>
     fields
 }
 
+pub(super) fn list(id: &str) -> String {
+    post(&fields("tools/list", None), &body(id, "tools/list", ""))
+}
+
 fn call(id: &str) -> String {
     let body = body(id, "tools/call", r#""name":"t","#);
     post(&fields("tools/call", Some("t")), &body)

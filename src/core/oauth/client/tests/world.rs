@@ -260,7 +260,7 @@ impl World {
     fn obey(&mut self, ring: usize, effect: Effect) {
         let number = |ticket| match ticket {
             RecordTicket::Keyring(number) => number,
-            RecordTicket::Server(_) => unreachable!("not its own"),
+            RecordTicket::Server(_) | RecordTicket::Sessions(_) => unreachable!("not its own"),
         };
         match effect {
             Effect::LockRecord { ticket, name } => {
