@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use onemcp::{base, config, fetch, filter, http1, hub, json, mcp, oauth, route};
+use onemcp::{base, client, config, fetch, filter, http1, hub, json, mcp, oauth, route};
 
 type Target = fn(&[u8]);
 
@@ -16,6 +16,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("envelope", json::fuzzing::envelope),
     ("fetch", fetch::fuzzing::fetch),
     ("filter", filter::fuzzing::filter),
+    ("filter_query", filter::fuzzing::filter_query),
     ("header", mcp::fuzzing::header),
     ("http_body", http1::fuzzing::http_body),
     ("http_head", http1::fuzzing::http_head),
@@ -25,8 +26,10 @@ const TARGETS: &[(&str, Target)] = &[
     ("newline", json::fuzzing::newline),
     ("oauth_challenge", oauth::client::fuzzing::challenge),
     ("oauth_document", oauth::client::fuzzing::document),
+    ("presets", config::presets::fuzzing::presets),
     ("registration", oauth::fuzzing::registration),
     ("seal", route::fuzzing::seal),
+    ("session_id", client::fuzzing::session_id),
     ("sse", http1::fuzzing::sse),
     ("token", oauth::fuzzing::token),
     ("url", base::fuzzing::url),

@@ -44,7 +44,9 @@ const EDGES: &[(&str, &[&str])] = &[
     // The floor itself.
     (
         "cx",
-        &["base", "effect", "entropy", "language", "links", "now"],
+        &[
+            "base", "effect", "entropy", "language", "links", "now", "tally",
+        ],
     ),
     ("effect", &["base", "language", "links"]),
     ("entropy", &[]),
@@ -61,6 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "mcp",
             "now",
             "principal",
+            "tally",
         ],
     ),
     ("limits", &[]),
@@ -68,6 +71,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("now", &[]),
     ("principal", &["base", "filter", "now"]),
     ("settings", &["base", "effect", "filter", "http1", "limits"]),
+    ("tally", &["base", "limits", "now"]),
 ];
 /// What every room that has a part in the program may name.
 const FLOOR: &[&str] = &[
@@ -81,6 +85,7 @@ const FLOOR: &[&str] = &[
     "now",
     "principal",
     "settings",
+    "tally",
 ];
 const ON_THE_FLOOR: &[&str] = &[
     "client", "route", "backend", "fetch", "oauth", "web", "config", "instance",

@@ -15,7 +15,7 @@ pub(crate) fn of_command(command: &Command) -> String {
         "{}\n\nUsage: 1mcp {words} [FLAGS]{operands}\n",
         command.help
     );
-    let shown: Vec<&Flag> = command.flags.iter().filter(|flag| !flag.later).collect();
+    let shown: Vec<&Flag> = command.flags.iter().collect();
     if !shown.is_empty() {
         out.push_str("\nFlags:\n");
         push_flags(&mut out, &shown);
@@ -81,7 +81,7 @@ fn push_table(out: &mut String, name: &str, flags: &[Flag], variables: bool) {
         out,
         format_args!("{gap}Flags of {name}:\n\n| flag | default | |\n|---|---|---|\n"),
     );
-    for flag in flags.iter().filter(|flag| !flag.later) {
+    for flag in flags {
         let short = flag
             .short
             .map(|short| format!("-{short}, "))
@@ -159,8 +159,8 @@ mod tests {
             assert!(global.contains(&command.words.join(" ")));
             for flag in command.flags.iter().chain(GLOBAL) {
                 let long = format!("--{}", flag.long);
-                assert_eq!(help.contains(&long), !flag.later, "{long}");
-                assert_eq!(readme.contains(&long), !flag.later, "{long}");
+                assert!(help.contains(&long), "{long}");
+                assert!(readme.contains(&long), "{long}");
             }
         }
         assert!(!global.contains("__"));

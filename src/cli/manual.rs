@@ -76,10 +76,14 @@ const EXAMPLES: [(&str, &str); 4] = [
     ),
 ];
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "~/.config/1mcp/mcp.json",
         "The servers. $XDG_CONFIG_HOME/1mcp, if that is set, or --config-dir. Comments are fine.",
+    ),
+    (
+        "~/.config/1mcp/presets.json",
+        "Filters with a name: 1mcp preset.",
     ),
     (
         "~/.config/1mcp/.env",
@@ -168,7 +172,7 @@ impl Page {
         };
         self.raw(&format!("\\fB1mcp {words}\\fR [\\fIFLAGS\\fR]{operands}"));
         self.paragraph(&format!("{}.", command.help));
-        for flag in command.flags.iter().filter(|flag| !flag.later) {
+        for flag in command.flags {
             self.flag(flag);
         }
         if !command.examples.is_empty() {
@@ -198,7 +202,7 @@ impl Page {
         self.section("ENVIRONMENT");
         self.text("A global flag, or one of serve, can be given as a variable; a flag beats it.");
         let flags = GLOBAL.iter().chain(DEFAULT.flags);
-        for flag in flags.filter(|flag| !flag.later && !["help", "version"].contains(&flag.long)) {
+        for flag in flags.filter(|flag| !["help", "version"].contains(&flag.long)) {
             let meaning = format!("As --{}.", flag.long);
             self.entry(&format!("\\fB{}\\fR", escaped(&flag.variable())), &meaning);
         }
@@ -264,7 +268,7 @@ mod tests {
             for flag in command.flags.iter().chain(GLOBAL) {
                 let long = escaped(&format!("--{}", flag.long));
                 let shown = page.contains(&format!("\\fB{long}\\fR"));
-                assert_eq!(shown, !flag.later, "{long}");
+                assert!(shown, "{long}");
             }
         }
         for section in [

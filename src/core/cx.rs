@@ -6,6 +6,7 @@ use crate::entropy::Entropy;
 use crate::language::{ClientKey, PoolKey};
 use crate::links::{LinkKey, Links};
 use crate::now::Now;
+use crate::tally::{Account, End, Tally};
 
 /// Whose alarm rings. One alarm per owner; an owner with several reasons sets the earliest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub enum Alarm {
     Session(ClientKey),
     /// `client`: tokens that end with nothing newer seen.
     Door,
+    /// `client`: the record of sessions says that we are alive; clients that wait for it.
+    Sessions,
     /// `instance`: one connection that says nothing, or does not read.
     Instance(LinkKey),
     /// `backend`: handshake, backoff and stop stages of one backend session.
@@ -62,6 +65,8 @@ pub struct Cx<'a> {
     pub effects: &'a mut Effects,
     /// Random bytes.
     pub entropy: &'a mut Entropy,
+    /// Counters.
+    pub tally: &'a mut Tally,
 }
 
 impl Cx<'_> {
@@ -71,6 +76,19 @@ impl Cx<'_> {
             self.effects.push(Effect::Log {
                 level,
                 line: line(),
+            });
+        }
+    }
+
+    /// A request of a client has ended: it is counted, and one line about it is logged. `sent`
+    /// tells how many bytes its answer has.
+    pub fn settle(&mut self, account: Account, end: End, sent: impl FnOnce() -> usize) {
+        let line = self.tally.end(self.now.tick, account, end);
+        if Level::Debug <= self.log_level {
+            let line = line.text(sent());
+            self.effects.push(Effect::Log {
+                level: Level::Debug,
+                line,
             });
         }
     }

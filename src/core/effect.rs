@@ -63,6 +63,8 @@ pub enum RecordTicket {
     Server(u32),
     /// Of the client of protected servers.
     Keyring(u32),
+    /// Of the sessions that outlive us: a record of the state directory.
+    Sessions(u32),
 }
 
 /// How hard a child is asked to end. Goes to its whole process group.
@@ -171,6 +173,11 @@ pub enum Effect {
     },
     /// Accept there no more. What was accepted stays.
     UnlistenLocal,
+    /// Find out what only the system knows of this process; answered by `Input::Measured`.
+    Measure {
+        /// Who wants to know.
+        link: LinkKey,
+    },
     /// One line for the log, without time and level.
     Log {
         /// Severity.

@@ -69,6 +69,19 @@ pub enum Port {
     Browsers,
 }
 
+/// What the system says of this process; what cannot be found out is absent, never 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessFacts {
+    /// Memory that it has.
+    pub resident_bytes: Option<u64>,
+    /// Files and sockets that it has open.
+    pub open_fds: Option<u64>,
+    /// When it was started, on the clock as it is now.
+    pub started_unix_ms: Option<u64>,
+    /// Lines of the log that were dropped.
+    pub log_lines_dropped: Option<u64>,
+}
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -198,6 +211,13 @@ pub enum Input<'a> {
     ListeningLocal {
         /// The port; or one sentence that says why not.
         port: Result<u16, String>,
+    },
+    /// Answer to `Effect::Measure`.
+    Measured {
+        /// Who wanted to know.
+        link: LinkKey,
+        /// What is so.
+        process: ProcessFacts,
     },
     /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`.
     Stop,

@@ -41,4 +41,5 @@ pub mod oauth;
 pub mod principal;
 pub mod route;
 pub mod settings;
+pub mod tally;
 pub mod web;

@@ -190,6 +190,13 @@ impl Links {
         theirs.map(|link| link.outbox.unsent()).sum()
     }
 
+    /// How many links of some owners are open.
+    #[must_use]
+    pub fn count_of(&self, whose: impl Fn(Owner) -> bool) -> usize {
+        let links = self.slots.iter().flatten();
+        links.filter(|link| whose(link.owner)).count()
+    }
+
     /// How many links are open.
     #[must_use]
     pub fn count(&self) -> usize {

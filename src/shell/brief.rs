@@ -59,7 +59,10 @@ pub(crate) fn run_briefly(
     let caught = signals.caught();
     let nowhere = Path::new(NOWHERE);
     let dials = Dials::new(Arc::new(lookup::by_system), outward.tls());
-    let vault = Vault::new(Secrets::beside(nowhere), dials.bell());
+    let vaults = [
+        Vault::new(Secrets::beside(nowhere), dials.bell()),
+        Vault::of_state(Secrets::of_sessions(nowhere), dials.bell()),
+    ];
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(settings, &seed()?),
         poll,
@@ -76,7 +79,7 @@ pub(crate) fn run_briefly(
         watch: None,
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
-        vault,
+        vaults,
     });
     event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));

@@ -43,6 +43,12 @@ impl Clock {
         }
     }
 
+    /// When it was created, on the machine's clock as it is set now.
+    pub(crate) fn started_unix_ms(&self) -> u64 {
+        let past = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        unix_ms().saturating_sub(past)
+    }
+
     /// The moment of the last reading, on both clocks.
     pub(crate) const fn now(&self) -> Now {
         self.read

@@ -1,26 +1,37 @@
-//! Reads `mcp.json` and the `.env` beside it, and tells whether they say something new. What they
-//! mean is the core's business.
+//! Reads `mcp.json` and, beside it, `presets.json` and `.env`, and tells whether they say something
+//! new. What they mean is the core's business.
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use onemcp::base::parents::Parents;
-use onemcp::config::{Config, Environment, demo_config, read};
+use onemcp::config::{Config, Environment, demo_config, presets, read};
+use onemcp::filter::Presets;
 use onemcp::limits::CONFIG_BYTES_MAX;
 use ring::digest::{Context, SHA256, digest};
 
 use crate::shell::child::own_program;
 use crate::shell::disk::{read_bounded, reason};
 
-/// The two files, and what they said last.
+/// The three files, and what they said last.
 pub(crate) struct Configuration {
     file: PathBuf,
+    presets_file: PathBuf,
     dot_env: PathBuf,
     environment: Environment,
     demo: bool,
-    /// SHA-256 over both files as they were read last, whether they could be understood or not:
+    /// SHA-256 over all files as they were read last, whether they could be understood or not:
     /// our own write, or a `touch`, causes nothing, and the same error is not told twice.
     known: Option<Vec<u8>>,
+    /// Whether there has been an `mcp.json`.
+    found: bool,
+    /// What `presets.json` said when it could be understood last.
+    presets: Rc<Presets>,
+    /// Why it could not be, if that is so now.
+    presets_fault: Option<String>,
+    /// What is wrong with parts of the files, or with `presets.json` as a whole: lines for the log.
+    complaints: Vec<String>,
 }
 
 /// What a look at the files gave.
@@ -30,20 +41,25 @@ pub(crate) enum Loaded {
     New(Box<Config>),
     /// They say what they said.
     Unchanged,
-    /// There is no `mcp.json`.
+    /// `mcp.json` is gone.
     Missing,
 }
 
 impl Configuration {
-    /// Names the files. `demo` serves the built-in server in place of what they say.
+    /// Names the files: `mcp.json`, and what lies beside it. `demo` serves the built-in server in
+    /// place of what they say.
     pub(crate) fn new(file: PathBuf, config_dir: &Path, demo: bool) -> Self {
-        let dot_env = file.with_file_name(".env");
         Self {
+            presets_file: file.with_file_name("presets.json"),
+            dot_env: file.with_file_name(".env"),
             file,
-            dot_env,
             environment: environment(config_dir),
             demo,
             known: None,
+            found: false,
+            presets: Rc::default(),
+            presets_fault: None,
+            complaints: Vec::new(),
         }
     }
 
@@ -62,6 +78,11 @@ impl Configuration {
         parents
     }
 
+    /// Whether there has been an `mcp.json`, or none is needed.
+    pub(crate) const fn is_found(&self) -> bool {
+        self.found || self.demo
+    }
+
     /// Where `mcp.json` is.
     pub(crate) fn file(&self) -> &Path {
         &self.file
@@ -72,7 +93,45 @@ impl Configuration {
         if self.demo {
             return Vec::new();
         }
-        vec![self.file.clone(), self.dot_env.clone()]
+        vec![
+            self.file.clone(),
+            self.presets_file.clone(),
+            self.dot_env.clone(),
+        ]
+    }
+
+    /// What is wrong with parts of what was read since the last time.
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.complaints)
+    }
+
+    /// Reads the files for the first time. There must be a preset of this name: whoever wants to
+    /// serve a few servers must not find none, or all, because of a slip.
+    pub(crate) fn begin(&mut self, preset: Option<&str>) -> Result<Loaded, String> {
+        let loaded = self.load()?;
+        preset.map_or(Ok(()), |name| self.need_preset(name))?;
+        Ok(loaded)
+    }
+
+    fn need_preset(&self, name: &str) -> Result<(), String> {
+        if self.demo {
+            return Err(format!("the demo has no presets, so also no {name}"));
+        }
+        if let Some(fault) = &self.presets_fault {
+            return Err(format!("{fault}; so there is no preset {name}"));
+        }
+        if self.presets.get(name).is_some() {
+            return Ok(());
+        }
+        let file = self.presets_file.display();
+        let names: Vec<&str> = self.presets.names().take(PRESETS_SHOWN_MAX).collect();
+        let more = self.presets.names().len().saturating_sub(names.len());
+        let there = match (&names[..], more) {
+            ([], _) => "it has none; 1mcp preset create NAME --filter EXPR makes one".to_owned(),
+            (names, 0) => format!("it has {}", names.join(", ")),
+            (names, more) => format!("it has {} and {more} more", names.join(", ")),
+        };
+        Err(format!("there is no preset {name} in {file}: {there}"))
     }
 
     /// Reads the files. The error is one line that names the file and, where it can, line and
@@ -82,19 +141,81 @@ impl Configuration {
             return Ok(Loaded::New(Box::new(demo_config(&own_program()))));
         }
         let text = self.read(&self.file)?;
+        let presets = self.read(&self.presets_file);
         let dot_env = self.read(&self.dot_env)?.unwrap_or_default();
-        let hash = hash_of_files(text.as_deref(), &dot_env);
+        let hash = hash_of_files([text.as_deref(), seen(&presets), Some(&dot_env)]);
         if self.known.as_deref() == Some(&hash) {
             return Ok(Loaded::Unchanged);
         }
-        self.known = Some(hash);
+        let is_first = self.known.replace(hash).is_none();
         let Some(text) = text else {
-            return Ok(Loaded::Missing);
+            if self.found {
+                return Ok(Loaded::Missing);
+            }
+            // Presets may be made before there is a server.
+            self.complaints = self.load_presets(presets, is_first);
+            return Ok(Loaded::New(self.with_presets(Config::default())));
         };
+        self.found = true;
         let environment = self.environment.clone().with_dot_env(&dot_env);
-        match read(&text, &environment) {
-            Ok(config) => Ok(Loaded::New(Box::new(config))),
-            Err(error) => Err(format!("{}: {error}", self.file.display())),
+        let file = self.file.display();
+        let config = read(&text, &environment).map_err(|error| format!("{file}: {error}"))?;
+        let problems = config.problems.iter();
+        self.complaints = problems
+            .map(|problem| format!("{file}: {problem}"))
+            .collect();
+        let more = self.load_presets(presets, is_first);
+        self.complaints.extend(more);
+        Ok(Loaded::New(self.with_presets(config)))
+    }
+}
+
+/// Names that are shown where an unknown one was given.
+const PRESETS_SHOWN_MAX: usize = 20;
+
+/// What is hashed of a file that may be unreadable: the reason counts as its text.
+fn seen(file: &Result<Option<Vec<u8>>, String>) -> Option<&[u8]> {
+    match file {
+        Ok(text) => text.as_deref(),
+        Err(why) => Some(why.as_bytes()),
+    }
+}
+
+impl Configuration {
+    fn with_presets(&self, config: Config) -> Box<Config> {
+        let presets = Rc::clone(&self.presets);
+        Box::new(Config { presets, ..config })
+    }
+
+    /// Takes the presets over, or keeps the old ones if nothing can be made of the file; the lines
+    /// about that.
+    fn load_presets(
+        &mut self,
+        text: Result<Option<Vec<u8>>, String>,
+        is_first: bool,
+    ) -> Vec<String> {
+        let file = self.presets_file.display();
+        let read = text.and_then(|text| match text {
+            Some(text) => presets::read(&text).map_err(|error| format!("{file}: {error}")),
+            None => Ok((Presets::default(), Vec::new())),
+        });
+        match read {
+            Ok((presets, problems)) => {
+                let lines = problems.iter().map(|problem| format!("{file}: {problem}"));
+                let lines = lines.collect();
+                self.presets = Rc::new(presets);
+                self.presets_fault = None;
+                lines
+            }
+            Err(why) => {
+                let state = match is_first {
+                    true => "there are no presets",
+                    false => "the old presets stay in force",
+                };
+                let line = format!("{why}; {state}");
+                self.presets_fault = Some(why);
+                vec![line]
+            }
         }
     }
 }
@@ -123,12 +244,14 @@ pub(crate) fn environment(config_dir: &Path) -> Environment {
     environment.with_parent_hash(&hash_of_directory(config_dir))
 }
 
-fn hash_of_files(text: Option<&[u8]>, dot_env: &[u8]) -> Vec<u8> {
+/// A missing file is another one than an empty one.
+fn hash_of_files(files: [Option<&[u8]>; 3]) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
-    let length = text.map_or(u64::MAX, |text| text.len() as u64);
-    context.update(&length.to_le_bytes());
-    context.update(text.unwrap_or_default());
-    context.update(dot_env);
+    for file in files {
+        let length = file.map_or(u64::MAX, |text| text.len() as u64);
+        context.update(&length.to_le_bytes());
+        context.update(file.unwrap_or_default());
+    }
     context.finish().as_ref().to_vec()
 }
 
@@ -167,7 +290,7 @@ mod tests {
     fn only_what_says_something_new_is_passed_on() {
         let dir = TempDir::new();
         let mut files = configuration(&dir);
-        assert!(matches!(files.load(), Ok(Loaded::Missing)));
+        assert!(matches!(files.load(), Ok(Loaded::New(empty)) if empty.servers.is_empty()));
         assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
         let text = r#"{"mcpServers": {"a": {"command": "${A}"}}}"#;
         fs::write(files.file(), text).unwrap();
@@ -182,6 +305,112 @@ mod tests {
             panic!("another .env is new");
         };
         assert_eq!(second.servers[0].spawn().unwrap().program, "cat");
+    }
+
+    /// The presets after a load that must bring something new, and what was said about it.
+    #[track_caller]
+    fn presets_of(files: &mut Configuration) -> (Vec<String>, Vec<String>) {
+        let Ok(Loaded::New(config)) = files.load() else {
+            panic!("nothing new");
+        };
+        let names = config.presets.names().map(str::to_owned).collect();
+        (names, files.complaints())
+    }
+
+    #[test]
+    fn contract_4_presets_come_with_the_rest_and_a_broken_file_changes_none() {
+        let dir = TempDir::new();
+        let mut files = configuration(&dir);
+        let write = |text: &str| fs::write(dir.path().join("presets.json"), text).unwrap();
+        write(r#"{"presets": {"a": {"tagQuery": "x"}}}"#);
+        let (names, said) = presets_of(&mut files);
+        assert_eq!((names, said), (vec!["a".to_owned()], Vec::new()));
+        assert!(!files.is_found());
+        fs::write(files.file(), r#"{"mcpServers": {"s": {}}}"#).unwrap();
+        write("{\n \"presets\": {\"b\": {\"tagQuery\": \"x\"}, \"c\": 1}}");
+        let (names, said) = presets_of(&mut files);
+        assert_eq!(names, ["b"]);
+        let [server, preset] = &said[..] else {
+            panic!("{said:?}");
+        };
+        assert!(
+            server.contains("mcp.json: line 1, column 17: server \"s\""),
+            "{server}"
+        );
+        assert!(
+            preset.contains("presets.json: line 2, column 43: preset \"c\""),
+            "{preset}"
+        );
+        assert!(files.is_found());
+        write("{");
+        let (names, said) = presets_of(&mut files);
+        assert_eq!(names, ["b"]);
+        assert!(
+            said[1].contains("presets.json: line 1, column 2: "),
+            "{said:?}"
+        );
+        assert!(
+            said[1].ends_with("; the old presets stay in force"),
+            "{said:?}"
+        );
+        assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
+        // A bad mcp.json keeps everything as it is; whoever puts it right gets all that is new.
+        write("{}");
+        fs::write(files.file(), "{").unwrap();
+        assert!(files.load().unwrap_err().contains("mcp.json: "));
+        fs::write(files.file(), "{}").unwrap();
+        assert_eq!(presets_of(&mut files), (Vec::new(), Vec::new()));
+        fs::remove_file(files.file()).unwrap();
+        assert!(matches!(files.load(), Ok(Loaded::Missing)));
+    }
+
+    #[test]
+    fn contract_4_a_preset_that_must_be_there_is_missed_by_name() {
+        let dir = TempDir::new();
+        let need = |text: Option<&str>| {
+            let mut files = configuration(&dir);
+            let file = dir.path().join("presets.json");
+            match text {
+                Some(text) => fs::write(file, text).unwrap(),
+                None => drop(fs::create_dir(file)),
+            }
+            let Ok(Loaded::New(_)) = files.load() else {
+                panic!("a bad file of presets is no reason to fail");
+            };
+            let needed = files.need_preset("dev");
+            (
+                needed.err().unwrap_or_default(),
+                files.complaints().concat(),
+            )
+        };
+        let good = r#"{"presets": {"a": {"tagQuery": "x"}, "b": {"tagQuery": "x"}}}"#;
+        let (error, said) = need(Some(good));
+        assert!(error.starts_with("there is no preset dev in /"), "{error}");
+        assert!(error.ends_with("presets.json: it has a, b"), "{error}");
+        assert_eq!(said, "");
+        assert!(
+            need(Some("{}"))
+                .0
+                .contains("it has none; 1mcp preset create")
+        );
+        assert_eq!(need(Some(&good.replace("\"a\"", "\"dev\""))).0, "");
+        let (error, said) = need(Some("["));
+        assert!(
+            error.contains("presets.json: line 1, column 2: "),
+            "{error}"
+        );
+        assert!(error.ends_with("; so there is no preset dev"), "{error}");
+        assert!(said.ends_with("; there are no presets"), "{said}");
+        fs::remove_file(dir.path().join("presets.json")).unwrap();
+        let (error, _) = need(None);
+        assert!(error.starts_with("cannot read /"), "{error}");
+        let mut demo = Configuration::new("mcp.json".into(), dir.path(), true);
+        assert!(matches!(demo.load(), Ok(Loaded::New(_))));
+        assert!(
+            demo.need_preset("dev")
+                .unwrap_err()
+                .contains("the demo has no presets")
+        );
     }
 
     #[test]
@@ -209,7 +438,7 @@ mod tests {
     fn a_pipe_in_the_place_of_the_file_is_not_waited_for() {
         let dir = TempDir::new();
         let mut files = configuration(&dir);
-        assert!(matches!(files.load(), Ok(Loaded::Missing)));
+        assert!(matches!(files.load(), Ok(Loaded::New(_))));
         // A device stands for all that is no file: it needs no system call to be there.
         std::os::unix::fs::symlink("/dev/null", files.file()).unwrap();
         let error = files.load().unwrap_err();

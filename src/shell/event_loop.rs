@@ -49,8 +49,10 @@ pub(crate) mod fixed {
     pub(crate) const VAULT: u32 = 5;
     /// The loopback port that the core ordered.
     pub(crate) const LOCAL: u32 = 6;
+    /// The inotify queue of the directory of sessions.
+    pub(crate) const SESSIONS: u32 = 7;
     /// The first listener; the others follow.
-    pub(crate) const LISTENER: u32 = 7;
+    pub(crate) const LISTENER: u32 = 8;
 }
 
 /// The token of one of the loop's own descriptors.
@@ -99,6 +101,7 @@ pub(crate) struct EventLoop<C> {
     configuration: Configuration,
     pub(super) state: StateDir,
     pub(super) vault: Vault,
+    pub(super) sessions: Vault,
     /// State was written since we last asked how that went.
     pub(super) state_asked: bool,
     pub(super) spawns: VecDeque<(PoolKey, Box<SpawnSpec>)>,
@@ -124,13 +127,15 @@ pub(crate) struct Parts<C> {
     pub(crate) watch: Option<Watch>,
     pub(crate) configuration: Configuration,
     pub(crate) state: StateDir,
-    pub(crate) vault: Vault,
+    /// Of secrets, and of sessions.
+    pub(crate) vaults: [Vault; 2],
 }
 
 impl<C: Core> EventLoop<C> {
     /// A loop that has not run yet. Its listeners and signals are registered already.
     pub(crate) fn new(parts: Parts<C>) -> Self {
         let mut clock = parts.clock;
+        let [vault, sessions] = parts.vaults;
         clock.read();
         Self {
             poll: parts.poll,
@@ -157,7 +162,8 @@ impl<C: Core> EventLoop<C> {
             watch_event: false,
             configuration: parts.configuration,
             state: parts.state,
-            vault: parts.vault,
+            vault,
+            sessions,
             state_asked: false,
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
@@ -214,8 +220,8 @@ impl<C: Core> EventLoop<C> {
         }
         let watch = self.watch.as_ref().and_then(Watch::deadline);
         let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
-        let vault = self.vault.deadline();
-        let deadline = [core, dials, watch, vault, spawn, self.look_at]
+        let (vault, sessions) = (self.vault.deadline(), self.sessions.deadline());
+        let deadline = [core, dials, watch, vault, sessions, spawn, self.look_at]
             .into_iter()
             .flatten()
             .min()?;
@@ -238,6 +244,7 @@ impl<C: Core> EventLoop<C> {
             // The log is flushed at the end of every turn anyway, and answers are looked for then.
             Subject::Fixed(fixed::LOG | fixed::HELPERS) => {}
             Subject::Fixed(fixed::VAULT) => self.vault.note(),
+            Subject::Fixed(fixed::SESSIONS) => self.sessions.note(),
             Subject::Fixed(fixed::INSTANCE) => self.ready.push_back(Ready::Instance),
             Subject::Fixed(fixed::LOCAL) => self.ready.push_back(Ready::Local),
             Subject::Fixed(number) => {
@@ -311,6 +318,7 @@ impl<C: Core> EventLoop<C> {
                 Request::Reload => {
                     self.log.reopen();
                     self.vault.look_again();
+                    self.sessions.look_again();
                     self.reload();
                 }
                 Request::Reap => self.reap(),
@@ -356,8 +364,7 @@ impl<C: Core> EventLoop<C> {
     /// Passes a configuration on, and says what is wrong with parts of it.
     pub(crate) fn configure(&mut self, config: Box<onemcp::config::Config>) {
         self.clock.read();
-        for problem in &config.problems {
-            let line = format!("{}: {problem}", self.configuration.file().display());
+        for line in self.configuration.complaints() {
             self.log.line(Level::Error, &line);
         }
         self.dispatch(Input::Config(config));
@@ -481,6 +488,8 @@ impl<C: Core> EventLoop<C> {
         self.instance = None;
         self.children.finish();
         self.vault.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
+        self.sessions
+            .finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.state.finish(Duration::from_millis(EXIT_STATE_MS_MAX));
         self.log.flush_last(EXIT_LOG_MS_MAX);
         code

@@ -97,6 +97,7 @@ fn brief(input: &Input<'_>) -> String {
         Input::RecordStored { ticket, .. } => format!("stored {ticket:?}"),
         Input::Stretched { ticket, .. } => format!("stretched {ticket}"),
         Input::ListeningLocal { port } => format!("local {port:?}"),
+        Input::Measured { process, .. } => format!("measured {process:?}"),
         Input::Config(_) => "config".to_owned(),
         Input::Stop => "stop".to_owned(),
         Input::Tick => "tick".to_owned(),
@@ -145,7 +146,10 @@ impl Harness {
             watch: None,
             configuration: Configuration::new(dir.path().join("mcp.json"), dir.path(), false),
             state: StateDir::new(dir.path().join("state")),
-            vault: Vault::new(Secrets::beside(dir.path()), Bell::default()),
+            vaults: [
+                Vault::new(Secrets::beside(dir.path()), Bell::default()),
+                Vault::of_state(Secrets::of_sessions(dir.path()), Bell::default()),
+            ],
         });
         Self {
             looped,

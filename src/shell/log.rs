@@ -16,6 +16,7 @@ use onemcp::effect::Level;
 use onemcp::limits::{LOG_LINE_BYTES_MAX, LOG_RING_BYTES_MAX};
 
 use crate::shell::clock;
+use crate::shell::log_keys;
 use crate::shell::own_stdio::{Direction, Standard};
 
 /// Where the lines go.
@@ -40,6 +41,8 @@ pub(crate) struct Log {
     written: usize,
     bytes: usize,
     dropped: u64,
+    /// The same since the start.
+    dropped_ever: u64,
     /// The descriptor refused, and an event was asked for.
     blocked: bool,
 }
@@ -72,6 +75,7 @@ impl Log {
             written: 0,
             bytes: 0,
             dropped: 0,
+            dropped_ever: 0,
             blocked: false,
         }
     }
@@ -95,11 +99,17 @@ impl Log {
         }
         if self.bytes + line.len() > LOG_RING_BYTES_MAX {
             self.dropped += 1;
+            self.dropped_ever += 1;
             return;
         }
         self.report_dropped();
         self.bytes += line.len();
         self.ring.push_back(line);
+    }
+
+    /// How many lines did not fit since the start.
+    pub(crate) const fn dropped_ever(&self) -> u64 {
+        self.dropped_ever
     }
 
     /// One line in place of all that did not fit, as soon as there is room for it.
@@ -246,8 +256,9 @@ fn format_line(unix_ms: u64, level: Level, text: &str, json: bool) -> String {
     if json {
         let name = name.to_ascii_lowercase();
         // A string always serialises.
-        let text = serde_json::to_string(text).unwrap_or_default();
-        format!("{{\"time\":\"{time}\",\"level\":\"{name}\",\"message\":{text}}}\n")
+        let message = serde_json::to_string(text).unwrap_or_default();
+        let keys = log_keys::members(text);
+        format!("{{\"time\":\"{time}\",\"level\":\"{name}\",\"message\":{message}{keys}}}\n")
     } else {
         let mut line = format!("{time} {name:<5} ");
         escape(text, &mut line);

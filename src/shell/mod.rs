@@ -23,10 +23,12 @@ mod keeping;
 mod link;
 mod listener;
 mod log;
+mod log_keys;
 mod lookup;
 mod obey;
 mod outward;
 mod own_stdio;
+mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
@@ -149,7 +151,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         let token = fixed_token(fixed::WATCH);
         Watch::new(configuration.files(), registry, token, clock.tick())
     });
-    let loaded = configuration.load()?;
+    let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
     let mut listeners = match &options.http {
         Some((host, port)) => listener::bind(host, *port)?,
@@ -171,7 +173,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let config = first_config(loaded, &configuration, &mut log);
     announce(&mut log, &listeners, &config);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
-    let vault = Vault::new(Secrets::beside(&options.config_dir), dials.bell());
+    let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
         core: Hub::new(options.settings, &seed()?),
         poll,
@@ -185,7 +187,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         watch,
         configuration,
         state: StateDir::new(options.state_dir),
-        vault,
+        vaults,
     });
     event_loop.open_vault();
     if options.http.is_some() {
@@ -208,6 +210,15 @@ fn raise_open_files() -> Result<Option<u64>, String> {
         )),
         Some(_) | None => Ok(before),
     }
+}
+
+/// What is kept beside mcp.json, and what is kept of sessions.
+fn vaults(options: &ServeOptions, dials: &Dials) -> [Vault; 2] {
+    let sessions = Secrets::of_sessions(&options.state_dir);
+    [
+        Vault::new(Secrets::beside(&options.config_dir), dials.bell()),
+        Vault::of_state(sessions, dials.bell()),
+    ]
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> String {
@@ -289,7 +300,11 @@ fn register_all(registry: &Registry, listeners: &mut [Listener]) -> Result<Signa
 }
 
 fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) -> Box<Config> {
-    if let Loaded::New(config) = loaded {
+    let config = match loaded {
+        Loaded::New(config) => config,
+        Loaded::Missing | Loaded::Unchanged => Box::default(),
+    };
+    if configuration.is_found() {
         return config;
     }
     let line = format!(
@@ -297,7 +312,7 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
         configuration.file().display()
     );
     log.line(Level::Warn, &line);
-    Box::default()
+    config
 }
 
 /// The one line that says we are ready. To stderr, wherever the log goes.

@@ -8,6 +8,7 @@ use onemcp::links::LinkKey;
 use crate::shell::driven::Core;
 use crate::shell::event_loop::{EventLoop, Ready};
 use crate::shell::link::Reading;
+use crate::shell::process;
 
 impl<C: Core> EventLoop<C> {
     /// Does what the core ordered, until nothing is left.
@@ -38,6 +39,13 @@ impl<C: Core> EventLoop<C> {
                 | Effect::Stretch { .. } => self.keep(effect),
                 Effect::ListenLocal { port } => self.listen_local(port),
                 Effect::UnlistenLocal => self.local = None,
+                Effect::Measure { link } => {
+                    let process =
+                        process::measure(self.clock.started_unix_ms(), self.log.dropped_ever());
+                    let now = self.clock.now();
+                    let answer = Input::Measured { link, process };
+                    self.core.handle(now, answer, &mut self.effects);
+                }
                 Effect::Log { level, line } => self.log.line(level, &line),
                 Effect::Exit { code } => self.exit = Some(code),
             }

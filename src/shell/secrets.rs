@@ -1,4 +1,6 @@
-//! The directory of secrets: `auth` beside mcp.json, 0700, one file of JSON for each record, 0600.
+//! A directory of secrets, 0700, one file of JSON for each record, 0600: `auth` beside mcp.json,
+//! and `sessions` in the state directory.
+//!
 //! Read, locked and written here, blocking: by commands, and by the helper threads of `vault`.
 //!
 //! Whoever else may read or write a file is shut out before it is used, and told of in a note. What
@@ -42,6 +44,12 @@ impl Secrets {
     /// Names the directory of a configuration; touches nothing.
     pub(crate) fn beside(config_dir: &Path) -> Self {
         let directory = config_dir.join("auth");
+        Self { directory }
+    }
+
+    /// The directory of sessions in the state directory.
+    pub(crate) fn of_sessions(state_dir: &Path) -> Self {
+        let directory = state_dir.join("sessions");
         Self { directory }
     }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use mio::{Registry, Waker};
+use mio::{Registry, Token, Waker};
 use onemcp::base::secret::Secret;
 use onemcp::effect::{Level, RecordTicket};
 use onemcp::input::Input;
@@ -29,6 +29,7 @@ use ring::pbkdf2;
 
 use crate::shell::bell::Bell;
 use crate::shell::disk::reason;
+use crate::shell::event_loop::{fixed, fixed_token};
 use crate::shell::secrets::{Found, Held, Secrets};
 use crate::shell::watch::Watch;
 use known::Known;
@@ -38,6 +39,10 @@ use known::Known;
 pub(crate) struct Vault {
     secrets: Secrets,
     bell: Bell,
+    /// How its watch is told from others.
+    token: Token,
+    /// How grave it is that an order fails.
+    grave: Level,
     helpers: Arc<Helpers>,
     /// How long the lock of another process is waited for.
     wait: Duration,
@@ -147,6 +152,8 @@ impl Vault {
         Self {
             secrets,
             bell,
+            token: fixed_token(fixed::VAULT),
+            grave: Level::Error,
             helpers: Arc::default(),
             wait: Duration::from_millis(RECORD_LOCK_MS_MAX),
             orders: BTreeMap::new(),
@@ -161,6 +168,15 @@ impl Vault {
             told: VecDeque::new(),
             notes: Vec::new(),
             trouble: None,
+        }
+    }
+
+    /// The same for what may be lost: the core alone says what that costs.
+    pub(crate) fn of_state(secrets: Secrets, bell: Bell) -> Self {
+        Self {
+            token: fixed_token(fixed::SESSIONS),
+            grave: Level::Debug,
+            ..Self::new(secrets, bell)
         }
     }
 
@@ -342,7 +358,7 @@ impl Vault {
     fn complain(&mut self, why: &str) {
         if self.trouble.as_deref() != Some(why) {
             self.trouble = Some(why.to_owned());
-            self.notes.push((Level::Error, why.to_owned()));
+            self.notes.push((self.grave, why.to_owned()));
         }
     }
 

@@ -78,7 +78,8 @@ fn contract_1_wrong_usage_is_answered_with_what_was_meant() {
         &["auth", "client", "add", "x"],
         &["auth", "client", "add", "x", "--redirect", "javascript:x"],
         &["auth", "tokens", "revoke"],
-        &["preset", "list"],
+        &["preset"],
+        &["proxy"],
     ] {
         run(&mut command(dir.path(), args)).expect(2);
     }

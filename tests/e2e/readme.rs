@@ -67,6 +67,8 @@ fn its_lines_that_change_or_show_the_configuration_do_what_they_say() {
             last = Some(out)
                 .filter(|_| line.starts_with("1mcp mcp list"))
                 .or(last);
+        } else if line.starts_with("1mcp preset ") {
+            run(&mut other("sh", dir.path(), &["-c", &line])).expect(0);
         } else if line.contains("| 1mcp serve") {
             let empty = Dir::new();
             let ended = run(&mut other("sh", empty.path(), &["-c", &line]));

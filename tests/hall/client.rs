@@ -34,6 +34,8 @@ pub(crate) struct ClientState {
     pub(crate) fields: Vec<(&'static str, String)>,
     /// Its access token.
     pub(crate) token: Option<String>,
+    /// The query of its URL, with `?`; empty if it has none.
+    pub(crate) query: String,
 }
 
 enum Way {
@@ -83,6 +85,7 @@ impl Client {
             meta: String::new(),
             fields: Vec::new(),
             token: None,
+            query: String::new(),
         });
         Self(world.clients.len() - 1)
     }
@@ -96,6 +99,24 @@ impl Client {
                 main: None,
             },
         )
+    }
+
+    /// The same client after a restart: it knows its session, and is not told what has happened.
+    pub(crate) fn goes_on(self, before: &mut World, world: &mut World) -> Self {
+        let Way::Http { session, .. } = &self.state(before).way else {
+            panic!("only sessions on /mcp go on");
+        };
+        let way = Way::Http {
+            session: session.clone(),
+            main: None,
+        };
+        let client = Self::add(world, way);
+        let old = self.state(before);
+        let state = client.state(world);
+        state.version.clone_from(&old.version);
+        state.token.clone_from(&old.token);
+        state.next_id = old.next_id;
+        client
     }
 
     /// The one behind our own stdin.
@@ -125,6 +146,19 @@ impl Client {
     /// Sends this access token with each request from now on.
     pub(crate) fn has_token(self, world: &mut World, token: &str) {
         self.state(world).token = Some(token.to_owned());
+    }
+
+    /// Asks with this query from now on.
+    pub(crate) fn asks_for(self, world: &mut World, query: &str) {
+        self.state(world).query = match query {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+    }
+
+    /// The path of its requests on `/mcp`.
+    fn path(self, world: &mut World) -> String {
+        format!("/mcp{}", self.state(world).query)
     }
 
     /// Adds a header field to each request.
@@ -159,6 +193,11 @@ impl Client {
 
     /// The same with an access token.
     pub(crate) fn sse_with(world: &mut World, token: Option<&str>) -> Self {
+        Self::sse_at(world, "/sse", token)
+    }
+
+    /// The same with a query.
+    pub(crate) fn sse_at(world: &mut World, path: &str, token: Option<&str>) -> Self {
         let link = world.connect();
         let client = Self::add(
             world,
@@ -171,7 +210,7 @@ impl Client {
         client.state(world).token = token.map(str::to_owned);
         let headers = client.headers(world, "text/event-stream");
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        world.bytes(link, &http::request("GET", "/sse", &headers, ""));
+        world.bytes(link, &http::request("GET", path, &headers, ""));
         client.read(world);
         let endpoint = client.state(world).inbox.pop_front().unwrap();
         client.state(world).way = Way::Sse {
@@ -218,7 +257,8 @@ impl Client {
         self.state(world).links.push((link, Response::default()));
         let headers = self.headers(world, "text/event-stream");
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        world.bytes(link, &http::request("GET", "/mcp", &headers, ""));
+        let path = self.path(world);
+        world.bytes(link, &http::request("GET", &path, &headers, ""));
         if let Way::Http { main, .. } = &mut self.state(world).way {
             *main = Some(link);
         }
@@ -288,7 +328,10 @@ impl Client {
                 let path = post_to.clone();
                 self.posts(world, &path, text);
             }
-            Way::Http { .. } => self.posts(world, "/mcp", text),
+            Way::Http { .. } => {
+                let path = self.path(world);
+                self.posts(world, &path, text);
+            }
         }
         self.read(world);
     }
@@ -327,7 +370,8 @@ impl Client {
         let link = world.connect();
         self.state(world).links.push((link, Response::default()));
         let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        world.bytes(link, &http::request("POST", "/mcp", &headers, &text));
+        let path = self.path(world);
+        world.bytes(link, &http::request("POST", &path, &headers, &text));
     }
 
     fn headers(self, world: &mut World, accept: &str) -> Vec<(&'static str, String)> {

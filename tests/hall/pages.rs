@@ -253,6 +253,8 @@ fn contract_5_the_owner_logs_in_sees_everything_and_logs_out() {
     let right = owner.post(&mut w, "/oauth/login", &form("open+sesame"));
     assert_eq!(right.status(), 303, "{}", right.body);
     assert_eq!(right.response.header("location"), Some("/oauth"));
+    assert_eq!(Browser::far().get(&mut w, "/metrics").status(), 401);
+    assert_eq!(owner.get(&mut w, "/metrics").status(), 200);
     let dashboard = owner.get(&mut w, "/oauth");
     assert_eq!(dashboard.status(), 200);
     assert!(dashboard.body.contains("Log out") && dashboard.body.contains("Retry"));

@@ -30,7 +30,7 @@ const TABLE: [(&str, &[&str]); 8] = [
     ("", &[]),
 ];
 
-fn house(name: &str) -> Script {
+pub(crate) fn house(name: &str) -> Script {
     let mut script = anything()
         .with("tools", [tool("t")])
         .with("prompts", [prompt("p")])
@@ -73,7 +73,7 @@ fn needed(scopes: &str, server: &str) -> String {
 }
 
 /// Requests that use what a server offers, by the names that everybody knows.
-fn uses(server: &str) -> [(&'static str, Value); 6] {
+pub(crate) fn uses(server: &str) -> [(&'static str, Value); 6] {
     let argument = json!({"name": "a", "value": ""});
     [
         (
@@ -103,7 +103,7 @@ fn uses(server: &str) -> [(&'static str, Value); 6] {
     ]
 }
 
-fn answer_of(method: &str) -> &'static str {
+pub(crate) fn answer_of(method: &str) -> &'static str {
     match method {
         "tools/call" => r#"{"content":[]}"#,
         "prompts/get" => r#"{"messages":[]}"#,

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 use onemcp::base::slab::Key;
 use onemcp::config::{self, Environment};
 use onemcp::effect::{Effect, Effects, Level, StopSignal};
+use onemcp::filter::{Expr, Preset, Presets};
 use onemcp::hub::Hub;
-use onemcp::input::{ExitStatus, Input, Port};
+use onemcp::input::{ExitStatus, Input, Port, ProcessFacts};
 use onemcp::instance::survey::{Detail, Survey, ToolSurvey};
 use onemcp::limits::READ_BYTES_PER_TURN_MAX;
 use onemcp::links::LinkKey;
@@ -48,6 +50,8 @@ pub(crate) struct World {
     /// The state directory.
     pub(crate) store: BTreeMap<String, Vec<u8>>,
     pub(crate) vault: Vault,
+    /// What `presets.json` says at the next configuration.
+    pub(crate) presets: Presets,
     /// How many tokens were given.
     pub(crate) tokens: u8,
     /// All log lines.
@@ -65,6 +69,7 @@ pub(crate) struct Builder {
     scripts: BTreeMap<String, Script>,
     sites: Vec<SiteState>,
     store: BTreeMap<String, Vec<u8>>,
+    presets: Presets,
     seed: u8,
 }
 
@@ -130,6 +135,12 @@ impl Builder {
         self
     }
 
+    /// What `presets.json` says.
+    pub(crate) fn presets(mut self, all: &[(&str, &str)]) -> Self {
+        self.presets = presets(all);
+        self
+    }
+
     /// Starts it, and waits a moment: all is up, and who was connected was told.
     pub(crate) fn start(self) -> World {
         let mut world = self.begin();
@@ -160,6 +171,7 @@ impl Builder {
             net: Net::new(self.sites),
             store: self.store,
             vault: Vault::default(),
+            presets: self.presets,
             tokens: 0,
             log: Vec::new(),
             paused: BTreeMap::new(),
@@ -169,6 +181,17 @@ impl Builder {
         world.configure(&self.entries);
         world
     }
+}
+
+/// Presets, each a name and an expression.
+pub(crate) fn presets(all: &[(&str, &str)]) -> Presets {
+    let mut presets = Presets::default();
+    for (name, text) in all {
+        let expr = Expr::parse(text).unwrap();
+        let description = None;
+        presets.insert(name, Preset { description, expr });
+    }
+    presets
 }
 
 /// One entry of `mcpServers`.
@@ -196,6 +219,7 @@ impl World {
             scripts: BTreeMap::new(),
             sites: Vec::new(),
             store: BTreeMap::new(),
+            presets: Presets::default(),
             seed: 7,
         }
     }
@@ -215,6 +239,15 @@ impl World {
         self.pump();
     }
 
+    /// What is on the disk of another world is told, as at the start.
+    pub(crate) fn finds_records_of(&mut self, other: &Self) {
+        for (name, bytes) in &other.vault.records {
+            self.vault.records.insert(name.clone(), bytes.clone());
+            let (name, bytes) = (name.clone(), Some(bytes.clone()));
+            self.input(Input::Record { name, bytes });
+        }
+    }
+
     /// A new `mcp.json`, given as its entries.
     pub(crate) fn configure(&mut self, entries: &[String]) {
         let text = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
@@ -225,6 +258,7 @@ impl World {
             }
         }
         assert_eq!(config.problems, []);
+        config.presets = Rc::new(self.presets.clone());
         self.input(Input::Config(Box::new(config)));
         self.rest();
     }
@@ -313,6 +347,7 @@ impl World {
     pub(crate) fn settle(&mut self) {
         self.pump();
         self.rest();
+        assert_eq!(self.hub.miscounted(), None);
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -356,6 +391,13 @@ impl World {
             | Effect::Stretch { .. }
             | Effect::ListenLocal { .. }
             | Effect::UnlistenLocal) => self.keep(secret),
+            Effect::Measure { link } => {
+                let process = ProcessFacts {
+                    open_fds: Some(7),
+                    ..ProcessFacts::default()
+                };
+                self.feed_input(Input::Measured { link, process });
+            }
             Effect::Log { level, line } => self.log.push(format!("{level:?} {line}")),
             Effect::Exit { code } => {
                 assert_eq!(self.exit.replace(code), None, "it left twice");

@@ -2,7 +2,9 @@
 
 use onemcp::input::Input;
 use onemcp::limits::{CHILD_OUTBOX_BYTES_MAX, CLIENT_OUTBOX_BYTES_MAX, LINE_BYTES_MAX};
+use onemcp::tally::End;
 
+use crate::model::State;
 use crate::net::Peer;
 use crate::world::World;
 
@@ -32,6 +34,22 @@ impl World {
         }
         if self.model.stats.steps.is_multiple_of(32) {
             self.check_outboxes();
+            self.check_tally();
+        }
+    }
+
+    /// Every request is counted once, and everything that is owed is in flight.
+    pub(crate) fn check_tally(&mut self) {
+        if let Some(wrong) = self.hub.miscounted() {
+            self.model.violation(wrong);
+        }
+        let tally = self.hub.tally();
+        let answered = tally.ended() - tally.ended_as(End::Cancelled);
+        let heard = self.model.calls.iter();
+        let heard = heard.filter(|call| call.state == State::Answered).count() as u64;
+        if heard > answered {
+            self.model
+                .violation(format!("{heard} answers were heard, {answered} counted"));
         }
     }
 

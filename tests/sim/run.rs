@@ -355,6 +355,8 @@ impl World {
             // A connection to one that is asked in the wrong era is kept for some seconds.
             let kept = children + streams;
             let links = kept..=kept + mute;
+            self.check_tally();
+            let forgotten = forgotten && self.hub.tally().open() == 0;
             let clean = forgotten && links.contains(&counts.links);
             if left != (0, 0) || counts.alarms > alarms || !clean {
                 let ours = |conn: &&crate::net::Conn| {

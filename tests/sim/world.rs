@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use onemcp::effect::{Effect, Effects, Level, SpawnSpec};
 use onemcp::hub::Hub;
-use onemcp::input::Input;
+use onemcp::input::{Input, ProcessFacts};
 use onemcp::language::PoolKey;
 use onemcp::links::LinkKey;
 use onemcp::now::{Now, Tick, UnixSeconds};
@@ -265,6 +265,10 @@ impl World {
                 if let Some(id) = self.net.find(link) {
                     self.net.conns[id].paused = paused;
                 }
+            }
+            Effect::Measure { link } => {
+                let process = ProcessFacts::default();
+                self.handle(Input::Measured { link, process });
             }
             Effect::LoadState { name } => self.asked_state.push_back(name),
             Effect::StoreState { name, bytes } => {

@@ -284,7 +284,7 @@ pub(crate) fn apps(config_dir: &Path) -> Vec<String> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         // What was kept of mcp.json itself.
-        .filter(|name| name != "mcp" && !name.starts_with('.'))
+        .filter(|name| !["mcp", "presets"].contains(&name.as_str()) && !name.starts_with('.'))
         .collect();
     names.sort();
     names

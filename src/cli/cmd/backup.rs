@@ -1,5 +1,5 @@
-//! What a file said before a command changed it: `backups/mcp/` in the configuration directory, one
-//! file for each change, the newest ones kept (contract 1).
+//! What a file said before a command changed it: `backups/mcp/` (or `backups/presets/`) in the
+//! configuration directory, one file for each change, the newest ones kept (contract 1).
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,8 @@ use crate::shell::clock::{rfc3339, unix_ms};
 use crate::shell::disk::{self, files};
 
 /// Keeps these bytes, and tells where. The error is one line.
-pub(super) fn keep(config_dir: &Path, bytes: &[u8]) -> Result<PathBuf, String> {
-    let dir = config_dir.join("backups").join("mcp");
+pub(super) fn keep(config_dir: &Path, kind: &str, bytes: &[u8]) -> Result<PathBuf, String> {
+    let dir = config_dir.join("backups").join(kind);
     let failed =
         |error: &io::Error| format!("keeping a backup in {}: {}", dir.display(), reason(error));
     // Secrets are in it, as in the file itself.

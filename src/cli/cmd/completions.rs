@@ -3,7 +3,7 @@
 use onemcp::config;
 use onemcp::config::jsonc::{self, Dialect, Kind, Value};
 
-use super::{auth, config_file, known_tools};
+use super::{auth, config_file, known_tools, preset};
 use crate::cli::args::{self, Line};
 use crate::cli::complete::{self, Candidate, Servers, World};
 use crate::cli::failure::Failure;
@@ -99,6 +99,11 @@ impl World for Configured {
 
     fn tools(&self, server: &str, offered: bool) -> Vec<String> {
         self.tools_of(server, offered).unwrap_or_default()
+    }
+
+    fn presets(&self) -> Vec<String> {
+        let presets = self.places.as_ref().map(preset::completions);
+        presets.unwrap_or_default()
     }
 
     fn clients(&self) -> Vec<String> {

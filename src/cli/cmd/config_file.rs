@@ -1,5 +1,5 @@
-//! Reading and changing `mcp.json` for the commands that do: under a lock, byte-splicing,
-//! atomically, and never over a change that somebody else made meanwhile.
+//! Reading and changing `mcp.json` and `presets.json` for the commands that do: under a lock,
+//! byte-splicing, atomically, and never over a change that somebody else made meanwhile.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,12 +61,21 @@ pub(super) enum Changed {
     },
 }
 
-/// Puts `edit(old bytes)` in the place of the file.
+/// Puts `edit(old bytes)` in the place of `mcp.json`.
 pub(super) fn change(
     places: &Places,
     edit: impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,
 ) -> Result<Changed, Failure> {
-    let path = &places.config_file;
+    change_file(&places.config_file, &places.config_dir, "mcp", edit)
+}
+
+/// Puts `edit(old bytes)` in the place of a file; what it said before goes to `backups/KIND`.
+pub(super) fn change_file(
+    path: &Path,
+    config_dir: &Path,
+    kind: &str,
+    edit: impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,
+) -> Result<Changed, Failure> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     if !parent.exists() {
         // What is kept here is the owner's business alone.
@@ -86,7 +95,7 @@ pub(super) fn change(
         }
         let backup = match old
             .as_deref()
-            .map(|old| backup::keep(&places.config_dir, old))
+            .map(|old| backup::keep(config_dir, kind, old))
         {
             None => None,
             Some(Ok(path)) => Some(path),

@@ -1,4 +1,6 @@
-//! What a command that changed `mcp.json` says: a line, or one JSON document.
+//! What a command that changed `mcp.json` or `presets.json` says: a line, or one JSON document.
+
+use std::path::Path;
 
 use onemcp::json::write;
 
@@ -13,7 +15,7 @@ use crate::cli::terminal::readable;
 pub(super) struct Done<'a> {
     /// The command: `add`.
     pub(super) action: &'static str,
-    /// The server.
+    /// The server, or the preset.
     pub(super) name: &'a str,
     /// The line for people.
     pub(super) text: String,
@@ -23,12 +25,17 @@ pub(super) struct Done<'a> {
 }
 
 impl Done<'_> {
-    /// Prints it.
+    /// Prints it, of `mcp.json`.
     pub(super) fn tell(self, line: &Line, places: &Places) -> Result<(), Failure> {
+        self.tell_of(line, &places.config_file)
+    }
+
+    /// Prints it, of this file.
+    pub(super) fn tell_of(self, line: &Line, file: &Path) -> Result<(), Failure> {
         if !line.is_set("json") {
             return out::result(&format!("{}\n", readable(&self.text)));
         }
-        let file = places.config_file.display().to_string();
+        let file = file.display().to_string();
         let (changed, backup) = match self.changed {
             Changed::No => (false, None),
             Changed::Yes { backup } => (true, backup),

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use onemcp::config::jsonc::{self, Dialect, Kind, Value};
-use onemcp::config::{self, Config, RemoteKind, Server, Transport, mask};
+use onemcp::config::{self, Config, Problem, RemoteKind, Server, Transport, mask};
 use onemcp::json::write;
 
 use super::config_file;
@@ -219,21 +219,22 @@ fn table(servers: &[Shown], terminal: Terminal) -> String {
 /// The whole list as one JSON document.
 fn document(file: &str, servers: &[Shown], config: &Config) -> String {
     let servers: Vec<String> = servers.iter().map(json).collect();
-    let problems: Vec<String> = config
-        .problems
-        .iter()
-        .map(|problem| {
-            let (line, column) = (problem.line, problem.column);
-            let text = write::string(&problem.text);
-            format!("{{\"line\":{line},\"column\":{column},\"text\":{text}}}")
-        })
-        .collect();
     format!(
-        "{{\"file\":{},\"servers\":[{}],\"problems\":[{}]}}\n",
+        "{{\"file\":{},\"servers\":[{}],\"problems\":{}}}\n",
         write::string(file),
         servers.join(","),
-        problems.join(",")
+        problems(&config.problems)
     )
+}
+
+/// What is wrong with parts of a file, as a JSON array.
+pub(super) fn problems(problems: &[Problem]) -> String {
+    let problems = problems.iter().map(|problem| {
+        let (line, column) = (problem.line, problem.column);
+        let text = write::string(&problem.text);
+        format!("{{\"line\":{line},\"column\":{column},\"text\":{text}}}")
+    });
+    format!("[{}]", problems.collect::<Vec<_>>().join(","))
 }
 
 fn json(server: &Shown) -> String {

@@ -19,6 +19,7 @@ pub(super) mod mcp_switch;
 pub(super) mod mcp_tools;
 pub(super) mod mcp_update;
 mod open;
+pub(super) mod preset;
 pub(super) mod serve;
 mod status_view;
 pub(super) mod tool_switch;

@@ -1,10 +1,14 @@
 //! `serve`: turns flags into settings and hands over to the shell.
 
+use std::rc::Rc;
+
 use onemcp::effect::Level;
+use onemcp::filter::presets::check_name;
 use onemcp::settings::{HealthLevel, Settings};
 
 use super::auth::owner;
 use super::open;
+use super::preset::expression;
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
 use crate::cli::{out, places, variable};
@@ -102,6 +106,11 @@ fn settings(line: &Line, stdio: bool) -> Result<Settings, Failure> {
         machine_name: None,
         allowed_origins: line.list("allowed-origins")?,
         tags: line.list("tags")?,
+        filter: line.get("filter", expression)?.map(Rc::new),
+        preset: line.get("preset", |name| {
+            check_name(name).map_err(|_| "the name of a preset".to_owned())?;
+            Ok(name.to_owned())
+        })?,
         page_entries: count(line, "pagination", 0, usize::MAX)?.unwrap_or(usual.page_entries),
         name_bytes_max: count(line, "name-max", 16, 128)?.unwrap_or(usual.name_bytes_max),
         list_wait_ms: line
@@ -203,6 +212,10 @@ mod tests {
             "--tags",
             "a, b,,c",
             "--tags=d",
+            "-f",
+            "web, not db",
+            "--preset",
+            "dev",
             "--pagination",
             "5",
             "--allowed-hosts",
@@ -236,6 +249,9 @@ mod tests {
             Some("https://mcp.example.com:8443")
         );
         assert_eq!(settings.tags, ["a", "b", "c", "d"]);
+        let filter = settings.filter.as_ref().map(ToString::to_string);
+        assert_eq!(filter.as_deref(), Some("web or not db"));
+        assert_eq!(settings.preset.as_deref(), Some("dev"));
         assert_eq!((settings.page_entries, settings.name_bytes_max), (5, 128));
         assert_eq!(settings.allowed_hosts, ["x", "y"]);
         assert_eq!(settings.allowed_origins, ["https://o"]);
@@ -309,6 +325,12 @@ mod tests {
             "must be https with --enable-auth",
         );
         refused(&auth("http://10.0.0.1"), "must be https with --enable-auth");
+        refused(
+            &["--tag-filter", "web and"],
+            "--tag-filter must be an expression such as \"web and not db\" (position 8: ",
+        );
+        refused(&["--filter="], "(position 1: ");
+        refused(&["--preset", "a b"], "must be the name of a preset");
         refused(&["--name-max", "15"], "from 16 to 128");
         refused(&["--session-ttl", "0"], "at least 1");
         refused(&["--session-ttl", "99999999999999999999"], "--session-ttl");

@@ -38,6 +38,8 @@ pub(crate) trait World {
     fn servers(&self, which: Servers) -> Vec<String>;
     /// The tools of a server: those that are offered, or those that are not.
     fn tools(&self, server: &str, offered: bool) -> Vec<String>;
+    /// The names of all presets.
+    fn presets(&self) -> Vec<String>;
     /// The names of clients, and the ids of those without a name of their own.
     fn clients(&self) -> Vec<String>;
     /// The ids of what clients were given.
@@ -60,7 +62,7 @@ pub(crate) fn candidates(words: &[String], world: &dyn World) -> Vec<Candidate> 
     };
     let typed = Typed::read(before);
     if let Some(flag) = typed.pending {
-        return matching(values(flag), current, "");
+        return matching(values(flag, world), current, "");
     }
     if typed.dashes {
         return behind_dashes(&typed);
@@ -78,7 +80,7 @@ pub(crate) fn candidates(words: &[String], world: &dyn World) -> Vec<Candidate> 
         } else {
             format!("--{name}=")
         };
-        return matching(values(flag), value, &before);
+        return matching(values(flag, world), value, &before);
     }
     if current.starts_with('-') {
         return matching(flags(&typed), current, "");
@@ -113,18 +115,22 @@ fn word(text: &str, help: &str) -> Candidate {
     }
 }
 
-fn values(flag: &Flag) -> Vec<Candidate> {
+fn values(flag: &Flag, world: &dyn World) -> Vec<Candidate> {
     match flag.value {
         _ if !flag.choices.is_empty() => flag.choices.iter().map(|text| word(text, "")).collect(),
         Some("FILE" | "PEM") => vec![Candidate::Files],
         Some("DIR") => vec![Candidate::Directories],
+        Some("PRESET") => {
+            let presets = world.presets();
+            presets.iter().map(|text| word(text, "")).collect()
+        }
         Some(_) | None => Vec::new(),
     }
 }
 
 fn flags(typed: &Typed<'_>) -> Vec<Candidate> {
-    let flags = typed.flags().filter(|flag| !flag.later);
-    flags
+    typed
+        .flags()
         .map(|flag| word(&format!("--{}", flag.long), flag.help))
         .collect()
 }
@@ -178,6 +184,7 @@ fn operands(command: &Command, typed: &Typed<'_>, world: &dyn World) -> Vec<Cand
             let server = typed.operands.first().copied().unwrap_or_default();
             world.tools(server, offered)
         }
+        "PRESET" => world.presets(),
         "CLIENT" => world.clients(),
         "TOKEN" => world.tokens(),
         "APP" => apps::all().iter().map(|app| app.id.to_owned()).collect(),
@@ -237,6 +244,10 @@ mod tests {
             vec![if offered { "read" } else { "write" }.to_owned()]
         }
 
+        fn presets(&self) -> Vec<String> {
+            vec!["dev".to_owned(), "prod".to_owned()]
+        }
+
         fn clients(&self) -> Vec<String> {
             vec!["claude".to_owned()]
         }
@@ -265,7 +276,8 @@ mod tests {
 
     #[test]
     fn commands_and_their_groups() {
-        offers("1mcp ", "serve mcp app auth health completions man");
+        offers("1mcp ", "serve mcp app preset auth health completions man");
+        offers("1mcp preset ", "create list show edit delete url test");
         offers("1mcp auth ", "set-password client tokens");
         offers("1mcp auth client ", "add list remove");
         offers("1mcp auth client add ", "");
@@ -333,6 +345,9 @@ mod tests {
             "1mcp app consolidate claude-desktop cl",
             "claude-code cline",
         );
+        offers("1mcp preset show ", "dev prod");
+        offers("1mcp preset create ", "");
+        offers("1mcp serve --preset p", "prod");
         offers("1mcp auth client remove c", "claude");
         offers("1mcp auth tokens revoke ", "AAAA");
         offers("1mcp completions ", "bash zsh fish");

@@ -5,6 +5,7 @@ mod app;
 mod auth;
 mod mcp;
 mod other;
+mod preset;
 mod serve;
 
 /// One flag.
@@ -24,8 +25,6 @@ pub(crate) struct Flag {
     pub(crate) default: &'static str,
     /// One sentence.
     pub(crate) help: &'static str,
-    /// Known, but refused by this version: ignoring `--filter` would show what should be hidden.
-    pub(crate) later: bool,
 }
 
 /// What a command does.
@@ -48,6 +47,13 @@ pub(crate) enum Action {
     AppConsolidate,
     AppBackups,
     AppRestore,
+    PresetCreate,
+    PresetList,
+    PresetShow,
+    PresetEdit,
+    PresetDelete,
+    PresetUrl,
+    PresetTest,
     AuthSetPassword,
     AuthClientAdd,
     AuthClientList,
@@ -92,7 +98,6 @@ const fn switch(long: &'static str, help: &'static str) -> Flag {
         choices: &[],
         default: "",
         help,
-        later: false,
     }
 }
 
@@ -100,13 +105,6 @@ const fn value(long: &'static str, value: &'static str, help: &'static str) -> F
     Flag {
         value: Some(value),
         ..switch(long, help)
-    }
-}
-
-const fn later(long: &'static str) -> Flag {
-    Flag {
-        later: true,
-        ..switch(long, "comes in a later version")
     }
 }
 
@@ -123,12 +121,6 @@ impl Flag {
 
     const fn of(mut self, choices: &'static [&'static str]) -> Self {
         self.choices = choices;
-        self
-    }
-
-    /// A later flag that takes a value.
-    const fn taking(mut self, value: &'static str) -> Self {
-        self.value = Some(value);
         self
     }
 
@@ -199,6 +191,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     app::CONSOLIDATE,
     app::BACKUPS,
     app::RESTORE,
+    preset::CREATE,
+    preset::LIST,
+    preset::SHOW,
+    preset::EDIT,
+    preset::DELETE,
+    preset::URL,
+    preset::TEST,
     auth::SET_PASSWORD,
     auth::CLIENT_ADD,
     auth::CLIENT_LIST,
@@ -215,7 +214,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 ];
 
 /// Commands that the contract promises and this version does not have.
-pub(crate) const LATER: &[&[&str]] = &[&["preset"], &["proxy"], &["inspect"], &["run"]];
+pub(crate) const LATER: &[&[&str]] = &[&["proxy"], &["inspect"], &["run"]];
 
 const fn hidden(action: Action, words: &'static [&'static str]) -> Command {
     Command {

@@ -1,6 +1,6 @@
 //! `serve` and its flags.
 
-use super::{Action, Command, Flag, command, later, switch, value};
+use super::{Action, Command, Flag, command, switch, value};
 
 pub(super) const SERVE: Command = Command {
     flags: FLAGS,
@@ -51,6 +51,20 @@ const FLAGS: &[Flag] = &[
         "tags",
         "A,B",
         "Serve only servers with one of these tags or names",
+    )
+    .default("all"),
+    value(
+        "filter",
+        "EXPR",
+        "Serve only servers whose tags fit, such as \"web and not db\"",
+    )
+    .short('f')
+    .also(&["tag-filter"])
+    .default("all"),
+    value(
+        "preset",
+        "PRESET",
+        "Serve only servers that this preset of presets.json admits",
     )
     .default("all"),
     value(
@@ -108,9 +122,4 @@ const FLAGS: &[Flag] = &[
         "demo",
         "Serve a small built-in server instead of the configuration",
     ),
-    later("filter")
-        .short('f')
-        .taking("EXPR")
-        .also(&["tag-filter"]),
-    later("preset").taking("NAME"),
 ];

@@ -9,6 +9,7 @@ use crate::backend::remote::{Hands, Remote};
 use crate::backend::session::{Report, Session};
 use crate::cx::Cx;
 use crate::language::{BackendEvent, Carrier, Hello, PoolKey, PoolSpec};
+use crate::tally::Slot;
 
 /// See the module.
 pub(super) enum Either {
@@ -51,6 +52,14 @@ impl Either {
         match self {
             Self::Child(session) => &session.spec.name,
             Self::Remote(session) => &session.spec.name,
+        }
+    }
+
+    /// Where it is counted.
+    pub(super) fn slot(&self) -> Slot {
+        match self {
+            Self::Child(session) => session.spec.slot,
+            Self::Remote(session) => session.spec.slot,
         }
     }
 

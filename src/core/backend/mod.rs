@@ -59,7 +59,7 @@ use crate::backend::session::{Report, Session};
 use crate::backend::talk::Read;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
-use crate::base::outbox::Part;
+use crate::base::outbox::{Part, length};
 use crate::base::parents::Parents;
 use crate::base::slab::Slab;
 use crate::cx::{Alarm, Cx};
@@ -71,6 +71,7 @@ use crate::limits::{REMOTE_STARTING_MAX, STARTING_MAX};
 use crate::links::{LinkKey, Owner};
 use crate::now::Now;
 use crate::settings::Settings;
+use crate::tally::Slot;
 
 pub use crate::backend::facts::Facts;
 
@@ -184,14 +185,19 @@ impl Backends {
         fields: &[(String, String)],
     ) -> Result<(), Refused> {
         let session = self.sessions.get_mut(pool).ok_or(Refused::NotReady)?;
-        match session {
+        let slot = session.slot();
+        let sent = match session {
             Either::Child(session) => session.send(cx.links, message),
             Either::Remote(session) => {
                 let sent = session.send(&mut hands!(self, cx, pool), message, fields);
                 self.settle(cx, pool, None);
                 sent
             }
+        };
+        if sent.is_ok() {
+            cx.tally.said(slot, length(message));
         }
+        sent
     }
 
     /// The next thing that the hall has to know; what it points into is in the frame. To be called
@@ -207,7 +213,9 @@ impl Backends {
                 }
                 continue;
             };
-            let read = match self.sessions.get_mut(pool) {
+            let session = self.sessions.get_mut(pool);
+            let slot = session.as_ref().map(|session| session.slot());
+            let read = match session {
                 Some(Either::Child(session)) => session.read(cx, pool, frame),
                 Some(Either::Remote(session)) => session.read(&mut hands!(self, cx, pool), frame),
                 None => {
@@ -216,7 +224,11 @@ impl Backends {
                 }
             };
             match read {
-                Read::Event(event) => return Some(event),
+                Read::Event(event) => {
+                    let slot = slot.unwrap_or(Slot::NONE);
+                    cx.tally.heard(slot, frame.bytes().len());
+                    return Some(event);
+                }
                 Read::Report(report) => self.settle(cx, pool, Some(report)),
                 Read::Again => {}
                 Read::Nothing => {

@@ -245,6 +245,9 @@ impl Session {
 
     fn open(&mut self, cx: &mut Cx<'_>, me: PoolKey) {
         self.began = cx.now.tick;
+        if self.runs > 0 {
+            cx.tally.restarted(self.spec.slot);
+        }
         self.runs = self.runs.saturating_add(1);
         self.stdout = Stdout::default();
         let initialize_first = self.initialize_first || std::mem::take(&mut self.ask_not);

@@ -12,11 +12,13 @@ use crate::links::Links;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Era;
 use crate::now::{Now, Tick};
+use crate::tally::{Slot, Tally};
 
 /// A server named `files` with the usual settings.
 pub(super) fn spec() -> PoolSpec {
     PoolSpec {
         name: "files".into(),
+        slot: Slot::NONE,
         carrier: Carrier::Child(SpawnSpec {
             program: OsString::from("server-files"),
             ..SpawnSpec::default()
@@ -39,6 +41,7 @@ pub(super) struct World {
     pub(super) effects: Effects,
     pub(super) log_level: Level,
     entropy: Entropy,
+    tally: Tally,
 }
 
 impl Default for World {
@@ -53,6 +56,7 @@ impl Default for World {
             effects: Effects::default(),
             log_level: Level::Info,
             entropy: Entropy::new(&[9; 32]),
+            tally: Tally::default(),
         }
     }
 }
@@ -66,6 +70,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         }
     }
 

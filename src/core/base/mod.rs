@@ -18,6 +18,7 @@ pub mod origin;
 pub mod outbox;
 pub mod parents;
 pub mod public;
+pub mod quoted;
 pub mod secret;
 pub mod short;
 pub mod slab;

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
-use crate::base::outbox::Part;
+use crate::base::outbox::{Part, length};
 use crate::client::Clients;
 use crate::client::exchange::Way;
 use crate::client::grants::Open;
@@ -20,7 +20,8 @@ use crate::limits::{SESSION_SPARE_MS, SESSIONS_PER_GRANT_MAX};
 use crate::links::LinkKey;
 use crate::oauth::door::{self, Keys, Turned};
 use crate::oauth::token::Bad;
-use crate::principal::{GrantId, Scopes, Sight};
+use crate::principal::{GrantId, Principal, Scopes, Sight};
+use crate::tally::End;
 use crate::web::origin;
 
 /// What a client gets that asks for what it may not see, where no status can say so.
@@ -58,9 +59,23 @@ impl Clients {
     pub(super) fn knows_all(&mut self, cx: &Cx<'_>, request: &Request) -> bool {
         !self.settings.auth
             || self
-                .door
-                .admit(cx.now.wall, request.query(), &request.headers)
+                .presents(cx, request)
                 .is_ok_and(|who| who.scopes == Scopes::All)
+    }
+
+    /// Who sends a request of a page, by its token.
+    ///
+    /// # Errors
+    /// He has none that is good.
+    pub fn presents(&mut self, cx: &Cx<'_>, request: &Request) -> Result<Rc<Principal>, Turned> {
+        self.door
+            .admit(cx.now.wall, request.query(), &request.headers)
+    }
+
+    /// The `WWW-Authenticate` field for whoever was turned away from a page.
+    pub fn challenge(&mut self, turned: Turned, request: &Request) -> Option<String> {
+        let origin = self.origin(&request.headers);
+        turned.challenge(&door::metadata(&origin, request.path(), None))
     }
 
     /// Under which origin the sender of these fields knows us. Nearly all come by the same `Host`.
@@ -94,7 +109,7 @@ impl Clients {
             return;
         };
         let Some(link) = held(session, at) else {
-            return self.refuse(cx, client, at, FORBIDDEN, message);
+            return self.refuse(cx, client, at, (End::Refused, FORBIDDEN), message);
         };
         let metadata = door::metadata(&session.caller.origin, "/mcp", None);
         let challenge = door::insufficient(scopes, &metadata);
@@ -102,6 +117,9 @@ impl Clients {
         self.http.full(cx, link, 403, &fields, message);
         self.close_if_slow(cx, link);
         if self.exchange(client).is_some() {
+            if let Some(account) = self.take_account(client) {
+                cx.settle(account, End::Refused, || length(message));
+            }
             self.end(cx, client);
             self.pace(cx);
             return;
@@ -116,7 +134,7 @@ impl Clients {
             // Everything was said on it.
             stream.state = State::Orphan;
         }
-        self.drop_request(cx, client, at);
+        self.drop_as(cx, client, at, End::Refused);
     }
 
     /// Something was opened by whoever sends the request that is being read.
@@ -226,6 +244,7 @@ impl Clients {
                 let refused = Refused {
                     refusal: turn_away(&origin, ("/mcp", None), turned),
                     id: self.exchange(client).map(|one| one.id.raw().into()),
+                    method: None,
                 };
                 self.http.refuse(cx, link, &refused);
             }

@@ -78,7 +78,7 @@ impl Clients {
             .sessions
             .get_mut(client)
             .ok_or(Refusal::UnknownSession)?;
-        let plan = plan(session, frame.bytes(), 0)?;
+        let plan = plan(cx, session, frame.bytes(), 0)?;
         for error in &plan.errors {
             self.send_direct(cx, client, &[error.as_slice().into()]);
         }
@@ -102,7 +102,7 @@ impl Clients {
             .get_mut(client)
             .ok_or(Refusal::UnknownSession)?;
         let number = session.number();
-        let plan = plan(session, frame.bytes(), number)?;
+        let plan = plan(cx, session, frame.bytes(), number)?;
         if plan.requests == 0 && plan.errors.is_empty() {
             self.http.empty(cx, link, 202, &[]);
         } else {
@@ -134,7 +134,7 @@ impl Clients {
 }
 
 /// Looks at every message of an array, and notes its requests as owed.
-fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal> {
+fn plan(cx: &mut Cx<'_>, session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal> {
     let spoken = session.opened && session.facts.version == Version::V2025_03_26;
     let elements: Vec<Span> = span::elements(text, Span::whole(text))
         .take(BATCH_MAX + 1)
@@ -163,14 +163,14 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
                 let refused = Refused::named(fault.into(), text, id);
                 plan.errors.push(refused.body());
             }
-            Ok(envelope) => match take(session, text, &envelope, stream) {
+            Ok(envelope) => match take(cx, session, (text, &envelope), stream) {
                 Ok(owed) => {
                     plan.requests += usize::from(owed.is_some());
                     plan.items.push_back((at, owed));
                 }
                 Err(refusal) => {
-                    let refused = Refused::named(refusal, text, message::asked(&envelope));
-                    plan.errors.push(refused.body());
+                    let refused = Refused::request(refusal, text, &envelope);
+                    plan.errors.push(refused.counted(cx).body());
                 }
             },
         }
@@ -183,9 +183,9 @@ fn plan(session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal
 
 /// Notes a request as owed; `None` for everything else.
 fn take(
+    cx: &mut Cx<'_>,
     session: &mut Session,
-    text: &[u8],
-    envelope: &Envelope,
+    (text, envelope): (&[u8], &Envelope),
     stream: u32,
 ) -> Result<Option<At>, Refusal> {
     message::legacy_only(text, envelope)?;
@@ -194,5 +194,6 @@ fn take(
     }
     let id = envelope.id.map(|id| id.of(text)).unwrap_or_default();
     message::admit(session, id)?;
-    Ok(Some(session.expect(JsonId::new(id), stream)))
+    let account = message::account(cx, text, envelope);
+    Ok(Some(session.expect(JsonId::new(id), stream, account)))
 }

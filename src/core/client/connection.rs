@@ -38,6 +38,17 @@ struct Stall {
     unsent: usize,
 }
 
+/// A request that is to be logged with its answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// `method=GET path=/mcp`.
+    pub(super) what: String,
+    /// When it was whole.
+    pub(super) since: Tick,
+    /// How long its body is.
+    pub(super) bytes: usize,
+}
+
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -52,6 +63,8 @@ pub(super) struct Connection {
     pub(super) reserved: usize,
     /// The page whose request is being answered.
     pub(super) cors: Option<CorsOrigin>,
+    /// What the log is to say of the request, if it says so much.
+    pub(super) asked: Option<Box<Asked>>,
     /// The peer closed its writing half.
     pub(super) eof: bool,
     /// We asked not to be given more bytes.
@@ -82,6 +95,7 @@ impl Connection {
             doing: Doing::Reading,
             reserved: 0,
             cors: None,
+            asked: None,
             eof: false,
             paused: false,
             queued: false,

@@ -14,12 +14,20 @@ use crate::limits::{
     UNDELIVERED_PER_SESSION_MAX,
 };
 use crate::links::LinkKey;
+use crate::tally::{About, End};
 
 impl Clients {
     /// The response of a request; a second one for the same request vanishes.
-    pub fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+    pub fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        end: End,
+        message: &[Part<'_>],
+    ) {
         if self.exchange(client).is_some() {
-            return self.answer_exchange(cx, client, None, message);
+            return self.answer_exchange(cx, client, (end, None), message);
         }
         let Some(session) = self.sessions.get_mut(client) else {
             return;
@@ -27,6 +35,7 @@ impl Clients {
         let Some(done) = session.take(at) else {
             return;
         };
+        cx.settle(done.account, end, || length(message));
         if self.direct(client).is_some() {
             self.send_direct(cx, client, message);
             self.pace(cx);
@@ -35,29 +44,45 @@ impl Clients {
         }
     }
 
-    /// The response of a request is this error of ours.
+    /// The request turns out to be about this server and this tool.
+    pub fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
+        let Some(session) = self.sessions.get_mut(client) else {
+            return;
+        };
+        if let Some(account) = session.account_of(at) {
+            cx.tally.concern(account, about);
+        }
+    }
+
+    /// The response of a request is this error.
     pub fn refuse(
         &mut self,
         cx: &mut Cx<'_>,
         client: ClientKey,
         at: At,
-        code: i32,
+        (end, code): (End, i32),
         message: &[Part<'_>],
     ) {
         if self.exchange(client).is_some() {
-            self.answer_exchange(cx, client, Some(code), message);
+            self.answer_exchange(cx, client, (end, Some(code)), message);
         } else {
-            self.answer(cx, client, at, message);
+            self.answer(cx, client, at, end, message);
         }
     }
 
     /// The request will never be answered, since its client cancelled it (C11): its stream closes
     /// without a response.
     pub fn drop_request(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At) {
+        self.drop_as(cx, client, at, End::Cancelled);
+    }
+
+    /// The request will never be answered, or was already by other means.
+    pub(super) fn drop_as(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, end: End) {
         let Some(session) = self.sessions.get_mut(client) else {
             return;
         };
         if let Some(done) = session.take(at) {
+            cx.settle(done.account, end, || 0);
             self.drop_from_stream(cx, client, done.stream);
             self.pace(cx);
         }

@@ -9,7 +9,7 @@
 //! gone, and the hall is told          gone, and the hall is told
 //! ```
 
-use crate::base::outbox::Part;
+use crate::base::outbox::{Part, length};
 use crate::client::Clients;
 use crate::client::accept::Forms;
 use crate::client::connection::Doing;
@@ -24,6 +24,7 @@ use crate::links::LinkKey;
 use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::modern;
 use crate::mcp::version::Version;
+use crate::tally::{Account, End};
 
 /// Where the answer of such a client goes: it has one request.
 pub(super) const ONLY: At = At(1);
@@ -47,6 +48,8 @@ pub(super) struct Exchange {
     pub(super) way: Way,
     /// It is a `subscriptions/listen`: it lasts until somebody ends it.
     pub(super) listens: bool,
+    /// To be given back when it ends.
+    pub(super) account: Option<Account>,
 }
 
 /// What a request says of itself.
@@ -66,10 +69,15 @@ impl Clients {
         cx: &mut Cx<'_>,
         id: JsonId,
         way: Way,
-        said: Described,
+        (said, account): (Described, Account),
     ) -> ClientKey {
         let listens = said.listens;
-        let channel = Channel::Exchange(Exchange { id, way, listens });
+        let channel = Channel::Exchange(Exchange {
+            id,
+            way,
+            listens,
+            account: Some(account),
+        });
         let caller = match way {
             Way::Line(_) => Caller::default(),
             Way::Held { .. } | Way::Open(_) => self.caller.clone(),
@@ -118,14 +126,25 @@ impl Clients {
         }
     }
 
-    /// Its answer, the only one; `code` if it is an error of ours.
+    /// The account of the request behind a client without a session, if it was not given back.
+    pub(super) fn take_account(&mut self, client: ClientKey) -> Option<Account> {
+        match &mut self.sessions.get_mut(client)?.channel {
+            Channel::Exchange(exchange) => exchange.account.take(),
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Streamable(_) => None,
+        }
+    }
+
+    /// Its answer, the only one; `code` if it is an error that may have a status of its own.
     pub(super) fn answer_exchange(
         &mut self,
         cx: &mut Cx<'_>,
         client: ClientKey,
-        code: Option<i32>,
+        (end, code): (End, Option<i32>),
         message: &[Part<'_>],
     ) {
+        if let Some(account) = self.take_account(client) {
+            cx.settle(account, end, || length(message));
+        }
         let Some(way) = self.exchange(client).map(|exchange| exchange.way) else {
             return;
         };
@@ -245,7 +264,7 @@ impl Clients {
             );
             self.say(cx, client, &[notice.as_str().into()]);
         }
-        self.answer_exchange(cx, client, None, &[end.as_str().into()]);
+        self.answer_exchange(cx, client, (End::Ok, None), &[end.as_str().into()]);
     }
 
     /// A request of our stdin that is still to be answered.

@@ -38,16 +38,29 @@ impl Clients {
             self.http.refuse(cx, link, &Refusal::NoEventStream.into());
             return None;
         }
+        let presented = headers.get("mcp-session-id");
+        let before = presented.and_then(|id| self.ids.find(id));
+        let before = before.map(|client| self.sight(client));
         match self.session_without_body(cx, headers) {
-            Ok(client) => match self.wanted(client, headers) {
-                Wanted::Main(last) => self.attach_main(cx, client, link, last),
-                Wanted::Running(last) => self.resume(cx, client, link, last),
-                Wanted::Finished(last) => self.replay(cx, client, link, last),
-                Wanted::Unknown => self.attach_unknown(cx, client, link),
-            },
-            Err(refusal) => self.http.refuse(cx, link, &refusal.into()),
+            Ok(client) => {
+                self.attach(cx, client, link, headers);
+                let turned = before.is_some_and(|before| before != self.sight(client));
+                turned.then_some(ClientEvent::Turned { client })
+            }
+            Err(refusal) => {
+                self.http.refuse(cx, link, &refusal.into());
+                None
+            }
         }
-        None
+    }
+
+    fn attach(&mut self, cx: &mut Cx<'_>, client: ClientKey, link: LinkKey, headers: &Headers) {
+        match self.wanted(client, headers) {
+            Wanted::Main(last) => self.attach_main(cx, client, link, last),
+            Wanted::Running(last) => self.resume(cx, client, link, last),
+            Wanted::Finished(last) => self.replay(cx, client, link, last),
+            Wanted::Unknown => self.attach_unknown(cx, client, link),
+        }
     }
 
     /// Ends a session.
@@ -57,33 +70,32 @@ impl Clients {
         link: LinkKey,
         headers: &Headers,
     ) -> Option<ClientEvent> {
-        match self.session_without_body(cx, headers) {
-            Ok(client) => {
-                self.end(cx, client);
-                self.http.empty(cx, link, 204, &[]);
-            }
+        match self.end_named(cx, headers) {
+            Ok(()) => self.ended_for_good(cx, link),
             Err(refusal) => self.http.refuse(cx, link, &refusal.into()),
         }
         None
     }
 
-    /// Whose request it is. A modern client has no use for these methods (D11).
+    /// A session of another run need not be opened here to be ended.
+    fn end_named(&mut self, cx: &mut Cx<'_>, headers: &Headers) -> Result<(), Refusal> {
+        let presented = session_header(headers)?;
+        if self.ids.find(presented).is_some() {
+            let client = self.session_of(cx, headers)?;
+            self.end_opened(cx, client);
+            return Ok(());
+        }
+        self.end_unopened(cx, presented)
+    }
+
+    /// Whose request it is.
     fn session_without_body(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         headers: &Headers,
     ) -> Result<ClientKey, Refusal> {
-        let version = headers.get("mcp-protocol-version");
-        let unknown = version.filter(|name| Version::parse(name.as_bytes()).is_none());
-        match (unknown, headers.get("mcp-session-id")) {
-            (Some("2026-07-28"), _) | (Some(_), None) => Err(Refusal::Method {
-                allow: "POST, OPTIONS",
-            }),
-            (Some(requested), Some(_)) => Err(Refusal::Version {
-                requested: requested.to_owned(),
-            }),
-            (None, _) => self.session_of(cx, headers),
-        }
+        session_header(headers)?;
+        self.session_of(cx, headers)
     }
 
     fn wanted(&self, client: ClientKey, headers: &Headers) -> Wanted {
@@ -94,7 +106,7 @@ impl Clients {
         let (Some(last), Some(own)) = (EventId::parse(text), own) else {
             return Wanted::Unknown;
         };
-        if last.stream == 0 {
+        if last.stream == 0 && own.may_have_sent(last) {
             return Wanted::Main(Some(last));
         }
         let stream = own
@@ -217,5 +229,20 @@ impl Clients {
         } else {
             self.attach_main(cx, client, link, None);
         }
+    }
+}
+
+/// The name of the session. A modern client has no use for these methods (D11).
+fn session_header(headers: &Headers) -> Result<&str, Refusal> {
+    let version = headers.get("mcp-protocol-version");
+    let unknown = version.filter(|name| Version::parse(name.as_bytes()).is_none());
+    match (unknown, headers.get("mcp-session-id")) {
+        (Some("2026-07-28"), _) | (Some(_), None) => Err(Refusal::Method {
+            allow: "POST, OPTIONS",
+        }),
+        (Some(requested), Some(_)) => Err(Refusal::Version {
+            requested: requested.to_owned(),
+        }),
+        (None, presented) => presented.ok_or(Refusal::NoSession),
     }
 }

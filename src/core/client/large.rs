@@ -15,6 +15,7 @@ use crate::web::app::Route;
 impl Clients {
     /// The head of a request whose body is large: it is read on, or refused at once.
     pub(super) fn large(&mut self, cx: &mut Cx<'_>, link: LinkKey, request: Request) {
+        self.note_request(cx, link, &request, 0);
         let Some((route, ..)) = self.enters(cx, link, &request) else {
             return;
         };
@@ -29,6 +30,7 @@ impl Clients {
             | Route::Sse
             | Route::Start
             | Route::Web
+            | Route::Metrics
             | Route::Page(_) => SMALL_BODY_BYTES_MAX,
         };
         if !self.http.reserve(link, bytes_max) {

@@ -5,6 +5,7 @@ use crate::base::mark::Mark;
 use crate::client::classify::{Era, classify, is_initialize, is_method};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Session, Transport};
+use crate::cx::Cx;
 use crate::json::envelope::{self, Envelope, Fault, JsonId, Kind};
 use crate::json::span::{self, Span};
 use crate::json::write::flatten;
@@ -14,6 +15,7 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::familiar::Familiar;
 use crate::mcp::meta::survey;
 use crate::mcp::version::Version;
+use crate::tally::{Account, Method};
 
 /// Reads one message from the frame; `None` if it is an array, valid as JSON. Line ends between its
 /// tokens become blanks, since it may go on to a peer that frames by lines (and to some a lone CR
@@ -66,6 +68,17 @@ pub(super) fn agree(
     Ok((Version::negotiate(requested.as_bytes()), capabilities))
 }
 
+/// A request that is taken is counted from here on.
+pub(super) fn account(cx: &mut Cx<'_>, text: &[u8], envelope: &Envelope) -> Account {
+    let bytes = envelope.whole.range().len();
+    cx.tally.begin(cx.now.tick, method(text, envelope), bytes)
+}
+
+/// Which method is counted.
+pub(super) fn method(text: &[u8], envelope: &Envelope) -> Method {
+    Method::of(&envelope.method_name(text).unwrap_or_default())
+}
+
 /// Whether one more request of this client can be taken.
 pub(super) fn admit(session: &Session, id: &[u8]) -> Result<(), Refusal> {
     if session.waits_for(id) {
@@ -98,8 +111,8 @@ pub(super) fn request(
 
 /// What becomes of a message of a client with one channel (stdio, `/sse`).
 pub(super) fn direct(
-    session: &mut Session,
-    client: ClientKey,
+    cx: &mut Cx<'_>,
+    (session, client): (&mut Session, ClientKey),
     text: &[u8],
     envelope: Envelope,
 ) -> Result<Option<ClientEvent>, Refusal> {
@@ -121,7 +134,7 @@ pub(super) fn direct(
         let id = JsonId::new(id);
         return Ok(Some(ClientEvent::Initialize {
             client,
-            at: session.expect(id.clone(), 0),
+            at: session.expect(id.clone(), 0, account(cx, text, &envelope)),
             id,
             version,
             capabilities,
@@ -132,7 +145,8 @@ pub(super) fn direct(
         return Err(Refusal::NotInitialized);
     }
     admit(session, id)?;
-    let at = session.expect(JsonId::new(id), 0);
+    let account = account(cx, text, &envelope);
+    let at = session.expect(JsonId::new(id), 0, account);
     Ok(request(client, at, text, envelope))
 }
 

@@ -13,6 +13,9 @@ mod classify;
 mod connection;
 mod down;
 mod exchange;
+mod filters;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod get;
 mod grants;
 mod http;
@@ -25,6 +28,8 @@ mod refusal;
 mod replay;
 mod reply;
 mod request;
+mod resume;
+mod sealed;
 mod session;
 mod session_id;
 mod sse_legacy;
@@ -45,8 +50,10 @@ use crate::base::slab::Slab;
 use crate::base::timers::DeadlineQueue;
 use crate::client::batch::Batch;
 use crate::client::connection::Doing;
+use crate::client::filters::Filters;
 use crate::client::grants::Grants;
 use crate::client::http::{Found, Http};
+use crate::client::resume::Resume;
 use crate::client::session::{Caller, Channel, Session};
 use crate::client::session_id::SessionIds;
 use crate::client::stdio::Stdio;
@@ -58,6 +65,7 @@ use crate::mcp::familiar::Familiar;
 use crate::oauth::door::Door;
 use crate::settings::Settings;
 
+pub use crate::client::resume::RECORD;
 pub use crate::client::session::{ClientFacts, Transport};
 
 /// Every client and the connections they come by.
@@ -70,8 +78,11 @@ pub struct Clients {
     stdio: Option<Stdio>,
     sessions: Slab<ClientKey, Session>,
     ids: SessionIds,
+    resume: Resume,
     /// What is to be told before anything else is read.
     events: VecDeque<ClientEvent>,
+    /// What was read with the session that was opened again for it, and its message.
+    after: Option<(ClientEvent, Frame)>,
     /// A batch whose messages are being told.
     batch: Option<Batch>,
     /// POSTs that become event streams unless they are answered first.
@@ -92,6 +103,7 @@ pub struct Clients {
     /// Who sent the request on HTTP that is being read.
     caller: Caller,
     grants: Grants,
+    filters: Filters,
 }
 
 /// How many there are.
@@ -115,7 +127,9 @@ impl Clients {
             stdio: None,
             sessions: Slab::default(),
             ids: SessionIds::default(),
+            resume: Resume::new(settings),
             events: VecDeque::new(),
+            after: None,
             batch: None,
             holds: DeadlineQueue::default(),
             early: DeadlineQueue::default(),
@@ -127,11 +141,15 @@ impl Clients {
             known_as: Default::default(),
             caller: Caller::default(),
             grants: Grants::default(),
+            filters: Filters::default(),
         }
     }
 
     /// A connection was accepted.
     pub fn accepted(&mut self, cx: &mut Cx<'_>, link: LinkKey, peer: SocketAddr, port: Port) {
+        if port == Port::Clients {
+            self.prepare_sessions(cx);
+        }
         let trusted = &self.settings.trusted;
         self.http.accepted(cx, link, (peer, port), trusted);
     }
@@ -182,6 +200,10 @@ impl Clients {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
+            if let Some((event, message)) = self.after.take() {
+                *frame = message;
+                return Some(event);
+            }
             if let Some(event) = self.next_of_batch(frame) {
                 return Some(event);
             }
@@ -196,8 +218,11 @@ impl Clients {
                 None => {}
                 Some(Found::Large(request)) => self.large(cx, link, request),
                 Some(Found::Request(request)) => {
-                    if let Some(event) = self.request(cx, frame, link, request) {
-                        return Some(event);
+                    let event = self.request(cx, frame, link, request);
+                    if self.has_restored() {
+                        self.after = event.map(|event| (event, frame.keep()));
+                    } else if event.is_some() {
+                        return event;
                     }
                 }
             }
@@ -215,6 +240,7 @@ impl Clients {
             Alarm::KeepAlive => self.http.keep_alive(cx),
             Alarm::Session(client) => self.session_alarm(cx, client),
             Alarm::Door => self.tokens_over(cx),
+            Alarm::Sessions => self.sessions_alarm(cx),
             Alarm::Pool(_)
             | Alarm::Fetch
             | Alarm::Instance(_)
@@ -258,6 +284,7 @@ impl Clients {
     /// their answers.
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
         self.http.stop(cx);
+        self.leave_sessions(cx);
         for client in self.sessions.keys() {
             match self
                 .sessions
@@ -284,6 +311,32 @@ impl Clients {
             sessions: self.sessions.len().saturating_sub(self.exchanges),
             exchanges: self.exchanges,
         }
+    }
+
+    /// How many requests are owed an answer.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        let owed = self.sessions.iter().map(|(_, one)| match &one.channel {
+            Channel::Exchange(exchange) => usize::from(exchange.account.is_some()),
+            Channel::Stdio { .. } | Channel::Sse { .. } | Channel::Streamable(_) => {
+                one.outstanding.len()
+            }
+        });
+        owed.sum()
+    }
+
+    /// Sessions by the way they came.
+    #[must_use]
+    pub fn sessions_by_transport(&self) -> Vec<(&'static str, usize)> {
+        let count = |is: fn(&Channel) -> bool| {
+            let sessions = self.sessions.iter();
+            sessions.filter(|(_, one)| is(&one.channel)).count()
+        };
+        vec![
+            ("http", count(|by| matches!(by, Channel::Streamable(_)))),
+            ("sse", count(|by| matches!(by, Channel::Sse { .. }))),
+            ("stdio", count(|by| matches!(by, Channel::Stdio { .. }))),
+        ]
     }
 
     /// A connection has gone that was used for this.

@@ -8,6 +8,7 @@ use crate::client::accept::Forms;
 use crate::client::classify;
 use crate::client::exchange::{Described, ONLY, Way};
 use crate::client::grants::Open;
+use crate::client::message;
 use crate::client::refusal::Refusal;
 use crate::cx::Cx;
 use crate::http1::server::Headers;
@@ -54,7 +55,9 @@ impl Clients {
             return Err(Refusal::TooManyListens);
         }
         let id = JsonId::new(envelope.id.map(|id| id.of(text)).unwrap_or_default());
-        let client = self.begin_exchange(cx, id.clone(), Way::Held { link, forms }, said);
+        let account = message::account(cx, text, &envelope);
+        let way = Way::Held { link, forms };
+        let client = self.begin_exchange(cx, id.clone(), way, (said, account));
         Ok(Some(ClientEvent::Request {
             client,
             at: ONLY,
@@ -85,7 +88,9 @@ impl Clients {
             return Err(Refusal::DuplicateId);
         }
         self.admit_listen(&said)?;
-        let client = self.begin_exchange(cx, id.clone(), Way::Line(link), said);
+        let account = message::account(cx, text, &envelope);
+        let way = Way::Line(link);
+        let client = self.begin_exchange(cx, id.clone(), way, (said, account));
         Ok(Some(ClientEvent::Request {
             client,
             at: ONLY,

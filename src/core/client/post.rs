@@ -19,6 +19,8 @@ use crate::json::envelope::{Envelope, JsonId, Kind};
 use crate::language::{At, ClientEvent, ClientKey};
 use crate::limits::STREAMS_PER_SESSION_MAX;
 use crate::links::LinkKey;
+use crate::mcp::capabilities::ClientCapabilities;
+use crate::mcp::version::Version;
 
 impl Clients {
     /// Answers a POST, or tells what it wants.
@@ -32,6 +34,7 @@ impl Clients {
         match self.take_post(cx, frame, link, &request.headers) {
             Ok(event) => event,
             Err(refused) => {
+                refused.counted(cx);
                 self.http.refuse(cx, link, &refused);
                 None
             }
@@ -55,7 +58,7 @@ impl Clients {
             return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
-        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let named = |refusal| Refused::request(refusal, text, &envelope);
         let found = self.familiar.survey(text, envelope.meta);
         if let Era::Modern(meta) = classify(text, found, version) {
             return self
@@ -91,11 +94,14 @@ impl Clients {
     /// Whose request it is (C2). A presented session counts as used.
     pub(super) fn session_of(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
         headers: &Headers,
     ) -> Result<ClientKey, Refusal> {
         let presented = headers.get("mcp-session-id").ok_or(Refusal::NoSession)?;
-        let client = self.ids.find(presented).ok_or(Refusal::UnknownSession)?;
+        let client = match self.ids.find(presented) {
+            Some(client) => client,
+            None => self.restore(cx, presented)?,
+        };
         let caller = &self.caller;
         let session = self
             .sessions
@@ -124,13 +130,13 @@ impl Clients {
         if !self.make_room(cx) {
             return Err(Refusal::TooManySessions);
         }
-        let client = self.open_streamable(cx);
+        let client = self.open_streamable(cx, version, capabilities);
         let Some(session) = self.sessions.get_mut(client) else {
             return Ok(None);
         };
-        session.open(version, capabilities);
         let number = session.number();
-        let at = session.expect(id.clone(), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(id.clone(), number, account);
         let mut stream = Stream::held(number, link, forms, cx.now.tick);
         stream.announces = true;
         self.start_stream(cx, client, stream);
@@ -143,15 +149,24 @@ impl Clients {
         }))
     }
 
-    fn open_streamable(&mut self, cx: &mut Cx<'_>) -> ClientKey {
-        let id = SessionId::mint(cx);
-        let own = Streamable::new(id.clone(), Replay::new(&self.replay_bytes));
+    fn open_streamable(
+        &mut self,
+        cx: &mut Cx<'_>,
+        version: Version,
+        capabilities: ClientCapabilities,
+    ) -> ClientKey {
+        let grant = self.caller.sight.grant();
+        let (name, birth) = self.resume.name(cx, version, capabilities, grant);
+        let id = SessionId::from(name);
+        let own = Streamable::new(id.clone(), birth, Replay::new(&self.replay_bytes));
         let channel = Channel::Streamable(Box::new(own));
-        let session = Session::new(channel, self.caller.clone(), cx.now.tick);
+        let mut session = Session::new(channel, self.caller.clone(), cx.now.tick);
+        session.open(version, capabilities);
         let client = self.sessions.insert(session);
         self.ids.insert(&id, client);
         self.opened(cx, Open::Session);
         self.arm_session(cx, client, cx.now.tick.after(self.settings.session_idle_ms));
+        self.note_session(cx);
         client
     }
 
@@ -173,7 +188,8 @@ impl Clients {
             .ok_or(Refusal::UnknownSession)?;
         message::admit(session, id)?;
         let number = session.number();
-        let at = session.expect(JsonId::new(id), number);
+        let account = message::account(cx, text, envelope);
+        let at = session.expect(JsonId::new(id), number, account);
         let stream = Stream::held(number, link, forms, cx.now.tick);
         self.start_stream(cx, client, stream);
         Ok(at)

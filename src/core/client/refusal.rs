@@ -1,7 +1,10 @@
 //! What a client is told when its message is not taken: one JSON-RPC error, and the HTTP status
 //! that goes with it.
 
-use crate::json::envelope::Fault;
+use crate::client::message;
+use crate::cx::Cx;
+use crate::filter::query;
+use crate::json::envelope::{Envelope, Fault, Kind};
 use crate::json::span::Span;
 use crate::json::write;
 use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
@@ -9,6 +12,7 @@ use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
 use crate::oauth::door::Turned;
+use crate::tally::{End, Method};
 
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(super) enum Refusal {
         turned: Turned,
         challenge: Option<String>,
     },
+    /// 400: what its URL asks to see cannot be read (contract 4).
+    Filter(Box<query::Fault>),
     /// 508: the request has passed through us already (contract 3).
     Loop,
     /// 405: the path has other methods.
@@ -88,14 +94,35 @@ pub(super) struct Refused {
     pub(super) refusal: Refusal,
     /// Raw; `None` becomes null.
     pub(super) id: Option<Box<[u8]>>,
+    /// Of a request of this method, which is counted.
+    pub(super) method: Option<Method>,
 }
 
 impl Refused {
-    /// The refusal of a message that was read.
+    /// The refusal of a whole message that was read.
+    pub(super) fn request(refusal: Refusal, text: &[u8], envelope: &Envelope) -> Self {
+        let is_request = envelope.kind == Kind::Request;
+        Self {
+            method: is_request.then(|| message::method(text, envelope)),
+            ..Self::named(refusal, text, message::asked(envelope))
+        }
+    }
+
+    /// It is said now: the request is counted.
+    pub(super) fn counted(&self, cx: &mut Cx<'_>) -> &Self {
+        if let Some(method) = self.method {
+            let account = cx.tally.begin(cx.now.tick, method, 0);
+            cx.settle(account, End::Refused, || 0);
+        }
+        self
+    }
+
+    /// The refusal of what was no whole message.
     pub(super) fn named(refusal: Refusal, text: &[u8], id: Option<Span>) -> Self {
         Self {
             refusal,
             id: id.map(|id| id.of(text).into()),
+            method: None,
         }
     }
 
@@ -107,7 +134,11 @@ impl Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, id: None }
+        Self {
+            refusal,
+            id: None,
+            method: None,
+        }
     }
 }
 
@@ -116,6 +147,7 @@ impl Refusal {
     pub(super) const fn status(&self) -> u16 {
         match self {
             Self::Fault(_)
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::NoSession
             | Self::NoSessionParameter
@@ -167,6 +199,7 @@ impl Refusal {
             | Self::Stopping => -32603,
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
@@ -238,6 +271,7 @@ impl Refusal {
             Self::Stopping => "1mcp is stopping.",
             Self::Forbidden { .. }
             | Self::Turned { .. }
+            | Self::Filter(_)
             | Self::Version { .. }
             | Self::ModernElsewhere
             | Self::Field { .. }
@@ -257,6 +291,7 @@ impl Refusal {
         match self {
             Self::Forbidden { error, hint } => format!("Forbidden: {error}. {hint}"),
             Self::Turned { turned, .. } => format!("Unauthorized: {}.", turned.why()),
+            Self::Filter(fault) => format!("Invalid request: {fault}."),
             Self::Version { requested } => format!(
                 "Unsupported protocol version {requested:?}: use {modern}, or one of {} after \
                  initialize.",

@@ -4,11 +4,12 @@ use std::ops::Bound;
 
 use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
-use crate::client::connection::{Connection, Doing};
+use crate::client::connection::{Asked, Connection, Doing};
 use crate::client::http::Http;
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::EventId;
 use crate::cx::{Alarm, Cx};
+use crate::effect::Level;
 use crate::http1::server::{After, Reply};
 use crate::http1::sse::{self, EventHead};
 use crate::input::Port;
@@ -129,6 +130,18 @@ impl Http {
         let Some(connection) = self.connections.get_mut(&link) else {
             return;
         };
+        if let Some(asked) = connection.asked.take() {
+            let ms = cx.now.tick.since(asked.since);
+            let Asked { what, bytes, .. } = *asked;
+            let sent = match reply {
+                Reply::Full(length) => format!("bytes_out={length}"),
+                Reply::Empty => "bytes_out=0".to_owned(),
+                Reply::Stream => "stream".to_owned(),
+            };
+            cx.log(Level::Debug, || {
+                format!("http {what} status={status} ms={ms} bytes_in={bytes} {sent}")
+            });
+        }
         let Connection {
             server, cors, port, ..
         } = connection;

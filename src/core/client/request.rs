@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::base::parents;
+use crate::base::quoted::quoted;
 use crate::client::Clients;
-use crate::client::connection::{Connection, Doing};
+use crate::client::connection::{Asked, Connection, Doing};
 use crate::client::refusal::Refusal;
 use crate::client::reply::Field;
 use crate::cx::Cx;
@@ -31,9 +32,7 @@ impl Clients {
         link: LinkKey,
         request: Request,
     ) -> Option<ClientEvent> {
-        cx.log(Level::Debug, || {
-            format!("http {} {}", request.method.name(), request.path())
-        });
+        self.note_request(cx, link, &request, frame.bytes().len());
         let (route, peer, client) = self.enters(cx, link, &request)?;
         match route {
             Route::McpPost => self.post(cx, frame, link, &request),
@@ -51,7 +50,7 @@ impl Clients {
                 self.page(cx, link, &answer);
                 None
             }
-            Route::Web => {
+            Route::Web | Route::Metrics => {
                 self.http.hold(cx, link, Doing::Page);
                 let request = Box::new(WebRequest {
                     head: request,
@@ -78,6 +77,27 @@ impl Clients {
         }
     }
 
+    /// What is asked is logged with the answer, and without the query: it may hold secrets.
+    pub(super) fn note_request(
+        &mut self,
+        cx: &Cx<'_>,
+        link: LinkKey,
+        request: &Request,
+        bytes: usize,
+    ) {
+        if cx.log_level < Level::Debug {
+            return;
+        }
+        if let Some(connection) = self.http.connections.get_mut(&link) {
+            let (method, path) = (request.method.name(), request.path());
+            connection.asked = Some(Box::new(Asked {
+                what: format!("method={} path={}", quoted(method), quoted(path)),
+                since: cx.now.tick,
+                bytes,
+            }));
+        }
+    }
+
     /// By the head alone: whom the request is for, who sent it, and who asked for that. `None`: he
     /// may not ask, and was told so.
     pub(super) fn enters(
@@ -100,7 +120,9 @@ impl Clients {
             self.turn_crowd_away(cx, link, request);
             return None;
         }
-        if wants_token(&route) && !self.comes_in(cx, link, request) {
+        if wants_token(&route)
+            && !(self.comes_in(cx, link, request) && self.narrows(cx, link, (&route, request)))
+        {
             return None;
         }
         Some((route, peer, client))
@@ -190,7 +212,9 @@ impl Clients {
                             .to_owned()
                     });
                     Refusal::Loop
-                } else if !self.http.stopping || matches!(route, Route::Page(_) | Route::Start) {
+                } else if !self.http.stopping
+                    || matches!(route, Route::Page(_) | Route::Start | Route::Metrics)
+                {
                     return true;
                 } else {
                     Mark::RequestWhileStopping.hit();

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::client::exchange::Exchange;
 use crate::client::kept::Kept;
 use crate::client::replay::{EventId, Replay};
+use crate::client::sealed::Birth;
 use crate::client::session_id::SessionId;
 use crate::client::stream::Stream;
 use crate::json::envelope::JsonId;
@@ -15,6 +16,7 @@ use crate::mcp::capabilities::ClientCapabilities;
 use crate::mcp::version::Version;
 use crate::now::Tick;
 use crate::principal::Sight;
+use crate::tally::Account;
 
 /// How a client reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +53,14 @@ pub(super) struct Outstanding {
     pub(super) id: JsonId,
     /// The POST it came in; 0 where there is only one channel.
     pub(super) stream: u32,
+    /// To be given back when it ends.
+    pub(super) account: Account,
 }
 
 /// Who sends a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
-    /// What its token lets it see.
+    /// What its token lets it see, and of that what its URL asks for.
     pub(super) sight: Sight,
     /// Under which origin it knows us; empty for our own stdin.
     pub(super) origin: Rc<str>,
@@ -98,10 +102,14 @@ pub(super) enum Channel {
 #[derive(Debug)]
 pub(super) struct Streamable {
     pub(super) id: SessionId,
+    /// What its name says.
+    pub(super) birth: Birth,
     /// POSTs with requests that are not all answered.
     pub(super) streams: Vec<Stream>,
     /// The connection of the GET stream.
     pub(super) main: Option<LinkKey>,
+    /// Events on the GET stream have larger numbers than this.
+    main_first: u32,
     /// Number of the last event on the GET stream.
     pub(super) main_last: u32,
     pub(super) replay: Replay,
@@ -148,7 +156,12 @@ impl Session {
     pub(super) fn is_used_by(&mut self, caller: &Caller) -> bool {
         let same = self.caller.sight.grant() == caller.sight.grant();
         if same {
-            self.caller = caller.clone();
+            let before = std::mem::replace(&mut self.caller, caller.clone());
+            if let Channel::Sse { .. } = self.channel {
+                // What the URL of the stream asks for counts, not that of a message.
+                let sight = std::mem::take(&mut self.caller.sight);
+                self.caller.sight = sight.narrowed(before.sight.filter().clone());
+            }
         }
         same
     }
@@ -159,6 +172,11 @@ impl Session {
         self.facts.version = version;
         self.facts.capabilities = capabilities;
         self.facts.initialized = false;
+    }
+
+    /// Numbers of requests and streams come after this one.
+    pub(super) const fn begin_at(&mut self, number: u32) {
+        self.next = number;
     }
 
     /// A number for a request or a stream that no live one has; never 0.
@@ -180,10 +198,25 @@ impl Session {
     }
 
     /// Notes that an answer is owed.
-    pub(super) fn expect(&mut self, id: JsonId, stream: u32) -> At {
+    pub(super) fn expect(&mut self, id: JsonId, stream: u32, account: Account) -> At {
         let at = At(self.number());
-        self.outstanding.push(Outstanding { at, id, stream });
+        self.outstanding.push(Outstanding {
+            at,
+            id,
+            stream,
+            account,
+        });
         at
+    }
+
+    /// The account of a request that is owed.
+    pub(super) fn account_of(&mut self, at: At) -> Option<&mut Account> {
+        if let Channel::Exchange(exchange) = &mut self.channel {
+            return exchange.account.as_mut();
+        }
+        let mut owed = self.outstanding.iter_mut();
+        let found = owed.find(|one| one.at == at);
+        found.map(|one| &mut one.account)
     }
 
     /// The answer came: nothing is owed any more.
@@ -215,11 +248,13 @@ impl Session {
 
 impl Streamable {
     /// A session without streams.
-    pub(super) fn new(id: SessionId, replay: Replay) -> Self {
+    pub(super) fn new(id: SessionId, birth: Birth, replay: Replay) -> Self {
         Self {
             id,
+            birth,
             streams: Vec::new(),
             main: None,
+            main_first: 0,
             main_last: 0,
             replay,
             undelivered: VecDeque::new(),
@@ -235,6 +270,18 @@ impl Streamable {
         self.streams
             .iter_mut()
             .find(|stream| stream.number == number)
+    }
+
+    /// Numbers of events on the GET stream come after this one.
+    pub(super) const fn begin_main_at(&mut self, number: u32) {
+        self.main_first = number;
+        self.main_last = number;
+    }
+
+    /// Whether this event of the GET stream, or its beginning, can be one that we sent: not of a
+    /// run before this one.
+    pub(super) const fn may_have_sent(&self, last: EventId) -> bool {
+        self.main_first <= last.number
     }
 
     /// The id of the next event on the GET stream.

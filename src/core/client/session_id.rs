@@ -1,21 +1,18 @@
-//! Names of sessions: minting them and finding whose they are (C1, X3).
-//!
-//! Only this file knows what an id looks like, so that it can become a sealed record that survives
-//! a restart without anything else noticing.
+//! Names of sessions: finding whose they are (C1, X3). What a name says is `sealed`.
 
 use std::collections::BTreeMap;
 
-use ring::digest;
-
+use crate::base::digest::sha256;
 use crate::cx::Cx;
 use crate::language::ClientKey;
 
-/// A name as it goes over the wire: 32 hexadecimal digits, 128 random bits.
+/// A name as it goes over the wire. On `/mcp` it is sealed and says what the session is; on `/sse`,
+/// where the connection is the session, it is 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SessionId(Box<str>);
 
 impl SessionId {
-    /// A new name.
+    /// A new name that says nothing.
     pub(super) fn mint(cx: &mut Cx<'_>) -> Self {
         Self(cx.entropy.token().into())
     }
@@ -23,6 +20,12 @@ impl SessionId {
     /// The text of the header or query.
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for SessionId {
+    fn from(text: String) -> Self {
+        Self(text.into())
     }
 }
 
@@ -50,13 +53,16 @@ impl SessionIds {
     pub(super) fn remove(&mut self, id: &SessionId) {
         self.by_digest.remove(&digest_of(id.as_str()));
     }
+
+    /// Whether nobody has a name.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_digest.is_empty()
+    }
 }
 
 fn digest_of(text: &str) -> [u8; 16] {
-    let whole = digest::digest(&digest::SHA256, text.as_bytes());
+    let whole = sha256(&[text.as_bytes()]);
     let mut half = [0; 16];
-    for (to, from) in half.iter_mut().zip(whole.as_ref()) {
-        *to = *from;
-    }
+    half.copy_from_slice(whole.split_at(16).0);
     half
 }

@@ -65,6 +65,7 @@ impl Clients {
             }
             Err(refused) => refused,
         };
+        refused.counted(cx);
         match self.sse_client(request) {
             // Nobody reads the body of this answer, and somebody waits for the id.
             Ok(client) if refused.refusal.status() == 200 => {
@@ -92,13 +93,13 @@ impl Clients {
             return Ok(None);
         };
         let text = frame.bytes();
-        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let named = |refusal| Refused::request(refusal, text, &envelope);
         let client = self.sse_client(request).map_err(named)?;
         let session = self
             .sessions
             .get_mut(client)
             .ok_or(Refusal::UnknownSession)?;
-        message::direct(session, client, text, envelope).map_err(named)
+        message::direct(cx, (session, client), text, envelope).map_err(named)
     }
 
     /// Whose stream the answer goes to.

@@ -113,7 +113,8 @@ impl Clients {
                     }
                 }
                 Err(refused) => {
-                    self.send_direct(cx, client, &[refused.body().as_slice().into()]);
+                    let body = refused.counted(cx).body();
+                    self.send_direct(cx, client, &[body.as_slice().into()]);
                 }
             }
         }
@@ -130,7 +131,7 @@ impl Clients {
             return Ok(None);
         };
         let text = frame.bytes();
-        let named = |refusal| Refused::named(refusal, text, message::asked(&envelope));
+        let named = |refusal| Refused::request(refusal, text, &envelope);
         if self.cancel_exchange(cx, text, &envelope) {
             return Ok(None);
         }
@@ -149,7 +150,7 @@ impl Clients {
         let Some(session) = self.sessions.get_mut(client) else {
             return Ok(None);
         };
-        message::direct(session, client, text, envelope).map_err(named)
+        message::direct(cx, (session, client), text, envelope).map_err(named)
     }
 
     /// Stops reading our stdin while too much of it is unanswered, or the answers are not read: a

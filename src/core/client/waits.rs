@@ -13,6 +13,7 @@ use crate::effect::Level;
 use crate::language::{ClientEvent, ClientKey};
 use crate::limits::{SESSION_SPARE_MS, SESSIONS_MAX, STREAM_HOLD_MS};
 use crate::now::Tick;
+use crate::tally::End;
 
 impl Clients {
     /// A held POST becomes an event stream after a while, so that no proxy times out.
@@ -149,6 +150,8 @@ impl Clients {
         } else if now.since(used) >= idle_ms {
             Mark::SessionIdleEnds.hit();
             self.end(cx, client);
+            // Without this, who knows its name could go on with it after a restart.
+            self.save_sessions(cx);
             return;
         }
         let idle = used.after(idle_ms.max(1));
@@ -219,7 +222,10 @@ impl Clients {
             self.ended(cx, &session.caller.sight, open);
         }
         match session.channel {
-            Channel::Exchange(exchange) => {
+            Channel::Exchange(mut exchange) => {
+                if let Some(account) = exchange.account.take() {
+                    cx.settle(account, End::Cancelled, || 0);
+                }
                 self.forget_exchange(client, &exchange);
                 self.disarm_waits(cx);
             }
@@ -235,6 +241,7 @@ impl Clients {
             }
             Channel::Streamable(own) => {
                 self.ids.remove(&own.id);
+                self.note_session_gone(cx);
                 cx.timers.clear(Alarm::Session(client));
                 if let Some(link) = own.main {
                     self.http.end(cx, link);
@@ -247,6 +254,7 @@ impl Clients {
                             let refused = Refused {
                                 refusal: Refusal::SessionEnded,
                                 id: asked.map(|one| one.id.raw().into()),
+                                method: None,
                             };
                             self.http.refuse(cx, link, &refused);
                         }
@@ -255,6 +263,9 @@ impl Clients {
                     }
                 }
             }
+        }
+        for owed in session.outstanding {
+            cx.settle(owed.account, End::Cancelled, || 0);
         }
     }
 }

@@ -1,17 +1,17 @@
 //! From the bytes of `mcp.json` to a [`Config`].
 //!
-//! One bad entry never takes the others down: it becomes a [`Problem`]. Only a file of which
+//! One bad entry never takes the others down: it becomes a problem. Only a file of which
 //! nothing can be trusted (no JSON, no object, two `mcpServers`) is an error as a whole.
 
 use std::collections::BTreeSet;
 
 use super::entry::{self, Entry, Wrong};
 use super::environment::Environment;
-use super::jsonc::{self, Dialect, Kind, Member, Value};
-use super::model::{Config, Problem, ReadError, Server};
-use super::position::Positions;
+use super::jsonc::{self, Dialect, Member, Value};
+use super::model::{Config, ReadError, Server};
+use super::report::{Report, shown};
 use super::resolve;
-use crate::limits::{CONFIG_PROBLEMS_MAX, SERVERS_MAX};
+use crate::limits::SERVERS_MAX;
 
 /// Reads `mcp.json`.
 ///
@@ -21,18 +21,16 @@ pub fn read(text: &[u8], environment: &Environment) -> Result<Config, ReadError>
     let root = jsonc::parse(text, Dialect::Relaxed).map_err(|error| error.locate(text))?;
     let mut reader = Reader {
         text,
-        positions: Positions::new(text),
-        problems: Vec::new(),
-        unreported: 0,
+        report: Report::new(text),
     };
-    reader.need_object(&root, "mcp.json")?;
-    let defaults = match reader.only(&root, "serverDefaults")? {
+    reader.report.need_object(&root, "mcp.json")?;
+    let defaults = match reader.report.only(&root, "serverDefaults")? {
         Some(value) => reader.defaults(value),
         None => Entry::default(),
     };
     let mut servers = Vec::new();
-    if let Some(value) = reader.only(&root, "mcpServers")? {
-        reader.need_object(value, "\"mcpServers\"")?;
+    if let Some(value) = reader.report.only(&root, "mcpServers")? {
+        reader.report.need_object(value, "\"mcpServers\"")?;
         let mut seen = BTreeSet::new();
         for member in value.members() {
             let first = seen.insert(member.key.as_str());
@@ -44,54 +42,21 @@ pub fn read(text: &[u8], environment: &Environment) -> Result<Config, ReadError>
     Ok(Config {
         presets: Default::default(),
         servers,
-        problems: reader.finish(),
+        problems: reader.report.finish(),
     })
 }
 
 struct Reader<'a> {
     text: &'a [u8],
-    positions: Positions<'a>,
-    problems: Vec<Problem>,
-    unreported: usize,
+    report: Report<'a>,
 }
 
 impl Reader<'_> {
-    fn need_object(&self, value: &Value, what: &str) -> Result<(), ReadError> {
-        if matches!(value.kind, Kind::Object(_)) {
-            return Ok(());
-        }
-        Err(self.error(
-            value.at.start,
-            format!("{what} must be an object, found {}", value.noun()),
-        ))
-    }
-
-    fn error(&self, at: usize, message: String) -> ReadError {
-        let (line, column) = self.positions.of(at);
-        ReadError {
-            line,
-            column,
-            message,
-        }
-    }
-
-    /// A member of the root; two of them could mean either, so neither is taken.
-    fn only<'v>(&self, root: &'v Value, key: &str) -> Result<Option<&'v Value>, ReadError> {
-        let mut found = root.members().iter().filter(|member| member.key == key);
-        let first = found.next();
-        match found.next() {
-            Some(second) => {
-                let message = format!("\"{key}\" appears twice");
-                Err(self.error(second.key_at.start, message))
-            }
-            None => Ok(first.map(|member| &member.value)),
-        }
-    }
-
     fn defaults(&mut self, value: &Value) -> Entry {
         let (defaults, wrong) = entry::read(self.text, value);
         for wrong in wrong {
-            self.report(wrong.at.start, format!("serverDefaults: {}", wrong.text));
+            self.report
+                .problem(wrong.at.start, format!("serverDefaults: {}", wrong.text));
         }
         defaults
     }
@@ -105,7 +70,7 @@ impl Reader<'_> {
             Ok(()) => return true,
         };
         let text = format!("server {} is skipped: {why}", shown(&member.key));
-        self.report(member.key_at.start, text);
+        self.report.problem(member.key_at.start, text);
         false
     }
 
@@ -119,7 +84,8 @@ impl Reader<'_> {
         let (entry, wrong) = entry::read(self.text, &member.value);
         let bad = !wrong.is_empty();
         for Wrong { at, text } in wrong {
-            self.report(at.start, format!("server {name} is skipped: {text}"));
+            self.report
+                .problem(at.start, format!("server {name} is skipped: {text}"));
         }
         if bad {
             return None;
@@ -128,40 +94,11 @@ impl Reader<'_> {
             Ok(server) => Some(server),
             Err(why) => {
                 let text = format!("server {name} is skipped: it {why}");
-                self.report(member.key_at.start, text);
+                self.report.problem(member.key_at.start, text);
                 None
             }
         }
     }
-
-    fn report(&mut self, at: usize, text: String) {
-        if self.problems.len() >= CONFIG_PROBLEMS_MAX {
-            self.unreported += 1;
-            return;
-        }
-        let (line, column) = self.positions.of(at);
-        self.problems.push(Problem { line, column, text });
-    }
-
-    fn finish(mut self) -> Vec<Problem> {
-        if let Some(last) = self.problems.last_mut()
-            && self.unreported > 0
-        {
-            last.text
-                .push_str(&format!(" (and {} more problems)", self.unreported));
-        }
-        self.problems
-    }
-}
-
-/// A name out of the file, quoted, not longer than a line can bear.
-fn shown(name: &str) -> String {
-    const CHARACTERS_MAX: usize = 60;
-    let mut short: String = name.chars().take(CHARACTERS_MAX).collect();
-    if short.len() < name.len() {
-        short.push('…');
-    }
-    format!("{short:?}")
 }
 
 #[cfg(test)]
@@ -171,6 +108,7 @@ mod tests {
     use super::super::model::{Isolation, Prefix, RemoteKind, Transport};
     use super::*;
     use crate::effect::SpawnSpec;
+    use crate::limits::CONFIG_PROBLEMS_MAX;
     use crate::mcp::version::Era;
 
     fn environment() -> Environment {

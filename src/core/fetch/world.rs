@@ -13,6 +13,7 @@ use crate::input::{OpenFailure, OpenFault};
 use crate::limits::IDLE_CONNECTION_MS_MAX;
 use crate::links::{DialKey, LinkKey, Links, Owner};
 use crate::now::{Now, Tick};
+use crate::tally::Tally;
 
 /// Everything that a [`Cx`] points to, the machine, and a shell that does what it is told.
 pub(super) struct World {
@@ -21,6 +22,7 @@ pub(super) struct World {
     pub(super) timers: Timers<Alarm>,
     pub(super) effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     pub(super) fetcher: Fetcher<u32>,
     minted: u32,
     /// Connections that were ordered and are not answered.
@@ -46,6 +48,7 @@ impl World {
             timers: Timers::default(),
             effects: Effects::default(),
             entropy: Entropy::new(&[9; 32]),
+            tally: Tally::default(),
             fetcher: Fetcher::new(Rc::new(proxies)),
             minted: 0,
             dials: Vec::new(),
@@ -65,6 +68,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         };
         let result = input(&mut self.fetcher, &mut cx);
         while let Some(order) = self.effects.pop() {

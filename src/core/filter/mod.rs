@@ -62,6 +62,13 @@ impl Filter {
         self.0.is_none()
     }
 
+    /// Whether it is whatever the preset of this name says.
+    #[must_use]
+    pub fn asks_for(&self, preset: &str) -> bool {
+        let wish = self.0.as_ref().map(|chosen| &chosen.wish);
+        matches!(wish, Some(Wish::Preset(name)) if **name == *preset)
+    }
+
     /// Whether a server with these tags is wanted.
     #[must_use]
     pub fn admits(&self, tags: &[String]) -> bool {

@@ -1,5 +1,13 @@
 //! What the query of a URL asks for: `?tags=a,b`, `?tag-filter=EXPR`, `?filter=EXPR`,
-//! `?preset=NAME`.
+//! `?preset=NAME`. Never knows which presets there are.
+//!
+//! A `+` in a query is a blank by the rules of forms, and it is *and* by ours. In an expression it
+//! is *and*, since people type `?filter=web+api`; a program that writes blanks so
+//! (`web+and+not+db`) is understood as well. No text can be read both ways: as *and* it stands
+//! between two operands, and with a blank between them these are no expression.
+
+use std::borrow::Cow;
+use std::fmt;
 
 use super::{Expr, Misread};
 
@@ -18,18 +26,283 @@ pub enum Wish {
 /// Why a query is refused (400).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Two of the four at once.
+    /// Two of the four at once, or one twice.
     Two(&'static str, &'static str),
     /// The value of this one cannot be read.
     Bad(&'static str, Misread),
+    /// There is no preset of this name.
+    NoPreset(Box<str>),
 }
+
+/// The parameters that are ours.
+const NAMES: [&str; 4] = [TAGS, TAG_FILTER, FILTER, PRESET];
+const TAGS: &str = "tags";
+const TAG_FILTER: &str = "tag-filter";
+const FILTER: &str = "filter";
+const PRESET: &str = "preset";
+
+/// Characters of an unknown name that are shown.
+const SHOWN_CHARS_MAX: usize = 60;
 
 impl Wish {
     /// Reads the query of a URL, without `?`. What else is in it is none of ours.
     ///
     /// # Errors
     /// What is wrong, for the answer 400.
-    pub const fn read(_query: Option<&str>) -> Result<Self, Fault> {
-        Ok(Self::All)
+    pub fn read(query: Option<&str>) -> Result<Self, Fault> {
+        let mut found = None;
+        for pair in query.unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decoded = decode(name, ' ').ok();
+            let Some(name) = NAMES.iter().find(|own| decoded.as_deref() == Some(**own)) else {
+                continue;
+            };
+            match found.replace((*name, value)) {
+                None => {}
+                Some((before, _)) => return Err(Fault::Two(before, name)),
+            }
+        }
+        let Some((name, value)) = found else {
+            return Ok(Self::All);
+        };
+        let wish = match name {
+            TAGS => any_of(value),
+            PRESET => decode(value, ' ').and_then(|name| match name.trim() {
+                "" => Err(ends("the name of a preset")),
+                name => Ok(Self::Preset(name.into())),
+            }),
+            _ => expression(value).map(Self::By),
+        };
+        wish.map_err(|misread| Fault::Bad(name, misread))
+    }
+}
+
+/// `a,b`: any of them. A tag here may be any text, as in the configuration.
+fn any_of(value: &str) -> Result<Wish, Misread> {
+    let value = decode(value, ' ')?;
+    let tags = value
+        .split(',')
+        .map(str::trim)
+        .filter(|tag| !tag.is_empty());
+    let tags: Vec<Expr> = tags
+        .map(|tag| Expr::Tag(tag.to_lowercase().into()))
+        .collect();
+    match tags.as_slice() {
+        [] => Err(ends("a tag")),
+        _ => Ok(Wish::By(Expr::Or(tags))),
+    }
+}
+
+/// With `+` as *and*, else as a blank. If it is neither, what comes further is what was meant.
+fn expression(value: &str) -> Result<Expr, Misread> {
+    let joined = decode(value, '+').and_then(|text| Expr::parse(&text));
+    if joined.is_ok() || !value.contains('+') {
+        return joined;
+    }
+    let spaced = decode(value, ' ').and_then(|text| Expr::parse(&text));
+    match (joined, spaced) {
+        (Err(joined), Err(spaced)) if joined.position >= spaced.position => Err(joined),
+        (_, spaced) => spaced,
+    }
+}
+
+fn ends(expected: &str) -> Misread {
+    Misread {
+        position: 1,
+        what: format!("{expected} is expected, but it ends here"),
+    }
+}
+
+/// Without its escapes; what `+` stands for is for the caller to say.
+fn decode(text: &str, plus: char) -> Result<Cow<'_, str>, Misread> {
+    if !text.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
+                match value.and_then(|value| u8::try_from(value).ok()) {
+                    Some(byte) => out.push(byte),
+                    None => return Err(broken(&out)),
+                }
+            }
+            b'+' => out.extend_from_slice(plus.encode_utf8(&mut [0; 4]).as_bytes()),
+            byte => out.push(byte),
+        }
+    }
+    String::from_utf8(out).map(Cow::Owned).map_err(|error| {
+        let whole = error.utf8_error().valid_up_to();
+        broken(error.as_bytes().get(..whole).unwrap_or_default())
+    })
+}
+
+/// What comes behind this much of a value is no character.
+fn broken(before: &[u8]) -> Misread {
+    Misread {
+        position: String::from_utf8_lossy(before).chars().count() + 1,
+        what: "a % is followed by two hexadecimal digits, and these make UTF-8".to_owned(),
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Two(one, other) if one == other => write!(f, "?{one} stands twice in the URL")?,
+            Self::Two(one, other) => write!(f, "?{one} and ?{other} stand both in the URL")?,
+            Self::Bad(name, misread) => return write!(f, "?{name} of the URL, {misread}"),
+            Self::NoPreset(name) => {
+                let name: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+                return write!(f, "?{PRESET} of the URL: there is no preset {name:?}");
+            }
+        }
+        write!(f, ": it has at most one of {}", NAMES.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Wish, Fault> {
+        Wish::read(Some(query))
+    }
+
+    /// In words, what an expression means that a query asks for.
+    #[track_caller]
+    fn by(query: &str) -> String {
+        match read(query) {
+            Ok(Wish::By(expr)) => expr.to_string(),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn whoever_asks_for_nothing_gets_everything() {
+        assert_eq!(Wish::read(None), Ok(Wish::All));
+        for query in [
+            "",
+            "x=1",
+            "Tags=a",
+            "sessionId=7&y",
+            "filters=(",
+            "%zz=1&=a",
+            "x=tags=a",
+        ] {
+            assert_eq!(read(query), Ok(Wish::All), "{query}");
+        }
+    }
+
+    #[test]
+    fn each_of_the_four_is_read() {
+        assert_eq!(by("tags=Web,b"), "web or b");
+        assert_eq!(by("x=1&tags=%20a+,%2C,c%2B%2b,&y"), "a or c++");
+        assert_eq!(by("tags=%C3%89a"), "\u{e9}a");
+        assert_eq!(by("filter=a,-b"), "a or not b");
+        assert_eq!(by("tag-filter=a%20and%20(b%7Cc)"), "a and (b or c)");
+        assert_eq!(by("%66ilter=a"), "a");
+        assert_eq!(
+            read("preset=my+own%2Fone"),
+            Ok(Wish::Preset("my own/one".into()))
+        );
+    }
+
+    #[test]
+    fn a_plus_is_and_and_a_program_may_write_blanks_so() {
+        for (value, words) in [
+            ("web+api", "web and api"),
+            ("web%2Bapi", "web and api"),
+            ("web+-db", "web and not db"),
+            ("(a,b)+(c,d)", "(a or b) and (c or d)"),
+            ("a%20+%20b", "a and b"),
+            // As forms are written.
+            ("web+and+not+db", "web and not db"),
+            ("a%2Bb+or+c", "a and b or c"),
+            ("a%2C+b", "a or b"),
+            ("not+a", "not a"),
+            ("+a+", "a"),
+        ] {
+            assert_eq!(by(&format!("filter={value}")), words, "{value}");
+        }
+        // Further on is what was meant.
+        let bad = |value: &str| match read(&format!("filter={value}")) {
+            Err(Fault::Bad("filter", misread)) => misread.position,
+            other => panic!("{value}: {other:?}"),
+        };
+        assert_eq!(bad("a+and+(b"), 9);
+        assert_eq!(bad("a+b+"), 5);
+        assert_eq!(bad("a+b)"), 4);
+        // As a form would have it there is nothing between them.
+        assert_eq!(bad("a%20b+c"), 3);
+    }
+
+    #[test]
+    fn two_at_once_are_one_too_many() {
+        let two = |query: &str| match read(query) {
+            Err(Fault::Two(one, other)) => (one, other),
+            other => panic!("{query}: {other:?}"),
+        };
+        assert_eq!(two("tags=a&filter=b"), ("tags", "filter"));
+        assert_eq!(two("preset=a&x&tag-filter=("), ("preset", "tag-filter"));
+        assert_eq!(two("tags=a&tags=a"), ("tags", "tags"));
+        assert_eq!(two("filter=&preset"), ("filter", "preset"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_position() {
+        for (query, text) in [
+            (
+                "tags=",
+                "?tags of the URL, position 1: a tag is expected, but it ends here",
+            ),
+            (
+                "tags=%20,+",
+                "?tags of the URL, position 1: a tag is expected, but it ends here",
+            ),
+            (
+                "preset",
+                "?preset of the URL, position 1: the name of a preset is expected, but it ends here",
+            ),
+            (
+                "tag-filter=a%20b",
+                "?tag-filter of the URL, position 3: \"and\", \"or\" or the end is expected, \
+                 not \"b\"",
+            ),
+            (
+                "filter=%C3%A4%zz",
+                "?filter of the URL, position 2: a % is followed by two hexadecimal digits, and \
+                 these make UTF-8",
+            ),
+            (
+                "preset=abc%ff",
+                "?preset of the URL, position 4: a % is followed by two hexadecimal digits, and \
+                 these make UTF-8",
+            ),
+            (
+                "tags=a&preset=b",
+                "?tags and ?preset stand both in the URL: it has at most one of tags, \
+                 tag-filter, filter, preset",
+            ),
+            (
+                "filter=a&filter=b",
+                "?filter stands twice in the URL: it has at most one of tags, tag-filter, \
+                 filter, preset",
+            ),
+        ] {
+            let fault = read(query).expect_err(query);
+            assert_eq!(fault.to_string(), text, "{query}");
+        }
+        for value in ["%", "%2", "a%2", "%+1"] {
+            let fault = read(&format!("preset={value}")).unwrap_err();
+            assert!(matches!(fault, Fault::Bad("preset", _)), "{value}: {fault}");
+        }
+        let none = Fault::NoPreset("x\n".repeat(100).into()).to_string();
+        assert!(
+            none.contains("no preset \"x\\n") && none.len() < 200,
+            "{none}"
+        );
     }
 }

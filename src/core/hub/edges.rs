@@ -9,11 +9,23 @@ use crate::language::{At, ClientEdge, ClientFacts, ClientKey, PoolState};
 use crate::now::Now;
 use crate::principal::Sight;
 use crate::route::Desk;
+use crate::tally::{About, End};
 use crate::web::health::{HealthView, ServerState, ServerView};
 
 impl ClientEdge for Clients {
-    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
-        Self::answer(self, cx, client, at, message);
+    fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
+        Self::concern(self, cx, client, at, about);
+    }
+
+    fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        end: End,
+        message: &[Part<'_>],
+    ) {
+        Self::answer(self, cx, client, at, end, message);
     }
 
     fn refuse(
@@ -21,10 +33,10 @@ impl ClientEdge for Clients {
         cx: &mut Cx<'_>,
         client: ClientKey,
         at: At,
-        code: i32,
+        how: (End, i32),
         message: &[Part<'_>],
     ) {
-        Self::refuse(self, cx, client, at, code, message);
+        Self::refuse(self, cx, client, at, how, message);
     }
 
     fn forbid(

@@ -90,6 +90,7 @@ impl Hub {
         if matches!(self.leaving, Leaving::Stopping { .. })
             && self.backends.is_empty()
             && self.unsent_to_clients() == 0
+            && !self.clients.is_saving()
         {
             self.exit(out);
         }

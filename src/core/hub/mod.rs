@@ -21,6 +21,7 @@ use crate::oauth::server::Server;
 use crate::route::router::Incoming;
 use crate::route::{Desk, Hall};
 use crate::settings::{HealthLevel, Settings};
+use crate::tally::Tally;
 use crate::web;
 
 /// Takes a context for the machines out of the hub's own tables.
@@ -33,6 +34,7 @@ macro_rules! cx {
             timers: &mut $hub.timers,
             effects: $out,
             entropy: &mut $hub.entropy,
+            tally: &mut $hub.tally,
         }
     };
 }
@@ -52,6 +54,7 @@ mod edges;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod leave;
+mod metrics;
 mod pages;
 mod site;
 mod survey;
@@ -74,6 +77,8 @@ pub struct Hub {
     /// The message that is being handled; its buffer is reused. Taken out while a machine works.
     frame: Option<Frame>,
     leaving: Leaving,
+    /// What is counted for `/metrics`.
+    tally: Tally,
 }
 
 impl Hub {
@@ -81,13 +86,14 @@ impl Hub {
     #[must_use]
     pub fn new(settings: Settings, seed: &[u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
-        let (cursor_key, state_key) = (entropy.block(), entropy.block());
+        let keys = (entropy.block(), entropy.block());
+        let first_ask = entropy.below(1 << 52);
         Self {
             links: Links::default(),
             timers: Timers::default(),
             clients: Clients::new(&settings),
             backends: Backends::new(&settings),
-            hall: Hall::new(settings.clone(), cursor_key, state_key),
+            hall: Hall::new(settings.clone(), keys, first_ask),
             instances: Instances::default(),
             logins: Logins::new(&settings),
             auth: Server::new(&settings),
@@ -95,6 +101,7 @@ impl Hub {
             protected: Vec::new(),
             frame: Some(Frame::default()),
             leaving: Leaving::No,
+            tally: Tally::default(),
             entropy,
             settings,
         }
@@ -112,7 +119,10 @@ impl Hub {
             Input::Bytes { link, bytes } => match cx.links.owner(link) {
                 Some(Owner::Child(_)) => self.backends.receive(&mut cx, link, bytes),
                 Some(Owner::Dialed(dial)) => self.backends.dialed_receive(&mut cx, dial, bytes),
-                Some(Owner::Http | Owner::Stdio) => self.clients.receive(&mut cx, link, bytes),
+                Some(Owner::Http | Owner::Stdio) => {
+                    cx.tally.clients().received += bytes.len() as u64;
+                    self.clients.receive(&mut cx, link, bytes);
+                }
                 Some(Owner::Instance) => {
                     let question = self.instances.receive(link, bytes);
                     self.asked(now, out, link, question);
@@ -158,6 +168,7 @@ impl Hub {
             Input::RecordStored { ticket, done } => self.stored(now, out, ticket, done),
             Input::Stretched { ticket, key } => self.logins.stretched(&mut cx, ticket, key),
             Input::ListeningLocal { port } => self.keyring.listening(&mut cx, port),
+            Input::Measured { link, process } => self.measured(now, out, link, process),
             Input::Stop => self.stop(now, out),
             Input::Tick => {}
         }
@@ -176,6 +187,7 @@ impl Hub {
                 | Alarm::Holds
                 | Alarm::KeepAlive
                 | Alarm::Session(_)
+                | Alarm::Sessions
                 | Alarm::Door => {
                     self.clients.alarm(&mut cx, alarm);
                 }
@@ -233,6 +245,7 @@ impl Hub {
                 self.hall
                     .initialize(desk!(self, cx), client, at, id, version);
             }
+            ClientEvent::Restored { client } => self.hall.restored(desk!(self, cx), client),
             ClientEvent::Initialized { client } => self.hall.initialized(desk!(self, cx), client),
             ClientEvent::Request {
                 client,
@@ -261,6 +274,7 @@ impl Hub {
                 self.hall
                     .client_response(desk!(self, cx), client, &envelope, frame);
             }
+            ClientEvent::Turned { client } => self.hall.look(desk!(self, cx), client),
             ClientEvent::Released { client } => self.hall.release_client(desk!(self, cx), client),
             ClientEvent::InputEnded { .. } => self.input_ended(now, out),
             ClientEvent::Gone { client } => {
@@ -350,6 +364,7 @@ impl Hub {
         match self.links.owner(link) {
             Some(Owner::Http | Owner::Stdio) => {
                 let mut cx = cx!(self, now, out);
+                cx.tally.clients().sent += bytes as u64;
                 self.clients.wrote(&mut cx, link);
                 self.settle(now, out);
             }

@@ -1,6 +1,7 @@
 //! Requests of the pages and of OAuth: each goes to the machine whose path it is, and what those
 //! machines want goes where it belongs.
 
+use crate::client;
 use crate::config::{Config, Transport};
 use crate::cx::Cx;
 use crate::effect::{Effects, RecordTicket};
@@ -25,6 +26,9 @@ impl Hub {
         if let Some(asset) = pages::asset(&request.head) {
             self.clients.page(&mut cx, link, &asset);
             return;
+        }
+        if request.head.path() == "/metrics" {
+            return self.metrics(now, out, link, request);
         }
         let visitor = self.logins.visitor(&mut cx, request);
         let step = match request.head.path() {
@@ -61,6 +65,7 @@ impl Hub {
         self.auth.configured(&mut cx, tags.map(String::as_str));
         let protected = protected(&config);
         self.keyring.configure(&mut cx, protected.clone());
+        self.clients.set_presets(&config.presets);
         self.hall.configure(desk!(self, cx), config);
         let servers = protected.iter().map(|one| (&*one.name, &*one.url));
         self.backends.keep_tokens(servers);
@@ -78,7 +83,9 @@ impl Hub {
     /// `Input::Record`.
     pub(super) fn record(&mut self, now: Now, out: &mut Effects, name: &str, bytes: Option<&[u8]>) {
         let mut cx = cx!(self, now, out);
-        if name == RECORD {
+        if name == client::RECORD {
+            self.clients.sessions_record(&mut cx, bytes);
+        } else if name == RECORD {
             self.auth.record(&mut cx, bytes);
         } else {
             self.keyring.record(&mut cx, name, bytes);
@@ -104,6 +111,7 @@ impl Hub {
         match ticket {
             RecordTicket::Server(number) => self.auth.locked(&mut cx, number, found),
             RecordTicket::Keyring(number) => self.keyring.locked(&mut cx, number, found),
+            RecordTicket::Sessions(number) => self.clients.sessions_locked(&mut cx, number, found),
         }
     }
 
@@ -119,6 +127,7 @@ impl Hub {
         match ticket {
             RecordTicket::Server(number) => self.auth.stored(&mut cx, number, done),
             RecordTicket::Keyring(number) => self.keyring.stored(&mut cx, number, done),
+            RecordTicket::Sessions(number) => self.clients.sessions_stored(&mut cx, number, done),
         }
     }
 

@@ -150,6 +150,7 @@ mod tests {
     use crate::entropy::Entropy;
     use crate::links::Links;
     use crate::now::{Now, Tick};
+    use crate::tally::Tally;
 
     struct World {
         now: Now,
@@ -157,6 +158,7 @@ mod tests {
         timers: Timers<Alarm>,
         effects: Effects,
         entropy: Entropy,
+        tally: Tally,
         instances: Instances,
     }
 
@@ -168,6 +170,7 @@ mod tests {
                 timers: Timers::default(),
                 effects: Effects::default(),
                 entropy: Entropy::new(&[0; 32]),
+                tally: Tally::default(),
                 instances: Instances::default(),
             }
         }
@@ -180,6 +183,7 @@ mod tests {
                 timers: &mut self.timers,
                 effects: &mut self.effects,
                 entropy: &mut self.entropy,
+                tally: &mut self.tally,
             };
             act(&mut self.instances, &mut cx)
         }

@@ -43,6 +43,8 @@ pub struct Envelope {
     pub meta_twice: bool,
     /// A `resultType` stands in `params` or `result`.
     pub typed: bool,
+    /// An `isError` stands there and is true.
+    pub is_error: bool,
     /// It stands on several lines.
     pub line_end: bool,
 }
@@ -184,6 +186,7 @@ struct Routing {
     meta: Option<Span>,
     meta_twice: bool,
     typed: bool,
+    is_error: bool,
     line_end: bool,
 }
 
@@ -266,8 +269,9 @@ impl Routing {
                 self.meta.get_or_insert(value);
                 return Ok(());
             }
-            scanner.value(2)?;
+            let value = scanner.value(2)?;
             self.typed |= span::string_is(text, key, "resultType");
+            self.is_error |= value.of(text) == b"true" && span::string_is(text, key, "isError");
             Ok(())
         })
     }
@@ -316,6 +320,7 @@ impl Routing {
             // A result beside parameters, of which one may have the other's: looked at closely.
             meta_twice: self.meta_twice || self.params.is_some() && self.result.is_some(),
             typed: self.typed,
+            is_error: self.is_error,
             line_end: self.line_end,
         };
         match (self.method, self.result, self.error) {
@@ -326,13 +331,12 @@ impl Routing {
                 if !begins(method, b'"') || self.params.is_some_and(|at| !begins(at, b'{')) {
                     return Err(Fault::BadMember);
                 }
-                let request = id.is_some();
+                let kind = match id {
+                    Some(_) => Kind::Request,
+                    None => Kind::Notification,
+                };
                 Ok(Envelope {
-                    kind: if request {
-                        Kind::Request
-                    } else {
-                        Kind::Notification
-                    },
+                    kind,
                     method: Some(method),
                     params: self.params,
                     ..envelope
@@ -382,6 +386,22 @@ mod tests {
         match read(text.as_bytes()) {
             Ok(envelope) => Ok(envelope.kind),
             Err((fault, _)) => Err(fault),
+        }
+    }
+
+    #[test]
+    fn a_result_that_is_an_error_of_a_tool_is_seen_in_the_one_scan() {
+        for (members, is_error) in [
+            (r#""result":{"content":[],"isError":true}"#, true),
+            (r#""result":{"is\u0045rror": true }"#, true),
+            (r#""result":{"isError":false}"#, false),
+            (r#""result":{"isError":"true"}"#, false),
+            (r#""result":{"x":{"isError":true}}"#, false),
+            (r#""error":{"isError":true}"#, false),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,{members}}}"#);
+            let envelope = read(text.as_bytes()).unwrap();
+            assert_eq!(envelope.is_error, is_error, "{members}");
         }
     }
 

@@ -4,5 +4,11 @@
 pub const FILTER_BYTES_MAX: usize = 2_000;
 /// Depth of parentheses in one; a deeper one is refused as a longer one is.
 pub const FILTER_DEPTH_MAX: usize = 32;
+/// Queries of URLs whose meaning is kept; of another one it is worked out anew, and the one that
+/// was kept for longest is forgotten.
+pub const FILTERS_KNOWN_MAX: usize = 16;
 /// Presets in one file; the others are left out with a warning.
 pub const PRESETS_MAX: usize = 500;
+/// Operators and tags in the query of one preset, more than an expression has room for; a preset
+/// with more is left out with a warning.
+pub const PRESET_PARTS_MAX: usize = FILTER_BYTES_MAX;

@@ -1,7 +1,24 @@
 //! Bounds of what outlives a restart, and of the way out.
 
-/// Ended sessions that are kept on disk so that none of them comes back; the oldest make room.
-pub const ENDED_SESSIONS_MAX: usize = 10_000;
+/// Ranges of ended sessions, and sessions of earlier runs, that the record of sessions holds. The
+/// runs that ended first make room: sessions of theirs are judged by their age alone.
+pub const ENDED_SESSIONS_MAX: usize = 20_000;
+/// Runs of this program that the record of sessions tells of; more as above.
+pub const SESSION_BOOTS_MAX: usize = 64;
+/// Keys that names of sessions are sealed with: one each for processes that began at the same
+/// moment. Sessions under further ones end with their process.
+pub const SESSION_KEYS_MAX: usize = 16;
+/// How often the record says that a process with sessions is alive; at most so much longer do
+/// sessions last after `kill -9`.
+pub const SESSION_ALIVE_MS: u64 = 3_600_000;
+/// How long the answer to a DELETE waits for the disk. Then it is given anyway: here the session is
+/// over, only a crash within the next moments could bring it back.
+pub const SESSION_END_MS_MAX: u64 = 2_000;
+/// How long the record of sessions is left alone after it could not be written.
+pub const SESSION_RETRY_MS: u64 = 60_000;
+/// Streams and events of a session that was opened by another run are numbered from here on: none
+/// that its client knows from there is so large.
+pub const FOREIGN_NUMBERS_MIN: u32 = 1 << 30;
 /// How long calls that run are still answered after SIGTERM, over HTTP; then they fail clearly.
 /// Docker kills ten seconds after it.
 pub const STOP_ANSWER_MS: u64 = 5_000;

@@ -6,7 +6,7 @@ use crate::base::mark::Mark;
 use crate::effect::Level;
 use crate::json::envelope::{Envelope, our_number};
 use crate::language::{ClientKey, PoolKey};
-use crate::route::asks::{Ask, AskKey, Asker, from_wire, to_wire};
+use crate::route::asks::{Ask, AskKey, Asker};
 use crate::route::calls::CallKey;
 use crate::route::errors::{Failure, INTERNAL};
 use crate::route::splice::{Edits, fields};
@@ -23,7 +23,8 @@ impl Hall {
     ) {
         self.look(desk, client);
         let Some(id_at) = envelope.id else { return };
-        let key = our_number(id_at.of(frame.bytes())).and_then(from_wire);
+        let id = our_number(id_at.of(frame.bytes()));
+        let key = id.and_then(|id| self.ask_ids.key_of(id));
         let asked = key.filter(|key| self.asks.get(*key).is_some_and(|ask| ask.client == client));
         let Some(ask) = asked.and_then(|key| self.end_ask(desk, key)) else {
             Mark::AnswerUnasked.hit();
@@ -73,7 +74,7 @@ impl Hall {
         let Ok([Some(at)]) = fields(text, envelope.params, ["progressToken"]) else {
             return;
         };
-        let key = our_number(at.of(text)).and_then(from_wire);
+        let key = our_number(at.of(text)).and_then(|id| self.ask_ids.key_of(id));
         let ask = key
             .and_then(|key| self.asks.get(key))
             .filter(|ask| ask.client == client);
@@ -133,7 +134,7 @@ impl Hall {
         let message = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\
              \"params\":{{\"requestId\":{}}}}}",
-            to_wire(key)
+            self.ask_ids.to_wire(key)
         );
         desk.clients
             .tell(desk.cx, ask.client, &[message.as_str().into()]);

@@ -17,7 +17,7 @@ use crate::json::span::{Span, has_member, string};
 use crate::json::write;
 use crate::language::{At, ClientFacts, ClientKey, PoolKey};
 use crate::limits::{ASK_MS_MAX, ASKS_PER_CLIENT_MAX, ATTRIBUTION_HOLD_MS, ID_BYTES_MAX};
-use crate::route::calls::CallKey;
+use crate::route::calls::{CallKey, ID_MAX};
 use crate::route::errors::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::route::held::HeldAsk;
 use crate::route::pools::InFlight;
@@ -81,16 +81,30 @@ pub(crate) struct Ask {
     pub(crate) token: Option<Box<[u8]>>,
 }
 
-/// The id that a client sees for a question.
-pub(crate) fn to_wire(ask: AskKey) -> u64 {
-    super::calls::to_wire(CallKey::wrap(ask.key()))
+/// The ids that clients see for questions. They begin somewhere else in every process: whoever
+/// answers a question from before a restart must not answer another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskIds {
+    begin: u64,
 }
 
-pub(crate) fn from_wire(id: u64) -> Option<AskKey> {
-    super::calls::from_wire(id).map(|key| {
+impl AskIds {
+    /// Ids that begin behind this number.
+    pub(crate) const fn after(begin: u64) -> Self {
+        Self { begin }
+    }
+
+    pub(crate) fn to_wire(self, ask: AskKey) -> u64 {
+        let plain = super::calls::to_wire(CallKey::wrap(ask.key())) - 1;
+        (plain.wrapping_add(self.begin) & ID_MAX) + 1
+    }
+
+    pub(crate) fn key_of(self, id: u64) -> Option<AskKey> {
+        let plain = id.checked_sub(1).filter(|id| *id <= ID_MAX)?;
+        let key = super::calls::from_wire((plain.wrapping_sub(self.begin) & ID_MAX) + 1)?;
         let Key { index, generation } = key.key();
-        AskKey(Key { index, generation })
-    })
+        Some(AskKey(Key { index, generation }))
+    }
 }
 
 /// What a question is about; `None` if clients know no such question.
@@ -301,7 +315,7 @@ impl Hall {
             client,
             token: token_at.map(|at| Box::from(at.of(text))),
         });
-        let wire = ShortBytes::decimal(to_wire(key));
+        let wire = ShortBytes::decimal(self.ask_ids.to_wire(key));
         for at in [ask.envelope.id, token_at].into_iter().flatten() {
             edits.replace(at, wire.clone());
         }

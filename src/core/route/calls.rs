@@ -26,6 +26,9 @@ crate::slab_keys! {
 /// in all, since a JavaScript number holds 53.
 const INDEX_BITS: u32 = 20;
 
+/// The largest id, counted from 0.
+pub(crate) const ID_MAX: u64 = (1 << (32 + INDEX_BITS)) - 1;
+
 /// The id that a backend sees for a call. Never 0, which is the handshake's.
 #[must_use]
 pub fn to_wire(call: CallKey) -> u64 {

@@ -7,6 +7,7 @@ use crate::route::calls::Method;
 use crate::route::catalog::Kind;
 use crate::route::errors::Failure;
 use crate::route::router::Incoming;
+use crate::route::sight::Seen;
 use crate::route::splice::{fields, member_with_comma};
 use crate::route::{Desk, Hall, ServerKey};
 
@@ -71,7 +72,9 @@ impl Hall {
                 .find(Kind::Templates, &uri)
                 .or_else(|| self.directory.find(Kind::Resources, &uri))
                 .ok_or_else(|| Failure::no_resource(&uri))?;
-            self.permit(incoming.client, target.server)?;
+            if self.permit(incoming.client, target.server)? == Seen::LeftOut {
+                return Err(Failure::no_resource(&uri));
+            }
             return Ok(Reference {
                 server: target.server,
                 at,

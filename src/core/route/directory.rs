@@ -21,6 +21,8 @@ pub struct Target {
     pub original: Rc<str>,
     /// The same as a JSON string, ready to be spliced in.
     pub json: Rc<[u8]>,
+    /// Of a tool in a catalog: which of all of them it is.
+    pub number: Option<u32>,
 }
 
 impl Target {
@@ -32,6 +34,7 @@ impl Target {
             server,
             original: Rc::clone(original),
             json,
+            number: None,
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Directory {
     /// Counts the rebuilds: what was rendered for another version is stale.
     pub version: u64,
     names: [Names; 4],
+    /// How many tools there are.
+    tools: u32,
     /// Tools whose arguments have header fields of their own.
     annotated: BTreeMap<(ServerKey, Rc<str>), Vec<Annotated>>,
     /// Tools that may or must be called as tasks.
@@ -83,6 +88,7 @@ impl Directory {
     pub fn rebuild(&mut self, listings: &[Listing<'_>], name_bytes_max: usize) {
         self.version += 1;
         self.names = <[Names; 4]>::default();
+        self.tools = 0;
         self.lost.clear();
         for listing in listings {
             for kind in Kind::ALL {
@@ -185,11 +191,22 @@ impl Directory {
         // Even a hash can collide, and an earlier server may list a URI that looks like a qualified
         // one: then the first keeps the name, and this one is not offered.
         if let Entry::Vacant(free) = names.by_offered.entry(Rc::clone(&offered)) {
-            free.insert(Target::new(server, original));
+            let number = (kind == Kind::Tools).then_some(self.tools);
+            self.tools += u32::from(number.is_some());
+            free.insert(Target {
+                number,
+                ..Target::new(server, original)
+            });
             names
                 .by_original
                 .insert((server, Rc::clone(original)), offered);
         }
+    }
+
+    /// How many tools there are: as many numbers as their targets have.
+    #[must_use]
+    pub const fn tools(&self) -> u32 {
+        self.tools
     }
 
     /// What an offered name or URI stands for.
@@ -210,8 +227,9 @@ impl Directory {
     #[must_use]
     pub fn own(&self, kind: Kind, server: ServerKey, original: &str) -> Option<Target> {
         let key = (server, Rc::from(original));
-        let (key, _) = self.names(kind)?.by_original.get_key_value(&key)?;
-        Some(Target::new(server, &key.1))
+        let names = self.names(kind)?;
+        let offered = names.by_original.get(&key)?;
+        names.by_offered.get(offered).cloned()
     }
 
     /// All offered names of a kind with their servers, for suggestions.

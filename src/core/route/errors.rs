@@ -5,6 +5,8 @@ use crate::json::envelope::JsonId;
 use crate::json::write;
 use crate::language::{At, ClientKey, PoolState, Refused};
 use crate::route::Desk;
+use crate::route::calls::Caller;
+use crate::tally::End;
 
 /// JSON-RPC: the method does not exist.
 pub const METHOD_NOT_FOUND: i32 = -32601;
@@ -28,6 +30,8 @@ pub struct Failure {
     pub data: Option<String>,
     /// All scopes that a token needs for this, if that is what is missing (R3).
     pub scopes: Option<Box<str>>,
+    /// How a request ends that gets it.
+    pub end: End,
 }
 
 impl Failure {
@@ -39,7 +43,14 @@ impl Failure {
             message: message.into(),
             data: None,
             scopes: None,
+            end: End::Refused,
         }
+    }
+
+    /// It is not we who refuse: so it came about.
+    #[must_use]
+    pub fn ending(self, end: End) -> Self {
+        Self { end, ..self }
     }
 
     /// There is such a thing, but not for who asks with this token (R3).
@@ -82,14 +93,18 @@ impl Failure {
         Self::params(format!("unknown {what}: {name}{hint}"))
     }
 
+    /// There is this tool or prompt, but who asks wants to see others; `why` tells that.
+    #[must_use]
+    pub fn left_out(what: &str, name: &str, why: &str) -> Self {
+        Self::params(format!("unknown {what}: {name}; {why}"))
+    }
+
     /// Nobody knows this resource (A7).
     #[must_use]
     pub fn no_resource(uri: &str) -> Self {
         Self {
-            code: RESOURCE_NOT_FOUND,
-            message: format!("resource not found: {uri}"),
             data: Some(format!("{{\"uri\":{}}}", write::string(uri))),
-            scopes: None,
+            ..Self::new(RESOURCE_NOT_FOUND, format!("resource not found: {uri}"))
         }
     }
 
@@ -122,10 +137,8 @@ impl Failure {
     pub fn about(server: &str, message: String) -> Self {
         let data = Some(format!("{{\"server\":{}}}", write::string(server)));
         Self {
-            code: INTERNAL,
-            message,
             data,
-            scopes: None,
+            ..Self::new(INTERNAL, message)
         }
     }
 
@@ -170,15 +183,31 @@ impl Desk<'_, '_> {
         let message = [Part::Copy(&message)];
         match &failure.scopes {
             Some(scopes) => self.clients.forbid(self.cx, client, at, scopes, &message),
-            None => self.clients.refuse(self.cx, client, at, code, &message),
+            None => {
+                let how = (failure.end, code);
+                self.clients.refuse(self.cx, client, at, how, &message);
+            }
         }
     }
 
     /// Answers a request with a result of our own (raw JSON).
     pub fn succeed(&mut self, client: ClientKey, at: At, id: &JsonId, result: &str) {
+        self.result(client, at, End::Ok, (id, result));
+    }
+
+    /// Answers a call of a tool with a result that says that it failed.
+    pub fn tool_failed(&mut self, caller: &Caller, why: &str) {
+        let text = write::string(why);
+        let result =
+            format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"isError\":true}}");
+        let (client, at) = (caller.client, caller.at);
+        self.result(client, at, End::ToolError, (&caller.id, &result));
+    }
+
+    fn result(&mut self, client: ClientKey, at: At, end: End, (id, result): (&JsonId, &str)) {
         let message = write::result(id.raw(), result.as_bytes());
         self.clients
-            .answer(self.cx, client, at, &[Part::Copy(&message)]);
+            .answer(self.cx, client, at, end, &[Part::Copy(&message)]);
     }
 }
 

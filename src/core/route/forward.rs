@@ -19,6 +19,7 @@ use crate::route::param_fields::Arguments;
 use crate::route::pools::Life;
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::End;
 
 /// A request on its way to a server.
 pub(crate) struct Request {
@@ -54,8 +55,12 @@ impl Hall {
     /// Sends a request on, or lets it wait for its server, or answers why it cannot be.
     pub(crate) fn forward(&mut self, desk: &mut Desk<'_, '_>, request: Request, key: ServerKey) {
         let client = request.caller.client;
+        if !matches!(request.method.plain(), Method::Tool | Method::Prompt) {
+            let caller = (client, request.caller.at);
+            self.concern(desk, caller, key, None);
+        }
         // Whoever comes here was let in when it asked, and may have waited since.
-        if let Err(failure) = self.permit(client, key) {
+        if let Err(failure) = self.admit(client, key) {
             return self.refuse(desk, &request, &failure);
         }
         if self
@@ -341,7 +346,7 @@ impl Hall {
             Mark::ParkedExpires.hit();
             let state = desk.backends.state(desk.cx.now, pool);
             let failure = Failure::down(self.server_name(server), &state);
-            self.refuse(desk, &request, &failure);
+            self.refuse(desk, &request, &failure.ending(End::Timeout));
         }
     }
 

@@ -21,6 +21,7 @@ use crate::route::splice::Edits;
 use crate::route::stamp::{COMPLETE, Stamp};
 use crate::route::tasks::Manner;
 use crate::route::{Desk, Hall, downgrade};
+use crate::tally::End;
 
 /// What kind of result it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +227,7 @@ impl Hall {
         };
         Mark::ResultUnreadable.hit();
         let failure = Failure::about(&name, format!("server {name} answered with {what}"));
+        let failure = failure.ending(End::Error);
         desk.fail(caller.client, caller.at, &caller.id, &failure);
         None
     }
@@ -263,6 +265,7 @@ impl Hall {
             Mark::RoundRefused.hit();
             let name = self.pool_name(call.pool);
             let failure = Failure::about(&name, format!("server {name} answered with {what}"));
+            let failure = failure.ending(End::Error);
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         }
         let mut edits = Edits::default();
@@ -281,6 +284,7 @@ impl Hall {
             let Some(sealed) = self.seal.seal(of, until, &state) else {
                 let text = "the server's requestState is too long to be passed on";
                 let failure = Failure::about(&self.pool_name(call.pool), text.to_owned());
+                let failure = failure.ending(End::Error);
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             };
             match told.state {
@@ -307,7 +311,7 @@ impl Hall {
     ) {
         if self.is_modern(client) {
             told.for_stateless(&self.stamp, method, text, result, edits);
-            if self.grant(client).is_some() {
+            if self.is_apart(client) {
                 told.keep_private(text, edits);
             }
         } else if let Some(facts) = desk.clients.facts(client) {
@@ -339,6 +343,7 @@ impl Hall {
                 message: said.unwrap_or_default().into_owned(),
                 data: Some(format!("{{\"uri\":{uri}}}")),
                 scopes: None,
+                end: End::Error,
             });
         }
         self.error_of_hop(pool, text, error)
@@ -358,6 +363,7 @@ impl Hall {
                 message: format!("server {name} refused our request: {said}"),
                 data: Some(String::from_utf8_lossy(error.of(text)).into_owned()),
                 scopes: None,
+                end: End::Error,
             }
         })
     }

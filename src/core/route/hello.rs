@@ -6,8 +6,10 @@ use crate::json::envelope::JsonId;
 use crate::json::write;
 use crate::language::{At, ClientKey};
 use crate::limits::{INITIALIZE_WAIT_MS, STDIO_START_MS};
+use crate::mcp::capabilities::ServerCapabilities;
 use crate::mcp::names::SEPARATOR;
 use crate::mcp::version::Version;
+use crate::route::changes::Concerns;
 use crate::route::lists::{Waiting, Want};
 use crate::route::servers::Server;
 use crate::route::sight::shown;
@@ -90,9 +92,7 @@ impl Hall {
         id: &JsonId,
         version: Version,
     ) {
-        let mut capabilities = self.capabilities(desk, client);
-        capabilities.tasks_extension = false;
-        capabilities.tasks = version >= Version::V2025_11_25 && self.bridges_tasks(desk, client);
+        let capabilities = self.offered(desk, client, version);
         let mut result = format!(
             "{{\"protocolVersion\":\"{}\",\"capabilities\":{},\"serverInfo\":{{\"name\":\"1mcp\",\
              \"version\":{}}}",
@@ -109,6 +109,19 @@ impl Hall {
             client.advertised = capabilities;
         }
         desk.succeed(client, at, id, &result);
+    }
+
+    /// What we tell a client with a session that we offer.
+    fn offered(
+        &self,
+        desk: &Desk<'_, '_>,
+        client: ClientKey,
+        version: Version,
+    ) -> ServerCapabilities {
+        let mut capabilities = self.capabilities(desk, client);
+        capabilities.tasks_extension = false;
+        capabilities.tasks = version >= Version::V2025_11_25 && self.bridges_tasks(desk, client);
+        capabilities
     }
 
     /// One line about the naming, then each server's own text under its name (contract 3).
@@ -146,6 +159,26 @@ impl Hall {
         for key in self.order.clone() {
             self.start_shared(desk, key);
         }
+    }
+
+    /// A client goes on with a session that another run of this program opened. What it was told
+    /// there is not known, so everything may have been, and every list is news (A3, contract 5).
+    /// Its log level and its subscriptions are lost.
+    pub fn restored(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+        let Some(facts) = desk.clients.facts(client) else {
+            return;
+        };
+        let known = Client {
+            sight: shown(desk, client),
+            ..Client::default()
+        };
+        self.clients.insert(client, known);
+        let offered = self.offered(desk, client, facts.version);
+        if let Some(known) = self.clients.get_mut(&client) {
+            known.advertised = offered.or(ServerCapabilities::ANYTHING);
+        }
+        self.changes.note_all(desk.cx, Concerns::Client(client));
+        self.initialized(desk, client);
     }
 
     /// The client speaks already.

@@ -28,6 +28,7 @@ use crate::route::router::Incoming;
 use crate::route::servers::Server;
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall, Running, ServerKey};
+use crate::tally::End;
 
 /// What is waited for.
 #[derive(Debug)]
@@ -197,6 +198,10 @@ impl Hall {
         let Some(name) = name.ok().filter(|_| !full && self.running != Running::Over) else {
             return false;
         };
+        // Somebody offers it, whom this client does not see.
+        if self.directory.find(kind, &name).is_some() {
+            return false;
+        }
         // In the default form it says whose it is, and that server has been asked.
         let owner = names::split_plain(&name).and_then(|(server, _)| self.server_by_name(server));
         if owner.is_some_and(|owner| self.sees(incoming.client, owner)) {
@@ -305,7 +310,7 @@ impl Hall {
         }
         tail.push_str("}}");
         parts.push(Part::from(tail.as_str()));
-        desk.clients.answer(desk.cx, client, at, &parts);
+        desk.clients.answer(desk.cx, client, at, End::Ok, &parts);
         for pool in stale {
             // Whoever asks next gets what it is now (F16).
             self.fetch(desk, pool, kind);
@@ -365,9 +370,9 @@ impl Hall {
     /// by nobody else (X11).
     fn hints(&self, now: Tick, client: ClientKey, parts: &[Option<Keeps>]) -> String {
         let hints = hints(now, parts);
-        match self.grant(client) {
-            None => hints,
-            Some(_) => hints.replace("\"public\"", "\"private\""),
+        match self.is_apart(client) {
+            false => hints,
+            true => hints.replace("\"public\"", "\"private\""),
         }
     }
 

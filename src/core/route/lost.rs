@@ -7,6 +7,7 @@ use crate::language::{CallLoss, PoolKey, PoolState};
 use crate::route::calls::{Call, CallKey, Origin, from_wire};
 use crate::route::errors::Failure;
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 impl Hall {
     /// A call gets no answer though its session goes on.
@@ -38,7 +39,7 @@ impl Hall {
                 return self.call_unauthorized(desk, key, (&name, &state));
             }
         };
-        let failure = Failure::about(&name, text);
+        let failure = Failure::about(&name, text).ending(End::Lost);
         // Whoever lost only what carried the answer may still be at work on it.
         let ended = if answered {
             self.end_call(desk, key)
@@ -90,7 +91,8 @@ impl Hall {
                 if matches!(call.origin, Origin::Client { .. }) {
                     Mark::CallsFailWithServer.hit();
                 }
-                self.lose(desk, call, &Failure::down(server, state));
+                let failure = Failure::down(server, state).ending(End::Lost);
+                self.lose(desk, call, &failure);
             }
         }
     }

@@ -74,7 +74,7 @@ use crate::language::{BackendEdge, ClientEdge, ClientKey, PoolKey, PoolState};
 use crate::mcp::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::now::Tick;
 use crate::principal::Sight;
-use crate::route::asks::{Ask, AskKey};
+use crate::route::asks::{Ask, AskIds, AskKey};
 use crate::route::calls::{CallKey, Calls};
 use crate::route::changes::Changes;
 use crate::route::directory::Directory;
@@ -165,6 +165,7 @@ pub struct Hall {
     /// while there is none.
     idle_check: Option<Tick>,
     asks: Slab<AskKey, Ask>,
+    ask_ids: AskIds,
     /// When they are given up; all wait equally long.
     ask_deadlines: DeadlineQueue<AskKey>,
     /// Questions that cannot be attributed yet (protocol S3).
@@ -200,9 +201,13 @@ pub struct Hall {
 }
 
 impl Hall {
-    /// A hall without servers.
+    /// A hall without servers, with keys of its own, whose questions begin with this number.
     #[must_use]
-    pub fn new(settings: Settings, cursor_key: [u8; 32], state_key: [u8; 32]) -> Self {
+    pub fn new(
+        settings: Settings,
+        (cursor_key, state_key): ([u8; 32], [u8; 32]),
+        first_ask: u64,
+    ) -> Self {
         let running = if settings.stdio {
             Running::NotYet
         } else {
@@ -220,6 +225,7 @@ impl Hall {
             calls: Calls::default(),
             idle_check: None,
             asks: Slab::default(),
+            ask_ids: AskIds::after(first_ask),
             ask_deadlines: DeadlineQueue::default(),
             held: VecDeque::new(),
             suspended: suspended::Table::default(),

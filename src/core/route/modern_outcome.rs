@@ -14,6 +14,7 @@ use crate::route::errors::{Failure, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND
 use crate::route::outcome::{URL_ELICITATION_REQUIRED, error_code};
 use crate::route::splice::Edits;
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 impl Hall {
     /// A result of our own (raw JSON, an object with members) as a client is to have it.
@@ -71,6 +72,7 @@ impl Hall {
                 message: said.into_owned(),
                 data: asked.or_else(|| member(text, error, "data").map(raw)),
                 scopes: None,
+                end: End::Error,
             });
         }
         if code == URL_ELICITATION_REQUIRED {
@@ -82,6 +84,7 @@ impl Hall {
                     message: said.into_owned(),
                     data: Some(data.to_owned()),
                     scopes: None,
+                    end: End::Error,
                 });
             }
         }
@@ -91,6 +94,7 @@ impl Hall {
             message: said.into_owned(),
             data: Some(raw(error)),
             scopes: None,
+            end: End::Error,
         })
     }
 }

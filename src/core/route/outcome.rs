@@ -18,6 +18,7 @@ use crate::route::from_modern::Told;
 use crate::route::splice::Edits;
 use crate::route::stamp::cut_meta;
 use crate::route::{Desk, Hall, downgrade};
+use crate::tally::End;
 
 /// Code of an error that asks the client to open a URL first (2025-11-25).
 pub(crate) const URL_ELICITATION_REQUIRED: i64 = -32042;
@@ -215,6 +216,7 @@ impl Hall {
                 false => self.older_error((method, resource), pool, text, error),
             };
             if let Some(failure) = instead {
+                let failure = failure.ending(End::Error);
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
             if modern {
@@ -228,6 +230,7 @@ impl Hall {
             }
             let instead = self.translated(desk, caller.client, resource, envelope, frame);
             if let Some(failure) = instead {
+                let failure = failure.ending(End::Error);
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
         }
@@ -276,6 +279,7 @@ impl Hall {
             let server = self.pool_name(pool);
             let stamped = self.stamp_result(&server, method, (text, envelope, result), &mut edits);
             if let Err(failure) = stamped {
+                let failure = failure.ending(End::Error);
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             }
         } else if let Some(facts) = desk.clients.facts(caller.client) {
@@ -333,7 +337,8 @@ impl Hall {
             let text = format!(
                 "server {name} did not answer within {waited} (requestTimeout of its entry)"
             );
-            self.lose(desk, call, &Failure::about(&name, text));
+            let failure = Failure::about(&name, text).ending(End::Timeout);
+            self.lose(desk, call, &failure);
         }
     }
 
@@ -398,7 +403,8 @@ fn refuse(
     let code = code.and_then(|code| i32::try_from(code).ok());
     let (client, at) = (caller.client, caller.at);
     let code = code.unwrap_or_default();
-    desk.clients.refuse(desk.cx, client, at, code, &message);
+    desk.clients
+        .refuse(desk.cx, client, at, (End::Error, code), &message);
 }
 
 /// The answer of a server to whoever called.
@@ -413,6 +419,11 @@ pub(crate) fn answer(
         edits.replace(id_at, caller.id.kept());
     }
     let message = edits.parts(frame.shared(), envelope.whole);
+    let end = match envelope.kind {
+        Message::Error => End::Error,
+        _ if envelope.is_error => End::ToolError,
+        _ => End::Ok,
+    };
     desk.clients
-        .answer(desk.cx, caller.client, caller.at, &message);
+        .answer(desk.cx, caller.client, caller.at, end, &message);
 }

@@ -1,23 +1,68 @@
 //! A new configuration: what is new starts, what is gone stops, what changed restarts only if the
 //! process would be another one; clients are told once, connections stay up (contract 2).
 
+use std::rc::Rc;
+
 use crate::base::mark::Mark;
 use crate::config::{self, Config, Itself, LEADS_HERE};
 use crate::effect::Level;
+use crate::filter::{Expr, Presets};
 use crate::language::ClientKey;
 use crate::route::changes::Concerns;
-use crate::route::servers::Server;
+use crate::route::sight::shown;
 use crate::route::{Desk, Hall, ServerKey};
+use crate::settings::Settings;
+
+/// The upper bounds of the command line: what they leave out is served to nobody and never runs.
+struct Bounds<'a> {
+    tags: &'a [String],
+    filter: Option<Rc<Expr>>,
+    preset: Option<Expr>,
+}
+
+impl<'a> Bounds<'a> {
+    /// A preset that there is not leaves out everything, as it does for a client.
+    fn new(desk: &mut Desk<'_, '_>, settings: &'a Settings, presets: &Presets) -> Self {
+        let preset = settings.preset.as_deref().map(|name| {
+            let preset = presets.get(name).map(|preset| preset.expr.clone());
+            preset.unwrap_or_else(|| {
+                desk.cx.log(Level::Warn, || {
+                    format!("no server is served: there is no preset {name:?} (--preset)")
+                });
+                Expr::NOTHING
+            })
+        });
+        Self {
+            tags: &settings.tags,
+            filter: settings.filter.clone(),
+            preset,
+        }
+    }
+
+    /// Whether all that were given let a server through: `--tags` by tag, or by name as the guide
+    /// uses it, the others by tag (contract 4).
+    fn admit(&self, entry: &config::Server) -> bool {
+        let mut exprs = self.filter.as_deref().into_iter().chain(&self.preset);
+        let named = |tag: &String| {
+            let tag = tag.to_lowercase();
+            entry.name.eq_ignore_ascii_case(&tag)
+                || entry.tags.iter().any(|own| own.to_lowercase() == tag)
+        };
+        (self.tags.is_empty() || self.tags.iter().any(named))
+            && exprs.all(|expr| expr.admits(&entry.tags))
+    }
+}
 
 impl Hall {
     /// Takes a configuration over. Its problems were logged by whoever knows the file's path.
     pub fn configure(&mut self, desk: &mut Desk<'_, '_>, config: Config) {
-        let tags = self.settings.tags.clone();
+        let bounds = Bounds::new(desk, &self.settings, &config.presets);
         let limited = self.limited();
+        let before = self.order.clone();
         let (mut wanted, left_out): (Vec<config::Server>, Vec<config::Server>) = config
             .servers
             .into_iter()
-            .partition(|entry| !entry.disabled && Server::selected(entry, &tags));
+            .partition(|entry| !entry.disabled && bounds.admit(entry));
         wanted
             .iter_mut()
             .for_each(|entry| self.refuse_itself(entry));
@@ -49,9 +94,14 @@ impl Hall {
                 }
             });
         }
+        // Of new presets alone only those hear who asked for them.
+        if before != order || !touched.is_empty() {
+            self.changes.note_all(desk.cx, Concerns::All);
+        }
         self.order = order;
+        let served = |name: &str| self.server_by_name(name).is_some();
+        desk.cx.tally.keep(served);
         self.names_stale = true;
-        self.changes.note_all(desk.cx, Concerns::All);
         self.tell_limited(desk, limited, &touched);
         self.settle(desk);
     }
@@ -65,6 +115,11 @@ impl Hall {
         touched: &[ServerKey],
     ) {
         for (client, saw) in limited {
+            let (sight, known) = (shown(desk, client), self.clients.get_mut(&client));
+            if let (Some(sight), Some(known)) = (sight, known) {
+                // A preset may say something else now.
+                known.sight = Some(sight);
+            }
             let sees: Vec<ServerKey> = self.visible(client).map(|(key, _)| key).collect();
             if sees != saw || sees.iter().any(|key| touched.contains(key)) {
                 self.changes.note_all(desk.cx, Concerns::Client(client));

@@ -17,8 +17,10 @@ use crate::route::retry::{Again, cut_params};
 use crate::route::router::Incoming;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::route::servers::Server;
+use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields};
 use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::End;
 
 /// Where a URI leads.
 #[derive(Clone, Debug)]
@@ -67,6 +69,7 @@ impl Hall {
                     })
                 });
                 if self.is_modern(client) && !again.is_none() {
+                    self.concern(desk, (client, at), place.server, None);
                     return self.retry(desk, request, place.server, again);
                 }
                 self.forward(desk, request, place.server);
@@ -91,8 +94,10 @@ impl Hall {
                 left: None,
             }))
         };
-        if let Some(target) = self.directory.find(Kind::Resources, uri) {
-            self.permit(client, target.server)?;
+        // What the client leaves out does not exist, and another server may have the same.
+        if let Some(target) = self.directory.find(Kind::Resources, uri)
+            && self.permit(client, target.server)? == Seen::Yes
+        {
             return here(
                 target.server,
                 self.resource(target.server, uri, &target.original),
@@ -237,7 +242,7 @@ impl Hall {
         {}
         let Some(next) = search.left.pop() else {
             Mark::ReadSearchedInVain.hit();
-            let failure = self.not_found(desk, client, &uri);
+            let failure = self.not_found(desk, client, &uri).ending(End::Error);
             return desk.fail(client, caller.at, &caller.id, &failure);
         };
         let mut edits = Edits::default();

@@ -12,7 +12,7 @@ use crate::json::span::{Span, member, members, string};
 use crate::json::write;
 use crate::language::{At, ClientKey, PoolKey};
 use crate::limits::ROUND_QUESTIONS_MAX;
-use crate::route::asks::{Ask, AskKey, Asker, Want, to_wire, want_of};
+use crate::route::asks::{Ask, AskKey, Asker, Want, want_of};
 use crate::route::calls::CallKey;
 use crate::route::errors::{Failure, INTERNAL};
 use crate::route::from_modern::Told;
@@ -100,7 +100,7 @@ impl Hall {
             client,
             token: None,
         });
-        let wire = ShortBytes::decimal(to_wire(key));
+        let wire = ShortBytes::decimal(self.ask_ids.to_wire(key));
         if prepare(asked, buffer, &name, &wire, &mut edits).is_none() {
             self.asks.remove(key);
             return Err(cannot(INTERNAL, "a member of params stands twice"));

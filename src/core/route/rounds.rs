@@ -22,6 +22,7 @@ use crate::route::round_asks::{Asked, questions};
 use crate::route::splice::{With, fields};
 use crate::route::tasks::Step;
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 /// Why a question is not put, although it might be.
 const TOO_MUCH: &str = "a question, while too much is kept for other calls: try again";
@@ -205,6 +206,7 @@ impl Hall {
         if !what.is_empty() {
             Mark::RoundRefused.hit();
             let failure = Failure::about(&name, format!("server {name} answered with {what}"));
+            let failure = failure.ending(End::Error);
             return desk.fail(client, caller.at, &caller.id, &failure);
         }
         if !self.pools.contains_key(&call.pool) {
@@ -423,10 +425,7 @@ impl Hall {
             return;
         };
         if let Some(caller) = call.caller() {
-            let text = crate::json::write::string(&failure.message);
-            let result =
-                format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"isError\":true}}");
-            desk.succeed(caller.client, caller.at, &caller.id, &result);
+            desk.tool_failed(caller, &failure.message);
         }
     }
 

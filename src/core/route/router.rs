@@ -20,9 +20,11 @@ use crate::route::errors::Failure;
 use crate::route::forward::Request;
 use crate::route::retry::Again;
 use crate::route::seal::{INPUT_RESPONSES, REQUEST_STATE};
+use crate::route::sight::Seen;
 use crate::route::splice::{Edits, fields, fields_beside};
 use crate::route::tasks_call::put_task;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, ServerKey};
+use crate::tally::About;
 
 /// The parameter by which a client of 2025-11-25 asks for a task.
 pub(crate) const TASK: &str = "task";
@@ -221,6 +223,7 @@ impl Hall {
             Err(why) if why.scopes.is_none() && self.wait_for_name(desk, &incoming, kind) => return,
             Err(failure) => return desk.fail(client, at, &id, &failure),
         };
+        self.concern(desk, (client, at), target.server, Some(&target));
         let manner = match kind {
             Kind::Tools => self.manner(desk, client, &target, task.is_some()),
             _ => Ok(None),
@@ -250,6 +253,24 @@ impl Hall {
         }
     }
 
+    /// A request turns out to be about this server, and this tool: so it is counted.
+    pub(crate) fn concern(
+        &self,
+        desk: &mut Desk<'_, '_>,
+        (client, at): (ClientKey, At),
+        server: ServerKey,
+        tool: Option<&Target>,
+    ) {
+        let Some(server) = self.server(server) else {
+            return;
+        };
+        let about = About {
+            slot: server.slot,
+            tool: tool.and_then(|tool| Some((tool.number?, &tool.original))),
+        };
+        desk.clients.concern(desk.cx, client, at, about);
+    }
+
     /// By the offered name, else by the plain `<server>_1mcp_<original>` (contract 3).
     pub(crate) fn find_named(
         &self,
@@ -257,15 +278,24 @@ impl Hall {
         kind: Kind,
         name: &str,
     ) -> Result<Target, Failure> {
+        let what = if kind == Kind::Tools {
+            "tool"
+        } else {
+            "prompt"
+        };
+        let admit = |key| match self.permit(client, key)? {
+            Seen::Yes => Ok(()),
+            Seen::LeftOut => Err(Failure::left_out(what, name, &self.left_out_by(key))),
+        };
         if let Some(target) = self.directory.find(kind, name) {
-            self.permit(client, target.server)?;
+            admit(target.server)?;
             return Ok(target.clone());
         }
         if let Some((server, original)) = names::split_plain(name)
             && let Some(key) = self.server_by_name(server)
         {
             if let Some(target) = self.directory.own(kind, key, original) {
-                self.permit(client, key)?;
+                admit(key)?;
                 return Ok(target);
             }
             let hidden = kind == Kind::Tools
@@ -280,12 +310,10 @@ impl Hall {
             if unknown && !hidden && self.sees(client, key) {
                 return Ok(Target::new(key, &Rc::from(original)));
             }
+            if self.leaves_out(client, key) {
+                return Err(Failure::left_out(what, name, &self.left_out_by(key)));
+            }
         }
-        let what = if kind == Kind::Tools {
-            "tool"
-        } else {
-            "prompt"
-        };
         let suggests = self.suggesting(client);
         let all = self.directory.all(kind);
         let seen = all.filter(|(_, server)| suggests.contains(server));

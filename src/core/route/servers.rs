@@ -18,6 +18,7 @@ use crate::route::memory::{self, Memory};
 use crate::route::pools::{Life, Pool};
 use crate::route::subscriptions::Listeners;
 use crate::route::{Desk, Hall, Running, ServerKey};
+use crate::tally::Slot;
 
 /// One server of the configuration.
 pub(crate) struct Server {
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) entry: config::Server,
     /// Put before its names.
     pub(crate) prefix: String,
+    /// Where it is counted.
+    pub(crate) slot: Slot,
     /// The session that all clients have in common (protocol S1).
     pub(crate) shared: Option<PoolKey>,
     /// Sessions of single clients.
@@ -47,10 +50,11 @@ pub(crate) struct Server {
 impl Server {
     /// A server that was never started.
     #[must_use]
-    pub(crate) fn new(entry: config::Server) -> Self {
+    pub(crate) fn new(entry: config::Server, slot: Slot) -> Self {
         let mut server = Self {
             entry,
             prefix: String::new(),
+            slot,
             shared: None,
             private: BTreeMap::new(),
             leases: Vec::new(),
@@ -154,6 +158,7 @@ impl Server {
         };
         Some(PoolSpec {
             name: Rc::clone(&self.entry.name),
+            slot: self.slot,
             carrier,
             declare,
             era: self.entry.era,
@@ -166,19 +171,6 @@ impl Server {
             restarts_max: self.entry.restart.max,
             restart_delay_ms: self.entry.restart.delay_ms,
         })
-    }
-
-    /// Whether `--tags` lets it through: by tag, or by name as the guide uses it (contract 4).
-    #[must_use]
-    pub(crate) fn selected(entry: &config::Server, tags: &[String]) -> bool {
-        tags.is_empty()
-            || tags.iter().any(|tag| {
-                entry.name.eq_ignore_ascii_case(tag)
-                    || entry
-                        .tags
-                        .iter()
-                        .any(|own| own.to_lowercase() == tag.to_lowercase())
-            })
     }
 }
 
@@ -195,10 +187,8 @@ impl Hall {
 
     /// A server by the name it has in the file.
     pub(crate) fn server_by_name(&self, name: &str) -> Option<ServerKey> {
-        self.order
-            .iter()
-            .copied()
-            .find(|key| self.server_name(*key) == name)
+        let mut keys = self.order.iter().copied();
+        keys.find(|key| self.server_name(*key) == name)
     }
 
     /// Adds a server and asks for what is remembered of it; it starts when the answer is there.
@@ -210,12 +200,12 @@ impl Hall {
         let name = memory::record_name(&entry.process_hash);
         let startable = entry.fault.is_none();
         if let Some(fault) = &entry.fault {
-            let (server, fault) = (Rc::clone(&entry.name), fault.clone());
             desk.cx.log(Level::Error, || {
-                format!("server={server} not started: {fault}")
+                format!("server={} not started: {fault}", entry.name)
             });
         }
-        let key = self.servers.insert(Server::new(entry));
+        let slot = desk.cx.tally.server(&entry.name);
+        let key = self.servers.insert(Server::new(entry, slot));
         if startable {
             desk.cx.effects.push(Effect::LoadState { name });
         } else if let Some(server) = self.servers.get_mut(key) {
@@ -401,6 +391,7 @@ impl Hall {
             .collect();
         let lost_before = std::mem::take(&mut directory.lost);
         directory.rebuild(&listings, self.settings.name_bytes_max);
+        desk.cx.tally.renumber(directory.tools() as usize);
         directory.annotate(self.annotated_tools());
         directory.support(self.task_tools());
         for lost in directory

@@ -1,13 +1,16 @@
 //! The servers that a client sees (contract 4 and 5, R9): every part of the hall asks here, and
-//! here only [`Sight`] is asked. An upper bound: nothing a client says goes beyond it.
+//! here only [`Sight`] is asked. Its token is an upper bound: nothing a client says goes beyond it.
 //!
-//! What is hidden is missing from lists, instructions, capabilities and suggestions, and tells
-//! nothing. Names are the same for everybody, so a hidden one can be used by who knows it from
-//! elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries names
-//! learns that a tool, prompt, resource or template exists if he has its full offered name, or what
-//! stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag of its
-//! server. He never learns it from a part of a name, from an expansion of a template, or of a
-//! server that is there without having said what it offers: those are unknown to him.
+//! What a client leaves out itself, by the query of its URL, does not exist for it. Only who uses
+//! a tool or prompt of that by name is told why it is unknown: he may have forgotten.
+//!
+//! What the token hides is missing from lists, instructions, capabilities and suggestions, and
+//! tells nothing. Names are the same for everybody, so a hidden one can be used by who knows it
+//! from elsewhere: the answer is 403 with the scopes that would do (R3). So a reader who tries
+//! names learns that a tool, prompt, resource or template exists if he has its full offered name,
+//! or what stands for it (`<server>_1mcp_<original>`, `onemcp://<server>/<original>`), and one tag
+//! of its server. He never learns it from a part of a name, from an expansion of a template, or of
+//! a server that is there without having said what it offers: those are unknown to him.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -50,6 +53,11 @@ impl Hall {
         self.sight(client).is_some_and(Sight::is_all)
     }
 
+    /// Whether what a client gets may be something else than what others get.
+    pub(crate) fn is_apart(&self, client: ClientKey) -> bool {
+        self.grant(client).is_some() || !self.sees_all(client)
+    }
+
     /// The servers that a client sees, in file order.
     pub(crate) fn visible(&self, client: ClientKey) -> impl Iterator<Item = (ServerKey, &Server)> {
         self.visible_to(self.sight(client))
@@ -66,20 +74,48 @@ impl Hall {
         })
     }
 
-    /// Refuses what a client may not see (R3). What was removed meanwhile is hidden from nobody.
-    pub(crate) fn permit(&self, client: ClientKey, key: ServerKey) -> Result<(), Failure> {
+    /// Refuses what a client's token does not show (R3), and tells whether the client sees it: it
+    /// may leave out more. What was removed meanwhile is hidden from nobody.
+    pub(crate) fn permit(&self, client: ClientKey, key: ServerKey) -> Result<Seen, Failure> {
         let Some(server) = self.server(key) else {
-            return Ok(());
+            return Ok(Seen::Yes);
         };
+        let tags = &server.entry.tags;
         match self.sight(client) {
-            Some(sight) if shows(sight, server) => Ok(()),
+            Some(sight) if sight.admits(tags) => Ok(Seen::Yes),
+            Some(sight) if sight.permits(tags) => {
+                Mark::LeftOutIsUsed.hit();
+                Ok(Seen::LeftOut)
+            }
             sight => {
                 Mark::ScopeTooLittle.hit();
-                let tags = &server.entry.tags;
                 let needed = sight.map(|sight| sight.needed_for(tags));
                 Err(Failure::forbidden(needed.unwrap_or_default()))
             }
         }
+    }
+
+    /// Refuses what a client may not see, and what it does not want to see.
+    pub(crate) fn admit(&self, client: ClientKey, key: ServerKey) -> Result<(), Failure> {
+        match self.permit(client, key)? {
+            Seen::Yes => Ok(()),
+            Seen::LeftOut => Err(Failure::params(self.left_out_by(key))),
+        }
+    }
+
+    /// Whether a client does not want to see what its token shows.
+    pub(crate) fn leaves_out(&self, client: ClientKey, key: ServerKey) -> bool {
+        let (server, sight) = (self.server(key), self.sight(client));
+        server.zip(sight).is_some_and(|(server, sight)| {
+            let tags = &server.entry.tags;
+            sight.permits(tags) && !sight.admits(tags)
+        })
+    }
+
+    /// Why a client does not see what its token shows.
+    pub(crate) fn left_out_by(&self, key: ServerKey) -> String {
+        let name = self.server_name(key);
+        format!("the filter in the URL leaves server {name} out")
     }
 
     /// The servers whose names may be suggested to a client: those that it sees, but for those
@@ -94,8 +130,9 @@ impl Hall {
         servers
     }
 
-    /// A client says something: it may do so with a newer token, that shows more or less.
-    pub(crate) fn look(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
+    /// A client says something: it may do so with a newer token, that shows more or less, or by
+    /// another URL.
+    pub fn look(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
         let (Some(sight), Some(known)) = (shown(desk, client), self.clients.get_mut(&client))
         else {
             return;
@@ -177,6 +214,14 @@ impl Hall {
         let seen = |sight| self.visible_to(Some(sight)).map(|(key, _)| key).collect();
         some.map(|(client, sight)| (client, seen(sight))).collect()
     }
+}
+
+/// Whether a client sees what its token shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Yes,
+    /// It asked for others.
+    LeftOut,
 }
 
 /// What the edge says of a client; nothing of one that is gone, whatever it says.

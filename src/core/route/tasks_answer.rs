@@ -15,6 +15,7 @@ use crate::route::outcome::answer;
 use crate::route::splice::{Edits, Parts};
 use crate::route::tasks::{Step, Task, TaskCall, TaskKey};
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 /// How a task ended: a member of what is told of it, in pieces.
 struct Ending<'a> {
@@ -117,7 +118,7 @@ impl Hall {
                 let Some(told) = ResultTold::read(method, frame.bytes(), result) else {
                     let name = self.pool_name(pool);
                     let text = format!("server {name} answered with a result that is no object");
-                    let failure = Failure::about(&name, text);
+                    let failure = Failure::about(&name, text).ending(End::Error);
                     return desk.fail(caller.client, caller.at, &caller.id, &failure);
                 };
                 told.for_stateless(&self.stamp, method, frame.bytes(), result, &mut edits);
@@ -143,7 +144,7 @@ impl Hall {
         }
         let Some(told) = self.note_told(key, envelope, frame) else {
             let text = format!("server {} told of no task", self.pool_name(pool));
-            let failure = Failure::about(&self.pool_name(pool), text);
+            let failure = Failure::about(&self.pool_name(pool), text).ending(End::Error);
             let step = Step::Look;
             let about = TaskCall {
                 caller,
@@ -235,7 +236,7 @@ impl Hall {
         parts.extend(value.iter().cloned());
         parts.push(Part::from("}}"));
         desk.clients
-            .answer(desk.cx, caller.client, caller.at, &parts);
+            .answer(desk.cx, caller.client, caller.at, End::Ok, &parts);
     }
 
     /// Tells that a task ended with its session.

@@ -14,6 +14,7 @@ use crate::route::calls::{Method, to_wire};
 use crate::route::errors::Failure;
 use crate::route::outgoing::put_description;
 use crate::route::router::Incoming;
+use crate::route::sight::Seen;
 use crate::route::tasks::{Manner, Step, Task, TaskKey, Whose};
 use crate::route::tasks_call::extension_required;
 use crate::route::{Desk, Hall};
@@ -81,16 +82,19 @@ impl Hall {
         let [at] = incoming.params(["taskId"])?;
         let id = incoming.text_of(at, "taskId")?;
         let found = self.tasks.find(&id, whose, self.grant(incoming.client));
-        let Some((key, at)) = found.zip(at) else {
-            Mark::TaskUnknown.hit();
-            return Err(Failure::params(
-                "unknown task: it has expired, or never was",
-            ));
+        let server = found.and_then(|key| self.tasks.get(key));
+        let seen = match server.map(|task| task.server) {
+            Some(server) => self.permit(incoming.client, server)?,
+            None => Seen::Yes,
         };
-        if let Some(task) = self.tasks.get(key) {
-            self.permit(incoming.client, task.server)?;
+        match found.zip(at) {
+            Some(found) if seen == Seen::Yes => Ok(found),
+            _ => {
+                Mark::TaskUnknown.hit();
+                let text = "unknown task: it has expired, or never was";
+                Err(Failure::params(text))
+            }
         }
-        Ok((key, at))
     }
 
     fn legacy_task_request(
@@ -104,6 +108,7 @@ impl Hall {
             return self.list_tasks(desk, &incoming);
         }
         let (key, at) = self.task_named(&incoming, whose)?;
+        self.concern_task(desk, &incoming, key);
         let lost = self.tasks.get(key).filter(|task| task.lost);
         if let Some(task) = lost {
             let result = match method {
@@ -120,6 +125,13 @@ impl Hall {
             Step::Pass
         };
         self.pass_about(desk, incoming, (key, at), step)
+    }
+
+    fn concern_task(&self, desk: &mut Desk<'_, '_>, incoming: &Incoming<'_>, key: TaskKey) {
+        if let Some(task) = self.tasks.get(key) {
+            let caller = (incoming.client, incoming.at);
+            self.concern(desk, caller, task.server, None);
+        }
     }
 
     /// Passes a request about a task on as it came, under the names that its server knows.
@@ -189,6 +201,7 @@ impl Hall {
         method: &str,
     ) -> Result<(), Failure> {
         let (key, named_at) = self.task_named(&incoming, Whose::Stateless)?;
+        self.concern_task(desk, &incoming, key);
         if self
             .tasks
             .get(key)

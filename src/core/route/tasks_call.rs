@@ -337,10 +337,9 @@ fn handle(
 
 /// What a client without a session gets that would have to declare the extension.
 pub(crate) fn extension_required() -> Failure {
+    let text = "declare the extension io.modelcontextprotocol/tasks with this request";
     Failure {
-        code: MISSING_CAPABILITY,
-        message: "declare the extension io.modelcontextprotocol/tasks with this request".to_owned(),
         data: Some(REQUIRED.to_owned()),
-        scopes: None,
+        ..Failure::new(MISSING_CAPABILITY, text)
     }
 }

@@ -8,6 +8,7 @@ use crate::route::calls::{Call, CallKey, Origin};
 use crate::route::errors::{Failure, INTERNAL};
 use crate::route::tasks::{Full, Step, Task, TaskKey, Whose};
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 impl Hall {
     /// Adds a task; if there is no room its server need not go on with it.
@@ -127,7 +128,8 @@ impl Hall {
             for call in waiting {
                 if let Some(call) = self.end_call(desk, call) {
                     // Its client may be asked meanwhile, and hears of it when it comes back.
-                    self.lose(desk, call, &Failure::params("the task has expired"));
+                    let failure = Failure::params("the task has expired");
+                    self.lose(desk, call, &failure.ending(End::Timeout));
                 }
             }
             self.forget_task(desk, key);

@@ -22,6 +22,7 @@ use crate::route::splice::Edits;
 use crate::route::tasks::{Manner, Step, TaskKey};
 use crate::route::tasks_put::tool_failed;
 use crate::route::{Desk, Hall};
+use crate::tally::End;
 
 impl Hall {
     /// The call, unless its server refuses it to clients that know of no tasks: then it is made
@@ -151,7 +152,7 @@ impl Hall {
         let Some(told) = self.note_told(key, envelope, frame) else {
             self.remove_task(desk, key);
             let text = format!("server {name} does not know the task of this call any more");
-            let failure = Failure::about(&name, text);
+            let failure = Failure::about(&name, text).ending(End::Error);
             return desk.fail(caller.client, caller.at, &caller.id, &failure);
         };
         let result = envelope.outcome.unwrap_or_default();
@@ -183,7 +184,7 @@ impl Hall {
             }
         };
         self.forget_task(desk, key);
-        let failure = Failure::about(&name, format!("server {name} {why}"));
+        let failure = Failure::about(&name, format!("server {name} {why}")).ending(End::Error);
         desk.fail(caller.client, caller.at, &caller.id, &failure);
     }
 
@@ -200,6 +201,7 @@ impl Hall {
             let text = frame.bytes();
             let Some(told) = Told::read(Method::Tool, text, at) else {
                 let failure = Failure::new(INTERNAL, "the result of a task is no object");
+                let failure = failure.ending(End::Error);
                 return desk.fail(caller.client, caller.at, &caller.id, &failure);
             };
             self.finish(
@@ -211,6 +213,12 @@ impl Hall {
                 &mut edits,
             );
         }
+        let text = frame.bytes();
+        let end = match member(text, at, "isError").map(|at| at.of(text)) {
+            _ if name != "result" => End::Error,
+            Some(b"true") => End::ToolError,
+            _ => End::Ok,
+        };
         let name = format!(",\"{name}\":");
         let mut parts = vec![
             Part::from("{\"jsonrpc\":\"2.0\",\"id\":"),
@@ -220,7 +228,7 @@ impl Hall {
         let value = edits.parts(frame.shared(), at);
         parts.extend(value.iter().cloned());
         parts.push(Part::from("}"));
-        desk.clients
-            .answer(desk.cx, caller.client, caller.at, &parts);
+        let (client, at) = (caller.client, caller.at);
+        desk.clients.answer(desk.cx, client, at, end, &parts);
     }
 }

@@ -148,8 +148,5 @@ impl Hall {
 
 /// A tool that failed, as its caller reads it.
 pub(crate) fn tool_failed(desk: &mut Desk<'_, '_>, caller: &Caller, why: &str) {
-    let text = write::string(why);
-    let result =
-        format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"isError\":true}}");
-    desk.succeed(caller.client, caller.at, &caller.id, &result);
+    desk.tool_failed(caller, why);
 }

@@ -23,6 +23,8 @@ pub enum Route {
     Start,
     /// The pages and OAuth: the request is told whole.
     Web,
+    /// `/metrics` (GET or HEAD): the same, also while we are stopping.
+    Metrics,
     /// A page outside MCP (GET or HEAD).
     Page(Page),
     /// 404.
@@ -66,6 +68,10 @@ pub fn route(method: &Method, path: &str) -> Route {
         },
         "/style.css" | "/live.js" | "/favicon.ico" | "/oauth" | "/oauth/" => match method {
             Method::Get | Method::Head => Route::Web,
+            _ => Route::NotAllowed("GET, HEAD"),
+        },
+        "/metrics" => match method {
+            Method::Get | Method::Head => Route::Metrics,
             _ => Route::NotAllowed("GET, HEAD"),
         },
         _ if path.starts_with("/oauth/") => match method {
@@ -166,7 +172,10 @@ mod tests {
             (Method::Get, "//mcp", Route::NotFound),
             (Method::Get, "/mcp/x", Route::NotFound),
             (Method::Get, "/oauth", Route::Web),
-            (Method::Get, "/metrics", Route::NotFound),
+            (Method::Get, "/metrics", Route::Metrics),
+            (Method::Head, "/metrics", Route::Metrics),
+            (Method::Post, "/metrics", Route::NotAllowed("GET, HEAD")),
+            (Method::Get, "/metrics/", Route::NotFound),
             (
                 Method::Get,
                 "/.well-known/oauth-protected-resource/mcp",

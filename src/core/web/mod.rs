@@ -9,6 +9,7 @@ pub mod errors;
 pub mod forwarded;
 pub mod guard;
 pub mod health;
+pub mod metrics;
 pub mod origin;
 pub mod pages;
 pub mod percent;

@@ -14,7 +14,6 @@ use onemcp::now::Tick;
 use ring::digest::{SHA256, digest};
 
 use super::{Order, Vault};
-use crate::shell::event_loop::{fixed, fixed_token};
 use crate::shell::watch::Watch;
 
 /// One record as the core knows it.
@@ -31,10 +30,9 @@ pub(super) struct Known {
 impl Vault {
     /// Begins to watch, and tells every record that there is.
     pub(crate) fn open(&mut self, registry: &Registry, now: Tick) {
-        let token = fixed_token(fixed::VAULT);
         let directory = self.secrets.directory().to_path_buf();
         // Watched first and read afterwards, so that no change falls between.
-        self.watch = Some(Watch::of_directory(directory, registry, token, now));
+        self.watch = Some(Watch::of_directory(directory, registry, self.token, now));
         self.survey(now);
     }
 
@@ -106,7 +104,7 @@ impl Vault {
                 if known.trouble.as_ref() != Some(&why) {
                     let line = format!("{why}; what it said last stays in force");
                     known.trouble = Some(why);
-                    self.notes.push((Level::Error, line));
+                    self.notes.push((self.grave, line));
                 }
             }
         }

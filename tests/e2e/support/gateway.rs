@@ -34,6 +34,12 @@ impl Gateway {
         }
     }
 
+    /// Ends it without a word, as a crash does.
+    pub(crate) fn crash(self) {
+        self.process.signal("KILL");
+        self.process.ended();
+    }
+
     /// Asks it to end as an operator does; it must end well and must not have used stdout.
     #[track_caller]
     pub(crate) fn stop(self) {

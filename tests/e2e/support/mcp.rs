@@ -7,6 +7,8 @@ use super::http::{Answer, Connection, request};
 /// A session.
 pub(crate) struct Client {
     port: u16,
+    /// `/mcp`, with what it asks to see.
+    target: String,
     headers: String,
     id: u64,
     /// What `initialize` answered.
@@ -28,8 +30,15 @@ pub(crate) fn initialize() -> Value {
 impl Client {
     #[track_caller]
     pub(crate) fn open(port: u16) -> Self {
+        Self::open_at(port, "/mcp")
+    }
+
+    /// The same with a query behind the path.
+    #[track_caller]
+    pub(crate) fn open_at(port: u16, target: &str) -> Self {
         let mut client = Self {
             port,
+            target: target.to_owned(),
             headers: HEADERS.to_owned(),
             id: 0,
             hello: Value::Null,
@@ -46,6 +55,30 @@ impl Client {
         client
     }
 
+    /// Speaks to another gateway from now on, as if nothing had happened.
+    pub(crate) const fn turns_to(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    /// Ends the session; the status.
+    #[track_caller]
+    pub(crate) fn ends(&self) -> u16 {
+        let bytes = request("DELETE /mcp", &self.headers, "");
+        Connection::open(self.port).send(bytes).answer().status
+    }
+
+    /// Whether the session goes on.
+    #[track_caller]
+    pub(crate) fn goes_on(&self) -> bool {
+        let ping = json!({"jsonrpc": "2.0", "id": "p", "method": "ping"});
+        let answer = self.post(&ping.to_string());
+        match answer.status {
+            200 => true,
+            404 => false,
+            _ => panic!("{answer:?}"),
+        }
+    }
+
     /// The headers of a request of this session.
     pub(crate) fn headers(&self) -> &str {
         &self.headers
@@ -56,11 +89,16 @@ impl Client {
         json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}).to_string()
     }
 
+    fn bytes(&self, message: &str) -> Vec<u8> {
+        request(&format!("POST {}", self.target), &self.headers, message)
+    }
+
     /// Posts one message.
     #[track_caller]
     pub(crate) fn post(&self, message: &str) -> Answer {
-        let bytes = request("POST /mcp", &self.headers, message);
-        Connection::open(self.port).send(bytes).answer()
+        Connection::open(self.port)
+            .send(self.bytes(message))
+            .answer()
     }
 
     /// One request; the whole response.
@@ -114,7 +152,7 @@ impl Client {
             "_meta": {"progressToken": "p"},
         });
         let message = self.message("tools/call", &params);
-        let bytes = request("POST /mcp", &self.headers, message);
+        let bytes = self.bytes(&message);
         let mut connection = Connection::open(self.port);
         let answer = connection.send(bytes).stream();
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -135,7 +173,8 @@ impl Client {
     #[track_caller]
     pub(crate) fn listen(&self) -> Events {
         let headers = self.headers.replace("application/json, ", "");
-        let bytes = format!("GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
+        let target = &self.target;
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         let mut connection = Connection::open(self.port);
         let answer = connection.send(bytes).stream();
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -255,6 +255,9 @@ impl Remote {
             Order::Nothing => {}
             Order::Open => {
                 self.began = hands.cx.now.tick;
+                if self.runs > 0 {
+                    hands.cx.tally.restarted(self.spec.slot);
+                }
                 self.runs = self.runs.saturating_add(1);
                 self.streams_refused = 0;
                 self.denied = false;

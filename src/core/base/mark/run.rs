@@ -7,8 +7,29 @@ macro_rules! with_run {
             $($before)*
 
             // --- filters and presets ---
+            /// The query of a URL was refused.
+            FilterRefused = "the simulator's clients ask for what can be read",
+            /// More queries came than are kept.
+            FiltersKnownFull = "the simulator has few queries",
+            /// A client asks for a preset that was deleted while its session was open.
+            PresetGone = "the simulator has no presets",
+
+            /// Something was used that the client itself leaves out.
+            LeftOutIsUsed = "the simulator's clients use what they see",
 
             // --- sessions that outlive a restart ---
+            /// A session that another run opened goes on here.
+            SessionRestored = "restarts are looked for by stories of their own",
+            /// A session of another run was ended without being used here.
+            SessionEndedUnopened = "restarts are looked for by stories of their own",
+            /// Somebody else has ended a session that is open here.
+            SessionEndedElsewhere = "restarts are looked for by stories of their own",
+            /// The disk is too slow for who ends a session.
+            SessionEndImpatient = "no disk of the simulator is so slow",
+            /// The record of sessions says that we are alive.
+            SessionsAlive = "an hour for one seed",
+            /// The record of sessions cannot be written.
+            SessionsUnsaved,
 
             // --- the way out ---
 

@@ -20,7 +20,7 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32]).unwrap()
 }
 
-fn keys(revoked: &[u8]) -> Keys {
+pub(super) fn keys(revoked: &[u8]) -> Keys {
     let revoked = revoked.iter().map(|grant| GrantId([*grant; 16]));
     Keys {
         issuer: ISSUER.into(),
@@ -49,7 +49,7 @@ pub(super) fn bearer(grant: u8) -> String {
     bearer_until(grant, "mcp", NOW + 100)
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         auth: true,
         ..Settings::default()
@@ -80,7 +80,7 @@ fn wait(kit: &mut Kit, seconds: u64) -> Vec<Told> {
 }
 
 /// A session of `/mcp`, opened with this token.
-fn session(kit: &mut Kit, bearer: &str) -> Session {
+pub(super) fn session(kit: &mut Kit, bearer: &str) -> Session {
     let link = kit.connect();
     let fields = [("Authorization", bearer)];
     let told = kit.send(link, post(&fields, &initialize("2025-11-25")));

@@ -9,7 +9,7 @@ use crate::base::timers::Timers;
 use crate::client::Clients;
 use crate::client::session::Channel;
 use crate::cx::{Alarm, Cx};
-use crate::effect::{Effect, Effects, Level};
+use crate::effect::{Effect, Effects, Level, RecordTicket};
 use crate::entropy::Entropy;
 use crate::input::Port;
 use crate::json::span::{self, Span};
@@ -18,6 +18,8 @@ use crate::links::{LinkKey, Links};
 use crate::mcp::version::Version;
 use crate::now::Now;
 use crate::settings::Settings;
+use crate::tally::End;
+use crate::tally::Tally;
 
 /// What [`Cx`] borrows.
 pub(crate) struct World {
@@ -25,6 +27,7 @@ pub(crate) struct World {
     pub(crate) timers: Timers<Alarm>,
     pub(crate) effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     pub(crate) now: Now,
 }
 
@@ -37,6 +40,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         }
     }
 }
@@ -67,6 +71,24 @@ pub(crate) struct Kit {
     pub(crate) world: World,
     frame: Frame,
     opened: u32,
+    /// The record of sessions, and what becomes of orders about it.
+    pub(crate) record: Option<Vec<u8>>,
+    pub(crate) disk: Disk,
+    /// How often it was written.
+    pub(crate) writes: usize,
+}
+
+/// What a disk does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Disk {
+    #[default]
+    Works,
+    /// It cannot be locked.
+    Locked,
+    /// It cannot be written.
+    Full,
+    /// It does not answer.
+    Hangs,
 }
 
 impl Default for Kit {
@@ -77,17 +99,26 @@ impl Default for Kit {
 
 impl Kit {
     pub(crate) fn with(settings: &Settings) -> Self {
+        Self::seeded(settings, 5)
+    }
+
+    /// Another process than those of other seeds.
+    pub(crate) fn seeded(settings: &Settings, seed: u8) -> Self {
         Self {
             clients: Clients::new(settings),
             world: World {
                 links: Links::default(),
                 timers: Timers::default(),
                 effects: Effects::default(),
-                entropy: Entropy::new(&[5; 32]),
+                entropy: Entropy::new(&[seed; 32]),
+                tally: Tally::default(),
                 now: Now::default(),
             },
             frame: Frame::default(),
             opened: 0,
+            record: None,
+            disk: Disk::Works,
+            writes: 0,
         }
     }
 
@@ -140,7 +171,52 @@ impl Kit {
             let text = text(self.frame.bytes());
             told.push(Told { event, text });
         }
+        if self.keep() {
+            told.extend(self.pull());
+        }
         told
+    }
+
+    /// Does the orders about the record; whether there were any.
+    fn keep(&mut self) -> bool {
+        if self.disk == Disk::Hangs {
+            return false;
+        }
+        let mut others = Vec::new();
+        let mut any = false;
+        while let Some(effect) = self.world.effects.pop() {
+            match effect {
+                Effect::LockRecord { ticket, .. } => {
+                    let found = match self.disk {
+                        Disk::Locked => Err("locked".to_owned()),
+                        _ => Ok(self.record.clone()),
+                    };
+                    let number = number(ticket);
+                    self.clients
+                        .sessions_locked(&mut self.world.cx(), number, found);
+                    any = true;
+                }
+                Effect::StoreRecord { ticket, bytes } => {
+                    let done = if self.disk == Disk::Full {
+                        Err("full".to_owned())
+                    } else {
+                        self.record = Some(bytes);
+                        self.writes += 1;
+                        Ok(())
+                    };
+                    let number = number(ticket);
+                    self.clients
+                        .sessions_stored(&mut self.world.cx(), number, done);
+                    any = true;
+                }
+                Effect::ReleaseRecord { .. } => {}
+                other => others.push(other),
+            }
+        }
+        for effect in others {
+            self.world.effects.push(effect);
+        }
+        any
     }
 
     /// Time passes; alarms ring.
@@ -182,7 +258,7 @@ impl Kit {
 
     pub(crate) fn answer(&mut self, client: ClientKey, at: At, message: &str) {
         self.clients
-            .answer(&mut self.world.cx(), client, at, &[message.into()]);
+            .answer(&mut self.world.cx(), client, at, End::Ok, &[message.into()]);
     }
 
     pub(crate) fn note(&mut self, client: ClientKey, at: At, message: &str) {
@@ -243,6 +319,13 @@ impl Kit {
         let link = self.connect();
         assert!(self.send(link, session.http("GET", fields, "")).is_empty());
         link
+    }
+}
+
+fn number(ticket: RecordTicket) -> u32 {
+    match ticket {
+        RecordTicket::Sessions(number) => number,
+        RecordTicket::Server(_) | RecordTicket::Keyring(_) => unreachable!("not its own"),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::limits::*;
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
 use crate::settings::{Settings, Trusted};
+use crate::tally::End;
 
 #[test]
 fn sessions_max_one_more_initialize_is_answered_429() {
@@ -273,8 +274,13 @@ fn client_outbox_bytes_soft_a_peer_that_only_asks_is_not_read_any_further() {
     let call = kit.call(&session, &fields, "1");
     let long = Rc::new(vec![b' '; CLIENT_OUTBOX_BYTES_SOFT + 1]);
     let world = &mut kit.world;
-    kit.clients
-        .answer(&mut world.cx(), call.client, call.at, &[share(&long)]);
+    kit.clients.answer(
+        &mut world.cx(),
+        call.client,
+        call.at,
+        End::Ok,
+        &[share(&long)],
+    );
     assert!(kit.pull().is_empty());
     let ask = session.post(&fields, &request("2"));
     assert!(kit.send(call.link, &ask).is_empty());

@@ -2,12 +2,15 @@
 //! checklist of protocol.md.
 
 mod auth;
+mod filters;
 mod kit;
 mod large;
 mod limits;
 mod modern;
 mod pages;
 mod post;
+mod resume;
+mod resume_disk;
 mod sse;
 mod stdio;
 mod storm;

@@ -5,6 +5,7 @@ use crate::language::ClientEvent;
 use crate::limits::{CALLS_PER_CLIENT_MAX, LISTENS_MAX, STREAM_HOLD_MS};
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
+use crate::tally::End;
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;
 
@@ -23,6 +24,10 @@ fn fields<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a str, &'a str)>
     ];
     fields.extend(name.map(|name| ("Mcp-Name", name)));
     fields
+}
+
+pub(super) fn list(id: &str) -> String {
+    post(&fields("tools/list", None), &body(id, "tools/list", ""))
 }
 
 fn call(id: &str) -> String {
@@ -229,7 +234,7 @@ fn d5_an_early_note_or_a_long_wait_opens_an_event_stream() {
         &mut kit.world.cx(),
         waited.client,
         waited.at,
-        -32601,
+        (End::Refused, -32601),
         &[RESULT.into()],
     );
     for (link, messages) in [
@@ -265,8 +270,13 @@ fn d5_errors_of_ours_have_statuses_of_their_own() {
     ] {
         let call = taken(&mut kit, &call("1"));
         let world = &mut kit.world.cx();
-        kit.clients
-            .refuse(world, call.client, call.at, code, &[RESULT.into()]);
+        kit.clients.refuse(
+            world,
+            call.client,
+            call.at,
+            (End::Error, code),
+            &[RESULT.into()],
+        );
         assert!(released(&kit.pull()));
         assert_eq!(Answer::read(&kit.take_bytes(call.link)).status, status);
     }

@@ -6,6 +6,7 @@ use super::kit::*;
 use crate::language::ClientEvent;
 use crate::limits::SHARE_BYTES_MIN;
 use crate::mcp::version::Version;
+use crate::tally::End;
 
 #[test]
 fn c1_initialize_opens_a_session_and_names_it() {
@@ -146,8 +147,13 @@ fn c5_a_long_answer_is_shared_not_copied() {
         let call = kit.call(&session, &[("Accept", accept)], "1");
         let before = Rc::strong_count(&long);
         let world = &mut kit.world;
-        kit.clients
-            .answer(&mut world.cx(), call.client, call.at, &[share(&long)]);
+        kit.clients.answer(
+            &mut world.cx(),
+            call.client,
+            call.at,
+            End::Ok,
+            &[share(&long)],
+        );
         assert!(Rc::strong_count(&long) > before, "{accept}");
         let copied: usize = kit.world.links.chunks(call.link).map(<[u8]>::len).sum();
         assert!(copied - long.len() < 1024);

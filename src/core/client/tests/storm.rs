@@ -198,7 +198,9 @@ impl Storm {
                 | ClientEvent::Web { .. }
                 | ClientEvent::InputEnded { .. } => panic!(),
                 ClientEvent::Initialized { .. }
+                | ClientEvent::Turned { .. }
                 | ClientEvent::Notification { .. }
+                | ClientEvent::Restored { .. }
                 | ClientEvent::Response { .. } => {}
             }
         }
@@ -245,19 +247,11 @@ impl Storm {
             return;
         };
         let text = self.kit.take(link);
-        for id in text.split("Mcp-Session-Id: ").skip(1) {
-            self.sessions.push(id[..32].to_owned());
-            self.spoke_for
-                .entry(link)
-                .or_default()
-                .insert(id[..32].to_owned());
-        }
-        for id in text.split("sessionId=").skip(1) {
-            self.sessions.push(id[..32].to_owned());
-            self.spoke_for
-                .entry(link)
-                .or_default()
-                .insert(id[..32].to_owned());
+        let named = text.split("Mcp-Session-Id: ").skip(1);
+        for id in named.chain(text.split("sessionId=").skip(1)) {
+            let id = id.lines().next().unwrap().to_owned();
+            self.sessions.push(id.clone());
+            self.spoke_for.entry(link).or_default().insert(id);
         }
         for answer in text.split("HTTP/1.1 ").skip(1) {
             self.statuses.insert(answer[..3].to_owned());
@@ -267,7 +261,8 @@ impl Storm {
         }
         for whom in text.split(r#"{"for":""#).skip(1) {
             let known = self.spoke_for.get(&link);
-            assert!(known.is_some_and(|all| all.contains(&whom[..32])), "{text}");
+            let (whom, _) = whom.split_once('"').unwrap();
+            assert!(known.is_some_and(|all| all.contains(whom)), "{text}");
         }
         let told = self.kit.pull();
         self.heard(told);

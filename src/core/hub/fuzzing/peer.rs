@@ -271,6 +271,7 @@ pub(super) fn message(text: &[u8]) -> Envelope {
         meta: None,
         meta_twice: false,
         typed: false,
+        is_error: false,
         line_end: false,
     })
 }

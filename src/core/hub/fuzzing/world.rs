@@ -9,7 +9,7 @@ use crate::effect::{Effect, Effects, RecordTicket, StopSignal};
 use crate::hub::Hub;
 use crate::hub::fuzzing::peer::{self, Heard, Peer, Role};
 use crate::hub::fuzzing::words;
-use crate::input::{ExitStatus, Input, Port};
+use crate::input::{ExitStatus, Input, Port, ProcessFacts};
 use crate::json::envelope::{self, Kind};
 use crate::json::span::{self, Span};
 use crate::language::PoolKey;
@@ -167,6 +167,10 @@ impl World {
                         bytes: &bytes,
                     });
                 }
+            }
+            Effect::Measure { link } => {
+                let process = ProcessFacts::default();
+                self.follow(Input::Measured { link, process });
             }
             Effect::LoadState { name } => self.load(name),
             Effect::StoreState { name, bytes } => drop(self.store.insert(name, bytes)),

@@ -18,6 +18,7 @@ use crate::limits::BODY_BYTES_MAX;
 use crate::links::{LinkKey, Links};
 use crate::now::{Now, Tick};
 use crate::oauth::server::record::Password;
+use crate::tally::Tally;
 
 /// A request as it is told to the pages; `fields` are whole lines.
 pub(super) fn request(method: &str, target: &str, fields: &str, body: &str) -> WebRequest {
@@ -91,6 +92,7 @@ pub(super) struct World {
     pub(super) timers: Timers<Alarm>,
     pub(super) effects: Effects,
     entropy: Entropy,
+    tally: Tally,
 }
 
 impl Default for World {
@@ -104,6 +106,7 @@ impl Default for World {
             timers: Timers::default(),
             effects: Effects::default(),
             entropy: Entropy::new(&[9; 32]),
+            tally: Tally::default(),
         }
     }
 }
@@ -117,6 +120,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         }
     }
 

@@ -14,13 +14,16 @@ use crate::route::errors::{Failure, INTERNAL};
 use crate::route::splice::Edits;
 use crate::route::suspended::{Stage, SuspendedKey, Waiter};
 use crate::route::{Desk, Hall};
+use crate::tally::{About, End};
 
 /// An answer, whoever gets it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// The whole message.
     pub(super) message: Rc<Vec<u8>>,
-    /// The code, if it is an error of ours.
+    /// How the request ends that gets it.
+    end: End,
+    /// The code, if it may have a status of its own.
     code: Option<i32>,
 }
 
@@ -34,10 +37,14 @@ impl Outcome {
         }
         let message = edits.parts(&self.message, whole);
         match self.code {
-            Some(code) => desk
+            Some(code) => {
+                let how = (self.end, code);
+                desk.clients
+                    .refuse(desk.cx, to.client, to.at, how, &message);
+            }
+            None => desk
                 .clients
-                .refuse(desk.cx, to.client, to.at, code, &message),
-            None => desk.clients.answer(desk.cx, to.client, to.at, &message),
+                .answer(desk.cx, to.client, to.at, self.end, &message),
         }
     }
 }
@@ -51,22 +58,33 @@ pub(crate) struct Catch<'a> {
 }
 
 impl Catch<'_> {
-    fn keep(&mut self, code: Option<i32>, message: &[Part<'_>]) {
+    fn keep(&mut self, end: End, code: Option<i32>, message: &[Part<'_>]) {
         let mut bytes = Vec::with_capacity(crate::base::outbox::length(message));
         for part in message {
             bytes.extend_from_slice(part.bytes());
         }
         let message = Rc::new(bytes);
-        self.caught = Some(Outcome { message, code });
+        self.caught = Some(Outcome { message, end, code });
     }
 }
 
 impl ClientEdge for Catch<'_> {
-    fn answer(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, message: &[Part<'_>]) {
+    fn concern(&mut self, cx: &mut Cx<'_>, client: ClientKey, at: At, about: About<'_>) {
+        self.edge.concern(cx, client, at, about);
+    }
+
+    fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        client: ClientKey,
+        at: At,
+        end: End,
+        message: &[Part<'_>],
+    ) {
         if client == self.client {
-            return self.keep(None, message);
+            return self.keep(end, None, message);
         }
-        self.edge.answer(cx, client, at, message);
+        self.edge.answer(cx, client, at, end, message);
     }
 
     fn refuse(
@@ -74,13 +92,13 @@ impl ClientEdge for Catch<'_> {
         cx: &mut Cx<'_>,
         client: ClientKey,
         at: At,
-        code: i32,
+        (end, code): (End, i32),
         message: &[Part<'_>],
     ) {
         if client == self.client {
-            return self.keep(Some(code), message);
+            return self.keep(end, Some(code), message);
         }
-        self.edge.refuse(cx, client, at, code, message);
+        self.edge.refuse(cx, client, at, (end, code), message);
     }
 
     fn forbid(
@@ -92,7 +110,7 @@ impl ClientEdge for Catch<'_> {
         message: &[Part<'_>],
     ) {
         if client == self.client {
-            return self.keep(None, message);
+            return self.keep(End::Refused, None, message);
         }
         self.edge.forbid(cx, client, at, scopes, message);
     }
@@ -209,6 +227,7 @@ fn too_long() -> Outcome {
     let message = crate::json::write::error(None, failure.code, &failure.message, None);
     Outcome {
         message: Rc::new(message),
+        end: End::Refused,
         code: Some(failure.code),
     }
 }

@@ -40,7 +40,7 @@ impl Hall {
         let (client, at) = (caller.client, caller.at);
         // What is read may be another server's by now than the one that asked.
         let asked = self.suspended.get(key).map(|suspended| suspended.server);
-        if let Some(Err(failure)) = asked.map(|server| self.permit(client, server)) {
+        if let Some(Err(failure)) = asked.map(|server| self.admit(client, server)) {
             return desk.fail(client, at, &caller.id, &failure);
         }
         if responses.is_some_and(|at| !at.of(text).starts_with(b"{")) {

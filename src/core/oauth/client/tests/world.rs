@@ -25,6 +25,7 @@ use crate::oauth::client::{Keyring, KeyringNews, Protected};
 use crate::oauth::owner::{Visitor, Who};
 use crate::oauth::{Step, Wish};
 use crate::settings::Settings;
+use crate::tally::Tally;
 use crate::web::answer::Answer;
 
 /// The server of most stories.
@@ -39,6 +40,7 @@ pub(super) struct Ring {
     timers: Timers<Alarm>,
     effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     /// What it told of its servers, in words.
     pub(super) told: Vec<String>,
     pub(super) answers: BTreeMap<LinkKey, Answer>,
@@ -118,6 +120,7 @@ impl World {
             timers: Timers::default(),
             effects: Effects::default(),
             entropy: Entropy::new(&[seed; 32]),
+            tally: Tally::default(),
             told: Vec::new(),
             answers: BTreeMap::new(),
             logged: Vec::new(),
@@ -167,6 +170,7 @@ impl World {
             timers: &mut ring.timers,
             effects: &mut ring.effects,
             entropy: &mut ring.entropy,
+            tally: &mut ring.tally,
         };
         what(&mut ring.keyring, &mut cx)
     }
@@ -256,7 +260,7 @@ impl World {
     fn obey(&mut self, ring: usize, effect: Effect) {
         let number = |ticket| match ticket {
             RecordTicket::Keyring(number) => number,
-            RecordTicket::Server(_) => unreachable!("not its own"),
+            RecordTicket::Server(_) | RecordTicket::Sessions(_) => unreachable!("not its own"),
         };
         match effect {
             Effect::LockRecord { ticket, name } => {

@@ -24,6 +24,7 @@ use crate::links::Links;
 use crate::now::{Now, Tick, UnixSeconds};
 use crate::oauth::owner::Who;
 use crate::oauth::token::{self, Bad, Claims};
+use crate::tally::Tally;
 
 const WALL: u64 = 1_800_000_000;
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -40,6 +41,7 @@ struct World {
     timers: Timers<Alarm>,
     effects: Effects,
     entropy: Entropy,
+    tally: Tally,
     who: Who,
     host: &'static str,
     client_address: std::net::IpAddr,
@@ -87,6 +89,7 @@ impl World {
             timers: Timers::default(),
             effects: Effects::default(),
             entropy: Entropy::new(&[5; 32]),
+            tally: Tally::default(),
             who: Who::Owner,
             host: "mcp.example.com",
             client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
@@ -116,6 +119,7 @@ impl World {
             timers: &mut self.timers,
             effects: &mut self.effects,
             entropy: &mut self.entropy,
+            tally: &mut self.tally,
         };
         let told = act(&mut self.server, &mut cx);
         self.settle();
