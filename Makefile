@@ -4,13 +4,14 @@ CARGO       ?= cargo
 NIGHTLY     ?= nightly
 BIN         := target/release/1mcp
 SIM_SEEDS   ?= 1000
+SOAK_S      ?= 1200
 FUZZ_S      ?= 20
 PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test readme lint deps static dist test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
-        outside-long outside-tools release readme ci install clean
+        outside-long outside-tools soak release readme ci install clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -82,7 +83,10 @@ outside: release outside-tools ## suites, clients and servers that other people 
 	cd tests/outside && npm test --silent
 
 outside-long: release outside-tools ## the same with many more rounds and calls, half an hour
-	cd tests/outside && QUESTION_ROUNDS=20000 MEMORY_CALLS=2000000 MIXUP_CALLS=400000 npm test --silent
+	cd tests/outside && QUESTION_ROUNDS=20000 MEMORY_CALLS=2000000 MIXUP_CALLS=400000 SSE_IDLE_S=300 npm test --silent
+
+soak: release outside-tools ## mixed load and faults for SOAK_S=1200 seconds: nothing grows, every call is counted
+	cd tests/outside && SOAK_S=$(SOAK_S) node soak.mjs
 
 outside-tools:
 	@tests/outside/tools.sh

@@ -110,6 +110,9 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// OAuth. A longer one is read on only for who may send it, the others get 401, 403, 404, 405 or
 /// 413 at once: a stranger cannot fill our memory.
 pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A body that is too long is thrown away up to this length, then refused (who reads only behind
+/// his last byte would lose the answer); a longer one is refused at once.
+pub const SWALLOWED_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longer bodies that are being received, all of them together, by what they announce (or may have,
 /// if they announce nothing); one more is answered 503 with `Retry-After`.
 pub const LARGE_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -120,8 +123,8 @@ pub const BODY_MS_MAX: u64 = 10 * 60 * 1000;
 pub const HEAD_MS_MAX: u64 = 10_000;
 /// Between two pieces of a body; then 408 and close.
 pub const BODY_IDLE_MS_MAX: u64 = 30_000;
-/// A kept-alive connection without a request; then close.
-pub const KEEP_ALIVE_IDLE_MS_MAX: u64 = 75_000;
+/// A kept-alive connection without a request; then close. Longer than proxies do (Caddy 120 s).
+pub const KEEP_ALIVE_IDLE_MS_MAX: u64 = 150_000;
 /// After our last byte we wait this long for the peer to close, so that a reset does not destroy
 /// the answer on its way; then close.
 pub const LINGER_MS_MAX: u64 = 2_000;

@@ -1,7 +1,7 @@
 //! What a line of the log says by `key=value`, as members of its JSON object.
 //!
-//! Only the pairs with which our own lines begin are read: `server=files ready`, and after the words
-//! `call` and `http`. What follows is prose, and may be somebody else's.
+//! Only the pairs with which our own lines begin are read: `server=files ready`, and after the
+//! words `call` and `http`. What follows is prose, and may be somebody else's.
 
 use serde_json::{Deserializer, Value};
 

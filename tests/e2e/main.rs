@@ -19,6 +19,7 @@ mod cli;
 mod cli_files;
 mod completions;
 mod mcp_edit;
+mod metrics;
 mod presets;
 mod readme;
 mod reloading;

@@ -435,11 +435,11 @@ fn contract_4_a_client_sees_by_a_preset_and_follows_its_changes() {
     desk.until(&["web"]);
     assert!(desk.reaches("web") && !desk.reaches("db"));
     // A session that is open follows, without another request of its own.
+    preset(&dir, &["create", "other", "--filter", "db"]).expect(0);
     preset(&dir, &["edit", "desk", "--filter", "work"]).expect(0);
     desk.events.tools_changed();
     desk.until(&["web", "db"]);
     assert!(desk.reaches("db") && !desk.reaches("bare"));
-    preset(&dir, &["create", "other", "--filter", "db"]).expect(0);
     Seeing::open(&gateway, "/mcp?preset=other").until(&["db"]);
     // A file that nobody can read changes nothing.
     let good = dir.read("presets.json");

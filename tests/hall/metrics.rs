@@ -91,9 +91,10 @@ fn contract_5_each_end_of_a_call_is_counted_apart() {
     let (one, _) = call(&mut w, a, "echo");
     w.advance(60_000);
     one.error(&mut w);
+    w.server("files").expect(&mut w, "notifications/cancelled");
     let (one, _) = call(&mut w, a, "echo");
     a.cancels(&mut w, &one);
-    w.settle();
+    w.server("files").expect(&mut w, "notifications/cancelled");
     let (one, _) = call(&mut w, a, "echo");
     w.server("files").dies(&mut w);
     w.settle();

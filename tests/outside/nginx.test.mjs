@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { text, until } from './lib/clients.mjs';
+import { printed } from './lib/fronts.mjs';
 import { root } from './lib/gateway.mjs';
 import { ask, authCommand, bothThere, INITIALIZE, startLocked } from './lib/locked.mjs';
 import { startRemote } from './lib/mcp_remote.mjs';
@@ -18,21 +19,13 @@ import { makeAuthority } from './lib/tls.mjs';
 const README = readFileSync(join(root, 'README.md'), 'utf8');
 
 /** The configuration that README prints, for here. */
-function printed(port, { cert, key }) {
-  const block = /^```nginx\n([^]*?)^```/m.exec(README)?.[1];
-  assert.ok(block, 'README prints no nginx configuration');
-  const swaps = [
-    [/listen 443 ssl;/, 'listen {front} ssl;'],
-    [/server_name [^;]+;/, 'server_name localhost;'],
-    [/ssl_certificate [^;]+;/, `ssl_certificate ${cert};`],
-    [/ssl_certificate_key [^;]+;/, `ssl_certificate_key ${key};`],
-    [/127\.0\.0\.1:3050/, `127.0.0.1:${port}`],
-  ];
-  return swaps.reduce((config, [what, by]) => {
-    assert.match(config, what);
-    return config.replace(what, by);
-  }, block);
-}
+const here = (port, { cert, key }) => printed('nginx', [
+  [/listen 443 ssl;/, 'listen {front} ssl;'],
+  [/server_name [^;]+;/, 'server_name localhost;'],
+  [/ssl_certificate [^;]+;/, `ssl_certificate ${cert};`],
+  [/ssl_certificate_key [^;]+;/, `ssl_certificate_key ${key};`],
+  [/127\.0\.0\.1:3050/, `127.0.0.1:${port}`],
+]);
 
 const CLIENTS = [
   ['legacy', 'mcp', '2025-11-25'],
@@ -46,7 +39,7 @@ describe('nginx with TLS before a locked gateway', { skip: HAS_NGINX || process.
   before(async () => {
     authority = await makeAuthority();
     const port = await freePort();
-    nginx = await startNginx(printed(port, authority), ['front']);
+    nginx = await startNginx(here(port, authority), ['front']);
     url = `https://localhost:${nginx.ports.front}`;
     gateway = await startLocked({ port, external: url });
     tls.setDefaultCACertificates(

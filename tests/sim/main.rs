@@ -27,6 +27,7 @@ mod secrets;
 mod servers;
 mod step;
 mod wire;
+mod wishes;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -12,6 +12,7 @@ use crate::faults::Faults;
 use crate::net::Net;
 use crate::remotes::place;
 use crate::rng::Rng;
+use crate::wishes;
 
 /// Place of a call in the model.
 pub(crate) type CallId = usize;
@@ -301,10 +302,18 @@ impl Model {
         }
     }
 
-    /// Whether a process may ask a client: nobody else ever used it, or the client did, or has a
+    /// Whether a client sees a server.
+    pub(crate) fn sees(&self, client: usize, server: &str) -> bool {
+        self.stdio || wishes::sees(client, server)
+    }
+
+    /// Whether a process may ask a client, which sees its server: nobody else ever used it, or the client did, or has a
     /// call on its way there.
     pub(crate) fn may_ask(&self, process: usize, client: usize) -> bool {
         let facts = &self.processes[process];
+        if !self.sees(client, &facts.server) {
+            return false;
+        }
         let under_way = |call: &Call| {
             let there = call
                 .target
@@ -328,6 +337,12 @@ impl Model {
     ) {
         self.share(call, process, busy);
         let server = self.processes[process].server.clone();
+        let client = self.calls[call].client;
+        if !self.sees(client, &server) {
+            self.violation(format!(
+                "call {call} of {client} arrives at {server}, which it leaves out"
+            ));
+        }
         let known = &mut self.calls[call];
         if known.state == State::Refused {
             self.violation(format!("call {call} arrives, which is to be refused"));

@@ -11,6 +11,7 @@ use onemcp::mcp::version::Era;
 use crate::remotes::place;
 use crate::rng::Rng;
 use crate::servers::definition::{Definition, Eras};
+use crate::wishes;
 
 /// Server names; the last one needs care with prefixes.
 pub(crate) const NAMES: [&str; 6] = ["s0", "s1", "s2", "s3", "a-b", "s0_x"];
@@ -87,6 +88,7 @@ impl Entry {
     fn server(&self) -> Server {
         let mut server = Server::new(self.name, self.transport());
         server.disabled = self.disabled;
+        server.tags = vec![wishes::side_of(self.name).to_owned()];
         if let Some(prefix) = self.prefix {
             server.prefix = Prefix::Text(prefix.to_owned());
         }
@@ -196,7 +198,7 @@ impl Plan {
     /// As the hub gets it.
     pub(crate) fn config(&self) -> Config {
         Config {
-            presets: Default::default(),
+            presets: Rc::new(wishes::presets()),
             servers: self.entries.iter().map(Entry::server).collect(),
             problems: Vec::new(),
         }

@@ -298,7 +298,7 @@ impl World {
             return true;
         };
         let definition = Definition::new(self.seed, server, entry.variant);
-        let must = entry.must_work(&definition);
+        let must = entry.must_work(&definition) && self.model.sees(at, server);
         let results = self.model.stats.results;
         let call = self.with_client(at, |client, cx, _| {
             let one = match client {

@@ -10,7 +10,7 @@ use crate::language::ClientKey;
 use crate::limits::{
     BODY_BYTES_MAX, BODY_IDLE_MS_MAX, BODY_MS_MAX, BROWSER_BODY_BYTES_MAX,
     CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX,
-    SMALL_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
+    SMALL_BODY_BYTES_MAX, SWALLOWED_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
 };
 use crate::links::LinkKey;
 use crate::now::Tick;
@@ -88,7 +88,9 @@ impl Connection {
             Port::Browsers => BROWSER_BODY_BYTES_MAX,
         };
         Self {
-            server: Server::new(body_bytes_max).asking_above(SMALL_BODY_BYTES_MAX),
+            server: Server::new(body_bytes_max)
+                .asking_above(SMALL_BODY_BYTES_MAX)
+                .swallowing(SWALLOWED_BODY_BYTES_MAX),
             peer,
             port,
             counted: peer,

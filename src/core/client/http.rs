@@ -7,7 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::connection::{Connection, Doing};
+use crate::client::leaving::Taking;
+use crate::client::refusal::Refusal;
 use crate::client::reply::KeepAliveRound;
+use crate::client::request::is_mcp;
 use crate::cx::{Alarm, Cx};
 use crate::effect::Level;
 use crate::http1::server::{CONTINUE, Request, Step, Waiting};
@@ -29,7 +32,7 @@ pub(super) struct Http {
     /// Connections with bytes that may make a request.
     ready: VecDeque<LinkKey>,
     pub(super) keep_alive: KeepAliveRound,
-    pub(super) stopping: bool,
+    pub(super) taking: Taking,
     /// The head of the last answer; its buffer is reused.
     pub(super) head: Vec<u8>,
 }
@@ -68,7 +71,7 @@ impl Http {
         } else if peer_full {
             Mark::PeerConnectionsFull.hit();
         }
-        if full || peer_full || self.stopping {
+        if full || peer_full || self.taking != Taking::Yes {
             cx.log(Level::Debug, || {
                 format!("http refused peer={peer} connections={same}")
             });
@@ -164,6 +167,11 @@ impl Http {
                         413 => Mark::BodyTooLong.hit(),
                         431 => Mark::HeadTooLong.hit(),
                         _ => {}
+                    }
+                    let long = connection.server.refused_for_length();
+                    if long.is_some_and(|request| is_mcp(request.path())) {
+                        self.refuse(cx, link, &Refusal::BodyTooLong.into());
+                        return None;
                     }
                     let hint = hint_of(reject.status, connection.port);
                     self.problem(cx, link, reject.status, reject.why, hint, &[]);
@@ -315,14 +323,6 @@ impl Http {
         None
     }
 
-    /// We are stopping: connections without a request are closed, the others after their answer.
-    pub(super) fn stop(&mut self, cx: &mut Cx<'_>) {
-        self.stopping = true;
-        self.dismiss(cx, |connection| {
-            connection.server.waiting() == Waiting::IdleHead
-        });
-    }
-
     /// Closes those of these connections of which no request is being answered.
     pub(super) fn dismiss(&mut self, cx: &mut Cx<'_>, these: impl Fn(&Connection) -> bool) {
         let idle = |one: &Connection| one.doing == Doing::Reading && these(one);
@@ -347,7 +347,7 @@ fn is_unread(cx: &Cx<'_>, link: LinkKey) -> bool {
 const fn hint_of(status: u16, port: Port) -> &'static str {
     match status {
         413 if matches!(port, Port::Browsers) => "nothing that long is wanted here",
-        413 => "a request body may have at most 16 MiB on /mcp and /messages, elsewhere 64 KiB",
+        413 => "a request body may have at most 64 KiB here",
         414 | 431 => "shorten the request target or its header fields",
         501 => "use GET, POST, DELETE, OPTIONS or HEAD, and no transfer coding but chunked",
         505 => "use HTTP/1.1",

@@ -7,7 +7,7 @@ use crate::filter::query;
 use crate::json::envelope::{Envelope, Fault, Kind};
 use crate::json::span::Span;
 use crate::json::write;
-use crate::limits::{BATCH_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
+use crate::limits::{BATCH_MAX, BODY_BYTES_MAX, CALLS_PER_CLIENT_MAX, LISTENS_MAX};
 use crate::mcp::levels::LEVELS;
 use crate::mcp::modern::{HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::mcp::version::Version;
@@ -78,6 +78,8 @@ pub(super) enum Refusal {
     TooManyConnections,
     /// 503: as much is being received as may be.
     TooManyLargeBodies,
+    /// 413: a message that is longer than any may be.
+    BodyTooLong,
     /// Too many sessions.
     TooManySessions,
     /// Too many streams of one session.
@@ -165,6 +167,7 @@ impl Refusal {
             Self::UnknownSession | Self::SessionEnded | Self::UnknownMethod { .. } => 404,
             Self::Method { .. } => 405,
             Self::NotAcceptable | Self::NoEventStream => 406,
+            Self::BodyTooLong => 413,
             Self::ContentType => 415,
             Self::TooManyConnections
             | Self::TooManySessions
@@ -183,7 +186,7 @@ impl Refusal {
         matches!(self.status(), 429 | 503)
     }
 
-    const fn code(&self) -> i32 {
+    pub(super) const fn code(&self) -> i32 {
         match self {
             Self::Fault(fault) => fault.code(),
             Self::Version { .. } | Self::ModernElsewhere => UNSUPPORTED_VERSION,
@@ -203,6 +206,7 @@ impl Refusal {
             | Self::Loop
             | Self::Method { .. }
             | Self::ContentType
+            | Self::BodyTooLong
             | Self::NotAcceptable
             | Self::NoEventStream
             | Self::NoSession
@@ -264,11 +268,15 @@ impl Refusal {
             Self::TooManyLargeBodies => {
                 "Busy: too many large requests are being received. Try again soon."
             }
+            Self::BodyTooLong => {
+                const { assert!(BODY_BYTES_MAX == 16 * 1024 * 1024) };
+                "The message is too long: a request body may have at most 16 MiB."
+            }
             Self::TooManySessions => "Too many sessions are open. Try again later.",
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."
             }
-            Self::Stopping => "1mcp is stopping.",
+            Self::Stopping => "1mcp is stopping. Send the request again in a moment.",
             Self::Forbidden { .. }
             | Self::Turned { .. }
             | Self::Filter(_)

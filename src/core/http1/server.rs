@@ -6,6 +6,7 @@
 //! answer.
 
 mod answer;
+mod swallow;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,10 @@ pub struct Server {
     body_bytes_max: usize,
     /// Longer bodies are asked about.
     small_bytes_max: usize,
+    /// A body that announces no more than this is thrown away before it is refused for its length.
+    swallowed_bytes_max: usize,
+    /// The request whose body was too long.
+    too_long: Option<Box<Request>>,
     state: State,
 }
 
@@ -41,6 +46,8 @@ enum State {
     Body(Box<Incoming>),
     /// The head was handed out, and its receiver decides whether the body is read on.
     Asked { head_only: bool, part: Box<Part> },
+    /// A body that is too long is thrown away; then its request is refused.
+    Swallowing { head_only: bool, left: usize },
     /// A request was handed out, or refused; its answer is under way.
     Exchange(Exchange),
     /// The last answer is complete; whatever the peer still sends is thrown away.
@@ -110,6 +117,8 @@ impl Server {
             taken: 0,
             body_bytes_max,
             small_bytes_max: body_bytes_max,
+            swallowed_bytes_max: 0,
+            too_long: None,
             state: State::Head(HeadParser::default()),
         }
     }
@@ -152,6 +161,7 @@ impl Server {
         }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Body(incoming) => self.take_body(*incoming, frame),
+            State::Swallowing { head_only, left } => self.swallow(head_only, left),
             state => {
                 self.state = state;
                 Step::Paused
@@ -165,6 +175,7 @@ impl Server {
         let (framing, expects) =
             match framing.and_then(|framing| Ok((framing, framing::expects_continue(&request)?))) {
                 Ok(decided) => decided,
+                Err(body::TOO_LARGE) => return self.too_long(request),
                 Err(reject) => return self.refuse(reject, request.method == Method::Head),
             };
         let incoming = Incoming {
@@ -227,6 +238,7 @@ impl Server {
         let Incoming { request, part } = &mut incoming;
         let head_only = request.method == Method::Head;
         if part.decoder.is_over(part.body.len()) {
+            self.too_long = Some(Box::new(incoming.request));
             return self.refuse(body::TOO_LARGE, head_only);
         }
         let fresh = self.inbox.get(self.taken..).unwrap_or_default();
@@ -251,7 +263,12 @@ impl Server {
             self.small_bytes_max
         };
         match part.decoder.decode(fresh, &mut part.body, upto) {
-            Err(reject) => return self.refuse(reject, head_only),
+            Err(reject) => {
+                if reject == body::TOO_LARGE {
+                    self.too_long = Some(Box::new(incoming.request));
+                }
+                return self.refuse(reject, head_only);
+            }
             Ok(used) => self.taken += used,
         }
         if part.body.len() > upto {
@@ -316,7 +333,7 @@ impl Server {
         let body = match &self.state {
             State::Body(incoming) => incoming.part.body.capacity(),
             State::Asked { part, .. } => part.body.capacity(),
-            State::Head(_) | State::Exchange(_) | State::Closed => 0,
+            State::Head(_) | State::Swallowing { .. } | State::Exchange(_) | State::Closed => 0,
         };
         self.inbox.capacity() + body
     }
@@ -327,7 +344,7 @@ impl Server {
         match self.state {
             State::Head(_) if self.inbox_bytes() == 0 => Waiting::IdleHead,
             State::Head(_) => Waiting::Head,
-            State::Body(_) | State::Asked { .. } => Waiting::Body,
+            State::Body(_) | State::Asked { .. } | State::Swallowing { .. } => Waiting::Body,
             State::Exchange(_) | State::Closed => Waiting::Response,
         }
     }

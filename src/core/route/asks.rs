@@ -420,3 +420,26 @@ pub(crate) fn declared(want: Want, facts: ClientFacts) -> Result<(), (i32, &'sta
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s3_ids_of_questions_lead_back_and_those_of_another_process_lead_nowhere() {
+        let key = |index, generation| AskKey(Key { index, generation });
+        let keys = [key(0, 0), key(3, 9), key((1 << 20) - 1, u32::MAX)];
+        for begin in [0, 1, 77 << 30, ID_MAX] {
+            let ids = AskIds::after(begin);
+            for key in keys {
+                let wire = ids.to_wire(key);
+                assert!((1..1 << 53).contains(&wire));
+                assert_eq!(ids.key_of(wire), Some(key));
+                assert_ne!(AskIds::after(begin / 2 + 5).key_of(wire), Some(key));
+            }
+            for wire in [0, ID_MAX + 2, u64::MAX] {
+                assert_eq!(ids.key_of(wire), None);
+            }
+        }
+    }
+}

@@ -1,9 +1,12 @@
 // The official TypeScript clients of both eras behind one face: 1.32, which shakes hands, and 2,
 // which probes for 2026-07-28 (`auto`). What is different between the two eras for a program that
 // uses them is here, so that a test can say one thing of both.
-import { Client as ModernClient, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
+import {
+  Client as ModernClient, SSEClientTransport as ModernSse, StreamableHTTPClientTransport as ModernHttp,
+} from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport as LegacySse } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
@@ -39,6 +42,10 @@ function transport(era, kind, gateway, args) {
     const url = new URL(gateway.url);
     return era === 'modern' ? new ModernHttp(url) : new LegacyHttp(url);
   }
+  if (kind === 'sse') {
+    const url = new URL(gateway.sse);
+    return era === 'modern' ? new ModernSse(url) : new LegacySse(url);
+  }
   const ours = {
     command: BIN,
     args: ['serve', '--transport', 'stdio', '--config-dir', gateway.dir, ...args],
@@ -49,20 +56,23 @@ function transport(era, kind, gateway, args) {
 }
 
 /**
- * A connected client of an era: its answers carry its name, `heard` and `asked` what came. `fill`
+ * A connected client of an era, or, over `sse`, of its package, as that transport has only the
+ * handshake: its answers carry its name, `heard` and `asked` what came. `fill`
  * answers forms in place of the name.
  */
 export async function openClient(era, kind, gateway, name, { args = [], fill } = {}) {
   const info = { name, version: '1.0.0' };
-  const modern = era === 'modern';
-  const made = modern
-    ? new ModernClient(info, { capabilities: CAPABILITIES, versionNegotiation: { mode: 'auto' } })
+  const newer = era === 'modern';
+  const modern = newer && kind !== 'sse';
+  const versionNegotiation = modern ? { mode: 'auto' } : undefined;
+  const made = newer
+    ? new ModernClient(info, { capabilities: CAPABILITIES, versionNegotiation })
     : new LegacyClient(info, { capabilities: CAPABILITIES });
   const heard = { tools: 0, resources: 0, updated: [] };
   const asked = { elicitation: 0, sampling: 0 };
   const hears = (method, then) =>
-    made.setNotificationHandler(modern ? method : NOTES[method], then);
-  const answers = (method, then) => made.setRequestHandler(modern ? method : QUESTIONS[method], then);
+    made.setNotificationHandler(newer ? method : NOTES[method], then);
+  const answers = (method, then) => made.setRequestHandler(newer ? method : QUESTIONS[method], then);
   hears('notifications/tools/list_changed', () => { heard.tools += 1; });
   hears('notifications/resources/list_changed', () => { heard.resources += 1; });
   hears('notifications/resources/updated', ({ params }) => { heard.updated.push(params.uri); });
@@ -83,7 +93,7 @@ export async function openClient(era, kind, gateway, name, { args = [], fill } =
     asked,
     /** The revision that this client and the gateway agreed on. */
     revision: () =>
-      modern ? made.getNegotiatedProtocolVersion() : made.transport.protocolVersion ?? '2025-11-25',
+      newer ? made.getNegotiatedProtocolVersion() : made.transport.protocolVersion ?? '2025-11-25',
     capabilities: () => made.getServerCapabilities(),
     tools: async () => (await made.listTools()).tools,
     prompts: async () => (await made.listPrompts()).prompts,
@@ -92,7 +102,7 @@ export async function openClient(era, kind, gateway, name, { args = [], fill } =
     prompt: (prompt, args) => made.getPrompt({ name: prompt, arguments: args }),
     read: (uri) => made.readResource({ uri }),
     call: (tool, args, options) =>
-      modern
+      newer
         ? made.callTool({ name: tool, arguments: args }, options)
         : made.callTool({ name: tool, arguments: args }, undefined, options),
     /** Asks to hear of changes: of all lists, and of a resource if one is named. */

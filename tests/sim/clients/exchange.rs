@@ -6,6 +6,7 @@ use crate::faults::Fault;
 use crate::model::{CallId, Cx};
 use crate::net::{ConnId, Peer};
 use crate::wire::{http, sse};
+use crate::wishes;
 
 /// What a request was for.
 #[derive(Clone, Debug)]
@@ -114,7 +115,11 @@ impl Line {
 
     /// Sends one request.
     pub(crate) fn send(&mut self, cx: &mut Cx<'_>, out: Outgoing<'_>) {
-        let mut text = format!("{} {} HTTP/1.1\r\n", out.method, out.target);
+        let target = match cx.net.conns[self.conn].peer {
+            Peer::Client(me) => wishes::target(me, out.target, self.conn),
+            Peer::Process(_) | Peer::Site(_) => out.target.to_owned(),
+        };
+        let mut text = format!("{} {target} HTTP/1.1\r\n", out.method);
         text.push_str("Host: 127.0.0.1:3050\r\n");
         let shows = out.fields.iter().any(|(name, _)| *name == "Authorization");
         if let Peer::Client(me) = cx.net.conns[self.conn].peer

@@ -6,6 +6,7 @@ use crate::clients::described::PREFIX;
 use crate::clients::talk::{Asked, Caps, Talk};
 use crate::faults::Fault;
 use crate::model::{AskId, CallId, Cx, State};
+use crate::plan::NAMES;
 use crate::wire::json::{Message, Said, at, elements, object, string_at};
 
 /// Where a message came in.
@@ -213,6 +214,15 @@ impl Talk {
         sorted.dedup();
         if sorted.len() != names.len() {
             self.wrong(cx, "a name is offered twice", text);
+        }
+        let hidden = |server: &&&str| !cx.model.sees(self.me, server);
+        let hidden: Vec<&str> = NAMES.iter().filter(hidden).copied().collect();
+        for server in hidden {
+            let own = [format!("{server}_1mcp_"), format!("onemcp://{server}/")];
+            let of_it = |name: &String| own.iter().any(|own| name.starts_with(own));
+            if names.iter().any(of_it) {
+                self.wrong(cx, "what this client leaves out", text);
+            }
         }
         let good = |name: &String| {
             name.len() <= limits::NAME_BYTES_MAX

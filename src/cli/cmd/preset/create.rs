@@ -84,15 +84,12 @@ fn entry(name: &str, line: &Line, expr: &Expr) -> Result<String, Failure> {
     let description = line.get("description", |text| Ok(text.to_owned()))?;
     let description = description.filter(|text| !text.is_empty());
     let now = write::string(&rfc3339(unix_ms()));
-    let members = [
+    Ok(write::object([
         ("name", Some(write::string(name))),
         ("description", description.as_deref().map(write::string)),
         ("strategy", Some(write::string(strategy(expr)))),
         ("tagQuery", Some(tag_query(expr))),
         ("created", Some(now.clone())),
         ("lastModified", Some(now)),
-    ];
-    let members = members.into_iter();
-    let members = members.filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)));
-    Ok(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+    ]))
 }

@@ -48,7 +48,7 @@ fn json(name: &str, preset: &Preset, servers: Option<&[String]>) -> String {
         let names: Vec<String> = names.iter().map(|name| write::string(name)).collect();
         format!("[{}]", names.join(","))
     };
-    let members = [
+    write::object([
         ("name", Some(write::string(name))),
         (
             "description",
@@ -58,8 +58,5 @@ fn json(name: &str, preset: &Preset, servers: Option<&[String]>) -> String {
         ("strategy", Some(write::string(strategy(&preset.expr)))),
         ("tagQuery", Some(tag_query(&preset.expr))),
         ("servers", servers.map(array)),
-    ];
-    let members = members.into_iter();
-    let members = members.filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    ])
 }

@@ -12,10 +12,10 @@ macro_rules! with_run {
             /// More queries came than are kept.
             FiltersKnownFull = "the simulator has few queries",
             /// A client asks for a preset that was deleted while its session was open.
-            PresetGone = "the simulator has no presets",
+            PresetGone = "the simulated presets stay",
 
             /// Something was used that the client itself leaves out.
-            LeftOutIsUsed = "the simulator's clients use what they see",
+            LeftOutIsUsed,
 
             // --- sessions that outlive a restart ---
             /// A session that another run opened goes on here.
@@ -32,6 +32,17 @@ macro_rules! with_run {
             SessionsUnsaved,
 
             // --- the way out ---
+
+            /// Told to stop, and all who waited got their answers.
+            DrainsWithAnswers,
+            /// Told to stop, and some waited for too long.
+            DrainsWithoutAnswers = "an ordinary test waits that long",
+            /// Told to stop twice.
+            StopHurried = "ordinary tests stop twice",
+            /// A request was open on which the hall had not said the last word.
+            StopAnswersRequest = "an ordinary test has clients without a hall",
+            /// A part of a request was here when we left, or a page was being made.
+            StopRefusesPart = "an ordinary test sends a part of a request",
 
             // --- what is counted ---
         }

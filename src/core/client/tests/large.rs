@@ -220,6 +220,45 @@ fn large_bodies_bytes_max_one_more_gets_503_until_one_is_whole_or_gone() {
 }
 
 #[test]
+fn what_is_too_long_is_read_to_its_end_and_refused_in_words() {
+    let _reached = must_hit(Mark::BodyTooLong);
+    let length = 50 * 1024 * 1024;
+    let piece = "x".repeat(READ_BYTES_PER_TURN_MAX);
+    for (path, code) in [
+        ("/mcp", Some(-32600)),
+        ("/messages?sessionId=0", Some(-32600)),
+        ("/token", None),
+    ] {
+        let mut kit = Kit::default();
+        let link = kit.connect();
+        kit.send(link, head(path, &[], Some(length)));
+        for sent in 1..=length / piece.len() {
+            assert_eq!(kit.take(link), "", "{sent}");
+            assert!(kit.send(link, &piece).is_empty());
+            assert!(held(&kit, link) <= INBOX_KEPT_BYTES_MAX);
+        }
+        let answer = Answer::read(&kit.take_bytes(link));
+        assert_eq!(answer.status, 413, "{path}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        match code {
+            Some(code) => assert_eq!(answer.code(), code),
+            None => assert!(answer.body.contains("64 KiB"), "{}", answer.body),
+        }
+        // Whoever asks before he sends, or announces more than anybody reads, is told at once.
+        let expects = head(path, &[("Expect", "100-continue")], Some(length));
+        for begun in [expects, head(path, &[], Some(SWALLOWED_BODY_BYTES_MAX + 1))] {
+            let (_, _, answer) = kit.ask_http(&begun);
+            assert_eq!(answer.status, 413);
+        }
+        // Nobody is waited for longer than with any other body.
+        let slow = kit.connect();
+        kit.send(slow, head(path, &[], Some(length)));
+        kit.wait(BODY_IDLE_MS_MAX);
+        assert_eq!(Answer::read(&kit.take_bytes(slow)).status, 408);
+    }
+}
+
+#[test]
 fn body_ms_max_gets_408_though_a_byte_comes_now_and_then() {
     let mut kit = Kit::default();
     let link = kit.connect();

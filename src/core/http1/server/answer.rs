@@ -55,7 +55,9 @@ impl Server {
         let mut exchange = match &self.state {
             State::Exchange(exchange) => *exchange,
             State::Body(incoming) => Exchange::last(incoming.request.method == Method::Head),
-            State::Asked { head_only, .. } => Exchange::last(*head_only),
+            State::Asked { head_only, .. } | State::Swallowing { head_only, .. } => {
+                Exchange::last(*head_only)
+            }
             State::Head(_) | State::Closed => Exchange::last(false),
         };
         let delimited = match body {
@@ -151,7 +153,9 @@ impl Server {
     pub fn close_after(&mut self) {
         match &mut self.state {
             State::Exchange(exchange) => exchange.keep_alive = false,
-            State::Head(_) | State::Body(_) | State::Asked { .. } => self.state = State::Closed,
+            State::Head(_) | State::Body(_) | State::Asked { .. } | State::Swallowing { .. } => {
+                self.state = State::Closed;
+            }
             State::Closed => {}
         }
     }
