@@ -119,6 +119,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/sockets.rs",
     "src/shell/sys/standard.rs",
     "src/shell/sys/terminal.rs",
+    "src/shell/sys/variables.rs",
     "tests/fixtures/misbehave.rs",
 ];
 

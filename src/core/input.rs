@@ -219,7 +219,8 @@ pub enum Input<'a> {
         /// What is so.
         process: ProcessFacts,
     },
-    /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`.
+    /// SIGTERM or SIGINT: stop everything, then `Effect::Exit`. The second one skips the wait for
+    /// calls that run.
     Stop,
     /// Nothing but time has passed: `Hub::next_deadline` has come.
     Tick,

@@ -23,6 +23,7 @@ use crate::shell::dial::Dials;
 use crate::shell::event_loop::{EventLoop, Parts, fixed, fixed_token};
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::log::Log;
+use crate::shell::notify::Notify;
 use crate::shell::outward::Outward;
 use crate::shell::secrets::Secrets;
 use crate::shell::signals::Signals;
@@ -80,6 +81,7 @@ pub(crate) fn run_briefly(
         configuration: Configuration::new(PathBuf::from(NOWHERE), nowhere, false),
         state: StateDir::new(nowhere.join("state")),
         vaults,
+        notify: Notify::default(),
     });
     event_loop.open_vault();
     event_loop.look_at = Some(Tick(0));

@@ -12,6 +12,8 @@ pub(crate) trait Core {
     fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Effects);
     /// See [`Hub::next_deadline`].
     fn next_deadline(&self) -> Option<Tick>;
+    /// See [`Hub::is_draining`].
+    fn is_draining(&self) -> bool;
     /// See [`Hub::next_dirty`].
     fn next_dirty(&mut self) -> Option<LinkKey>;
     /// See [`Hub::pending`].
@@ -26,6 +28,9 @@ impl Core for Hub {
     }
     fn next_deadline(&self) -> Option<Tick> {
         self.next_deadline()
+    }
+    fn is_draining(&self) -> bool {
+        self.is_draining()
     }
     fn next_dirty(&mut self) -> Option<LinkKey> {
         self.next_dirty()

@@ -27,7 +27,8 @@ use crate::shell::instance::InstanceSocket;
 use crate::shell::link::{Link, LinkTable, Reading, Stream, Subject, Writing, subject, token};
 use crate::shell::listener::{Listener, Reserve};
 use crate::shell::log::Log;
-use crate::shell::signals::{Request, Signals};
+use crate::shell::notify::Notify;
+use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
 use crate::shell::vault::Vault;
 use crate::shell::wait::Waiter;
@@ -94,7 +95,7 @@ pub(crate) struct EventLoop<C> {
     pub(super) broken: Vec<LinkKey>,
     pub(super) buffer: Box<[u8]>,
     pub(super) log: Log,
-    signals: Option<Signals>,
+    pub(super) signals: Option<Signals>,
     signalled: bool,
     watch: Option<Watch>,
     watch_event: bool,
@@ -109,7 +110,8 @@ pub(crate) struct EventLoop<C> {
     spawn_from: Tick,
     /// Whoever looks at the core between turns wants to do so then, though nothing may happen.
     pub(super) look_at: Option<Tick>,
-    stopping: bool,
+    pub(super) notify: Notify,
+    pub(super) stopping: bool,
     pub(super) exit: Option<u8>,
 }
 
@@ -129,6 +131,7 @@ pub(crate) struct Parts<C> {
     pub(crate) state: StateDir,
     /// Of secrets, and of sessions.
     pub(crate) vaults: [Vault; 2],
+    pub(crate) notify: Notify,
 }
 
 impl<C: Core> EventLoop<C> {
@@ -168,12 +171,13 @@ impl<C: Core> EventLoop<C> {
             spawns: VecDeque::new(),
             spawn_from: Tick(0),
             look_at: None,
+            notify: parts.notify,
             stopping: false,
             exit: None,
         }
     }
 
-    /// Runs until the core asks for the end, or a second SIGTERM does; the exit code.
+    /// Runs until the core asks for the end, or one SIGTERM too many does; the exit code.
     pub(crate) fn run(&mut self) -> u8 {
         let mut events = Events::with_capacity(256);
         loop {
@@ -305,27 +309,6 @@ impl<C: Core> EventLoop<C> {
         }
     }
 
-    fn act_on_signals(&mut self) {
-        let requests = self.signals.as_mut().map(Signals::take).unwrap_or_default();
-        for request in requests {
-            match request {
-                Request::Stop if self.stopping => self.exit = Some(1),
-                Request::Stop => {
-                    self.stopping = true;
-                    self.log.line(Level::Info, "stopping");
-                    self.dispatch(Input::Stop);
-                }
-                Request::Reload => {
-                    self.log.reopen();
-                    self.vault.look_again();
-                    self.sessions.look_again();
-                    self.reload();
-                }
-                Request::Reap => self.reap(),
-            }
-        }
-    }
-
     fn act_on_watch(&mut self) {
         let Some(watch) = &mut self.watch else {
             return;
@@ -339,7 +322,7 @@ impl<C: Core> EventLoop<C> {
         }
     }
 
-    fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         if self.stopping {
             return;
         }

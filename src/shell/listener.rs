@@ -2,7 +2,7 @@
 //! left. Running out of descriptors drops the connection and never spins.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::{TcpListener, TcpStream};
@@ -14,6 +14,8 @@ use crate::shell::disk::reason;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
+    /// Whoever started us has opened it, and keeps it.
+    passed: bool,
 }
 
 /// What one try to accept gave.
@@ -66,7 +68,10 @@ pub(crate) fn bind_local(port: u16) -> Result<Listener, String> {
 
 fn open(address: SocketAddr) -> io::Result<Listener> {
     let socket = TcpListener::bind(address)?;
-    Ok(Listener { socket })
+    Ok(Listener {
+        socket,
+        passed: false,
+    })
 }
 
 fn bind_failed(address: SocketAddr, error: &io::Error) -> String {
@@ -93,6 +98,20 @@ pub(crate) fn url(address: SocketAddr) -> String {
 }
 
 impl Listener {
+    /// A socket that whoever started us has opened.
+    pub(crate) fn passed(socket: net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket),
+            passed: true,
+        })
+    }
+
+    /// Whether whoever started us has opened it: then it outlives us.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.passed
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
@@ -101,6 +120,11 @@ impl Listener {
     /// Asks for events.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         registry.register(&mut self.socket, token, Interest::READABLE)
+    }
+
+    /// Asks for no more events.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.socket)
     }
 
     /// Takes one connection.
@@ -187,7 +211,6 @@ impl Reserve {
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::net;
 
     #[test]
     fn port_0_is_any_free_port_and_loopback_has_both_families() {

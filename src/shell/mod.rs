@@ -25,14 +25,17 @@ mod listener;
 mod log;
 mod log_keys;
 mod lookup;
+mod notify;
 mod obey;
 mod outward;
 mod own_stdio;
+mod passed;
 mod process;
 mod reading;
 pub(crate) mod secrets;
 mod signals;
 mod state;
+mod stopping;
 mod sys;
 mod tls;
 mod unopened;
@@ -45,9 +48,11 @@ mod writing;
 pub(crate) use brief::run_briefly;
 pub(crate) use configuration::environment;
 pub(crate) use outward::Outward;
+pub(crate) use passed::{Passed, take as take_passed};
 pub(crate) use vault::stretched;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -72,6 +77,7 @@ use instance::InstanceSocket;
 use link::Stream;
 use listener::Listener;
 use log::Log;
+use notify::{Notify, State};
 use own_stdio::{Direction, Standard};
 use secrets::Secrets;
 use signals::Signals;
@@ -88,6 +94,8 @@ pub(crate) struct ServeOptions {
     pub(crate) settings: Settings,
     /// Host and port to listen on; `None` = our own stdin and stdout are the client.
     pub(crate) http: Option<(String, u16)>,
+    /// Sockets to listen on in place of these.
+    pub(crate) passed: Passed,
     /// `mcp.json`.
     pub(crate) config_file: PathBuf,
     /// The directory that stands for this configuration, for recognising ourselves above us.
@@ -131,6 +139,8 @@ pub(crate) fn serve(options: ServeOptions) -> u8 {
 
 fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     let clock = Clock::new();
+    let (notify, unheard) = Notify::take();
+    options.warnings.extend(unheard);
     // What our parent leaked to us must not reach our children.
     sys::close_on_exec_from(3);
     let open_files = raise_open_files()?;
@@ -153,10 +163,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
     });
     let loaded = configuration.begin(options.settings.preset.as_deref())?;
     options.outward.check()?;
-    let mut listeners = match &options.http {
-        Some((host, port)) => listener::bind(host, *port)?,
-        None => Vec::new(),
-    };
+    let mut listeners = listen(&mut options)?;
     let stdio = match options.http {
         Some(_) => None,
         None => Some(open_stdio().map_err(failed("cannot use stdin and stdout"))?),
@@ -171,7 +178,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         log.line(Level::Debug, line);
     }
     let config = first_config(loaded, &configuration, &mut log);
-    announce(&mut log, &listeners, &config);
+    announce(&mut log, &listeners, &config, &notify);
     let dials = Dials::new(Arc::new(lookup::by_system), options.outward.tls());
     let vaults = vaults(&options, &dials);
     let mut event_loop = EventLoop::new(Parts {
@@ -188,6 +195,7 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         configuration,
         state: StateDir::new(options.state_dir),
         vaults,
+        notify,
     });
     event_loop.open_vault();
     if options.http.is_some() {
@@ -198,6 +206,16 @@ fn start(mut options: ServeOptions) -> Result<EventLoop<Hub>, String> {
         event_loop.open_stdio(stream);
     }
     Ok(event_loop)
+}
+
+fn listen(options: &mut ServeOptions) -> Result<Vec<Listener>, String> {
+    match &options.http {
+        Some(_) if !options.passed.is_empty() => {
+            Ok(std::mem::take(&mut options.passed).into_sockets())
+        }
+        Some((host, port)) => listener::bind(host, *port),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What is kept beside mcp.json, and what is kept of sessions.
@@ -315,17 +333,24 @@ fn first_config(loaded: Loaded, configuration: &Configuration, log: &mut Log) ->
     config
 }
 
-/// The one line that says we are ready. To stderr, wherever the log goes.
-fn announce(log: &mut Log, listeners: &[Listener], config: &Config) {
+/// The one line that says we are ready. To stderr, wherever the log goes. Whoever started us is
+/// told too.
+fn announce(log: &mut Log, listeners: &[Listener], config: &Config, notify: &Notify) {
+    notify.say(State::Ready);
     let Some(address) = listeners.first().and_then(Listener::address) else {
         return;
     };
     let url = listener::url(address);
     let servers = config.servers.iter().filter(|server| !server.disabled);
-    let line = match servers.count() {
+    let passed = listeners.iter().filter(|listener| listener.is_passed());
+    let passed: Vec<SocketAddr> = passed.filter_map(Listener::address).collect();
+    let mut line = match servers.count() {
         1 => format!("listening on {url} (1 server)"),
         count => format!("listening on {url} ({count} servers)"),
     };
+    if !passed.is_empty() {
+        line.push_str(&passed::described(&passed));
+    }
     if log.is_on_stderr() {
         log.plain(&format!("1mcp: {line}"));
     } else {

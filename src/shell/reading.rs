@@ -105,7 +105,7 @@ impl<C: Core> EventLoop<C> {
     }
 
     /// Accepts until nobody waits, or the budget is used up.
-    fn accept(&mut self, ready: Ready) {
+    pub(super) fn accept(&mut self, ready: Ready) {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             let listener = match ready {
                 Ready::Listener(index) => self.listeners.get(index),

@@ -204,6 +204,7 @@ fn s3_a_held_question_reaches_nobody_when_we_leave() {
     let (call_b, _) = calling(&mut w, b, s);
     s.asks(&mut w, "1", "sampling/createMessage", "{}");
     w.input(Input::Stop);
+    w.input(Input::Stop);
     assert_eq!(
         (call_a.error(&mut w).0, call_b.error(&mut w).0),
         (-32603, -32603)

@@ -53,6 +53,7 @@ mod sight_changes;
 mod sse;
 mod status;
 mod stdio;
+mod stopping;
 mod tasks_driven;
 mod tasks_kit;
 mod tasks_legacy;

@@ -856,6 +856,7 @@ fn a_reload_or_a_stop_ends_what_waits() {
         let (call, _, _) = begin(&mut w, other);
         if stop {
             w.input(Input::Stop);
+            w.input(Input::Stop);
             w.rest();
         } else {
             w.configure(&[entry("s", r#""isolation":"session","args":["x"]"#)]);

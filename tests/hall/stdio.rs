@@ -233,7 +233,7 @@ fn sigterm_answers_what_is_open_and_leaves() {
     w.input(Input::Stop);
     let (code, message) = call.error(&mut w);
     assert_eq!(
-        (code, message.contains("being stopped")),
+        (code, message.contains("1mcp is stopping")),
         (-32603, true),
         "{message}"
     );

@@ -307,7 +307,7 @@ pub(crate) fn post(
 /// A session over HTTP.
 pub(crate) struct Session {
     address: String,
-    id: String,
+    pub(crate) id: String,
 }
 
 impl Session {

@@ -11,3 +11,4 @@ mod faults;
 mod gateway;
 mod own_stdio;
 mod signals;
+mod stopping;

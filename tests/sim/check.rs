@@ -1,14 +1,17 @@
 //! What must hold after every step, whatever happened.
 
 use onemcp::input::Input;
-use onemcp::limits::{CHILD_OUTBOX_BYTES_MAX, CLIENT_OUTBOX_BYTES_MAX, LINE_BYTES_MAX};
+use onemcp::limits::{
+    CHILD_OUTBOX_BYTES_MAX, CLIENT_OUTBOX_BYTES_MAX, LINE_BYTES_MAX, STOP_ANSWER_MS,
+};
 use onemcp::tally::End;
 
 use crate::model::State;
 use crate::net::Peer;
 use crate::world::World;
 
-/// From the order to stop until we are gone: clients give us two seconds.
+/// From the order to stop until we are gone, beside the wait for calls that run over HTTP: clients
+/// on a pipe give us two seconds.
 const STOP_MS_MAX: u64 = 2000;
 
 impl World {
@@ -29,7 +32,9 @@ impl World {
             self.model
                 .violation(format!("the hub has {links} links, the shell {held}"));
         }
-        if self.stopped_at.is_some_and(|at| now.0 > at + STOP_MS_MAX) {
+        let answers_ms = if self.stdio { 0 } else { STOP_ANSWER_MS };
+        let most = STOP_MS_MAX + answers_ms;
+        if self.stopped_at.is_some_and(|at| now.0 > at + most) {
             self.model.violation("the hub does not leave in time");
         }
         if self.model.stats.steps.is_multiple_of(32) {

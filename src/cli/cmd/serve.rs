@@ -12,7 +12,7 @@ use super::preset::expression;
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
 use crate::cli::{out, places, variable};
-use crate::shell::{self, Outward, ServeOptions};
+use crate::shell::{self, Outward, Passed, ServeOptions};
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
@@ -43,7 +43,9 @@ const TRANSPORTS: [(&str, Transport); 3] = [
 
 /// Serves until told to stop.
 pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
+    let passed = shell::take_passed().map_err(Failure::Failed)?;
     let mut options = options(line)?;
+    listen_on(&mut options, passed, line)?;
     if line.get("transport", choice(&TRANSPORTS))? == Some(Transport::Sse) {
         out::note("--transport sse is served by http: the old transport is at /sse");
     }
@@ -53,6 +55,27 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
         .extend(open::warning(&options.settings, wants_auth));
     owner::prepare(&mut options)?;
     Ok(shell::serve(options))
+}
+
+/// Sockets that were passed to us stand for `--host` and `--port`.
+fn listen_on(options: &mut ServeOptions, passed: Passed, line: &Line) -> Result<(), Failure> {
+    let Some(host) = passed.host() else {
+        return Ok(());
+    };
+    if options.http.is_none() {
+        let text = "sockets were passed to 1mcp (LISTEN_FDS), but --transport stdio serves its \
+                    own stdin: who connects would wait for ever. Start it without the one or the \
+                    other";
+        return Err(Failure::Failed(text.to_owned()));
+    }
+    if line.is_set("host") || line.is_set("port") {
+        let text = "--host and --port have no effect: 1mcp listens on the sockets that were \
+                    passed to it (LISTEN_FDS)";
+        options.warnings.push(text.to_owned());
+    }
+    options.settings.host = host;
+    options.passed = passed;
+    Ok(())
 }
 
 fn options(line: &Line) -> Result<ServeOptions, Failure> {
@@ -67,6 +90,7 @@ fn options(line: &Line) -> Result<ServeOptions, Failure> {
     let settings = settings(line, stdio)?;
     let port = settings.port;
     Ok(ServeOptions {
+        passed: Passed::default(),
         http: (!stdio).then(|| (settings.host.clone(), port)),
         settings,
         config_file: places.config_file,

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::connection::{Connection, Doing};
+use crate::client::leaving::Taking;
 use crate::client::refusal::Refusal;
 use crate::client::reply::KeepAliveRound;
 use crate::client::request::is_mcp;
@@ -31,7 +32,7 @@ pub(super) struct Http {
     /// Connections with bytes that may make a request.
     ready: VecDeque<LinkKey>,
     pub(super) keep_alive: KeepAliveRound,
-    pub(super) stopping: bool,
+    pub(super) taking: Taking,
     /// The head of the last answer; its buffer is reused.
     pub(super) head: Vec<u8>,
 }
@@ -70,7 +71,7 @@ impl Http {
         } else if peer_full {
             Mark::PeerConnectionsFull.hit();
         }
-        if full || peer_full || self.stopping {
+        if full || peer_full || self.taking != Taking::Yes {
             cx.log(Level::Debug, || {
                 format!("http refused peer={peer} connections={same}")
             });
@@ -320,14 +321,6 @@ impl Http {
             }
         }
         None
-    }
-
-    /// We are stopping: connections without a request are closed, the others after their answer.
-    pub(super) fn stop(&mut self, cx: &mut Cx<'_>) {
-        self.stopping = true;
-        self.dismiss(cx, |connection| {
-            connection.server.waiting() == Waiting::IdleHead
-        });
     }
 
     /// Closes those of these connections of which no request is being answered.

@@ -21,6 +21,7 @@ mod grants;
 mod http;
 mod kept;
 mod large;
+mod leaving;
 mod message;
 mod modern;
 mod post;
@@ -65,6 +66,7 @@ use crate::mcp::familiar::Familiar;
 use crate::oauth::door::Door;
 use crate::settings::Settings;
 
+pub use crate::client::leaving::Awaited;
 pub use crate::client::resume::RECORD;
 pub use crate::client::session::{ClientFacts, Transport};
 
@@ -277,29 +279,6 @@ impl Clients {
         if let Some(session) = self.sessions.get_mut(client) {
             session.busy = busy;
             self.pace(cx);
-        }
-    }
-
-    /// We are stopping: nothing new is taken, streams without a request end, connections end after
-    /// their answers.
-    pub fn stop(&mut self, cx: &mut Cx<'_>) {
-        self.http.stop(cx);
-        self.leave_sessions(cx);
-        for client in self.sessions.keys() {
-            match self
-                .sessions
-                .get_mut(client)
-                .map(|session| &mut session.channel)
-            {
-                Some(Channel::Sse { .. }) => self.end(cx, client),
-                Some(Channel::Streamable(own)) => {
-                    if let Some(link) = own.main.take() {
-                        self.http.end(cx, link);
-                    }
-                }
-                Some(Channel::Exchange(_)) => self.end_listen(cx, client),
-                Some(Channel::Stdio { .. }) | None => {}
-            }
         }
     }
 

@@ -186,7 +186,7 @@ impl Refusal {
         matches!(self.status(), 429 | 503)
     }
 
-    const fn code(&self) -> i32 {
+    pub(super) const fn code(&self) -> i32 {
         match self {
             Self::Fault(fault) => fault.code(),
             Self::Version { .. } | Self::ModernElsewhere => UNSUPPORTED_VERSION,
@@ -276,7 +276,7 @@ impl Refusal {
             Self::TooManyStreams => {
                 "Too many streams of this session are open. Try again when some were answered."
             }
-            Self::Stopping => "1mcp is stopping.",
+            Self::Stopping => "1mcp is stopping. Send the request again in a moment.",
             Self::Forbidden { .. }
             | Self::Turned { .. }
             | Self::Filter(_)

@@ -6,6 +6,7 @@ use crate::base::mark::Mark;
 use crate::base::outbox::{Part, length};
 use crate::client::connection::{Asked, Connection, Doing};
 use crate::client::http::Http;
+use crate::client::leaving::Taking;
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::replay::EventId;
 use crate::cx::{Alarm, Cx};
@@ -146,7 +147,7 @@ impl Http {
             server, cors, port, ..
         } = connection;
         // Nobody stays at the port for browsers: it is closed while they think.
-        if self.stopping || *port == Port::Browsers {
+        if self.taking != Taking::Yes || *port == Port::Browsers {
             server.close_after();
         }
         self.head.clear();

@@ -212,13 +212,11 @@ impl Clients {
                             .to_owned()
                     });
                     Refusal::Loop
-                } else if !self.http.stopping
-                    || matches!(route, Route::Page(_) | Route::Start | Route::Metrics)
-                {
-                    return true;
-                } else {
+                } else if self.is_too_late(cx, route) {
                     Mark::RequestWhileStopping.hit();
                     Refusal::Stopping
+                } else {
+                    return true;
                 }
             }
             Err(refusal) => {
@@ -231,6 +229,7 @@ impl Clients {
             Refusal::Forbidden { error, hint } if !is_mcp(request.path()) => {
                 self.http.problem(cx, link, 403, &error, &hint, &[]);
             }
+            Refusal::Stopping if !is_mcp(request.path()) => self.http.turn_late_away(cx, link),
             refusal => self.http.refuse(cx, link, &refusal.into()),
         }
         false

@@ -5,6 +5,7 @@ use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::exchange::Way;
 use crate::client::grants::Open;
+use crate::client::leaving::Taking;
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::client::stream::State;
@@ -99,7 +100,8 @@ impl Clients {
     /// Closes an event stream that is open for too long (`--stream-max`): the client comes back
     /// after `retry` and gets the rest. Not before it knows an event id to come back with.
     pub(super) fn close_early(&mut self, cx: &mut Cx<'_>, client: ClientKey, number: u32) {
-        let Some(ms) = self.early_ms() else {
+        // Who would come back then finds nobody who knows the stream.
+        let Some(ms) = self.early_ms().filter(|_| self.http.taking == Taking::Yes) else {
             return;
         };
         let now = cx.now.tick;

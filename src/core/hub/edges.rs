@@ -115,6 +115,7 @@ impl Hub {
         HealthView {
             version: self.settings.version.clone(),
             uptime_ms: now.tick.0,
+            stopping: self.is_leaving(),
             servers: servers.collect(),
             sessions: self.clients.count().sessions,
             calls: self.hall.calls_in_flight(),

@@ -2,10 +2,13 @@
 //! what was asked is answered, then children are ended, then we go.
 
 use crate::base::mark::Mark;
+use crate::client::Awaited;
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Effects};
 use crate::hub::Hub;
-use crate::limits::{EXIT_ANSWER_MS, EXIT_FLUSH_MS, EXIT_KILL_AFTER_MS, EXIT_TERM_AFTER_MS};
+use crate::limits::{
+    EXIT_ANSWER_MS, EXIT_FLUSH_MS, EXIT_KILL_AFTER_MS, EXIT_TERM_AFTER_MS, STOP_ANSWER_MS,
+};
 use crate::links::Owner;
 use crate::now::{Now, Tick};
 use crate::route::Desk;
@@ -18,6 +21,11 @@ pub(super) enum Leaving {
     /// Our input has ended: requests that were read before are still answered until then.
     Answering {
         /// Then children are ended.
+        until: Tick,
+    },
+    /// Told to stop while we serve HTTP: requests that were read are still answered.
+    Draining {
+        /// Then they fail, and children are ended.
         until: Tick,
     },
     /// Children are being ended.
@@ -49,6 +57,35 @@ impl Hub {
         self.hall.last_requests(desk!(self, cx));
     }
 
+    /// SIGTERM or SIGINT. Over HTTP there are clients who did not ask for it: what they wait for
+    /// is answered first. A second one skips that.
+    pub(super) fn told_to_stop(&mut self, now: Now, out: &mut Effects) {
+        match self.leaving {
+            Leaving::No if !self.settings.stdio => {
+                let until = now.tick.after(STOP_ANSWER_MS);
+                self.leaving = Leaving::Draining { until };
+                self.clients.drain(&mut cx!(self, now, out));
+            }
+            Leaving::Draining { .. } => {
+                Mark::StopHurried.hit();
+                self.stop(now, out);
+            }
+            Leaving::No | Leaving::Answering { .. } => self.stop(now, out),
+            Leaving::Stopping { .. } | Leaving::Gone => {}
+        }
+    }
+
+    /// Whether we were told to stop and wait for answers: told again, we wait no more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        matches!(self.leaving, Leaving::Draining { .. })
+    }
+
+    /// Whether nobody shall be sent to us any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving != Leaving::No
+    }
+
     /// Ends everything now.
     pub(super) fn stop(&mut self, now: Now, out: &mut Effects) {
         if matches!(self.leaving, Leaving::Stopping { .. } | Leaving::Gone) {
@@ -73,6 +110,12 @@ impl Hub {
                 Mark::LeavesWithoutAnswers.hit();
                 self.stop(now, out);
             }
+            Leaving::Draining { until } if until <= now.tick => {
+                Mark::DrainsWithoutAnswers.hit();
+                self.stop(now, out);
+            }
+            // Whoever was here a moment ago has not come back.
+            Leaving::Draining { .. } => self.leave_if_done(now, out),
             Leaving::Stopping { .. } => {
                 Mark::LeavesByForce.hit();
                 self.exit(out);
@@ -87,6 +130,9 @@ impl Hub {
             Mark::LeavesAfterAnswers.hit();
             self.stop(now, out);
         }
+        if let Leaving::Draining { until } = self.leaving {
+            self.stop_if_drained(now, out, until);
+        }
         if matches!(self.leaving, Leaving::Stopping { .. })
             && self.backends.is_empty()
             && self.unsent_to_clients() == 0
@@ -94,6 +140,19 @@ impl Hub {
         {
             self.exit(out);
         }
+    }
+
+    fn stop_if_drained(&mut self, now: Now, out: &mut Effects, until: Tick) {
+        let mut cx = cx!(self, now, out);
+        let at = match self.clients.awaited(&mut cx) {
+            Awaited::Requests { until: last } => last.min(until),
+            Awaited::Nobody if self.unsent_to_clients() == 0 => {
+                Mark::DrainsWithAnswers.hit();
+                return self.stop(now, out);
+            }
+            Awaited::Answers | Awaited::Nobody => until,
+        };
+        self.timers.set(Alarm::Exit, at);
     }
 
     fn unsent_to_clients(&self) -> usize {

@@ -169,7 +169,7 @@ impl Hub {
             Input::Stretched { ticket, key } => self.logins.stretched(&mut cx, ticket, key),
             Input::ListeningLocal { port } => self.keyring.listening(&mut cx, port),
             Input::Measured { link, process } => self.measured(now, out, link, process),
-            Input::Stop => self.stop(now, out),
+            Input::Stop => self.told_to_stop(now, out),
             Input::Tick => {}
         }
         // What was said counts before the alarms of the same moment: an answer that arrives with

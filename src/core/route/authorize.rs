@@ -27,7 +27,7 @@ impl Hall {
         method: Method,
         (server, state): (&str, &PoolState),
     ) {
-        let failure = Failure::down(server, state);
+        let failure = self.down(server, state);
         if let PoolState::Awaiting { url, .. } = state
             && !url.is_empty()
             && self.hand_page(desk, caller, method, (server, url), &failure)

@@ -132,6 +132,16 @@ impl Failure {
         Self::about(server, text)
     }
 
+    /// We leave, and the server had not answered.
+    #[must_use]
+    pub fn leaving(server: &str) -> Self {
+        let text = "1mcp is stopping, and server";
+        Self::about(
+            server,
+            format!("{text} {server} had not answered yet; send the request again in a moment"),
+        )
+    }
+
     /// Something that concerns one server.
     #[must_use]
     pub fn about(server: &str, message: String) -> Self {

@@ -6,7 +6,7 @@ use crate::base::mark::Mark;
 use crate::language::{CallLoss, PoolKey, PoolState};
 use crate::route::calls::{Call, CallKey, Origin, from_wire};
 use crate::route::errors::Failure;
-use crate::route::{Desk, Hall};
+use crate::route::{Desk, Hall, Running};
 use crate::tally::End;
 
 impl Hall {
@@ -74,6 +74,14 @@ impl Hall {
         }
     }
 
+    /// Why a server does not answer: how it is doing, unless it is we who leave.
+    pub(crate) fn down(&self, server: &str, state: &PoolState) -> Failure {
+        match self.running {
+            Running::Over => Failure::leaving(server),
+            Running::NotYet | Running::Yes => Failure::down(server, state),
+        }
+    }
+
     /// Calls whose server is gone.
     pub(crate) fn fail_calls(
         &mut self,
@@ -91,7 +99,7 @@ impl Hall {
                 if matches!(call.origin, Origin::Client { .. }) {
                     Mark::CallsFailWithServer.hit();
                 }
-                let failure = Failure::down(server, state).ending(End::Lost);
+                let failure = self.down(server, state).ending(End::Lost);
                 self.lose(desk, call, &failure);
             }
         }

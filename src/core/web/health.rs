@@ -14,6 +14,8 @@ pub struct HealthView {
     pub version: String,
     /// Since the start.
     pub uptime_ms: u64,
+    /// We leave: nobody shall be sent to us any more.
+    pub stopping: bool,
     /// All configured servers in file order.
     pub servers: Vec<ServerView>,
     /// Open sessions of clients.
@@ -134,16 +136,21 @@ pub fn live() -> Answer {
 }
 
 /// `/health/ready`: 503 until every server serves or has failed at least once, so that a client
-/// that starts afterwards sees full lists.
+/// that starts afterwards sees full lists; and from the moment on when we were told to stop.
 #[must_use]
 pub fn ready(view: &HealthView, level: HealthLevel) -> Answer {
     let settled = view.servers.iter().all(ServerView::is_settled);
+    let (status, word) = match (view.stopping, settled) {
+        (true, _) => (503, "stopping"),
+        (false, false) => (503, "starting"),
+        (false, true) => (200, "ready"),
+    };
     let mut out = Object::new();
-    out.text("status", if settled { "ready" } else { "starting" });
+    out.text("status", word);
     if level != HealthLevel::Minimal {
         out.raw("servers", &counts(view));
     }
-    Answer::json(if settled { 200 } else { 503 }, out.end())
+    Answer::json(status, out.end())
 }
 
 /// `/health/mcp`: all servers.
@@ -312,6 +319,7 @@ mod tests {
         HealthView {
             version: "1.2.3".to_owned(),
             uptime_ms: 5000,
+            stopping: false,
             servers,
             sessions: 2,
             calls: 0,

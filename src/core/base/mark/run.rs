@@ -33,6 +33,17 @@ macro_rules! with_run {
 
             // --- the way out ---
 
+            /// Told to stop, and all who waited got their answers.
+            DrainsWithAnswers,
+            /// Told to stop, and some waited for too long.
+            DrainsWithoutAnswers = "an ordinary test waits that long",
+            /// Told to stop twice.
+            StopHurried = "ordinary tests stop twice",
+            /// A request was open on which the hall had not said the last word.
+            StopAnswersRequest = "an ordinary test has clients without a hall",
+            /// A part of a request was here when we left, or a page was being made.
+            StopRefusesPart = "an ordinary test sends a part of a request",
+
             // --- what is counted ---
         }
     };

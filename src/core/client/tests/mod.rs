@@ -5,6 +5,7 @@ mod auth;
 mod filters;
 mod kit;
 mod large;
+mod leaving;
 mod limits;
 mod modern;
 mod pages;

@@ -1,0 +1,227 @@
+//! The way out: who is still waited for after SIGTERM, and what everybody is told at the end. No
+//! request that was read ends without an answer. Never decides when the process leaves.
+//!
+//! ```text
+//! open ---- told to stop ----> last call: requests on open connections are still served
+//!                                | STOP_LAST_CALL_MS
+//!                                v
+//!                              draining: 503, what was read is still answered
+//!                                | nobody waits, or STOP_ANSWER_MS
+//!                                v
+//!                              stopped: what is left gets an error, streams and connections end
+//! ```
+
+use crate::base::mark::Mark;
+use crate::base::outbox::Part;
+use crate::client::Clients;
+use crate::client::connection::{Connection, Doing};
+use crate::client::exchange::Way;
+use crate::client::http::Http;
+use crate::client::refusal::Refusal;
+use crate::client::session::{Channel, Session};
+use crate::cx::Cx;
+use crate::http1::server::Waiting;
+use crate::language::ClientKey;
+use crate::limits::STOP_LAST_CALL_MS;
+use crate::links::LinkKey;
+use crate::now::Tick;
+use crate::tally::End;
+use crate::web::app::Route;
+
+/// Whether new requests are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Taking {
+    /// They are.
+    #[default]
+    Yes,
+    /// We were told to stop: each answer is the last one of its connection.
+    LastCall {
+        /// From then on requests are refused.
+        until: Tick,
+    },
+    /// Nothing is taken any more.
+    No,
+}
+
+/// Who still keeps us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Somebody waits for an answer.
+    Answers,
+    /// Nobody waits, but somebody was here a moment ago and may be writing his next request: until
+    /// then it is not lost in a connection that we close meanwhile.
+    Requests {
+        /// The last one is given up then.
+        until: Tick,
+    },
+    /// Nobody.
+    Nobody,
+}
+
+impl Clients {
+    /// We were told to stop: streams without a request end, and connections end after their
+    /// answers. What was read is still answered.
+    pub fn drain(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now.tick;
+        let until = now.after(STOP_LAST_CALL_MS);
+        self.http.taking = Taking::LastCall { until };
+        self.http.dismiss(cx, |connection| {
+            connection.server.waiting() == Waiting::IdleHead && connection.warm_until() <= now
+        });
+        self.end_streams(cx);
+    }
+
+    /// Who is still waited for. Streams that came meanwhile, or whose last request was answered,
+    /// end here.
+    pub fn awaited(&mut self, cx: &mut Cx<'_>) -> Awaited {
+        self.end_streams(cx);
+        let now = cx.now.tick;
+        let waits = self.sessions.iter().any(|(_, session)| waits(session));
+        let pages = |connection: &Connection| connection.doing == Doing::Page;
+        if waits || self.http.connections.values().any(pages) {
+            return Awaited::Answers;
+        }
+        let reads = |connection: &&Connection| connection.doing == Doing::Reading;
+        let reading = self.http.connections.values().filter(reads);
+        match reading.map(Connection::warm_until).max() {
+            Some(until) if until > now => Awaited::Requests { until },
+            Some(_) | None => Awaited::Nobody,
+        }
+    }
+
+    /// We leave: who still waits is told so, and everything ends.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.http.taking = Taking::No;
+        for client in self.sessions.keys() {
+            self.tell_stop(cx, client);
+        }
+        self.end_streams(cx);
+        self.http.stop(cx);
+        self.leave_sessions(cx);
+    }
+
+    /// Whether a request is refused since we are stopping. Streams would end at once.
+    pub(super) fn is_too_late(&self, cx: &Cx<'_>, route: &Route) -> bool {
+        match (self.http.taking, route) {
+            (Taking::Yes, _) | (_, Route::Page(_) | Route::Start | Route::Metrics) => false,
+            (Taking::LastCall { .. }, Route::McpGet | Route::Sse | Route::MessagesPost) => true,
+            (Taking::LastCall { until }, _) => until <= cx.now.tick,
+            (Taking::No, _) => true,
+        }
+    }
+
+    /// Ends the streams on which no answer is owed.
+    fn end_streams(&mut self, cx: &mut Cx<'_>) {
+        for client in self.sessions.keys() {
+            let Some(session) = self.sessions.get_mut(client) else {
+                continue;
+            };
+            match &mut session.channel {
+                Channel::Sse { link, .. } if session.outstanding.is_empty() => {
+                    self.http.comes_back(cx, *link);
+                    self.end(cx, client);
+                }
+                Channel::Streamable(own) => {
+                    if let Some(link) = own.main.take() {
+                        self.http.comes_back(cx, link);
+                        self.http.end(cx, link);
+                    }
+                }
+                Channel::Exchange(exchange) if exchange.listens => {
+                    if let Way::Open(link) = exchange.way {
+                        self.http.ends_with(link);
+                    }
+                    self.end_listen(cx, client);
+                }
+                Channel::Sse { .. } | Channel::Exchange(_) | Channel::Stdio { .. } => {}
+            }
+        }
+    }
+
+    /// Answers what the hall has left unanswered.
+    fn tell_stop(&mut self, cx: &mut Cx<'_>, client: ClientKey) {
+        let Some(session) = self.sessions.get(client) else {
+            return;
+        };
+        if let Channel::Exchange(exchange) = &session.channel {
+            if !exchange.listens && !matches!(exchange.way, Way::Line(_)) {
+                Mark::StopAnswersRequest.hit();
+                let body = Refusal::Stopping.body(Some(exchange.id.raw()));
+                let code = Refusal::Stopping.code();
+                self.answer_exchange(cx, client, (End::Lost, Some(code)), &[Part::Copy(&body)]);
+            }
+            return;
+        }
+        if let Channel::Stdio { .. } = session.channel {
+            return;
+        }
+        let owed = session.outstanding.iter();
+        let owed: Vec<_> = owed.map(|one| (one.at, one.id.clone())).collect();
+        for (at, id) in owed {
+            Mark::StopAnswersRequest.hit();
+            let body = Refusal::Stopping.body(Some(id.raw()));
+            self.answer(cx, client, at, End::Lost, &[Part::Copy(&body)]);
+        }
+    }
+}
+
+/// Whether somebody is there who waits for an answer.
+fn waits(session: &Session) -> bool {
+    match &session.channel {
+        // Who lost his connection can come back to nobody.
+        Channel::Streamable(own) => own.streams.iter().any(|stream| stream.link().is_some()),
+        Channel::Sse { .. } => !session.outstanding.is_empty(),
+        Channel::Exchange(exchange) => !exchange.listens,
+        Channel::Stdio { .. } => false,
+    }
+}
+
+impl Connection {
+    /// Until then its next request may be under way.
+    fn warm_until(&self) -> Tick {
+        self.since.max(self.read_at).after(STOP_LAST_CALL_MS)
+    }
+}
+
+impl Http {
+    /// Nothing more is read: connections without a request are closed, the others after their
+    /// answer. A request of which a part is here is refused.
+    fn stop(&mut self, cx: &mut Cx<'_>) {
+        let unanswered: Vec<LinkKey> = self
+            .connections
+            .iter()
+            .filter(|(_, one)| match one.doing {
+                Doing::Page => true,
+                Doing::Reading => one.server.waiting() != Waiting::IdleHead,
+                Doing::Held { .. } | Doing::Streaming { .. } | Doing::Lingering => false,
+            })
+            .map(|(link, _)| *link)
+            .collect();
+        for link in unanswered {
+            Mark::StopRefusesPart.hit();
+            self.turn_late_away(cx, link);
+        }
+        self.dismiss(cx, |_| true);
+    }
+
+    /// The client of this stream shall come back soon: to whoever is there then.
+    fn comes_back(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        self.retry(cx, link);
+        self.ends_with(link);
+    }
+
+    /// This stream is the last answer of its connection, though its head has not said so: nobody
+    /// writes a request behind a stream that does not end by itself.
+    fn ends_with(&mut self, link: LinkKey) {
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.server.close_after();
+        }
+    }
+
+    /// Outside MCP: we are stopping.
+    pub(super) fn turn_late_away(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let hint = "send the request again in a moment";
+        let fields = [("Retry-After", "1")];
+        self.problem(cx, link, 503, "1mcp is stopping", hint, &fields);
+    }
+}

@@ -1,0 +1,166 @@
+//! The way out, without a hall: who is awaited, and what everybody is told at the end.
+
+use crate::base::mark::{Mark, must_hit};
+use crate::client::leaving::Awaited;
+use crate::client::tests::kit::*;
+use crate::limits::STOP_LAST_CALL_MS;
+use crate::mcp::version::Version;
+use crate::settings::Settings;
+
+impl Kit {
+    fn drain(&mut self) {
+        self.clients.drain(&mut self.world.cx());
+        assert_eq!(self.pull().len(), 0);
+    }
+
+    fn awaited(&mut self) -> Awaited {
+        self.clients.awaited(&mut self.world.cx())
+    }
+
+    fn stop(&mut self) {
+        self.clients.stop(&mut self.world.cx());
+        self.pull();
+    }
+
+    /// The answer of the last request of a connection.
+    fn last(&mut self, link: crate::links::LinkKey) -> Answer {
+        let answer = Answer::read(&self.take_bytes(link));
+        assert_eq!(answer.header("connection"), Some("close"));
+        answer
+    }
+}
+
+#[test]
+fn stopping_ends_streams_and_answers_what_was_read() {
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    let (get, call) = (kit.get(&session, &[]), kit.call(&session, &[], "1"));
+    let (sse, ..) = kit.ask_http(&http("GET", "/sse", &[], ""));
+    kit.take(get);
+    kit.clients.drain(&mut kit.world.cx());
+    // The session on `/sse` is gone.
+    assert_eq!(kit.pull().len(), 1);
+    assert!(unchunk(&kit.take_bytes(get)).1 && unchunk(&kit.take_bytes(sse)).1);
+    assert_eq!(kit.awaited(), Awaited::Answers);
+    kit.answer(call.client, call.at, RESULT);
+    assert_eq!(kit.last(call.link).body, RESULT);
+    let late = kit.connect();
+    assert_eq!(kit.closed(), [late]);
+    kit.wait(STOP_LAST_CALL_MS);
+    assert_eq!(kit.awaited(), Awaited::Nobody);
+    kit.stop();
+    for link in [get, sse, call.link] {
+        kit.eof(link);
+    }
+    assert_eq!(kit.clients.count().connections, 0);
+}
+
+#[test]
+fn stopping_closes_at_once_what_nobody_uses_and_waits_for_who_was_here() {
+    let mut kit = Kit::default();
+    let idle = kit.connect();
+    kit.wait(STOP_LAST_CALL_MS);
+    let warm = kit.connect();
+    kit.wait(1);
+    kit.drain();
+    kit.eof(idle);
+    assert_eq!(kit.closed(), [idle]);
+    let until = kit.world.now.tick.after(STOP_LAST_CALL_MS - 1);
+    assert_eq!(kit.awaited(), Awaited::Requests { until });
+    // It is served, and then its connection ends.
+    let told = kit.send(warm, post(&[], &initialize("2025-06-18")));
+    let (client, at, _) = told[0].request();
+    assert_eq!(kit.awaited(), Awaited::Answers);
+    kit.answer(client, at, RESULT);
+    assert_eq!(kit.last(warm).status, 200);
+    assert_eq!(kit.awaited(), Awaited::Nobody);
+}
+
+#[test]
+fn stopping_refuses_new_requests_after_the_last_call() {
+    let _reached = must_hit(Mark::RequestWhileStopping);
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    let call = kit.call(&session, &[], "1");
+    let half = kit.connect();
+    let (page, other) = (kit.connect(), kit.connect());
+    let text = post(&[], &initialize("2025-06-18"));
+    kit.send(half, &text[..10]);
+    kit.drain();
+    kit.wait(STOP_LAST_CALL_MS);
+    kit.send(half, &text[10..]);
+    let answer = kit.last(half);
+    assert_eq!((answer.status, answer.code()), (503, -32603));
+    assert!(answer.body.contains("1mcp is stopping"));
+    assert!(answer.header("retry-after").is_some());
+    // Outside MCP it is an error of HTTP; how we are is still told.
+    kit.send(page, http("GET", "/oauth", &[], ""));
+    let answer = kit.last(page);
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains(r#""error":"1mcp is stopping""#));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(
+        kit.send(other, http("GET", "/health/ready", &[], "")).len(),
+        1
+    );
+    kit.answer(call.client, call.at, RESULT);
+    assert_eq!(kit.last(call.link).body, RESULT);
+}
+
+#[test]
+fn stopping_opens_no_stream_that_would_end_at_once() {
+    for path in ["/sse", "/mcp"] {
+        let mut kit = Kit::default();
+        let session = kit.session(Version::V2025_11_25);
+        let link = kit.connect();
+        kit.drain();
+        let fields = [
+            ("Mcp-Session-Id", session.id.as_str()),
+            ("Accept", "text/event-stream"),
+        ];
+        kit.send(link, http("GET", path, &fields, ""));
+        let answer = kit.last(link);
+        assert_eq!((answer.status, answer.code()), (503, -32603));
+    }
+}
+
+#[test]
+fn nobody_who_waits_is_left_without_a_word() {
+    let _told = must_hit(Mark::StopAnswersRequest);
+    let _part = must_hit(Mark::StopRefusesPart);
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    let json = [("Accept", "application/json")];
+    let (held, streaming) = (kit.call(&session, &json, "1"), kit.call(&session, &[], "2"));
+    kit.wait(crate::limits::STREAM_HOLD_MS);
+    kit.take(streaming.link);
+    let part = kit.connect();
+    kit.send(part, &post(&[], &initialize("2025-06-18"))[..10]);
+    kit.take_bytes(part);
+    kit.stop();
+    let answer = kit.last(held.link);
+    assert_eq!((answer.status, answer.code()), (200, -32603));
+    assert!(answer.body.contains("1mcp is stopping") && answer.body.contains(r#""id":1"#));
+    let (events, over, _) = unchunk(&kit.take_bytes(streaming.link));
+    assert!(over && events.contains(r#""id":2"#) && events.contains("1mcp is stopping"));
+    assert_eq!(kit.last(part).status, 503);
+    // What comes for them afterwards reaches nobody.
+    kit.answer(held.client, held.at, RESULT);
+    assert_eq!(kit.take(held.link), "");
+}
+
+#[test]
+fn an_event_stream_is_not_closed_early_while_nobody_could_come_back() {
+    let mut kit = Kit::with(&Settings {
+        stream_ms_max: Some(2_000),
+        ..Settings::default()
+    });
+    let session = kit.session(Version::V2025_11_25);
+    let call = kit.call(&session, &[], "1");
+    kit.wait(1_500);
+    kit.drain();
+    kit.wait(2_000);
+    assert_eq!(kit.awaited(), Awaited::Answers);
+    kit.answer(call.client, call.at, RESULT);
+    assert!(kit.take(call.link).contains(RESULT));
+}
