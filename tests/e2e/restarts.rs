@@ -74,8 +74,10 @@ fn a_session_that_was_ended_does_not_come_back() {
 #[test]
 fn two_gateways_serve_one_session_and_either_ends_it() {
     let (dir, one) = served();
-    let two = Gateway::start(dir.path(), &[]);
     let mut client = Client::open(one.port);
+    // What is answered is on the disk: so is the key.
+    assert_eq!(Client::open(one.port).ends(), 204);
+    let two = Gateway::start(dir.path(), &[]);
     client.echo("files");
     let fields = client.headers().replace("application/json, ", "");
     let mut stream = Connection::open(one.port);

@@ -13,10 +13,10 @@ command -v buildah >/dev/null && [ "$(id -u)" = 0 ] || { say "no buildah here, o
 
 # Podman's runtime knows the control groups of version 1 or 2, and not both at once. What is unmounted
 # here comes back by itself: nobody else sees this.
-if [ "${1:-}" != inside ]; then
+if [ "${1:-}" != inside ] && unshare --mount true 2>/dev/null; then
     exec unshare --mount "$0" inside
 fi
-umount -l /sys/fs/cgroup/unified 2>/dev/null || true
+[ "${1:-}" != inside ] || umount -l /sys/fs/cgroup/unified 2>/dev/null || true
 
 work="$(mktemp -d)"
 stores=(--storage-driver vfs --root "$work/store" --runroot "$work/run")

@@ -29,8 +29,8 @@ function missing() {
   if (process.env.CI) return false;
   if (process.getuid() !== 0) return 'needs root';
   if (spawnSync('unshare', ['--mount', 'true']).status !== 0) return 'may not mount';
-  const static_ = !/INTERP/.test(spawnSync('readelf', ['-l', BIN], { encoding: 'utf8' }).stdout);
-  return static_ ? false : 'needs the static binary: ONE_MCP_BIN=target/dist/1mcp';
+  const { stdout } = spawnSync('readelf', ['-l', BIN], { encoding: 'utf8' });
+  return /INTERP/.test(stdout) ? 'needs the static binary: ONE_MCP_BIN=target/dist/1mcp' : false;
 }
 
 /** A directory that is to be the root: the binary and a configuration, which everybody may read. */

@@ -307,8 +307,8 @@ impl Model {
         self.stdio || wishes::sees(client, server)
     }
 
-    /// Whether a process may ask a client, which sees its server: nobody else ever used it, or the client did, or has a
-    /// call on its way there.
+    /// Whether a process may ask a client, which sees its server: nobody else ever used it, or the
+    /// client did, or has a call on its way there.
     pub(crate) fn may_ask(&self, process: usize, client: usize) -> bool {
         let facts = &self.processes[process];
         if !self.sees(client, &facts.server) {

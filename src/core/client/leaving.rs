@@ -59,15 +59,11 @@ pub enum Awaited {
 }
 
 impl Clients {
-    /// We were told to stop: streams without a request end, and connections end after their
-    /// answers. What was read is still answered.
+    /// We were told to stop: streams without a request end, and each answer is the last one of its
+    /// connection. What was read is still answered.
     pub fn drain(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.now.tick;
-        let until = now.after(STOP_LAST_CALL_MS);
+        let until = cx.now.tick.after(STOP_LAST_CALL_MS);
         self.http.taking = Taking::LastCall { until };
-        self.http.dismiss(cx, |connection| {
-            connection.server.waiting() == Waiting::IdleHead && connection.warm_until() <= now
-        });
         self.end_streams(cx);
     }
 
@@ -184,8 +180,8 @@ impl Connection {
 }
 
 impl Http {
-    /// Nothing more is read: connections without a request are closed, the others after their
-    /// answer. A request of which a part is here is refused.
+    /// A request of which a part is here is refused. Connections without one stay for as long as the
+    /// process does: whoever sends his next request meanwhile is told, and not just cut off.
     fn stop(&mut self, cx: &mut Cx<'_>) {
         let unanswered: Vec<LinkKey> = self
             .connections
@@ -201,7 +197,6 @@ impl Http {
             Mark::StopRefusesPart.hit();
             self.turn_late_away(cx, link);
         }
-        self.dismiss(cx, |_| true);
     }
 
     /// The client of this stream shall come back soon: to whoever is there then.
@@ -216,6 +211,14 @@ impl Http {
         if let Some(connection) = self.connections.get_mut(&link) {
             connection.server.close_after();
         }
+    }
+
+    /// Somebody wants a stream that would end at once: it does, and he shall come back. (An
+    /// `EventSource` that gets an error never comes back.)
+    pub(super) fn stream_ends(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        self.stream_head(cx, link, None);
+        self.retry(cx, link);
+        self.end(cx, link);
     }
 
     /// Outside MCP: we are stopping.

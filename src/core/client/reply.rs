@@ -194,6 +194,16 @@ impl Http {
         stream: u32,
         session: Option<&str>,
     ) {
+        self.stream_head(cx, link, session);
+        self.hold(cx, link, Doing::Streaming { client, stream });
+        if cx.timers.get(Alarm::KeepAlive).is_none() {
+            let at = cx.now.tick.after(KEEP_ALIVE_COMMENT_MS);
+            cx.timers.set(Alarm::KeepAlive, at);
+        }
+    }
+
+    /// The head of an event stream.
+    pub(super) fn stream_head(&mut self, cx: &mut Cx<'_>, link: LinkKey, session: Option<&str>) {
         let fields = [
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-cache, no-transform"),
@@ -204,11 +214,6 @@ impl Http {
         let count = fields.len() - usize::from(session.is_none());
         let fields = fields.get(..count).unwrap_or_default();
         self.respond(cx, link, 200, fields, Reply::Stream);
-        self.hold(cx, link, Doing::Streaming { client, stream });
-        if cx.timers.get(Alarm::KeepAlive).is_none() {
-            let at = cx.now.tick.after(KEEP_ALIVE_COMMENT_MS);
-            cx.timers.set(Alarm::KeepAlive, at);
-        }
     }
 
     /// One event with a message of one line.

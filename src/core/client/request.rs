@@ -7,6 +7,7 @@ use crate::base::mark::Mark;
 use crate::base::parents;
 use crate::base::quoted::quoted;
 use crate::client::Clients;
+use crate::client::accept;
 use crate::client::connection::{Asked, Connection, Doing};
 use crate::client::refusal::Refusal;
 use crate::client::reply::Field;
@@ -228,6 +229,11 @@ impl Clients {
         match refusal {
             Refusal::Forbidden { error, hint } if !is_mcp(request.path()) => {
                 self.http.problem(cx, link, 403, &error, &hint, &[]);
+            }
+            Refusal::Stopping
+                if matches!(route, Route::McpGet | Route::Sse) && accept::get(&request.headers) =>
+            {
+                self.http.stream_ends(cx, link);
             }
             Refusal::Stopping if !is_mcp(request.path()) => self.http.turn_late_away(cx, link),
             refusal => self.http.refuse(cx, link, &refusal.into()),

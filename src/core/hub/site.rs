@@ -61,6 +61,9 @@ impl Hub {
     /// `Input::Config`: that a server may want a token is known before anything is asked of it.
     pub(super) fn configure(&mut self, now: Now, out: &mut Effects, config: Config) {
         let mut cx = cx!(self, now, out);
+        if self.settings.instance.url.is_some() {
+            self.clients.prepare_sessions(&mut cx);
+        }
         let tags = config.servers.iter().flat_map(|server| &server.tags);
         self.auth.configured(&mut cx, tags.map(String::as_str));
         let protected = protected(&config);

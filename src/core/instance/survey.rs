@@ -116,7 +116,7 @@ pub enum State {
     Stopping,
     /// Switched off in the configuration.
     Disabled,
-    /// Left out by `--tags`.
+    /// Left out by `--tags`, `--filter` or `--preset`.
     Unselected,
     /// Its entry cannot be used: a variable is not set, for instance.
     Fault,

@@ -36,7 +36,7 @@ async def call_on(call, over):
             tell(nonce=nonce, text="\n".join(blocks), failed=failed)
         except Exception as error:
             tell(nonce=nonce, error=reason(error))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
 
 
 async def main():

@@ -40,9 +40,9 @@ pub(super) enum Round {
 }
 
 impl Clients {
-    /// Somebody came over HTTP: as good a moment as any to see to it that there is a key on disk
-    /// before there is a session.
-    pub(in crate::client) fn prepare_sessions(&mut self, cx: &mut Cx<'_>) {
+    /// We listen, or somebody has come: now is the time to see to it that there is a key on disk
+    /// before there is a session. What there is of one was told before.
+    pub fn prepare_sessions(&mut self, cx: &mut Cx<'_>) {
         if self.resume.own.is_empty() && self.resume.record.keys.is_empty() {
             self.resume.key(cx.entropy);
             self.save_sessions(cx);

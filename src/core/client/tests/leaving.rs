@@ -56,15 +56,13 @@ fn stopping_ends_streams_and_answers_what_was_read() {
 }
 
 #[test]
-fn stopping_closes_at_once_what_nobody_uses_and_waits_for_who_was_here() {
+fn stopping_waits_for_who_was_here_and_serves_whoever_comes() {
     let mut kit = Kit::default();
     let idle = kit.connect();
     kit.wait(STOP_LAST_CALL_MS);
     let warm = kit.connect();
     kit.wait(1);
     kit.drain();
-    kit.eof(idle);
-    assert_eq!(kit.closed(), [idle]);
     let until = kit.world.now.tick.after(STOP_LAST_CALL_MS - 1);
     assert_eq!(kit.awaited(), Awaited::Requests { until });
     // It is served, and then its connection ends.
@@ -74,6 +72,10 @@ fn stopping_closes_at_once_what_nobody_uses_and_waits_for_who_was_here() {
     kit.answer(client, at, RESULT);
     assert_eq!(kit.last(warm).status, 200);
     assert_eq!(kit.awaited(), Awaited::Nobody);
+    // Nobody waits for this one, but it is told as long as we are here.
+    kit.stop();
+    kit.send(idle, post(&[], &initialize("2025-06-18")));
+    assert_eq!(kit.last(idle).status, 503);
 }
 
 #[test]
@@ -119,8 +121,13 @@ fn stopping_opens_no_stream_that_would_end_at_once() {
             ("Accept", "text/event-stream"),
         ];
         kit.send(link, http("GET", path, &fields, ""));
+        // An error would keep an `EventSource` away for good.
         let answer = kit.last(link);
-        assert_eq!((answer.status, answer.code()), (503, -32603));
+        assert_eq!(answer.status, 200);
+        let (events, over, _) = unchunk(answer.body.as_bytes());
+        assert!(over && events.starts_with("retry: "), "{events}");
+        let link = kit.connect();
+        assert_eq!(kit.closed(), [link]);
     }
 }
 
