@@ -86,7 +86,7 @@ outside-long: release outside-tools ## the same with many more rounds and calls,
 	cd tests/outside && QUESTION_ROUNDS=20000 MEMORY_CALLS=2000000 MIXUP_CALLS=400000 SSE_IDLE_S=300 npm test --silent
 
 soak: release outside-tools ## mixed load and faults for SOAK_S=1200 seconds: nothing grows, every call is counted
-	cd tests/outside && SOAK_S=$(SOAK_S) node soak.mjs
+	cd tests/outside && SOAK_S=$(SOAK_S) npm run --silent soak
 
 outside-tools:
 	@tests/outside/tools.sh
