@@ -116,6 +116,7 @@ const UNSAFE: &[&str] = &[
     "src/shell/sys/files.rs",
     "src/shell/sys/inotify.rs",
     "src/shell/sys/no_unwind.rs",
+    "src/shell/sys/signals.rs",
     "src/shell/sys/sockets.rs",
     "src/shell/sys/standard.rs",
     "src/shell/sys/terminal.rs",

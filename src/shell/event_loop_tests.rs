@@ -476,27 +476,6 @@ fn a_file_as_stdin_is_read_to_its_end_without_any_event() {
     assert_eq!(harness.looped.timeout(), None);
 }
 
-#[test]
-fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
-    let mut harness = Harness::new(|input, _, out| match input {
-        Input::Config(_) => {
-            let (name, bytes) = ("a".to_owned(), b"x".to_vec());
-            out.push(Effect::LoadState { name: "b".into() });
-            out.push(Effect::StoreState { name, bytes });
-            out.push(Effect::LoadState { name: "a".into() });
-        }
-        Input::Tick => out.push(Effect::Exit { code: 5 }),
-        _ => {}
-    });
-    harness.looped.configure(Box::default());
-    *harness.deadline.borrow_mut() = Some(harness.looped.clock.tick().after(2));
-    assert_eq!(harness.looped.run(), 5);
-    assert_eq!(
-        harness.seen.take(),
-        ["config", "state b false", "state a true", "tick"]
-    );
-}
-
 #[path = "dialing_tests.rs"]
 mod dialing;
 

@@ -1,4 +1,4 @@
-//! Secrets and the loopback port, ordered by a core.
+//! State, secrets and the loopback port, ordered by a core.
 
 use super::*;
 use onemcp::effect::RecordTicket;
@@ -31,4 +31,25 @@ fn orders_about_secrets_are_answered_and_a_loopback_port_is_opened_and_closed() 
     harness.looped.effects.push(Effect::UnlistenLocal);
     harness.looped.obey();
     assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn state_is_answered_at_once_and_a_deadline_is_a_tick() {
+    let mut harness = Harness::new(|input, _, out| match input {
+        Input::Config(_) => {
+            let (name, bytes) = ("a".to_owned(), b"x".to_vec());
+            out.push(Effect::LoadState { name: "b".into() });
+            out.push(Effect::StoreState { name, bytes });
+            out.push(Effect::LoadState { name: "a".into() });
+        }
+        Input::Tick => out.push(Effect::Exit { code: 5 }),
+        _ => {}
+    });
+    harness.looped.configure(Box::default());
+    *harness.deadline.borrow_mut() = Some(harness.looped.clock.tick().after(2));
+    assert_eq!(harness.looped.run(), 5);
+    assert_eq!(
+        harness.seen.take(),
+        ["config", "state b false", "state a true", "tick"]
+    );
 }

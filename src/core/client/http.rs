@@ -169,7 +169,8 @@ impl Http {
                         _ => {}
                     }
                     let long = connection.server.refused_for_length();
-                    if long.is_some_and(|request| is_mcp(request.path())) {
+                    let is_mcp = long.is_some_and(|request| is_mcp(request.path()));
+                    if is_mcp && connection.port == Port::Clients {
                         self.refuse(cx, link, &Refusal::BodyTooLong.into());
                         return None;
                     }

@@ -88,7 +88,7 @@ fn x13_no_secret_is_in_the_log() {
     let dir = site.dir.file("");
     let log = site.gateway.log.text();
     assert!(
-        log.contains("GET /mcp") || log.contains("POST /mcp"),
+        log.contains("method=GET path=/mcp ") && log.contains("method=POST path=/mcp "),
         "the log is loud: {log}"
     );
     for secret in &secrets {
