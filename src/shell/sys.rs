@@ -13,7 +13,7 @@ mod sockets;
 #[cfg(target_os = "linux")]
 mod standard;
 mod terminal;
-mod variables;
+pub(crate) mod variables;
 
 use std::ffi::CString;
 use std::io;
@@ -30,7 +30,6 @@ use std::sync::atomic::{AtomicI32, Ordering};
 pub(crate) use inotify::{inotify_add, inotify_open, inotify_remove};
 pub(crate) use sockets::{NotOurs, passed_socket, probe_dead_peers};
 pub(crate) use terminal::Hush;
-pub(crate) use variables::take_variable;
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 

@@ -180,8 +180,8 @@ impl Connection {
 }
 
 impl Http {
-    /// A request of which a part is here is refused. Connections without one stay for as long as the
-    /// process does: whoever sends his next request meanwhile is told, and not just cut off.
+    /// A request of which a part is here is refused. Connections without one stay for as long as
+    /// the process does: whoever sends his next request meanwhile is told, and not just cut off.
     fn stop(&mut self, cx: &mut Cx<'_>) {
         let unanswered: Vec<LinkKey> = self
             .connections

@@ -24,8 +24,8 @@ pub const FOREIGN_NUMBERS_MIN: u32 = 1 << 30;
 pub const STOP_ANSWER_MS: u64 = 5_000;
 /// How long requests on open connections are still served after SIGTERM; then they get 503. Also
 /// how long a connection is kept after its last request: who calls again and again is told that
-/// this answer is the last one here, where an end without a word would lose the request that is just
-/// being written. (No official client sends it again.)
+/// this answer is the last one here, where an end without a word would lose the request that is
+/// just being written. (No official client sends it again.)
 pub const STOP_LAST_CALL_MS: u64 = 1_000;
 /// Sockets that whoever starts us may pass on (`LISTEN_FDS`); more of them are a mistake, and the
 /// start fails.
