@@ -13,7 +13,9 @@ pub(crate) trait Core {
     /// See [`Hub::next_deadline`].
     fn next_deadline(&self) -> Option<Tick>;
     /// See [`Hub::is_draining`].
-    fn is_draining(&self) -> bool;
+    fn is_draining(&self) -> bool {
+        false
+    }
     /// See [`Hub::next_dirty`].
     fn next_dirty(&mut self) -> Option<LinkKey>;
     /// See [`Hub::pending`].

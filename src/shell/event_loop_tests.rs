@@ -21,7 +21,6 @@ use crate::shell::disk::tests::TempDir;
 use crate::shell::guard_link::GuardCommand;
 use crate::shell::listener;
 use crate::shell::lookup;
-use crate::shell::notify::Notify;
 use crate::shell::own_stdio::{Direction, Standard};
 use crate::shell::secrets::Secrets;
 use crate::shell::tls;
@@ -58,9 +57,6 @@ impl Core for ScriptedCore {
     }
     fn next_deadline(&self) -> Option<Tick> {
         *self.deadline.borrow()
-    }
-    fn is_draining(&self) -> bool {
-        false
     }
     fn next_dirty(&mut self) -> Option<LinkKey> {
         self.links.next_dirty()
@@ -154,7 +150,7 @@ impl Harness {
                 Vault::new(Secrets::beside(dir.path()), Bell::default()),
                 Vault::of_state(Secrets::of_sessions(dir.path()), Bell::default()),
             ],
-            notify: Notify::default(),
+            notify: Default::default(),
         });
         Self {
             looped,

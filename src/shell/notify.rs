@@ -30,7 +30,7 @@ impl Notify {
     /// Whom the environment names; it is taken out of there. To be called before the first thread
     /// is started. If that cannot be used: one line that is worth a warning.
     pub(crate) fn take() -> (Self, Option<String>) {
-        let Some(name) = sys::take_variable(VARIABLE) else {
+        let Some(name) = sys::variables::take_variable(VARIABLE) else {
             return (Self::default(), None);
         };
         match Self::at(&name) {

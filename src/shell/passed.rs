@@ -26,7 +26,7 @@ const VARIABLES: [&str; 4] = [
 /// What was passed to us, taken out of the environment: whoever asks again gets nothing. To be
 /// called before the first thread is started. The error is one line for the user.
 pub(crate) fn take() -> Result<Passed, String> {
-    let [pid, count, ..] = VARIABLES.map(sys::take_variable);
+    let [pid, count, ..] = VARIABLES.map(sys::variables::take_variable);
     let count = announced(std::process::id(), pid, count)?;
     let numbers = (FIRST..).take(count);
     let sockets: Result<Vec<Listener>, String> = numbers.map(one).collect();

@@ -14,7 +14,7 @@ mod sockets;
 #[cfg(target_os = "linux")]
 mod standard;
 mod terminal;
-mod variables;
+pub(crate) mod variables;
 
 use std::ffi::CString;
 use std::io;
@@ -33,7 +33,6 @@ pub(crate) use signals::{
 };
 pub(crate) use sockets::{NotOurs, passed_socket, probe_dead_peers};
 pub(crate) use terminal::Hush;
-pub(crate) use variables::take_variable;
 
 // --- readiness of descriptors whose flags are not ours to change ------------------------------
 

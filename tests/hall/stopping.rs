@@ -264,7 +264,6 @@ fn children_are_stopped_by_stages_when_all_is_answered() {
         seen.result(&mut w, DONE);
         call.result(&mut w);
     }
-    quiet(&mut w);
     assert_eq!((w.exit, w.running("s").len()), (None, 1));
     w.advance(EXIT_TERM_AFTER_MS);
     assert_eq!(w.exit, Some(0));
