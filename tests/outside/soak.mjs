@@ -201,7 +201,10 @@ function account(page, tally) {
     by[labels.outcome] = (by[labels.outcome] ?? 0) + value;
   }
   console.log(`metrics: tools/call ${all}, forgotten ${forgotten}: ${JSON.stringify(by)}`);
-  assert.equal(all + forgotten, tally.sent - door, 'every call is accounted for');
+  // A reset destroys what was not read yet: of those who left, a request may never have come.
+  const missing = tally.sent - door - all - forgotten;
+  console.log(`of ${tally.sent} calls ${missing} never came, of ${unknown} whose clients left`);
+  assert.ok(missing >= 0 && missing <= unknown / 100, `${missing} calls are not accounted for`);
   // Each outcome as its client saw it; of whom left, and of servers that left, only the sum is known.
   const open = unknown + forgotten;
   const between = (what, counted, seen) =>
@@ -274,8 +277,9 @@ await check('no zombie stays', () => assert.deepEqual(lasting, []));
 await check('no answer was another question\'s', () => assert.deepEqual(run.tally.wrong.slice(0, 5), []));
 await check('all is given back', async () => {
   gateway.writeServers(BASE);
-  // Idle connections to servers and children in excess end a little later.
-  await until(() => readdirSync(`/proc/${gateway.pid}/fd`).length <= idle.fds + FDS_SLACK, 'descriptors', 30_000);
+  // Sessions that nobody ended do so after a minute, their children with them, and idle connections
+  // after two and a half.
+  await until(() => readdirSync(`/proc/${gateway.pid}/fd`).length <= idle.fds + FDS_SLACK, 'descriptors', 200_000);
   await until(() => status('Threads') <= idle.threads, 'threads', 30_000);
 });
 if (metrics) {

@@ -14,3 +14,7 @@ pub const TOKEN_EARLY_SECONDS_MAX: u64 = 30;
 pub const SESSIONS_PER_GRANT_MAX: usize = 1_000;
 /// `subscriptions/listen` streams at once of one grant (X10), a quarter of all; one more gets 429.
 pub const LISTENS_PER_GRANT_MAX: usize = 256;
+
+/// A body that is too long is thrown away up to this length, then refused (who reads only behind
+/// his last byte would lose the answer); a longer one is refused at once.
+pub const SWALLOWED_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
