@@ -1,7 +1,7 @@
 //! Every operation that needs `unsafe`: the few calls that std lacks, each behind a safe signature.
 //!
 //! Owns nothing. Knows no links, no children, no MCP. One unsafe operation per block, each with the
-//! reason why it is sound. What exists on Linux only has a fallback that says "not here", so that the
+//! reason why it is sound. What exists on Linux only has a fallback that says "not here", so that
 //! a fallback that says "not here", so that the callers need no `cfg` of their own.
 #![expect(unsafe_code, reason = "the one file of this program that calls libc")]
 
