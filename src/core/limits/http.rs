@@ -27,9 +27,6 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// OAuth. A longer one is read on only for who may send it, the others get 401, 403, 404, 405 or
 /// 413 at once: a stranger cannot fill our memory.
 pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
-/// A body that is too long is thrown away up to this length, then refused (who reads only behind
-/// his last byte would lose the answer); a longer one is refused at once.
-pub const SWALLOWED_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longer bodies that are being received, all of them together, by what they announce (or may have,
 /// if they announce nothing); one more is answered 503 with `Retry-After`.
 pub const LARGE_BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
