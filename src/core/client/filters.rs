@@ -1,7 +1,7 @@
 //! What the URL of a request asks to see (contract 4): on `/mcp` that of each request, on `/sse`
 //! that of the stream. Knows presets by name only, and no servers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -54,9 +54,12 @@ impl Clients {
         }
         filters.presets = Rc::clone(presets);
         filters.known.clear();
+        // Who had the same filter has the same again, and not another one of equal content.
+        let mut renewed: BTreeMap<Filter, Filter> = BTreeMap::new();
         for (_, session) in self.sessions.iter_mut() {
             let sight = std::mem::take(&mut session.caller.sight);
-            let filter = sight.filter().renewed(presets);
+            let old = renewed.entry(sight.filter().clone());
+            let filter = old.or_insert_with_key(|old| old.renewed(presets)).clone();
             session.caller.sight = sight.narrowed(filter);
         }
     }
