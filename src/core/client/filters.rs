@@ -79,7 +79,7 @@ impl Clients {
         let filter = match query.map(|query| self.filters.read(query)) {
             None => Filter::ALL,
             Some(Ok(filter)) => filter,
-            Some(Err(Fault::NoPreset(name))) if self.has_asked(request, &name) => {
+            Some(Err(Fault::NoPreset(name))) if self.has_asked(cx, request, &name) => {
                 Mark::PresetGone.hit();
                 Filter::new(Wish::Preset(name), &self.filters.presets)
             }
@@ -97,11 +97,22 @@ impl Clients {
     }
 
     /// Whether a request is of a session that has asked for this preset before: it is deleted, and
-    /// its clients see nothing, rather than that all their requests fail.
-    fn has_asked(&self, request: &Request, preset: &str) -> bool {
-        let presented = request.headers.get("mcp-session-id");
-        let client = presented.and_then(|presented| self.ids.find(presented));
-        let session = client.and_then(|client| self.sessions.get(client));
-        session.is_some_and(|session| session.caller.sight.filter().asks_for(preset))
+    /// its clients see nothing, rather than that all their requests fail. What a session of another
+    /// run has asked for nobody knows: that it asks now is enough.
+    fn has_asked(&self, cx: &Cx<'_>, request: &Request, preset: &str) -> bool {
+        let Some(presented) = request.headers.get("mcp-session-id") else {
+            return false;
+        };
+        match self.ids.find(presented) {
+            Some(client) => {
+                let session = self.sessions.get(client);
+                session.is_some_and(|session| session.caller.sight.filter().asks_for(preset))
+            }
+            None => {
+                let grant = self.caller.sight.grant();
+                let found = self.resume.find(presented, grant, cx.now.wall);
+                found.is_some()
+            }
+        }
     }
 }
