@@ -43,7 +43,7 @@ fn contract_5_every_call_is_accounted_for_and_the_process_is_measured() {
         (ended + open - received).abs() < 0.5 && received > 3.0,
         "{text}"
     );
-    // The first may have come before its server told its tools: then it counts as `other`.
+    // The first may have come before its server told its tools: then it has no name there.
     let echo = "onemcp_calls_total{server=\"files\",method=\"tools/call\"";
     assert!((sum(&text, echo) - 2.0).abs() < 0.5, "{text}");
     assert!(!text.contains("evil"), "{text}");
