@@ -187,7 +187,7 @@ impl Builder {
 pub(crate) fn presets(all: &[(&str, &str)]) -> Presets {
     let mut presets = Presets::default();
     for (name, text) in all {
-        let expr = Expr::parse(text).unwrap();
+        let expr = Expr::parse(text).unwrap().into();
         let description = None;
         presets.insert(name, Preset { description, expr });
     }

@@ -47,9 +47,9 @@ describe('metrics', () => {
       const client = await openClient(era, 'http', gateway, 'metrics');
       const before = await scrape(gateway);
       for (let at = 0; at < 5; at += 1) {
-        await client.callTool({ name: 'files_1mcp_echo', arguments: { text: 'x' } });
+        await client.call('files_1mcp_echo', { text: 'x' });
       }
-      await assert.rejects(client.callTool({ name: 'files_1mcp_{evil="1"}', arguments: {} }));
+      await assert.rejects(client.call('files_1mcp_{evil="1"}', {}));
       const now = await scrape(gateway);
       const echo = (families) =>
         samples(families, 'onemcp_calls_total').find(

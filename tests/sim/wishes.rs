@@ -45,7 +45,7 @@ pub(crate) fn target(client: usize, target: &str, turn: usize) -> String {
 pub(crate) fn presets() -> Presets {
     let mut presets = Presets::default();
     for side in SIDES {
-        let expr = Expr::Tag(side.into());
+        let expr = Expr::Tag(side.into()).into();
         let description = None;
         presets.insert(side, Preset { description, expr });
     }
