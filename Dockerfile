@@ -17,10 +17,12 @@ CMD ["serve", "--transport", "http"]
 
 FROM scratch AS directories
 WORKDIR /image/config
-WORKDIR /image/tmp
+WORKDIR /shared/tmp
 
 FROM image AS prebuilt
 COPY --from=directories --chown=65534:65534 /image /
+# For any user: there is where `1mcp mcp status` finds the instance.
+COPY --from=directories --chmod=1777 /shared /
 COPY target/dist/1mcp /usr/local/bin/1mcp
 VOLUME /config
 

@@ -36,7 +36,7 @@ impl fmt::Debug for GrantId {
 }
 
 /// What a token is good for: `mcp` is everything, `tag:x` the servers with that tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scopes {
     /// `mcp`.
     All,
@@ -158,6 +158,9 @@ pub struct Sight {
     filter: Filter,
 }
 
+/// What [`Sight::view`] tells: the scopes, if these are not all, and the filter.
+pub type View<'a> = (Option<&'a Scopes>, &'a Filter);
+
 impl Sight {
     /// Everything: our own stdin, and HTTP without `--enable-auth`.
     pub const ALL: Self = Self {
@@ -196,6 +199,17 @@ impl Sight {
     #[must_use]
     pub const fn principal(&self) -> Option<&Rc<Principal>> {
         self.principal.as_ref()
+    }
+
+    /// What decides which servers are visible, whoever asks: it is the same servers for two that
+    /// are equal in this.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        let scopes = self.principal.as_ref().map(|principal| &principal.scopes);
+        (
+            scopes.filter(|scopes| **scopes != Scopes::All),
+            &self.filter,
+        )
     }
 
     /// Whether every server is visible, whatever its tags.

@@ -165,7 +165,7 @@ fn contract_5_names_that_clients_choose_never_become_labels() {
     assert_eq!(
         calls(&mut w),
         [
-            series("", "tools/call", "other", "refused", 4),
+            series("", "tools/call", "", "refused", 4),
             series("", "prompts/get", "", "refused", 1),
             series("", "resources/read", "", "refused", 1),
             series("", "other", "", "refused", 1),
@@ -174,7 +174,7 @@ fn contract_5_names_that_clients_choose_never_become_labels() {
 }
 
 #[test]
-fn contract_5_a_tool_that_only_its_server_may_know_counts_as_other() {
+fn contract_5_a_tool_that_only_its_server_may_know_counts_without_a_name() {
     // It has not told its tools, so it is asked for whatever somebody wants of it.
     let mut w = World::http()
         .server("files", tools(["echo"]).manual("tools/list"))
@@ -191,7 +191,7 @@ fn contract_5_a_tool_that_only_its_server_may_know_counts_as_other() {
     one.error(&mut w);
     let text = page(&mut w);
     assert!(!text.contains("evil"), "{text}");
-    assert!(calls(&mut w)[0].contains("tool=\"other\""), "{text}");
+    assert!(calls(&mut w)[0].contains("tool=\"\""), "{text}");
 }
 
 #[test]

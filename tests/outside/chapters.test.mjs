@@ -37,7 +37,9 @@ test('systemd: the units are printed as they are', { skip: !existsSync(UNITS) },
 });
 
 test('compose and Traefik: the YAML says what is meant', async (t) => {
-  const yaml = await import('yaml').catch(() => undefined);
+  const yaml = await import('yaml').catch((error) => {
+    if (process.env.CI) throw error;
+  });
   if (!yaml) return t.skip('no reader of YAML here');
   const [compose] = blocks(chapter('Containers'), 'yaml').map((block) => yaml.parse(block));
   const service = compose.services['1mcp'];

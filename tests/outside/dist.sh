@@ -18,8 +18,11 @@ dist=target/dist
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-# When the release's source was made; without git (an unpacked archive) the same for everybody.
+# When the release's source was made. Without git, or unpacked inside somebody else's tree, whose
+# commits are not this source's, the same for everybody.
 made_s() {
+    local top
+    top="$(git rev-parse --show-toplevel 2>/dev/null)" && [ "$top" -ef . ] || { echo 0; return; }
     git log -1 --format=%ct 2>/dev/null || echo 0
 }
 
@@ -71,6 +74,10 @@ check() {
         said="$("$file" --version)"
         [ "$said" = "1mcp $version" ] || fail "$file --version printed '$said'"
     done
+    # What README takes from the archive is there.
+    while read -r file; do
+        [ -f "$tree/$file" ] || fail "README installs $file, which is not in the archive"
+    done < <(sed -n 's/^    sudo install -m [0-7]* \(.*\) [^ ]*$/\1/p' "$tree/README.md" | tr ' ' '\n')
     page="$tree/share/man/man1/1mcp.1"
     with bash -n "$tree/share/bash-completion/completions/1mcp"
     with zsh -n "$tree/share/zsh/site-functions/_1mcp"

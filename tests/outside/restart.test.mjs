@@ -28,9 +28,9 @@ const PAUSE_MS = 450;
 const CALL_MS_MAX = 15_000;
 const TOOL = 's_1mcp_echo';
 // Nobody can end a connection so that no client loses the request that it is writing at that very
-// moment. That must stay as rare as this process is late with reading what has come.
+// moment. That must stay rare, however late this process is with reading what has come.
 const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up/;
-const CUT_SHARE_MAX = 0.02;
+const CUT_SHARE_MAX = 0.03;
 // A call may fail by this while 1mcp is stopped in order, and on /sse also by what a session is
 // told whose stream was in another process.
 const CLEAR = /1mcp is stopping/;
@@ -200,26 +200,36 @@ function report(callers) {
   return JSON.stringify(kinds, null, 1);
 }
 
-/** What must hold in any case. */
-function check(callers) {
+/** How many sessions were opened so far, by whomever: one line of the log each. */
+const initialized = (site) => site.log.split(' call method=initialize ').length - 1;
+
+/** What must hold in any case; `earlier` are the sessions that were opened by others. */
+function check(callers, site, earlier) {
   const wrong = callers.flatMap(({ seen }) => seen.wrong);
   assert.deepEqual(wrong, [], 'answers of other calls');
+  let first = 0;
   for (const { seen } of callers) {
-    const opened = seen.kind === 'modern' ? 0 : 1;
+    const opened = seen.kind.endsWith('modern') ? 0 : 1;
     if (seen.initializes !== undefined) assert.equal(seen.initializes, opened, seen.name);
+    first += opened;
   }
+  // As the gateway counts them, whoever the client is.
+  assert.equal(initialized(site) - earlier, first, 'sessions opened, and those that had to be');
 }
 
 describe('restarts while everybody calls', () => {
   let site;
   before(async () => {
-    site = await activatedGateway({ servers: { s: fixtureServer() } });
+    site = await activatedGateway({
+      servers: { s: fixtureServer() }, args: ['--log-level', 'debug'],
+    });
     await site.start();
   });
   after(() => site?.stop());
 
   test(`${RESTARTS} restarts under socket activation`, async (context) => {
     const over = new AbortController();
+    const earlier = initialized(site);
     const late = monitorEventLoopDelay({ resolution: 10 });
     late.enable();
     const callers = await everybody(site, over);
@@ -239,7 +249,7 @@ describe('restarts while everybody calls', () => {
       await Promise.allSettled(callers.map(({ done }) => done));
     }
     context.diagnostic(report(callers));
-    check(callers);
+    check(callers, site, earlier);
     for (const { seen } of callers) {
       const clear = seen.kind === 'sse' ? CLEAR_SSE : CLEAR;
       const vague = seen.failed.filter((error) => !clear.test(error) && !CUT.test(error));
@@ -248,14 +258,14 @@ describe('restarts while everybody calls', () => {
     const calls = callers.reduce((sum, { seen }) => sum + seen.right + seen.failed.length, 0);
     const cut = callers.flatMap(({ seen }) => seen.failed).filter((error) => CUT.test(error)).length;
     const lateMs = late.percentile(99) / 1e6;
-    const unread = RESTARTS * callers.length * Math.min(1, lateMs / PAUSE_MS);
     const said = `${cut} of ${calls} calls were cut off, by a client up to ${Math.round(lateMs)} ms late`;
     context.diagnostic(said);
-    assert.ok(cut <= calls * CUT_SHARE_MAX + unread, said);
+    assert.ok(cut <= calls * CUT_SHARE_MAX, said);
   });
 
   test('kill -9: calls that ran fail, and all sessions go on', async (context) => {
     const over = new AbortController();
+    const earlier = initialized(site);
     // The Python client never sends again once a connection has broken under it.
     const callers = await everybody(site, over, { share: 0.3, without: 'python' });
     try {
@@ -271,6 +281,6 @@ describe('restarts while everybody calls', () => {
       closeConnections();
     }
     context.diagnostic(report(callers));
-    check(callers);
+    check(callers, site, earlier);
   });
 });

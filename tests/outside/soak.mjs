@@ -31,7 +31,42 @@ const clock = () => {
 };
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-const remotes = [await httpFixture('--era', 'legacy'), await httpFixture('--era', 'modern')];
+const remotes = [];
+const helpers = [];
+let gateway;
+/** Ends what was started, however this ends. */
+async function endAll() {
+  run.stopped = true;
+  // A fault that is on its way would start a server once more.
+  await Promise.race([Promise.allSettled(helpers), delay(40_000, 'late', { ref: false })]);
+  const ends = await Promise.allSettled([gateway?.stop(), ...remotes.map((server) => server.stop())]);
+  for (const { reason } of ends) if (reason) console.log(`at the end: ${reason.message}`);
+}
+/** What a step answers; if it fails, nothing that was started stays. */
+const orEnd = (step) => step.catch(async (error) => {
+  await endAll();
+  throw error;
+});
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => endAll().finally(() => process.exit(1)));
+}
+
+/** What all lanes of clients know. */
+const run = {
+  tally: new Tally(),
+  stopped: false,
+  steady: 'steady',
+  asking: 'asking',
+  // Those that come and go are called too; what is left of them is counted in a sum.
+  servers: () => Object.keys(config),
+  trouble: (error) => {
+    const words = `${error.message} ${error.cause?.code ?? ''}`.replace(/[0-9]+/g, 'N').slice(0, 120);
+    troubles.set(words, (troubles.get(words) ?? 0) + 1);
+  },
+};
+const troubles = new Map();
+
+for (const era of ['legacy', 'modern']) remotes.push(await orEnd(httpFixture('--era', era)));
 const at = (server, path) => ({ url: `http://127.0.0.1:${server.port}${path}` });
 const STEADY = { ...fixtureServer('--era', 'modern'), tags: ['a'], isolation: 'shared' };
 const BASE = {
@@ -47,22 +82,9 @@ const BASE = {
 };
 const KILLED = ['child', 'other', 'asking'];
 
-const gateway = await startGateway({ servers: BASE, args: ['--session-ttl', '1', '--list-wait', '2000'] });
-const troubles = new Map();
-const run = {
-  url: gateway.url,
-  sse: gateway.sse,
-  tally: new Tally(),
-  stopped: false,
-  steady: 'steady',
-  asking: 'asking',
-  // Those that come and go are called too; what is left of them is counted in a sum.
-  servers: () => Object.keys(config),
-  trouble: (error) => {
-    const words = `${error.message} ${error.cause?.code ?? ''}`.replace(/[0-9]+/g, 'N').slice(0, 120);
-    troubles.set(words, (troubles.get(words) ?? 0) + 1);
-  },
-};
+const args = ['--session-ttl', '1', '--list-wait', '2000'];
+gateway = await orEnd(startGateway({ servers: BASE, args }));
+Object.assign(run, { url: gateway.url, sse: gateway.sse });
 let config = { ...BASE };
 const done = { kills: 0, resets: 0, edits: 0, broken: 0 };
 const extras = new Set();
@@ -157,7 +179,8 @@ function zombies() {
 
 const samples = [];
 const lasting = [];
-let metrics = true;
+/** What it has before anybody comes. */
+let idle;
 
 async function watch() {
   let dead = [];
@@ -175,7 +198,7 @@ async function watch() {
       zombies: now.length,
     };
     samples.push(seen);
-    if (metrics) metrics = Boolean(await scrape(gateway.origin));
+    await scrape(gateway.origin);
     if (seen.at / 60 < line) continue;
     line = Math.floor(seen.at / 60) + 1;
     const { ok, tool_error: toolError, error, door, unknown } = run.tally.counts;
@@ -235,54 +258,59 @@ function growth(key) {
   return { first, last, perMinute: Math.round(slope * 600) / 10, most: Math.max(...warm.map((one) => one[key])) };
 }
 
-console.log(`soak: ${SECONDS} s, warm-up ${Math.round(SECONDS * WARM)} s, gateway ${gateway.pid}`);
-row(HEADS);
-await delay(1_000);
-const idle = { fds: readdirSync(`/proc/${gateway.pid}/fd`).length, threads: status('Threads') };
-const lanes = [
-  modern, modern, modern, legacy, legacy, legacy,
-  official('legacy', 'http'), official('modern', 'http'), official('legacy', 'sse'), official('modern', 'sse'),
-  slowReader, slowReader, leaver, rubbish,
-].map((lane) => lane(run));
-const helpers = [edits(), faults(), watch()];
-setTimeout(() => (run.stopped = true), SECONDS * 1000);
-await Promise.all([...lanes, ...helpers]);
-closeConnections();
-
 const faultsFound = [];
-const check = async (what, look) => {
+const check = async (what, holds) => {
   try {
-    await look();
+    await holds();
     console.log(`passed: ${what}`);
   } catch (error) {
     faultsFound.push(what);
     console.log(`FAILED: ${what}: ${error.message}`);
   }
 };
-const rss = growth('rss');
-const fds = growth('fds');
-console.log(`rss: ${JSON.stringify(rss)} kB, fds: ${JSON.stringify(fds)}, threads: ${JSON.stringify(growth('threads'))}`);
-console.log(`calls: ${run.tally.sent} ${JSON.stringify(run.tally.counts)}, faults: ${JSON.stringify(done)}`);
-console.log(`rate: ${Math.round(run.tally.sent / SECONDS)} calls/s`);
-for (const [words, count] of [...run.tally.said].sort((a, b) => b[1] - a[1]).slice(0, 25)) console.log(`  ${count} x ${words}`);
-for (const [words, count] of troubles) console.log(`  trouble ${count} x ${words}`);
 
-await check(`memory is flat: within ${RSS_FACTOR} and ${RSS_SLACK_KB} kB`, () =>
-  assert.ok(rss.last <= rss.first * RSS_FACTOR + RSS_SLACK_KB, `${rss.first} then ${rss.last} kB`));
-await check('descriptors do not grow', () =>
-  assert.ok(fds.last <= fds.first + FDS_SLACK, `${fds.first} then ${fds.last}`));
-await check('threads come and go', () =>
-  assert.ok(growth('threads').most <= idle.threads + 20, JSON.stringify(growth('threads'))));
-await check('no zombie stays', () => assert.deepEqual(lasting, []));
-await check('no answer was another question\'s', () => assert.deepEqual(run.tally.wrong.slice(0, 5), []));
-await check('all is given back', async () => {
-  gateway.writeServers(BASE);
-  // Sessions that nobody ended do so after a minute, their children with them, and idle connections
-  // after two and a half.
-  await until(() => readdirSync(`/proc/${gateway.pid}/fd`).length <= idle.fds + FDS_SLACK, 'descriptors', 200_000);
-  await until(() => status('Threads') <= idle.threads, 'threads', 30_000);
-});
-if (metrics) {
+/** The load, and what is left of it. */
+async function load() {
+  console.log(`soak: ${SECONDS} s, warm-up ${Math.round(SECONDS * WARM)} s, gateway ${gateway.pid}`);
+  row(HEADS);
+  await delay(1_000);
+  idle = { fds: readdirSync(`/proc/${gateway.pid}/fd`).length, threads: status('Threads') };
+  const lanes = [
+    modern, modern, modern, legacy, legacy, legacy,
+    official('legacy', 'http'), official('modern', 'http'), official('legacy', 'sse'), official('modern', 'sse'),
+    slowReader, slowReader, leaver, rubbish,
+  ].map((lane) => lane(run));
+  helpers.push(edits(), faults(), watch());
+  setTimeout(() => (run.stopped = true), SECONDS * 1000);
+  await Promise.all([...lanes, ...helpers]);
+  closeConnections();
+}
+
+/** What must hold after it. */
+async function look() {
+  const rss = growth('rss');
+  const fds = growth('fds');
+  console.log(`rss: ${JSON.stringify(rss)} kB, fds: ${JSON.stringify(fds)}, threads: ${JSON.stringify(growth('threads'))}`);
+  console.log(`calls: ${run.tally.sent} ${JSON.stringify(run.tally.counts)}, faults: ${JSON.stringify(done)}`);
+  console.log(`rate: ${Math.round(run.tally.sent / SECONDS)} calls/s`);
+  for (const [words, count] of [...run.tally.said].sort((a, b) => b[1] - a[1]).slice(0, 25)) console.log(`  ${count} x ${words}`);
+  for (const [words, count] of troubles) console.log(`  trouble ${count} x ${words}`);
+
+  await check(`memory is flat: within ${RSS_FACTOR} and ${RSS_SLACK_KB} kB`, () =>
+    assert.ok(rss.last <= rss.first * RSS_FACTOR + RSS_SLACK_KB, `${rss.first} then ${rss.last} kB`));
+  await check('descriptors do not grow', () =>
+    assert.ok(fds.last <= fds.first + FDS_SLACK, `${fds.first} then ${fds.last}`));
+  await check('threads come and go', () =>
+    assert.ok(growth('threads').most <= idle.threads + 20, JSON.stringify(growth('threads'))));
+  await check('no zombie stays', () => assert.deepEqual(lasting, []));
+  await check('no answer was another question\'s', () => assert.deepEqual(run.tally.wrong.slice(0, 5), []));
+  await check('all is given back', async () => {
+    gateway.writeServers(BASE);
+    // Sessions that nobody ended do so after a minute, their children with them, and idle connections
+    // after two and a half.
+    await until(() => readdirSync(`/proc/${gateway.pid}/fd`).length <= idle.fds + FDS_SLACK, 'descriptors', 200_000);
+    await until(() => status('Threads') <= idle.threads, 'threads', 30_000);
+  });
   await check('every call is in /metrics', async () => {
     let page;
     await until(async () => {
@@ -291,10 +319,21 @@ if (metrics) {
     }, 'nothing is in flight', 40_000);
     account(page, run.tally);
   });
-} else {
-  console.log('skipped: there is no /metrics');
+  await check('it stops and leaves nothing', async () => {
+    const last = gateway;
+    gateway = undefined;
+    await last.stop();
+  });
 }
-await check('it stops and leaves nothing', () => gateway.stop());
-for (const server of remotes) await server.stop();
+
+try {
+  await load();
+  await look();
+} catch (error) {
+  faultsFound.push('the soak itself');
+  console.log(error.stack);
+} finally {
+  await endAll();
+}
 console.log(faultsFound.length === 0 ? `soak: passed in ${clock()}` : `soak: ${faultsFound.length} FAILED: ${faultsFound.join('; ')}`);
 process.exit(faultsFound.length === 0 ? 0 : 1);

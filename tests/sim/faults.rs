@@ -163,6 +163,11 @@ impl Faults {
         rate > 0 && rng.chance(rate)
     }
 
+    /// Whether it may go wrong.
+    pub(crate) fn may(&self, fault: Fault) -> bool {
+        self.rates.get(fault as usize).is_some_and(|rate| *rate > 0)
+    }
+
     /// The faults that are on, for people.
     pub(crate) fn describe(&self) -> String {
         let on = FAULTS

@@ -271,6 +271,20 @@ impl World {
             self.add_client();
             self.rest(10_000);
         }
+        let names = std::rc::Rc::clone(&self.names);
+        let alone = names.iter().map(|name| self.remotes.left_alone_until(name));
+        let until = alone.max().unwrap_or(0);
+        let is_late = until > self.now.tick.0;
+        self.they_work();
+        if is_late && self.goes_on() {
+            // Who wanted to be left alone has to work as well, as soon as that is over.
+            self.rest(until.saturating_sub(self.now.tick.0));
+            self.they_work();
+        }
+    }
+
+    /// Every server does that is not to be left alone, after some rounds at the latest.
+    fn they_work(&mut self) {
         let mut failing = Vec::new();
         for _round in 0..8 {
             failing.clear();
@@ -298,7 +312,9 @@ impl World {
             return true;
         };
         let definition = Definition::new(self.seed, server, entry.variant);
-        let must = entry.must_work(&definition) && self.model.sees(at, server);
+        let must = entry.must_work(&definition)
+            && self.model.sees(at, server)
+            && self.remotes.left_alone_until(server) <= self.now.tick.0;
         let results = self.model.stats.results;
         let call = self.with_client(at, |client, cx, _| {
             let one = match client {

@@ -209,6 +209,7 @@ impl Clients {
                 Channel::Sse { .. } => self.end(cx, client),
                 Channel::Streamable(own) => {
                     if let Some(link) = own.main.take() {
+                        session.used = cx.now.tick;
                         self.http.end(cx, link);
                     }
                 }
@@ -251,7 +252,7 @@ impl Clients {
             Some(Way::Open(link)) => self.http.end(cx, link),
             Some(Way::Line(_)) | None => {}
         }
-        self.end(cx, client);
+        self.end_opened(cx, client);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the URL of a request asks to see (contract 4): on `/mcp` that of each request, on `/sse`
 //! that of the stream. Knows presets by name only, and no servers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
@@ -54,9 +54,12 @@ impl Clients {
         }
         filters.presets = Rc::clone(presets);
         filters.known.clear();
+        // Who had the same filter has the same again, and not another one of equal content.
+        let mut renewed: BTreeMap<Filter, Filter> = BTreeMap::new();
         for (_, session) in self.sessions.iter_mut() {
             let sight = std::mem::take(&mut session.caller.sight);
-            let filter = sight.filter().renewed(presets);
+            let old = renewed.entry(sight.filter().clone());
+            let filter = old.or_insert_with_key(|old| old.renewed(presets)).clone();
             session.caller.sight = sight.narrowed(filter);
         }
     }
@@ -76,7 +79,7 @@ impl Clients {
         let filter = match query.map(|query| self.filters.read(query)) {
             None => Filter::ALL,
             Some(Ok(filter)) => filter,
-            Some(Err(Fault::NoPreset(name))) if self.has_asked(request, &name) => {
+            Some(Err(Fault::NoPreset(name))) if self.has_asked(cx, request, &name) => {
                 Mark::PresetGone.hit();
                 Filter::new(Wish::Preset(name), &self.filters.presets)
             }
@@ -94,11 +97,22 @@ impl Clients {
     }
 
     /// Whether a request is of a session that has asked for this preset before: it is deleted, and
-    /// its clients see nothing, rather than that all their requests fail.
-    fn has_asked(&self, request: &Request, preset: &str) -> bool {
-        let presented = request.headers.get("mcp-session-id");
-        let client = presented.and_then(|presented| self.ids.find(presented));
-        let session = client.and_then(|client| self.sessions.get(client));
-        session.is_some_and(|session| session.caller.sight.filter().asks_for(preset))
+    /// its clients see nothing, rather than that all their requests fail. What a session of another
+    /// run has asked for nobody knows: that it asks now is enough.
+    fn has_asked(&self, cx: &Cx<'_>, request: &Request, preset: &str) -> bool {
+        let Some(presented) = request.headers.get("mcp-session-id") else {
+            return false;
+        };
+        match self.ids.find(presented) {
+            Some(client) => {
+                let session = self.sessions.get(client);
+                session.is_some_and(|session| session.caller.sight.filter().asks_for(preset))
+            }
+            None => {
+                let grant = self.caller.sight.grant();
+                let found = self.resume.find(presented, grant, cx.now.wall);
+                found.is_some()
+            }
+        }
     }
 }

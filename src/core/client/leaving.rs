@@ -145,6 +145,8 @@ impl Clients {
                 }
                 Channel::Streamable(own) => {
                     if let Some(link) = own.main.take() {
+                        // It was in use until now.
+                        session.used = cx.now.tick;
                         self.http.comes_back(cx, link);
                         self.http.end(cx, link);
                     }

@@ -117,7 +117,8 @@ impl Clients {
         if session.streamable().is_none() || !session.is_used_by(caller) {
             return Err(Refusal::UnknownSession);
         }
-        session.used = cx.now.tick;
+        let before = std::mem::replace(&mut session.used, cx.now.tick);
+        self.note_use(cx, before);
         Ok(client)
     }
 

@@ -239,6 +239,8 @@ impl Clients {
             }
             Channel::Sse { id, link } => {
                 self.ids.remove(&id);
+                // It may have been the last one, after those that the record of sessions is for.
+                self.note_session_gone(cx);
                 self.http.end(cx, link);
             }
             Channel::Streamable(own) => {

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use crate::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX};
+use crate::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TAGS_MAX};
 
 /// An expression. Tags are in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expr {
     /// A server with this tag.
     Tag(Box<str>),
@@ -35,6 +35,28 @@ impl fmt::Display for Misread {
     }
 }
 
+impl Misread {
+    /// Refuses a text that is longer than anybody needs.
+    pub(super) fn long(text: &str, name: &str) -> Result<(), Self> {
+        if text.len() <= FILTER_BYTES_MAX {
+            return Ok(());
+        }
+        let room = text.get(..text.floor_char_boundary(FILTER_BYTES_MAX));
+        Err(Self {
+            position: room.unwrap_or_default().chars().count() + 1,
+            what: format!("{name} has at most {FILTER_BYTES_MAX} bytes"),
+        })
+    }
+
+    /// One tag more than there may be.
+    pub(super) fn many(position: usize) -> Self {
+        Self {
+            position,
+            what: format!("at most {FILTER_TAGS_MAX} tags can be asked for at once"),
+        }
+    }
+}
+
 impl Expr {
     /// No server at all.
     pub const NOTHING: Self = Self::Or(Vec::new());
@@ -44,16 +66,12 @@ impl Expr {
     /// # Errors
     /// Where it stops making sense, and what is expected there.
     pub fn parse(text: &str) -> Result<Self, Misread> {
-        if text.len() > FILTER_BYTES_MAX {
-            return Err(Misread {
-                position: 1,
-                what: format!("an expression has at most {FILTER_BYTES_MAX} bytes"),
-            });
-        }
+        Misread::long(text, "an expression")?;
         let mut reader = Reader {
             rest: text,
             position: 1,
             depth: 0,
+            tags: 0,
         };
         let expr = reader.any()?;
         match reader.peek() {
@@ -145,6 +163,8 @@ struct Reader<'a> {
     /// Of the first character of `rest`, from 1.
     position: usize,
     depth: usize,
+    /// Those that were read.
+    tags: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -181,8 +201,10 @@ impl<'a> Reader<'a> {
     fn operand(&mut self) -> Result<Expr, Misread> {
         let (token, bytes) = self.peek();
         match token {
+            Token::Tag(_) if self.tags == FILTER_TAGS_MAX => Err(Misread::many(self.position)),
             Token::Tag(tag) => {
                 self.skip(bytes);
+                self.tags += 1;
                 Ok(Expr::Tag(tag.to_ascii_lowercase().into()))
             }
             Token::Open if self.depth == FILTER_DEPTH_MAX => Err(Misread {
@@ -291,6 +313,8 @@ fn alone(mut list: Vec<Expr>, of: fn(Vec<Expr>) -> Expr) -> Expr {
         Some(only) if list.is_empty() => only,
         Some(last) => {
             list.push(last);
+            // A session keeps it for as long as it lasts.
+            list.shrink_to_fit();
             of(list)
         }
         None => of(list),
@@ -411,6 +435,7 @@ mod tests {
         assert!(Expr::parse(&long).is_ok());
         let misread = Expr::parse(&format!("{long}a")).unwrap_err();
         assert!(misread.what.contains("at most 2000 bytes"), "{misread}");
+        assert_eq!(misread.position, FILTER_BYTES_MAX + 1);
 
         let deep = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
         assert!(Expr::parse(&deep(FILTER_DEPTH_MAX)).is_ok());
@@ -418,8 +443,11 @@ mod tests {
         assert_eq!(misread.position, FILTER_DEPTH_MAX + 1);
         assert!(misread.what.contains("at most 32 deep"), "{misread}");
         // Beside each other there may be more.
-        let row = vec!["(a)"; 100].join("+");
-        assert!(Expr::parse(&row).is_ok());
+        let row = |tags: usize| vec!["(a)"; tags].join("+");
+        assert!(Expr::parse(&row(FILTER_TAGS_MAX)).is_ok());
+        let misread = Expr::parse(&row(FILTER_TAGS_MAX + 1)).unwrap_err();
+        assert_eq!(misread.position, 4 * FILTER_TAGS_MAX + 2);
+        assert!(misread.what.contains("at most 100 tags"), "{misread}");
         let denied = format!("{}a", "!".repeat(FILTER_BYTES_MAX - 1));
         assert_eq!(Expr::parse(&denied).unwrap().to_string(), "not a");
     }
@@ -517,8 +545,13 @@ mod tests {
             if text.len() > FILTER_BYTES_MAX {
                 continue;
             }
+            let expr = match Expr::parse(&text) {
+                Ok(expr) => expr,
+                // As many tags were written as that.
+                Err(why) if why.what == Misread::many(1).what => continue,
+                Err(why) => panic!("{text:?}: {why}"),
+            };
             read += 1;
-            let expr = Expr::parse(&text).unwrap_or_else(|why| panic!("{text:?}: {why}"));
             for set in 0..8_u8 {
                 let has = (0..3).filter(|tag| set >> tag & 1 == 1);
                 let has: Vec<String> = has.map(|tag| own[tag].to_owned()).collect();

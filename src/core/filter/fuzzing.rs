@@ -47,7 +47,9 @@ pub fn filter_query(data: &[u8]) {
     match &read {
         Ok(Wish::All) => {
             let more = format!("{query}&filter=a%2B-b");
-            let both = Expr::parse("a and not b").map(Wish::By).ok();
+            let both = Expr::parse("a and not b")
+                .map(|expr| Wish::By(expr.into()))
+                .ok();
             assert_eq!(Wish::read(Some(&more)).ok(), both, "{query:?}");
         }
         Ok(Wish::By(expr)) => {

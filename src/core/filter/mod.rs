@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod presets;
 pub mod query;
 
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 pub use expr::{Expr, Misread};
@@ -20,10 +21,28 @@ pub use query::Wish;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter(Option<Rc<Chosen>>);
 
-#[derive(Debug, PartialEq, Eq)]
+/// The expression is that of the wish or of the preset, and not another copy.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Chosen {
     wish: Wish,
-    expr: Expr,
+    expr: Rc<Expr>,
+}
+
+/// Any order, for tables: sessions that ask for the same have mostly the very same filter, and then
+/// nothing is compared.
+impl Ord for Filter {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) if Rc::ptr_eq(one, other) => Ordering::Equal,
+            (one, other) => one.cmp(other),
+        }
+    }
+}
+
+impl PartialOrd for Filter {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Filter {
@@ -36,10 +55,10 @@ impl Filter {
     pub fn new(wish: Wish, presets: &Presets) -> Self {
         let expr = match &wish {
             Wish::All => return Self::ALL,
-            Wish::By(expr) => expr.clone(),
+            Wish::By(expr) => Rc::clone(expr),
             Wish::Preset(name) => match presets.get(name) {
-                Some(preset) => preset.expr.clone(),
-                None => Expr::NOTHING,
+                Some(preset) => Rc::clone(&preset.expr),
+                None => Rc::new(Expr::NOTHING),
             },
         };
         Self(Some(Rc::new(Chosen { wish, expr })))

@@ -3,6 +3,7 @@
 //! Never reads the file: `config::presets` does.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::Expr;
 use crate::json::write;
@@ -17,7 +18,7 @@ pub struct Preset {
     /// What it is for.
     pub description: Option<String>,
     /// What its query means.
-    pub expr: Expr,
+    pub expr: Rc<Expr>,
 }
 
 impl Presets {
@@ -140,12 +141,15 @@ mod tests {
     fn presets_are_found_by_their_whole_name() {
         let mut presets = Presets::default();
         for (name, text) in [("b", "x"), ("a", "y"), ("b", "z")] {
-            let expr = tag(text);
+            let expr = Rc::new(tag(text));
             let description = None;
             presets.insert(name, Preset { description, expr });
         }
         assert_eq!(presets.names().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(presets.get("b").map(|preset| &preset.expr), Some(&tag("z")));
+        assert_eq!(
+            presets.get("b").map(|preset| &*preset.expr),
+            Some(&tag("z"))
+        );
         assert_eq!(presets.get("B"), None);
         assert_eq!(presets.iter().len(), 2);
     }

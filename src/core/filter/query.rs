@@ -8,17 +8,19 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
 use super::{Expr, Misread};
+use crate::limits::FILTER_TAGS_MAX;
 
 /// What somebody asks to see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wish {
     /// Nothing was said: everything.
     #[default]
     All,
     /// What this expression admits.
-    By(Expr),
+    By(Rc<Expr>),
     /// What the preset of this name admits, whatever it says at the moment.
     Preset(Box<str>),
 }
@@ -71,25 +73,32 @@ impl Wish {
                 "" => Err(ends("the name of a preset")),
                 name => Ok(Self::Preset(name.into())),
             }),
-            _ => expression(value).map(Self::By),
+            _ => expression(value).map(|expr| Self::By(Rc::new(expr))),
         };
         wish.map_err(|misread| Fault::Bad(name, misread))
     }
 }
 
-/// `a,b`: any of them. A tag here may be any text, as in the configuration.
+/// `a,b`: any of them, each once. A tag here may be any text, as in the configuration.
 fn any_of(value: &str) -> Result<Wish, Misread> {
     let value = decode(value, ' ')?;
-    let tags = value
-        .split(',')
-        .map(str::trim)
-        .filter(|tag| !tag.is_empty());
-    let tags: Vec<Expr> = tags
-        .map(|tag| Expr::Tag(tag.to_lowercase().into()))
-        .collect();
+    Misread::long(&value, "a list of tags")?;
+    let mut tags: Vec<Expr> = Vec::new();
+    let mut position = 1;
+    for tag in value.split(',') {
+        let one = Expr::Tag(tag.trim().to_lowercase().into());
+        if !tag.trim().is_empty() && !tags.contains(&one) {
+            if tags.len() == FILTER_TAGS_MAX {
+                return Err(Misread::many(position));
+            }
+            tags.push(one);
+        }
+        position += tag.chars().count() + 1;
+    }
+    tags.shrink_to_fit();
     match tags.as_slice() {
         [] => Err(ends("a tag")),
-        _ => Ok(Wish::By(Expr::Or(tags))),
+        _ => Ok(Wish::By(Rc::new(Expr::Or(tags)))),
     }
 }
 
@@ -166,6 +175,7 @@ impl fmt::Display for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FILTER_BYTES_MAX;
 
     fn read(query: &str) -> Result<Wish, Fault> {
         Wish::read(Some(query))
@@ -237,6 +247,31 @@ mod tests {
         assert_eq!(bad("a+b)"), 4);
         // As a form would have it there is nothing between them.
         assert_eq!(bad("a%20b+c"), 3);
+    }
+
+    #[test]
+    fn contract_4_tags_are_bounded_as_expressions_are_and_each_counts_once() {
+        let bad = |value: &str| match read(&format!("tags={value}")) {
+            Err(Fault::Bad("tags", misread)) => misread,
+            other => panic!("{value}: {other:?}"),
+        };
+        assert_eq!(by("tags=a,B,A,,b,a"), "a or b");
+        let same = vec!["a"; FILTER_BYTES_MAX / 2].join(",");
+        assert_eq!(by(&format!("tags={same}")), "a");
+        let long = bad(&format!("{same}a%C3%A4"));
+        assert_eq!(long.position, FILTER_BYTES_MAX + 1);
+        assert!(long.what.contains("at most 2000 bytes"), "{long}");
+        // In characters, as people count.
+        let long = bad(&"%C3%A4".repeat(FILTER_BYTES_MAX / 2 + 1));
+        assert_eq!(long.position, FILTER_BYTES_MAX / 2 + 1);
+        let tags = |count: usize| {
+            let each: Vec<String> = (100..100 + count).map(|n| n.to_string()).collect();
+            each.join(",")
+        };
+        assert!(read(&format!("tags={}", tags(FILTER_TAGS_MAX))).is_ok());
+        let many = bad(&tags(FILTER_TAGS_MAX + 1));
+        assert_eq!(many.position, 4 * FILTER_TAGS_MAX + 1);
+        assert!(many.what.contains("at most 100 tags"), "{many}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! `/metrics`: who may see it, and what is shown. Contract 5: somebody at this machine, the owner,
-//! or who has a token that is good for everything.
+//! `/metrics`: who may see it, and what is shown. Contract 5: the owner who has logged in; without
+//! `--enable-auth` somebody at this machine; with it, wherever he is, who has a token that is good
+//! for everything. Then to be at this machine is not enough: that could be anybody's program.
 
 use crate::cx::Cx;
 use crate::effect::{Effect, Effects};

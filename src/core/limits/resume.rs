@@ -1,20 +1,25 @@
 //! Bounds of what outlives a restart, and of the way out.
 
-/// Ranges of ended sessions, and sessions of earlier runs, that the record of sessions holds. The
-/// runs that ended first make room: sessions of theirs are judged by their age alone.
+/// Ranges of ended sessions, unused ones, and sessions of other runs, that the record of sessions
+/// holds. Runs of which no session is in use make room, then those whose sessions are unused for
+/// longest: sessions of theirs are judged by their age alone.
 pub const ENDED_SESSIONS_MAX: usize = 20_000;
 /// Runs of this program that the record of sessions tells of; more as above.
 pub const SESSION_BOOTS_MAX: usize = 64;
 /// Keys that names of sessions are sealed with: one each for processes that began at the same
 /// moment. Sessions under further ones end with their process.
 pub const SESSION_KEYS_MAX: usize = 16;
-/// How often the record says that a process with sessions is alive; at most so much longer do
-/// sessions last after `kill -9`.
+/// How often the record says that a process with sessions is alive, or four times per
+/// `--session-ttl` if that is more often (never more than once a minute). After `kill -9` an unused
+/// session lasts longer by twice as much at most: one that was used since so long is not told of.
 pub const SESSION_ALIVE_MS: u64 = 3_600_000;
+/// How soon it says that a session is used again, or is used by a process that has not opened it.
+pub const SESSION_NEWS_MS: u64 = 5_000;
 /// How long the answer to a DELETE waits for the disk. Then it is given anyway: here the session is
 /// over, only a crash within the next moments could bring it back.
 pub const SESSION_END_MS_MAX: u64 = 2_000;
-/// How long the record of sessions is left alone after it could not be written.
+/// How long the record of sessions is left alone after it could not be written; twice as long each
+/// time, up to [`SESSION_ALIVE_MS`]. Then what is missing is written without being asked for.
 pub const SESSION_RETRY_MS: u64 = 60_000;
 /// Streams and events of a session that was opened by another run are numbered from here on: none
 /// that its client knows from there is so large.

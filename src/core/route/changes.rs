@@ -9,6 +9,7 @@ use crate::limits::LIST_CHANGED_COALESCE_MS;
 use crate::now::Tick;
 use crate::route::catalog::Kind;
 use crate::route::pools::Pool;
+use crate::route::sight::Alike;
 use crate::route::{Desk, Hall, ServerKey};
 
 /// Which lists changed, for whom.
@@ -165,14 +166,19 @@ impl Hall {
         let everyone = std::mem::take(&mut self.changes.everyone);
         let servers = std::mem::take(&mut self.changes.servers);
         let clients = std::mem::take(&mut self.changes.clients);
+        let mut alike = Alike::default();
         for (key, client) in &self.clients {
             let own = clients.get(key).copied().unwrap_or_default();
-            let lists = if self.sees_all(*key) {
-                own.or(everyone)
-            } else {
-                let seen = servers.iter().filter(|(of, _)| self.sees(*key, **of));
-                seen.fold(own, |all, (_, lists)| all.or(*lists))
-            };
+            let seen = client.sight.as_ref().map(|sight| {
+                alike.of(sight, || {
+                    if sight.is_all() {
+                        return everyone;
+                    }
+                    let seen = servers.iter().filter(|(of, _)| self.sees(*key, **of));
+                    seen.fold(Lists::default(), |all, (_, lists)| all.or(*lists))
+                })
+            });
+            let lists = own.or(seen.unwrap_or_default());
             let listen = client.listen.as_deref();
             let speaks = match listen {
                 Some(listen) => listen.acknowledged,

@@ -17,19 +17,19 @@ use crate::settings::Settings;
 struct Bounds<'a> {
     tags: &'a [String],
     filter: Option<Rc<Expr>>,
-    preset: Option<Expr>,
+    preset: Option<Rc<Expr>>,
 }
 
 impl<'a> Bounds<'a> {
     /// A preset that there is not leaves out everything, as it does for a client.
     fn new(desk: &mut Desk<'_, '_>, settings: &'a Settings, presets: &Presets) -> Self {
         let preset = settings.preset.as_deref().map(|name| {
-            let preset = presets.get(name).map(|preset| preset.expr.clone());
+            let preset = presets.get(name).map(|preset| Rc::clone(&preset.expr));
             preset.unwrap_or_else(|| {
                 desk.cx.log(Level::Warn, || {
                     format!("no server is served: there is no preset {name:?} (--preset)")
                 });
-                Expr::NOTHING
+                Rc::new(Expr::NOTHING)
             })
         });
         Self {
@@ -42,7 +42,7 @@ impl<'a> Bounds<'a> {
     /// Whether all that were given let a server through: `--tags` by tag, or by name as the guide
     /// uses it, the others by tag (contract 4).
     fn admit(&self, entry: &config::Server) -> bool {
-        let mut exprs = self.filter.as_deref().into_iter().chain(&self.preset);
+        let mut exprs = self.filter.iter().chain(&self.preset);
         let named = |tag: &String| {
             let tag = tag.to_lowercase();
             entry.name.eq_ignore_ascii_case(&tag)
@@ -102,7 +102,7 @@ impl Hall {
         let served = |name: &str| self.server_by_name(name).is_some();
         desk.cx.tally.keep(served);
         self.names_stale = true;
-        self.tell_limited(desk, limited, &touched);
+        self.tell_limited(desk, &limited, &touched);
         self.settle(desk);
     }
 
@@ -111,20 +111,28 @@ impl Hall {
     fn tell_limited(
         &mut self,
         desk: &mut Desk<'_, '_>,
-        limited: Vec<(ClientKey, Vec<ServerKey>)>,
+        limited: &[(ClientKey, Rc<[ServerKey]>)],
         touched: &[ServerKey],
     ) {
-        for (client, saw) in limited {
-            let (sight, known) = (shown(desk, client), self.clients.get_mut(&client));
+        for (client, _) in limited {
+            let (sight, known) = (shown(desk, *client), self.clients.get_mut(client));
             if let (Some(sight), Some(known)) = (sight, known) {
                 // A preset may say something else now.
                 known.sight = Some(sight);
             }
-            let sees: Vec<ServerKey> = self.visible(client).map(|(key, _)| key).collect();
-            if sees != saw || sees.iter().any(|key| touched.contains(key)) {
-                self.changes.note_all(desk.cx, Concerns::Client(client));
+        }
+        let sees = self.seen_by(limited.iter().map(|(client, _)| *client));
+        for ((client, saw), (_, sees)) in limited.iter().zip(sees) {
+            if sees != *saw || sees.iter().any(|key| touched.contains(key)) {
+                self.changes.note_all(desk.cx, Concerns::Client(*client));
             }
-            self.end_hidden(desk, client);
+            // Of what it did not see it has nothing.
+            let hidden = saw.iter().filter(|key| !sees.contains(*key)).copied();
+            self.end_hidden(desk, *client, &hidden.collect::<Vec<_>>());
+        }
+        let mut clients = limited.iter().filter_map(|(key, _)| self.clients.get(key));
+        if clients.any(|known| known.level.is_some()) {
+            self.send_levels(desk);
         }
     }
 

@@ -12,18 +12,18 @@
 //! of its server. He never learns it from a part of a name, from an expansion of a template, or of
 //! a server that is there without having said what it offers: those are unknown to him.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::mark::Mark;
 use crate::language::{ClientKey, PoolKey};
-use crate::principal::{GrantId, Sight};
+use crate::principal::{GrantId, Sight, View};
 use crate::route::changes::Concerns;
 use crate::route::errors::Failure;
 use crate::route::pools::Pool;
 use crate::route::servers::Server;
 use crate::route::subscriptions::Listeners;
-use crate::route::{Desk, Hall, ServerKey};
+use crate::route::{Client, Desk, Hall, ServerKey};
 
 impl Hall {
     /// What a client may see; `None` for one that is gone, which sees nothing.
@@ -154,14 +154,23 @@ impl Hall {
         }
         Mark::SightChanges.hit();
         self.changes.note_all(desk.cx, Concerns::Client(client));
-        self.end_hidden(desk, client);
+        let hidden = self.order.iter().copied();
+        let hidden: Vec<ServerKey> = hidden.filter(|key| self.hides(client, *key)).collect();
+        self.end_hidden(desk, client, &hidden);
+        let known = self.clients.get(&client);
+        if known.is_some_and(|known| known.level.is_some()) {
+            self.send_levels(desk);
+        }
     }
 
     /// What a client has in servers that it does not see any more ends.
-    pub(crate) fn end_hidden(&mut self, desk: &mut Desk<'_, '_>, client: ClientKey) {
-        let hidden = self.order.iter().copied();
-        let hidden: Vec<ServerKey> = hidden.filter(|key| self.hides(client, *key)).collect();
-        for server in hidden {
+    pub(crate) fn end_hidden(
+        &mut self,
+        desk: &mut Desk<'_, '_>,
+        client: ClientKey,
+        hidden: &[ServerKey],
+    ) {
+        for server in hidden.iter().copied() {
             self.end_subscriptions_at(desk, client, server);
             let own = |pool: &Pool| pool.server == server && pool.owner == Some(client);
             let own = self.pools.iter().filter(|(_, pool)| own(pool));
@@ -169,13 +178,6 @@ impl Hall {
                 Mark::HiddenSessionEnds.hit();
                 self.stop_pool(desk, pool);
             }
-        }
-        if self
-            .clients
-            .get(&client)
-            .is_some_and(|known| known.level.is_some())
-        {
-            self.send_levels(desk);
         }
     }
 
@@ -206,13 +208,42 @@ impl Hall {
 
     /// The clients that may not see every server, and those that they see: what they are told of a
     /// new configuration depends on it.
-    pub(crate) fn limited(&self) -> Vec<(ClientKey, Vec<ServerKey>)> {
-        let some = self.clients.iter().filter_map(|(client, known)| {
-            let sight = known.sight.as_ref().filter(|sight| !sight.is_all())?;
-            Some((*client, sight))
-        });
-        let seen = |sight| self.visible_to(Some(sight)).map(|(key, _)| key).collect();
-        some.map(|(client, sight)| (client, seen(sight))).collect()
+    pub(crate) fn limited(&self) -> Vec<(ClientKey, Rc<[ServerKey]>)> {
+        let all = self.clients.iter();
+        let limited = |known: &Client| known.sight.as_ref().is_some_and(|sight| !sight.is_all());
+        self.seen_by(all.filter(|(_, known)| limited(known)).map(|(key, _)| *key))
+    }
+
+    /// The servers that each of these clients sees, in file order.
+    pub(crate) fn seen_by(
+        &self,
+        clients: impl Iterator<Item = ClientKey>,
+    ) -> Vec<(ClientKey, Rc<[ServerKey]>)> {
+        let mut alike = Alike::default();
+        let mut seen = |client| {
+            let sight = self.sight(client);
+            let look = || self.visible_to(sight).map(|(key, _)| key).collect();
+            sight.map_or_else(Rc::default, |sight| alike.of(sight, look))
+        };
+        clients.map(|client| (client, seen(client))).collect()
+    }
+}
+
+/// What was found out for one client and holds for all that have the same token and filter, as
+/// far as these decide: thousands of sessions have a handful of both.
+#[derive(Debug)]
+pub(crate) struct Alike<'a, T>(BTreeMap<View<'a>, T>);
+
+impl<T> Default for Alike<'_, T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'a, T: Clone> Alike<'a, T> {
+    /// What holds for this one.
+    pub(crate) fn of(&mut self, sight: &'a Sight, find_out: impl FnOnce() -> T) -> T {
+        self.0.entry(sight.view()).or_insert_with(find_out).clone()
     }
 }
 
@@ -232,4 +263,48 @@ pub(crate) fn shown(desk: &Desk<'_, '_>, client: ClientKey) -> Option<Sight> {
 
 fn shows(sight: &Sight, server: &Server) -> bool {
     sight.admits(&server.entry.tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{Filter, Presets, Wish};
+    use crate::now::UnixSeconds;
+    use crate::principal::{Principal, Scopes};
+
+    fn sight(query: &str, grant: u8, scopes: &str) -> Sight {
+        let filter = Filter::new(Wish::read(Some(query)).unwrap(), &Presets::default());
+        let principal = Principal {
+            grant: GrantId([grant; 16]),
+            client: "c".into(),
+            scopes: Scopes::parse(scopes).unwrap(),
+            expires: UnixSeconds(u64::from(grant)),
+        };
+        Sight::of(Rc::new(principal)).narrowed(filter)
+    }
+
+    #[test]
+    fn contract_4_ten_thousand_sessions_with_one_filter_cost_one_look() {
+        let everyone: Vec<Sight> = (0..10_000_u32)
+            .map(|n| sight("tags=a,b", u8::try_from(n % 200).unwrap(), "tag:a tag:b"))
+            .collect();
+        let (mut alike, mut looks) = (Alike::default(), 0);
+        for sight in &everyone {
+            alike.of(sight, || looks += 1);
+        }
+        assert_eq!(looks, 1);
+        // The token without a filter, another filter, another token, nothing but the filter.
+        let others = [
+            sight("", 1, "tag:a tag:b"),
+            sight("tags=b", 1, "tag:a tag:b"),
+            sight("tags=a,b", 1, "tag:a"),
+            sight("tags=a,b", 1, "mcp"),
+        ];
+        for sight in &others {
+            alike.of(sight, || looks += 1);
+        }
+        let no_token = Sight::ALL.narrowed(others[3].filter().clone());
+        alike.of(&no_token, || looks += 1);
+        assert_eq!(looks, 5);
+    }
 }

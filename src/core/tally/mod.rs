@@ -36,8 +36,8 @@ impl Slot {
 }
 
 /// What a tool is called that has no name to be counted by: it stands in no catalog, or too many
-/// others were called before it.
-pub const OTHER_TOOL: &str = "other";
+/// others were called before it. No catalog has a tool of this name, so nobody's series is this.
+pub const OTHER_TOOL: &str = "";
 
 /// Its place.
 const OTHER: u32 = u32::MAX;
@@ -71,7 +71,7 @@ pub struct Line<'a> {
     pub method: Method,
     /// Of which server; empty: of none in particular.
     pub server: &'a str,
-    /// Which of its tools, if one was called; else empty.
+    /// Which of its tools, if one was called that has a name to be counted by; else empty.
     pub tool: &'a str,
     /// What became of it.
     pub end: End,
@@ -189,7 +189,7 @@ impl Tally {
         } else if let Some(of) = self.servers.get_mut(slot) {
             of.in_flight -= 1;
             of.count(method, place, end, ms);
-            (server, tool) = (of.name(), of.tool(method, place));
+            (server, tool) = (of.name(), of.tool(place));
         } else {
             self.forgotten += 1;
         }

@@ -148,12 +148,9 @@ impl ServerTally {
         place
     }
 
-    pub(super) fn tool(&self, method: Method, place: u32) -> &str {
-        match self.tools.get(place as usize) {
-            Some(tool) => &tool.name,
-            None if method == Method::CallTool => OTHER_TOOL,
-            None => "",
-        }
+    pub(super) fn tool(&self, place: u32) -> &str {
+        let tool = self.tools.get(place as usize);
+        tool.map_or(OTHER_TOOL, |tool| &tool.name)
     }
 
     pub(super) fn count(&mut self, method: Method, tool: u32, end: End, ms: u64) {

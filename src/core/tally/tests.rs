@@ -61,7 +61,7 @@ fn contract_5_a_tool_in_no_catalog_has_no_name_of_its_own() {
 }
 
 #[test]
-fn metric_tools_max_further_tools_count_as_other_and_what_leaves_makes_room() {
+fn metric_tools_max_further_tools_count_without_a_name_and_what_leaves_makes_room() {
     let mut tally = Tally::default();
     let (many, one) = (name("many"), name("one"));
     let (slot, second) = (tally.server(&many), tally.server(&one));

@@ -111,14 +111,14 @@ impl Text {
         );
         let name = "onemcp_calls_total";
         let help = "Requests of clients, counted when they end. An empty server is none in \
-                    particular, or one that nobody knows.";
+                    particular, or one that nobody knows; an empty tool likewise.";
         self.family(name, "counter", help);
         for (method, end, count) in tally.own().each() {
-            self.call(("", unnamed(method)), method, end, count);
+            self.call(("", OTHER_TOOL), method, end, count);
         }
         for server in tally.servers() {
             for (method, end, count) in server.ends().each() {
-                self.call((server.name(), unnamed(method)), method, end, count);
+                self.call((server.name(), OTHER_TOOL), method, end, count);
             }
             for tool in server.tools() {
                 for (end, count) in tool.each() {
@@ -270,15 +270,6 @@ impl Text {
     }
 }
 
-/// How requests are counted that are not counted by tool.
-fn unnamed(method: Method) -> &'static str {
-    if method == Method::CallTool {
-        OTHER_TOOL
-    } else {
-        ""
-    }
-}
-
 /// `0.005`, `60`.
 fn seconds(ms: u64) -> String {
     let (whole, rest) = (ms / 1000, ms % 1000);
@@ -386,5 +377,27 @@ mod tests {
     fn milliseconds_are_told_as_seconds() {
         let told = [0, 5, 250, 1_000, 60_000, 1_010].map(seconds);
         assert_eq!(told, ["0", "0.005", "0.25", "1", "60", "1.01"]);
+    }
+
+    #[test]
+    fn contract_5_a_tool_called_as_the_rest_was_has_a_series_of_its_own() {
+        let mut tally = Tally::default();
+        let slot = tally.server(&"a".into());
+        tally.renumber(1);
+        let name = "other".into();
+        for tool in [Some((0, &name)), None, None] {
+            let mut account = tally.begin(Tick(0), Method::CallTool, 1);
+            tally.concern(&mut account, About { slot, tool });
+            tally.end(Tick(1), account, End::Ok);
+        }
+        let text = text(&tally, &Gauges::default());
+        let counts = |tool: &str| {
+            let lines = text.lines().filter(|line| line.contains(tool));
+            lines
+                .filter_map(|line| line.split(' ').nth(1))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(counts("tool=\"other\""), ["1"], "{text}");
+        assert_eq!(counts("tool=\"\""), ["2"], "{text}");
     }
 }

@@ -27,7 +27,10 @@ export async function activatedGateway({ servers, args = [] }) {
   const mark = `outside-${randomUUID()}`;
   const keeper = spawn(
     'python3', [join(outside, 'lib/activated.py'), BIN, 'serve', '--config-dir', dir, ...args],
-    { env: { ...process.env, ONE_MCP_TEST_MARK: mark }, stdio: ['pipe', 'pipe', 'pipe'] });
+    {
+      env: { ...process.env, ONE_MCP_TEST_MARK: mark, PARENT: String(process.pid) },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
   const site = { log: '', dir, mark };
   const said = [];
   const hearers = new Set();
@@ -79,12 +82,23 @@ export async function activatedGateway({ servers, args = [] }) {
   };
   /** Ends everything: nothing may be left of it. */
   site.stop = async () => {
-    if (pid) await site.end();
-    keeper.stdin.end();
-    if (keeper.exitCode === null) await within(once(keeper, 'exit'), () => 'end of the keeper');
-    const left = marked(mark);
-    for (const one of left) process.kill(one.pid, 'SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
+    let left = [];
+    try {
+      if (pid) await site.end();
+      keeper.stdin.end();
+      const gone = keeper.exitCode !== null || keeper.signalCode !== null;
+      if (!gone) await within(once(keeper, 'exit'), () => 'end of the keeper');
+    } finally {
+      left = marked(mark);
+      for (const one of left) {
+        try {
+          process.kill(one.pid, 'SIGKILL');
+        } catch {
+          // It ended by itself.
+        }
+      }
+      rmSync(dir, { recursive: true, force: true });
+    }
     if (left.length > 0) throw new Error(`left behind: ${JSON.stringify(left)}`);
   };
   return site;

@@ -1,5 +1,7 @@
 //! What servers do to requests instead of answering them, and how they stop to be there.
 
+use onemcp::limits::RETRY_AFTER_MS_MAX;
+
 use crate::faults::Fault;
 use crate::net::{ConnId, Peer};
 use crate::remotes::request::Request;
@@ -19,7 +21,7 @@ impl World {
         } else if self.hit(Fault::SiteMute) {
             self.make_deaf(id);
         } else if self.hit(Fault::SiteStatus) {
-            self.refuse(id);
+            self.refuse(id, site);
         } else if self.hit(Fault::SiteGarbage) {
             self.talk_nonsense(id);
         } else if self.hit(Fault::SiteType) {
@@ -84,14 +86,17 @@ impl World {
         }
     }
 
-    fn refuse(&mut self, id: ConnId) {
+    fn refuse(&mut self, id: ConnId, site: usize) {
         let status = self.rng.pick(&[
             400, 401, 403, 404, 405, 408, 429, 429, 500, 502, 503, 503, 504,
         ]);
         let retry = match self.rng.below(5) {
             0 => "Retry-After: 3\r\n".to_owned(),
             1 => format!("Retry-After: {}\r\n", self.rng.below(100)),
-            2 => "Retry-After: Fri, 15 Jan 2027 08:00:10 GMT\r\n".to_owned(),
+            2 => {
+                self.names_a_date(site);
+                "Retry-After: Fri, 15 Jan 2027 08:00:10 GMT\r\n".to_owned()
+            }
             3 => "Retry-After: soon\r\n".to_owned(),
             _ => String::new(),
         };
@@ -103,6 +108,15 @@ impl World {
             r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"overloaded"}}"#,
         ]);
         self.respond(id, status, &format!("{retry}{JSON}"), body);
+    }
+
+    /// The date is a few seconds after the run begins. Whoever's clock was set back sees it years
+    /// ahead, and may leave the site alone for the longest that it leaves any alone.
+    fn names_a_date(&mut self, site: usize) {
+        if !self.settings.auth && self.faults.may(Fault::WallJumps) {
+            let until = self.now.tick.0 + RETRY_AFTER_MS_MAX;
+            self.remotes.left_alone_until.insert(site, until);
+        }
     }
 
     fn talk_nonsense(&mut self, id: ConnId) {

@@ -95,6 +95,9 @@ pub(crate) struct Remotes {
     minted: usize,
     /// Sites that nobody can connect to until then.
     away_until: BTreeMap<usize, u64>,
+    /// Sites that wanted to be left alone until a date, while our clock may be wrong: so long it
+    /// may take until they are asked again.
+    left_alone_until: BTreeMap<usize, u64>,
 }
 
 impl Line {
@@ -116,6 +119,7 @@ impl Remotes {
             sessions: BTreeMap::new(),
             minted: 0,
             away_until: BTreeMap::new(),
+            left_alone_until: BTreeMap::new(),
         }
     }
 
@@ -124,6 +128,12 @@ impl Remotes {
         let dialing = self.dialing.iter().map(|one| one.due);
         let lines = self.lines.values().map(Line::next_due);
         dialing.chain(lines).min().filter(|due| *due < u64::MAX)
+    }
+
+    /// Until when a server may be left alone because it said so.
+    pub(crate) fn left_alone_until(&self, server: &str) -> u64 {
+        let until = self.left_alone_until.get(&place::number(server));
+        until.copied().unwrap_or(0)
     }
 
     fn habits(&self, site: usize, variant: u64) -> Habits {

@@ -82,7 +82,7 @@ impl Wish<'_> {
         let mut touched = Vec::new();
         let key = |key| ["presets", self.name, key];
         if let Some(expr) = self.expr.as_ref()
-            && known.is_none_or(|known| known.expr != *expr)
+            && known.is_none_or(|known| *known.expr != *expr)
         {
             let strategy = write::string(strategy(expr));
             text = file::set(places, &text, &key("strategy"), &strategy)?;

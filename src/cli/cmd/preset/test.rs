@@ -26,7 +26,7 @@ pub(crate) fn run(line: &Line) -> Result<u8, Failure> {
         }
         (None, false) => {
             let name = name(line, "test")?;
-            let expr = file::read(&places)?.get(&name)?.expr.clone();
+            let expr = Expr::clone(&file::read(&places)?.get(&name)?.expr);
             (expr, Some(name))
         }
     };

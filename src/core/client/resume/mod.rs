@@ -54,6 +54,10 @@ pub(super) struct Resume {
     alive_at: Option<Tick>,
     /// The disk refused: it is left alone until then.
     rests_until: Option<Tick>,
+    /// For how long it was left alone last; longer each time.
+    rest_ms: u64,
+    /// Something is not on the disk that was to be written.
+    unsaved: bool,
     /// That it did was told.
     complained: bool,
     /// We are on our way out.
@@ -76,6 +80,8 @@ impl Resume {
             patience: None,
             alive_at: None,
             rests_until: None,
+            rest_ms: 0,
+            unsaved: false,
             complained: false,
             leaving: false,
         }
@@ -104,14 +110,23 @@ impl Resume {
         (text.unwrap_or_else(|| cx.entropy.token()), birth)
     }
 
-    /// The session of this name, if it was opened by another run and may go on here.
-    fn find(&self, presented: &str, grant: Option<GrantId>, now: UnixSeconds) -> Option<Birth> {
+    /// The session of this name, if it is not of those that are here and may go on here: one of
+    /// another run, or one of ours that another copy has in use.
+    pub(super) fn find(
+        &self,
+        presented: &str,
+        grant: Option<GrantId>,
+        now: UnixSeconds,
+    ) -> Option<Birth> {
         let keys = self.record.keys.iter().chain(&self.own);
         let birth = sealed::open(presented, keys)?;
-        let is_ours = self.boot == Some(birth.boot);
-        let is_theirs = birth.grant == grant;
-        let allowed = self.record.allows(&birth, now, self.ttl_ms.div_ceil(1_000));
-        (!is_ours && is_theirs && allowed).then_some(birth)
+        let ttl_s = self.ttl_ms.div_ceil(1_000);
+        let allowed = if self.boot == Some(birth.boot) {
+            self.record.is_kept(&birth, now, ttl_s)
+        } else {
+            self.record.allows(&birth, now, ttl_s)
+        };
+        (birth.grant == grant && allowed).then_some(birth)
     }
 
     /// Which run this is.
@@ -141,7 +156,7 @@ impl Resume {
             )),
             Err(Unreadable::Broken(why)) => {
                 cx.log(Level::Warn, || {
-                    format!("{RECORD}: {why}; it is written anew, older sessions have ended")
+                    format!("{RECORD}: {why}; it is written anew, what only it knew of has ended")
                 });
                 Ok(Record::default())
             }
@@ -149,7 +164,7 @@ impl Resume {
     }
 
     /// How often the record says that we are alive: sessions that last for minutes only must not be
-    /// good for an hour after a crash.
+    /// good for hours after a crash.
     fn alive_ms(&self) -> u64 {
         let often = crate::limits::SESSION_ALIVE_MS;
         (self.ttl_ms / 4).clamp(60_000.min(often), often)

@@ -32,8 +32,14 @@ pub(super) struct Boot {
     pub(super) alive: UnixSeconds,
     /// Its sessions that are over.
     pub(super) ended: Numbers,
-    /// Its sessions that later runs have gone on with, and when they were last used.
+    /// Its sessions that other runs have gone on with, and when they were last used there.
     pub(super) kept: BTreeMap<u64, UnixSeconds>,
+    /// Its sessions that it had not used for a while when it last wrote, and since when. Of the
+    /// others only `alive` is known.
+    pub(super) idle: BTreeMap<u64, UnixSeconds>,
+    /// The longest life of an unused session that any process has that wrote this: one with a
+    /// shorter one must not forget what was ended.
+    pub(super) ttl_s: u64,
 }
 
 /// Why there is no record in a file.
@@ -65,6 +71,8 @@ struct BootText {
     alive: u64,
     ended: Vec<(u64, u64)>,
     kept: Vec<(u64, u64)>,
+    idle: Vec<(u64, u64)>,
+    ttl: u64,
 }
 
 impl Record {
@@ -88,11 +96,16 @@ impl Record {
         let keys = document.keys.iter().map(|key| Some(Key(array(key)?)));
         let boots = document.boots.into_iter().map(|boot| {
             let id = BootId(array(&boot.boot)?);
-            let kept = boot.kept.into_iter();
+            let used = |of: Vec<(u64, u64)>| {
+                let used = of.into_iter().map(|(n, at)| (n, UnixSeconds(at)));
+                used.collect()
+            };
             let known = Boot {
                 alive: UnixSeconds(boot.alive),
                 ended: Numbers::of(boot.ended),
-                kept: kept.map(|(n, at)| (n, UnixSeconds(at))).collect(),
+                kept: used(boot.kept),
+                idle: used(boot.idle),
+                ttl_s: boot.ttl,
             };
             Some((id, known))
         });
@@ -106,11 +119,14 @@ impl Record {
 
     /// The text of the file.
     pub(super) fn write(&self) -> Vec<u8> {
+        let used = |of: &BTreeMap<u64, UnixSeconds>| of.iter().map(|(n, at)| (*n, at.0)).collect();
         let boots = self.boots.iter().map(|(id, boot)| BootText {
             boot: base64::encode_url(&id.0),
             alive: boot.alive.0,
             ended: boot.ended.ranges().to_vec(),
-            kept: boot.kept.iter().map(|(n, at)| (*n, at.0)).collect(),
+            kept: used(&boot.kept),
+            idle: used(&boot.idle),
+            ttl: boot.ttl_s,
         });
         let document = Document {
             version: VERSION,
@@ -127,13 +143,16 @@ impl Record {
         text
     }
 
-    /// Adds what else is known. Of when a run was alive it is this record that knows best.
+    /// Adds what else is known. Of when a run was alive, and its sessions unused, it is this record
+    /// that knows best.
     pub(super) fn add(&mut self, other: &Self) {
         for (id, boot) in &other.boots {
             let own = self.boots.entry(*id).or_insert_with(|| Boot {
                 alive: boot.alive,
+                idle: boot.idle.clone(),
                 ..Boot::default()
             });
+            own.ttl_s = boot.ttl_s.max(own.ttl_s);
             own.ended.add(&boot.ended);
             for (number, at) in &boot.kept {
                 own.keep(*number, *at);
@@ -150,7 +169,7 @@ impl Record {
         }
     }
 
-    /// A session of another run was ended here.
+    /// A session was ended by its client, or its grant was revoked.
     pub(super) fn end(&mut self, birth: &Birth) {
         let boot = self.boot(birth);
         boot.kept.remove(&birth.number);
@@ -180,40 +199,80 @@ impl Record {
     /// within its time. Of a run that is not in the record only the age of the session is known.
     pub(super) fn allows(&self, birth: &Birth, now: UnixSeconds, ttl_s: u64) -> bool {
         let boot = self.boots.get(&birth.boot);
-        let alive = boot.map_or(birth.created, |boot| boot.alive);
-        let kept = boot.and_then(|boot| boot.kept.get(&birth.number));
-        let used = alive
-            .max(birth.created)
-            .max(kept.copied().unwrap_or_default());
-        used.after(ttl_s) > now && !self.has_ended(birth)
+        let used = boot.map_or(birth.created, |boot| boot.used(birth.number));
+        used.max(birth.created).after(ttl_s) > now && !self.has_ended(birth)
+    }
+
+    /// Whether a session is in use by a run that has not opened it.
+    pub(super) fn is_kept(&self, birth: &Birth, now: UnixSeconds, ttl_s: u64) -> bool {
+        let boot = self.boots.get(&birth.boot);
+        let mut kept = boot.into_iter().flat_map(|boot| boot.kept_now(now, ttl_s));
+        kept.any(|number| number == birth.number) && !self.has_ended(birth)
     }
 
     /// Forgets what nothing depends on any more, and of the rest as much as must be.
     pub(super) fn prune(&mut self, own: BootId, now: UnixSeconds, ttl_s: u64) {
-        let is_over = |at: UnixSeconds| at.after(ttl_s) <= now;
         for boot in self.boots.values_mut() {
-            boot.kept.retain(|_, used| !is_over(*used));
+            boot.ttl_s = boot.ttl_s.max(ttl_s);
         }
         self.boots
-            .retain(|id, boot| *id == own || !is_over(boot.alive) || !boot.kept.is_empty());
-        let mut oldest: BTreeSet<(UnixSeconds, BootId)> = BTreeSet::new();
-        oldest.extend(self.boots.iter().map(|(id, boot)| (boot.alive, *id)));
-        oldest.retain(|(_, id)| *id != own);
-        while self.boots.len() > SESSION_BOOTS_MAX || self.entries() > ENDED_SESSIONS_MAX {
-            let Some((_, id)) = oldest.pop_first() else {
-                return;
-            };
-            self.boots.remove(&id);
+            .retain(|id, boot| !boot.forgets(now) || *id == own);
+        // Those go first of which no session is in use: runs that are over, one after another, must
+        // not push out the one whose sessions they go on with.
+        let by_use = |(id, boot): (&BootId, &Boot)| {
+            let used = boot.kept.values().max().copied();
+            (
+                used.is_some(),
+                used.unwrap_or_default().max(boot.alive),
+                *id,
+            )
+        };
+        let mut oldest: BTreeSet<_> = self.boots.iter().map(by_use).collect();
+        oldest.retain(|(.., id)| *id != own);
+        let mut entries: usize = self.boots.values().map(Boot::entries).sum();
+        for (.., id) in oldest {
+            let too_long = entries > ENDED_SESSIONS_MAX;
+            let one = self.boots.get(&id).map_or(0, Boot::entries);
+            if self.boots.len() > SESSION_BOOTS_MAX || (too_long && one > 0) {
+                self.boots.remove(&id);
+                entries = entries.saturating_sub(one);
+            }
         }
-    }
-
-    fn entries(&self) -> usize {
-        let each = |boot: &Boot| boot.ended.ranges().len() + boot.kept.len();
-        self.boots.values().map(each).sum()
     }
 }
 
 impl Boot {
+    /// When a session was last used, as far as it is known.
+    fn used(&self, number: u64) -> UnixSeconds {
+        let own = self.idle.get(&number).unwrap_or(&self.alive);
+        let kept = self.kept.get(&number).unwrap_or(own);
+        *own.max(kept)
+    }
+
+    /// Its sessions that other runs have in use.
+    pub(super) fn kept_now(&self, now: UnixSeconds, ttl_s: u64) -> impl Iterator<Item = u64> {
+        let in_use = move |used: UnixSeconds| used.after(ttl_s) > now;
+        let kept = self.kept.iter().filter(move |(_, used)| in_use(**used));
+        kept.map(|(number, _)| *number)
+    }
+
+    /// Forgets what nothing depends on any more; whether that is all.
+    fn forgets(&mut self, now: UnixSeconds) -> bool {
+        let is_over = |at: UnixSeconds| at.after(self.ttl_s) <= now;
+        let ended = &self.ended;
+        self.kept
+            .retain(|number, used| !is_over(*used) && !ended.contains(*number));
+        let is_gone = is_over(self.alive);
+        if is_gone {
+            self.idle.clear();
+        }
+        is_gone && self.kept.is_empty()
+    }
+
+    fn entries(&self) -> usize {
+        self.ended.ranges().len() + self.kept.len() + self.idle.len()
+    }
+
     fn keep(&mut self, number: u64, used: UnixSeconds) {
         if !self.ended.contains(number) {
             let at = self.kept.entry(number).or_default();
@@ -255,6 +314,8 @@ mod tests {
             alive: NOW,
             ended: Numbers::of(vec![(0, 3), (5, 5)]),
             kept: [(4, UnixSeconds(7))].into(),
+            idle: [(8, UnixSeconds(8))].into(),
+            ttl_s: 60,
         };
         Record {
             keys: vec![Key([1; 32]), Key([2; 32])],
@@ -269,7 +330,7 @@ mod tests {
         assert_eq!(Record::read(None), Ok(Record::default()));
         let text = String::from_utf8(text).unwrap();
         assert!(
-            text.contains(r#""ended":[[0,3],[5,5]],"kept":[[4,7]]"#),
+            text.contains(r#""ended":[[0,3],[5,5]],"kept":[[4,7]],"idle":[[8,8]],"ttl":60"#),
             "{text}"
         );
     }

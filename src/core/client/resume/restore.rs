@@ -42,7 +42,7 @@ impl Clients {
         self.ids.insert(&id, client);
         self.opened(cx, Open::Session);
         self.arm_session(cx, client, cx.now.tick.after(self.settings.session_idle_ms));
-        self.note_session(cx);
+        self.note_news(cx);
         self.events.push_back(ClientEvent::Restored { client });
         Ok(client)
     }
@@ -61,12 +61,11 @@ impl Clients {
         Ok(())
     }
 
-    /// A session that is open here is ended by its client, wherever it was opened.
+    /// A session that is open here is ended by its client, or since its grant was revoked, wherever
+    /// it was opened and whoever else has it in use.
     pub(in crate::client) fn end_opened(&mut self, cx: &mut Cx<'_>, client: ClientKey) {
         let own = self.sessions.get(client).and_then(Session::streamable);
-        if let Some(birth) = own.map(|own| own.birth)
-            && self.resume.boot != Some(birth.boot)
-        {
+        if let Some(birth) = own.map(|own| own.birth) {
             self.resume.record.end(&birth);
         }
         self.end(cx, client);

@@ -8,7 +8,7 @@
 //! A disk that refuses costs only what the record is for: it is told of once, and sessions end with
 //! the process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::mark::Mark;
 use crate::client::Clients;
@@ -16,12 +16,13 @@ use crate::client::connection::Doing;
 use crate::client::resume::numbers::Numbers;
 use crate::client::resume::record::Record;
 use crate::client::resume::{RECORD, Resume};
+use crate::client::session::{Session, Streamable};
 use crate::cx::{Alarm, Cx};
 use crate::effect::{Effect, Level, RecordTicket};
 use crate::language::ClientKey;
-use crate::limits::{SESSION_END_MS_MAX, SESSION_RETRY_MS};
+use crate::limits::{SESSION_ALIVE_MS, SESSION_END_MS_MAX, SESSION_NEWS_MS, SESSION_RETRY_MS};
 use crate::links::LinkKey;
-use crate::now::UnixSeconds;
+use crate::now::{Now, Tick, UnixSeconds};
 
 /// How far the writing is.
 #[derive(Debug, Default)]
@@ -143,6 +144,9 @@ impl Clients {
             self.resume.alive_at = Some(now.after(self.resume.alive_ms()));
             self.save_sessions(cx);
         }
+        if self.resume.retries_at().is_some_and(|at| at <= now) {
+            self.save_sessions(cx);
+        }
         self.arm_sessions(cx);
     }
 
@@ -169,6 +173,22 @@ impl Clients {
         }
     }
 
+    /// What the record says of a session, or does not say, is about to be wrong: other copies would
+    /// take it for unused. One write for all of which that is so within a few seconds.
+    pub(in crate::client) fn note_news(&mut self, cx: &mut Cx<'_>) {
+        let soon = cx.now.tick.after(SESSION_NEWS_MS);
+        let at = self.resume.alive_at.unwrap_or(soon);
+        self.resume.alive_at = Some(at.min(soon));
+        self.arm_sessions(cx);
+    }
+
+    /// A session is used that was last used then.
+    pub(in crate::client) fn note_use(&mut self, cx: &mut Cx<'_>, before: Tick) {
+        if cx.now.tick.since(before) >= self.resume.alive_ms() {
+            self.note_news(cx);
+        }
+    }
+
     /// One has ended. If it was the last, nothing is to wake us.
     pub(in crate::client) fn note_session_gone(&mut self, cx: &mut Cx<'_>) {
         if self.ids.is_empty() {
@@ -181,6 +201,8 @@ impl Clients {
     pub(in crate::client) fn leave_sessions(&mut self, cx: &mut Cx<'_>) {
         self.resume.leaving = true;
         self.resume.alive_at = None;
+        // It is now or never.
+        self.resume.rests_until = None;
         if self.resume.opened > 0 || !self.ids.is_empty() {
             self.save_sessions(cx);
         }
@@ -198,8 +220,12 @@ impl Clients {
         let resume = &mut self.resume;
         let rests = resume.rests_until.is_some_and(|at| cx.now.tick < at);
         match resume.round {
-            Round::Idle if rests => {}
+            Round::Idle if rests => {
+                resume.unsaved = true;
+                self.arm_sessions(cx);
+            }
             Round::Idle => {
+                resume.unsaved = false;
                 resume.count = resume.count.wrapping_add(1);
                 resume.round = Round::Locking(resume.count);
                 cx.effects.push(Effect::LockRecord {
@@ -217,29 +243,26 @@ impl Clients {
     fn add_own(&mut self, cx: &mut Cx<'_>) {
         let boot = self.resume.boot(cx.entropy);
         let now = cx.now;
-        let mut open = Vec::new();
+        // Until then nothing is written again, unless what is written of unused sessions is wrong.
+        let alive_ms = match self.resume.leaving {
+            true => 0,
+            false => self.resume.alive_ms(),
+        };
+        let (mut open, mut idle) = (Vec::new(), BTreeMap::new());
         for (_, session) in self.sessions.iter() {
             let Some(own) = session.streamable() else {
                 continue;
             };
-            if own.birth.boot == boot {
-                open.push(own.birth.number);
-            } else {
-                let busy = own.in_use() || !session.outstanding.is_empty();
-                let idle_ms = if busy {
-                    0
-                } else {
-                    now.tick.since(session.used)
-                };
-                let used = UnixSeconds(now.wall.0.saturating_sub(idle_ms / 1_000));
+            let used = last_used(session, now);
+            if own.birth.boot != boot {
                 self.resume.record.keep(&own.birth, used);
+                continue;
+            }
+            open.push(own.birth.number);
+            if used.after(alive_ms.div_ceil(1_000)) <= now.wall {
+                idle.insert(own.birth.number, used);
             }
         }
-        let alive_s = if self.resume.leaving {
-            0
-        } else {
-            self.resume.alive_ms().div_ceil(1_000)
-        };
         let Resume {
             record,
             own,
@@ -247,13 +270,17 @@ impl Clients {
             ttl_ms,
             ..
         } = &mut self.resume;
+        let ttl_s = ttl_ms.div_ceil(1_000);
         record.add_keys(own);
         if *opened > 0 {
             let known = record.boots.entry(boot).or_default();
-            known.alive = now.wall.after(alive_s);
+            known.alive = now.wall.after(alive_ms.div_ceil(1_000));
+            known.idle = idle;
+            // Nobody uses it here any more; a copy beside us does.
+            open.extend(known.kept_now(now.wall, ttl_s));
             known.ended.add(&Numbers::below(*opened, open));
         }
-        record.prune(boot, now.wall, ttl_ms.div_ceil(1_000));
+        record.prune(boot, now.wall, ttl_s);
     }
 
     /// Sessions that somebody else has ended end here too.
@@ -272,6 +299,7 @@ impl Clients {
 
     fn sessions_saved(&mut self, cx: &mut Cx<'_>, answers: Vec<LinkKey>) {
         self.resume.rests_until = None;
+        self.resume.rest_ms = 0;
         self.resume.complained = false;
         self.answer_ended(cx, answers);
         self.after_round(cx);
@@ -279,7 +307,10 @@ impl Clients {
 
     fn sessions_unsaved(&mut self, cx: &mut Cx<'_>, why: &str, answers: Vec<LinkKey>) {
         Mark::SessionsUnsaved.hit();
-        self.resume.rests_until = Some(cx.now.tick.after(SESSION_RETRY_MS));
+        let longer = self.resume.rest_ms.saturating_mul(2);
+        self.resume.rest_ms = longer.clamp(SESSION_RETRY_MS, SESSION_ALIVE_MS);
+        self.resume.rests_until = Some(cx.now.tick.after(self.resume.rest_ms));
+        self.resume.unsaved = true;
         self.resume.complain(cx, why);
         self.answer_ended(cx, answers);
         let waiting = std::mem::take(&mut self.resume.waiting);
@@ -303,9 +334,10 @@ impl Clients {
         }
     }
 
-    /// One alarm for both reasons.
+    /// One alarm for all reasons.
     fn arm_sessions(&self, cx: &mut Cx<'_>) {
-        let moments = [self.resume.patience, self.resume.alive_at];
+        let resume = &self.resume;
+        let moments = [resume.patience, resume.alive_at, resume.retries_at()];
         match moments.into_iter().flatten().min() {
             Some(at) => cx.timers.set(Alarm::Sessions, at),
             None => cx.timers.clear(Alarm::Sessions),
@@ -317,7 +349,14 @@ impl Resume {
     /// The file says this; what only we know is added.
     fn learn(&mut self, mut found: Record) {
         found.add(&self.record);
+        found.add_keys(&self.record.keys);
         self.record = found;
+    }
+
+    /// When the disk is tried again for what it has refused.
+    fn retries_at(&self) -> Option<Tick> {
+        let wanted = self.unsaved && !self.leaving;
+        self.rests_until.filter(|_| wanted)
     }
 
     /// Once, until it has worked again.
@@ -328,6 +367,16 @@ impl Resume {
             });
         }
     }
+}
+
+/// To the second, and not in the future.
+fn last_used(session: &Session, now: Now) -> UnixSeconds {
+    let streams = session.streamable().is_some_and(Streamable::in_use);
+    let idle_ms = match streams || !session.outstanding.is_empty() {
+        true => 0,
+        false => now.tick.since(session.used),
+    };
+    UnixSeconds(now.wall.0.saturating_sub(idle_ms / 1_000))
 }
 
 fn release(cx: &mut Cx<'_>, number: u32) {

@@ -166,7 +166,7 @@ fn a_preset_is_what_it_says_at_the_moment() {
     let presets = |all: &[(&str, &str)]| {
         let mut presets = Presets::default();
         for (name, text) in all {
-            let expr = Expr::parse(text).unwrap();
+            let expr = Rc::new(Expr::parse(text).unwrap());
             let description = None;
             presets.insert(name, Preset { description, expr });
         }

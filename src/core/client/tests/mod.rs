@@ -12,6 +12,7 @@ mod pages;
 mod post;
 mod resume;
 mod resume_disk;
+mod resume_long;
 mod sse;
 mod stdio;
 mod storm;

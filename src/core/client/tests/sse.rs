@@ -1,8 +1,9 @@
 //! `/sse` and `/messages`: E1 to E7.
 
 use super::kit::*;
+use crate::cx::Alarm;
 use crate::language::{At, ClientEvent, ClientKey};
-use crate::limits::KEEP_ALIVE_COMMENT_MS;
+use crate::limits::{KEEP_ALIVE_COMMENT_MS, SESSION_ALIVE_MS};
 use crate::links::LinkKey;
 use crate::mcp::version::Version;
 
@@ -168,4 +169,18 @@ fn c12_batches_on_the_old_transport_are_answered_one_by_one() {
     kit.answer(client, at, r#"{"two":2}"#);
     let seen = sse.messages(&mut kit);
     assert_eq!((code(&seen[1]), seen[2].as_str()), (-32600, r#"{"two":2}"#));
+}
+
+#[test]
+fn contract_5_a_stream_that_outlives_the_sessions_leaves_nothing_that_wakes_us() {
+    // Seeds 104, 485 and 565 of the simulator: the record of sessions said that we are alive, every
+    // hour for ever, when the last session on /mcp had ended before the last stream on /sse.
+    let mut kit = Kit::default();
+    let sse = Sse::open(&mut kit);
+    let session = kit.session(Version::V2025_06_18);
+    let (_, _, answer) = kit.ask_http(&session.http("DELETE", &[], ""));
+    assert_eq!(answer.status, 204);
+    kit.broken(sse.link);
+    kit.wait(SESSION_ALIVE_MS);
+    assert_eq!(kit.world.timers.get(Alarm::Sessions), None);
 }

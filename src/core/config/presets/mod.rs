@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod query;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::jsonc::{self, Dialect, Kind, Member, Value};
 use super::model::{Problem, ReadError};
@@ -88,7 +89,7 @@ fn preset(member: &Member) -> Result<Preset, Fault> {
     let Some(query) = only(entry, "tagQuery")? else {
         return Err((member.key_at.start, "it has no \"tagQuery\"".to_owned()));
     };
-    let expr = query::read(query)?;
+    let expr = Rc::new(query::read(query)?);
     Ok(Preset { description, expr })
 }
 

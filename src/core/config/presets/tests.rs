@@ -13,7 +13,7 @@ fn document(entries: &str) -> (Presets, Vec<Problem>) {
 fn query(json: &str) -> Result<Expr, String> {
     let (presets, problems) = document(&format!("\"p\": {{\"tagQuery\": {json}}}"));
     match (presets.get("p"), &problems[..]) {
-        (Some(preset), []) => Ok(preset.expr.clone()),
+        (Some(preset), []) => Ok(Expr::clone(&preset.expr)),
         (None, [only]) => Err(only.text.clone()),
         other => panic!("{json}: {other:?}"),
     }

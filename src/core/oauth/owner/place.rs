@@ -17,10 +17,12 @@ const FORWARDED: [&str; 7] = [
     "cf-connecting-ip",
 ];
 
-/// Whether somebody at this machine asks, and nobody else can: peer and Host are loopback, nothing
-/// is forwarded, and nobody was told another way in. nginx as it comes says neither for whom it
-/// asks nor by which name, but does so in HTTP/1.0, which no browser speaks. Behind a locked door
-/// nobody is let in for where he sits.
+/// Whether somebody at this machine asks, as far as can be told: peer and Host are loopback, nothing
+/// is forwarded, and nobody was told another way in. A proxy at this machine that says neither for
+/// whom it asks nor by which name cannot be told from a browser here, unless it speaks HTTP/1.0 (as
+/// older versions of nginx come), which no browser does: the README warns, and `--external-url`
+/// ends it. With `--enable-auth` nobody is let in for where he sits: that could be anybody's
+/// program.
 pub(super) fn is_local(settings: &Settings, request: &WebRequest) -> bool {
     let headers = &request.head.headers;
     let host = headers.get("host").and_then(Authority::parse);
