@@ -17,7 +17,7 @@ fn at(query: &str, text: &str) -> String {
 
 impl Kit {
     /// Which of the tags a and b a client sees.
-    fn sees(&self, client: ClientKey) -> String {
+    pub(super) fn sees(&self, client: ClientKey) -> String {
         let sight = self.clients.sight(client);
         let seen = ["a", "b"]
             .into_iter()
