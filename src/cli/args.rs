@@ -266,22 +266,24 @@ impl Reader {
             if *flag == HELP || *flag == VERSION {
                 continue;
             }
-            let source = flag.variable();
-            let Some(value) = variable(&source).filter(|value| !value.is_empty()) else {
-                continue;
-            };
-            let value = match flag.value {
-                Some(_) => value,
-                None if truth(&value, &source)? => OsString::from("true"),
-                None => continue,
-            };
-            if !self.given.iter().any(|given| given.flag == flag) {
-                self.given.push(Given {
-                    flag,
-                    value,
-                    source,
-                    from_variable: true,
-                });
+            let typed = self.given.iter().any(|given| given.flag == flag);
+            for source in flag.variables() {
+                let Some(value) = variable(&source).filter(|value| !value.is_empty()) else {
+                    continue;
+                };
+                let value = match flag.value {
+                    Some(_) => value,
+                    None if truth(&value, &source)? => OsString::from("true"),
+                    None => continue,
+                };
+                if !typed {
+                    self.given.push(Given {
+                        flag,
+                        value,
+                        source,
+                        from_variable: true,
+                    });
+                }
             }
         }
         Ok(())
@@ -340,6 +342,13 @@ impl Line {
             Some(given) => given.read(&read).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Two spellings of a flag, or one given twice, that say different things: who gave them.
+    pub(crate) fn contradiction(&self, long: &str) -> Option<(&str, &str)> {
+        let first = self.given(long).next()?;
+        let other = self.given(long).find(|given| given.value != first.value)?;
+        Some((&first.source, &other.source))
     }
 
     /// The values of a flag that may be repeated.
@@ -566,6 +575,22 @@ mod tests {
                 .unwrap()
                 .starts_with("ONE_MCP_PORT must be a number")
         );
+    }
+
+    #[test]
+    fn contract_1_other_spellings_have_variables_too() {
+        let also = ("ONE_MCP_TAG_FILTER", "web");
+        let other = line_with("", &[also]).unwrap();
+        assert_eq!(other.raw("filter"), Some(OsStr::new("web")));
+        assert_eq!(other.contradiction("filter"), None);
+        let same = line_with("", &[("ONE_MCP_FILTER", "web"), also]).unwrap();
+        assert_eq!(same.contradiction("filter"), None);
+        let two = line_with("", &[("ONE_MCP_FILTER", "db"), also]).unwrap();
+        let sources = ("ONE_MCP_FILTER", "ONE_MCP_TAG_FILTER");
+        assert_eq!(two.contradiction("filter"), Some(sources));
+        let typed = line_with("-f db", &[also]).unwrap();
+        assert_eq!(typed.raw("filter"), Some(OsStr::new("db")));
+        assert_eq!(typed.contradiction("filter"), None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Reads `mcp.json` and, beside it, `presets.json` and `.env`, and tells whether they say something
 //! new. What they mean is the core's business.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::{env, iter};
 
 use onemcp::base::parents::Parents;
 use onemcp::config::{Config, Environment, demo_config, presets, read};
@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     known: Option<Vec<u8>>,
     /// Whether there has been an `mcp.json`.
     found: bool,
+    /// What `mcp.json` and `.env` said when they could be understood last, without presets.
+    servers: Option<Config>,
     /// What `presets.json` said when it could be understood last.
     presets: Rc<Presets>,
     /// Why it could not be, if that is so now.
@@ -57,6 +59,7 @@ impl Configuration {
             demo,
             known: None,
             found: false,
+            servers: None,
             presets: Rc::default(),
             presets_fault: None,
             complaints: Vec::new(),
@@ -140,33 +143,58 @@ impl Configuration {
         if self.demo {
             return Ok(Loaded::New(Box::new(demo_config(&own_program()))));
         }
-        let text = self.read(&self.file)?;
-        let presets = self.read(&self.presets_file);
-        let dot_env = self.read(&self.dot_env)?.unwrap_or_default();
-        let hash = hash_of_files([text.as_deref(), seen(&presets), Some(&dot_env)]);
+        let files = [&self.file, &self.presets_file, &self.dot_env];
+        let [text, presets, dot_env] = files.map(|file| self.read(file));
+        let hash = hash_of_files([seen(&text), seen(&presets), seen(&dot_env)]);
         if self.known.as_deref() == Some(&hash) {
             return Ok(Loaded::Unchanged);
         }
         let is_first = self.known.replace(hash).is_none();
-        let Some(text) = text else {
-            if self.found {
-                return Ok(Loaded::Missing);
+        let before = Rc::clone(&self.presets);
+        let said = self.load_presets(presets, is_first);
+        let has_news = before != self.presets || !said.is_empty();
+        let file = self.file.display().to_string();
+        let (kept, line) = match self.load_servers(text, dot_env) {
+            Ok(Some(config)) => {
+                let problems = config.problems.iter();
+                let problems = problems.map(|problem| format!("{file}: {problem}"));
+                self.complaints = problems.chain(said).collect();
+                self.servers = Some(config.clone());
+                return Ok(Loaded::New(self.with_presets(config)));
             }
+            Ok(None) => {
+                let line = format!("{file} is gone; what it said last stays in force");
+                (Ok(Loaded::Missing), line)
+            }
+            Err(why) => {
+                let line = format!("{why}; the old servers stay in force");
+                (Err(why), line)
+            }
+        };
+        // Whatever is wrong with the servers: a preset that was deleted must admit nobody more.
+        let servers = self.servers.clone().filter(|_| has_news);
+        servers.map_or(kept, |servers| {
+            self.complaints = iter::once(line).chain(said).collect();
+            Ok(Loaded::New(self.with_presets(servers)))
+        })
+    }
+
+    /// What `mcp.json` and `.env` say; `None` if `mcp.json` is gone.
+    fn load_servers(
+        &mut self,
+        text: Result<Option<Vec<u8>>, String>,
+        dot_env: Result<Option<Vec<u8>>, String>,
+    ) -> Result<Option<Config>, String> {
+        let (text, dot_env) = (text?, dot_env?.unwrap_or_default());
+        let Some(text) = text else {
             // Presets may be made before there is a server.
-            self.complaints = self.load_presets(presets, is_first);
-            return Ok(Loaded::New(self.with_presets(Config::default())));
+            return Ok((!self.found).then(Config::default));
         };
         self.found = true;
         let environment = self.environment.clone().with_dot_env(&dot_env);
         let file = self.file.display();
         let config = read(&text, &environment).map_err(|error| format!("{file}: {error}"))?;
-        let problems = config.problems.iter();
-        self.complaints = problems
-            .map(|problem| format!("{file}: {problem}"))
-            .collect();
-        let more = self.load_presets(presets, is_first);
-        self.complaints.extend(more);
-        Ok(Loaded::New(self.with_presets(config)))
+        Ok(Some(config))
     }
 }
 
@@ -354,14 +382,49 @@ mod tests {
             "{said:?}"
         );
         assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
-        // A bad mcp.json keeps everything as it is; whoever puts it right gets all that is new.
+        // A bad mcp.json keeps the servers as they are, and presets count all the same.
         write("{}");
         fs::write(files.file(), "{").unwrap();
-        assert!(files.load().unwrap_err().contains("mcp.json: "));
+        let (names, said) = presets_of(&mut files);
+        assert_eq!(names, [""; 0]);
+        assert!(said[0].ends_with("; the old servers stay in force"));
         fs::write(files.file(), "{}").unwrap();
         assert_eq!(presets_of(&mut files), (Vec::new(), Vec::new()));
         fs::remove_file(files.file()).unwrap();
         assert!(matches!(files.load(), Ok(Loaded::Missing)));
+    }
+
+    #[test]
+    fn contract_4_a_preset_is_deleted_whatever_is_wrong_with_the_servers() {
+        let dir = TempDir::new();
+        let preset = dir.path().join("presets.json");
+        let (main, dot_env) = (dir.path().join("mcp.json"), dir.path().join(".env"));
+        let broken: [&dyn Fn(); 3] = [
+            &|| fs::write(&main, "{").unwrap(),
+            &|| fs::remove_file(&main).unwrap(),
+            &|| fs::create_dir(&dot_env).unwrap(),
+        ];
+        for breaks in broken {
+            let mut files = configuration(&dir);
+            fs::write(&main, r#"{"mcpServers": {"a": {"command": "cat"}}}"#).unwrap();
+            fs::write(&preset, r#"{"presets": {"guest": {"tagQuery": "x"}}}"#).unwrap();
+            assert_eq!(presets_of(&mut files).0, ["guest"]);
+            breaks();
+            assert!(!matches!(
+                files.load(),
+                Ok(Loaded::New(_) | Loaded::Unchanged)
+            ));
+            assert!(matches!(files.load(), Ok(Loaded::Unchanged)));
+            fs::write(&preset, "{}").unwrap();
+            let Ok(Loaded::New(config)) = files.load() else {
+                panic!("a preset that is gone is news");
+            };
+            assert_eq!((config.presets.names().len(), config.servers.len()), (0, 1));
+            let [line] = &files.complaints()[..] else {
+                panic!("one line says what is wrong");
+            };
+            assert!(line.ends_with("in force"), "{line}");
+        }
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn open_stdio() -> io::Result<Stream> {
 fn complete(options: &mut ServeOptions, listeners: &[Listener], stdio: Option<&Stream>) {
     let settings = &mut options.settings;
     settings.proxies = Rc::clone(&options.outward.proxies);
-    let address = listeners.first().and_then(Listener::address);
+    let address = passed::widest(listeners);
     settings.port = address.map_or(0, |address| address.port());
     settings.instance.pid = std::process::id();
     settings.instance.url = address.map(listener::url);

@@ -1,7 +1,7 @@
 //! Tells whoever started us how far we are (`NOTIFY_SOCKET`, as systemd's `Type=notify` wants it).
 //! Says nothing if nobody asked, and never waits for a listener.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -30,7 +30,12 @@ impl Notify {
     /// Whom the environment names; it is taken out of there. To be called before the first thread
     /// is started. If that cannot be used: one line that is worth a warning.
     pub(crate) fn take() -> (Self, Option<String>) {
-        let Some(name) = sys::variables::take_variable(VARIABLE) else {
+        Self::named(sys::variables::take_variable(VARIABLE))
+    }
+
+    /// An empty name is none.
+    fn named(name: Option<OsString>) -> (Self, Option<String>) {
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
             return (Self::default(), None);
         };
         match Self::at(&name) {
@@ -112,7 +117,8 @@ mod tests {
     #[test]
     fn other_names_are_refused_and_nobody_there_is_no_fault() {
         assert!(Notify::at("vsock:2:1".as_ref()).is_err());
-        assert!(Notify::at("".as_ref()).is_err());
+        assert!(Notify::named(Some("x".into())).1.is_some());
+        assert!(Notify::named(Some("".into())).1.is_none());
         let long = format!("/{}", "x".repeat(200));
         assert!(Notify::at(long.as_ref()).is_err());
         Notify::at("/nowhere/at/all".as_ref())

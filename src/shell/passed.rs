@@ -35,7 +35,8 @@ pub(crate) fn take() -> Result<Passed, String> {
 
 /// How many sockets are passed to the process of this number.
 fn announced(own: u32, pid: Option<OsString>, count: Option<OsString>) -> Result<usize, String> {
-    let (Some(pid), Some(count)) = (pid, count) else {
+    let set = |value: Option<OsString>| value.filter(|value| !value.is_empty());
+    let (Some(pid), Some(count)) = (set(pid), set(count)) else {
         return Ok(0);
     };
     let pid: u32 = number(&pid).ok_or_else(|| expected("LISTEN_PID", "a process id", &pid))?;
@@ -102,10 +103,14 @@ impl Passed {
 
     /// What stands for `--host`: of several addresses the one that most people reach.
     pub(crate) fn host(&self) -> Option<String> {
-        let addresses = self.sockets.iter().filter_map(Listener::address);
-        let widest = addresses.map(|address| address.ip()).min_by_key(narrowness);
-        widest.map(|ip| ip.to_string())
+        widest(&self.sockets).map(|address| address.ip().to_string())
     }
+}
+
+/// Of several addresses the one that most people reach: it stands for all.
+pub(crate) fn widest(listeners: &[Listener]) -> Option<SocketAddr> {
+    let addresses = listeners.iter().filter_map(Listener::address);
+    addresses.min_by_key(|address| narrowness(&address.ip()))
 }
 
 fn narrowness(ip: &IpAddr) -> u8 {
@@ -140,6 +145,9 @@ mod tests {
         assert_eq!(told(Some("42"), None), Ok(0));
         assert_eq!(told(None, Some("2")), Ok(0));
         assert_eq!(told(Some("41"), Some("2")), Ok(0));
+        // Unset, as some wrappers do it.
+        assert_eq!(told(Some(""), Some("1")), Ok(0));
+        assert_eq!(told(Some("42"), Some("")), Ok(0));
         assert_eq!(told(Some("42"), Some("0")), Ok(0));
         assert_eq!(told(Some("42"), Some("2")), Ok(2));
         assert_eq!(told(Some("42"), Some("16")), Ok(PASSED_SOCKETS_MAX));
@@ -148,10 +156,8 @@ mod tests {
     #[test]
     fn wrong_values_are_one_line_that_names_the_variable() {
         for (pid, count, name) in [
-            ("", "1", "LISTEN_PID"),
             ("+42", "1", "LISTEN_PID"),
             ("x", "1", "LISTEN_PID"),
-            ("42", "", "LISTEN_FDS"),
             ("42", "-1", "LISTEN_FDS"),
             ("42", "17", "LISTEN_FDS must be a number from 0 to 16"),
             ("42", "99999999999999999999", "LISTEN_FDS"),
@@ -170,6 +176,7 @@ mod tests {
         assert_eq!(Passed::default().host(), None);
         let all = passed(&["127.0.0.1:0", "0.0.0.0:0", "127.0.0.2:0"]);
         assert_eq!(all.host().as_deref(), Some("0.0.0.0"));
+        assert_eq!(widest(&all.sockets), all.sockets[1].address());
         let own = passed(&["127.0.0.2:0", "127.0.0.1:0"]);
         assert_eq!(own.host().as_deref(), Some("127.0.0.2"));
         assert!(!own.is_empty() && own.into_sockets()[0].is_passed());

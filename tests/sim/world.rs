@@ -17,7 +17,7 @@ use crate::clients::web::Web;
 use crate::faults::{Fault, Faults};
 use crate::model::{Cx, Model};
 use crate::net::{ConnId, End, Net, Peer};
-use crate::plan::Plan;
+use crate::plan::{NAMES, Plan};
 use crate::remotes::{Remotes, place};
 use crate::rng::Rng;
 use crate::secrets::Vault;
@@ -335,6 +335,13 @@ impl World {
         if refused && taken > 0 && !matches!(conn.peer, Peer::Process(_)) {
             // The kernel tells that nobody is there.
             conn.reset();
+        }
+        if let Peer::Site(site) = conn.peer
+            && taken > 0
+            && let Some(line) = self.remotes.lines.get_mut(&id)
+        {
+            let entry = self.plan.entry(NAMES[site]);
+            line.roots = entry.is_some_and(|entry| entry.roots);
         }
         let shut = self.hub.wrote(self.now, link, taken, &mut self.effects);
         let turn = self.net.turn;

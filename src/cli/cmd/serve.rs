@@ -8,7 +8,7 @@ use onemcp::settings::{HealthLevel, Settings};
 
 use super::auth::owner;
 use super::open;
-use super::preset::expression;
+use super::preset::filter;
 use crate::cli::args::{Line, choice, number};
 use crate::cli::failure::Failure;
 use crate::cli::{out, places, variable};
@@ -129,8 +129,8 @@ fn settings(line: &Line, stdio: bool) -> Result<Settings, Failure> {
         allowed_hosts: line.list("allowed-hosts")?,
         machine_name: None,
         allowed_origins: line.list("allowed-origins")?,
-        tags: line.list("tags")?,
-        filter: line.get("filter", expression)?.map(Rc::new),
+        tags: tags(line)?,
+        filter: filter(line)?.map(Rc::new),
         preset: line.get("preset", |name| {
             check_name(name).map_err(|_| "the name of a preset".to_owned())?;
             Ok(name.to_owned())
@@ -150,6 +150,16 @@ fn settings(line: &Line, stdio: bool) -> Result<Settings, Failure> {
             .unwrap_or(usual.log_level),
         ..usual
     })
+}
+
+/// Tags that a script left empty would serve everything.
+fn tags(line: &Line) -> Result<Vec<String>, Failure> {
+    let tags = line.list("tags")?;
+    if tags.is_empty() && line.is_set("tags") {
+        let text = "--tags names no tag; leave it out to serve all servers";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    Ok(tags)
 }
 
 fn count(line: &Line, long: &str, min: usize, max: usize) -> Result<Option<usize>, Failure> {
@@ -354,6 +364,13 @@ mod tests {
             "--tag-filter must be an expression such as \"web and not db\" (position 8: ",
         );
         refused(&["--filter="], "(position 1: ");
+        refused(
+            &["-f", "a", "--tag-filter", "b"],
+            "-f and --tag-filter say different things; join them in one with \"and\"",
+        );
+        assert!(read(&["-f", "a", "--filter", "a"]).is_ok());
+        refused(&["--tags", ""], "--tags names no tag");
+        refused(&["--tags=,"], "--tags names no tag");
         refused(&["--preset", "a b"], "must be the name of a preset");
         refused(&["--name-max", "15"], "from 16 to 128");
         refused(&["--session-ttl", "0"], "at least 1");

@@ -136,9 +136,19 @@ impl Flag {
 
     /// The variable that can stand for it: `ONE_MCP_ALLOWED_HOSTS`.
     pub(crate) fn variable(&self) -> String {
-        let name = self.long.replace('-', "_").to_ascii_uppercase();
-        format!("ONE_MCP_{name}")
+        variable(self.long)
     }
+
+    /// That one, and those of its other spellings.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = String> + use<> {
+        let aliases = self.aliases.iter().copied();
+        std::iter::once(self.long).chain(aliases).map(variable)
+    }
+}
+
+fn variable(long: &str) -> String {
+    let name = long.replace('-', "_").to_ascii_uppercase();
+    format!("ONE_MCP_{name}")
 }
 
 /// Flags of every command, before or after it.

@@ -133,6 +133,13 @@ impl Clients {
     }
 }
 
+/// Whether an array has a request.
+pub(super) fn has_request(text: &[u8]) -> bool {
+    let mut elements = span::elements(text, Span::whole(text)).take(BATCH_MAX);
+    elements
+        .any(|at| envelope::read_at(text, at).is_ok_and(|envelope| envelope.kind == Kind::Request))
+}
+
 /// Looks at every message of an array, and notes its requests as owed.
 fn plan(cx: &mut Cx<'_>, session: &mut Session, text: &[u8], stream: u32) -> Result<Plan, Refusal> {
     let spoken = session.opened && session.facts.version == Version::V2025_03_26;

@@ -5,7 +5,7 @@
 //! open ---- told to stop ----> last call: requests on open connections are still served
 //!                                | STOP_LAST_CALL_MS
 //!                                v
-//!                              draining: 503, what was read is still answered
+//!                              draining: requests get 503, what was read is still answered
 //!                                | nobody waits, or STOP_ANSWER_MS
 //!                                v
 //!                              stopped: what is left gets an error, streams and connections end
@@ -19,6 +19,7 @@ use crate::client::exchange::Way;
 use crate::client::http::Http;
 use crate::client::refusal::Refusal;
 use crate::client::session::{Channel, Session};
+use crate::client::stream::Stream;
 use crate::cx::Cx;
 use crate::http1::server::Waiting;
 use crate::language::ClientKey;
@@ -72,14 +73,18 @@ impl Clients {
     pub fn awaited(&mut self, cx: &mut Cx<'_>) -> Awaited {
         self.end_streams(cx);
         let now = cx.now.tick;
-        let waits = self.sessions.iter().any(|(_, session)| waits(session));
-        let pages = |connection: &Connection| connection.doing == Doing::Page;
-        if waits || self.http.connections.values().any(pages) {
+        if self.somebody_waits(|connection| !connection.eof) {
             return Awaited::Answers;
         }
+        // Who closed his half may have left, or still read: he is waited for as long as for a
+        // request.
+        let half = match self.http.taking {
+            Taking::LastCall { until } if self.somebody_waits(|_| true) => Some(until),
+            Taking::Yes | Taking::LastCall { .. } | Taking::No => None,
+        };
         let reads = |connection: &&Connection| connection.doing == Doing::Reading;
         let reading = self.http.connections.values().filter(reads);
-        match reading.map(Connection::warm_until).max() {
+        match reading.map(Connection::warm_until).chain(half).max() {
             Some(until) if until > now => Awaited::Requests { until },
             Some(_) | None => Awaited::Nobody,
         }
@@ -100,10 +105,31 @@ impl Clients {
     pub(super) fn is_too_late(&self, cx: &Cx<'_>, route: &Route) -> bool {
         match (self.http.taking, route) {
             (Taking::Yes, _) | (_, Route::Page(_) | Route::Start | Route::Metrics) => false,
-            (Taking::LastCall { .. }, Route::McpGet | Route::Sse | Route::MessagesPost) => true,
-            (Taking::LastCall { until }, _) => until <= cx.now.tick,
+            (Taking::LastCall { .. }, Route::McpGet | Route::Sse) => true,
+            // What is posted may be what a call waits for: the message decides.
+            (Taking::LastCall { .. }, Route::McpPost | Route::MessagesPost) => false,
+            (Taking::LastCall { .. }, _) => self.is_last_call_over(cx),
             (Taking::No, _) => true,
         }
+    }
+
+    /// Whether requests are refused. Answers to what we asked and notifications are still taken:
+    /// calls that are waited for may need them.
+    pub(super) fn is_last_call_over(&self, cx: &Cx<'_>) -> bool {
+        match self.http.taking {
+            Taking::Yes => false,
+            Taking::LastCall { until } => until <= cx.now.tick,
+            Taking::No => true,
+        }
+    }
+
+    /// Whether somebody is there who waits for an answer, on a connection of this kind.
+    fn somebody_waits(&self, counts: impl Fn(&Connection) -> bool) -> bool {
+        let connections = &self.http.connections;
+        let is_there = |link: LinkKey| connections.get(&link).is_some_and(&counts);
+        let mut sessions = self.sessions.iter();
+        let mut pages = connections.values().filter(|one| one.doing == Doing::Page);
+        sessions.any(|(_, session)| waits(session, is_there)) || pages.any(&counts)
     }
 
     /// Ends the streams on which no answer is owed.
@@ -163,13 +189,16 @@ impl Clients {
     }
 }
 
-/// Whether somebody is there who waits for an answer.
-fn waits(session: &Session) -> bool {
+/// Whether somebody waits for an answer on a connection that counts.
+fn waits(session: &Session, is_there: impl Fn(LinkKey) -> bool) -> bool {
     match &session.channel {
         // Who lost his connection can come back to nobody.
-        Channel::Streamable(own) => own.streams.iter().any(|stream| stream.link().is_some()),
+        Channel::Streamable(own) => own.streams.iter().filter_map(Stream::link).any(is_there),
         Channel::Sse { .. } => !session.outstanding.is_empty(),
-        Channel::Exchange(exchange) => !exchange.listens,
+        Channel::Exchange(exchange) => match exchange.way {
+            Way::Held { link, .. } | Way::Open(link) => !exchange.listens && is_there(link),
+            Way::Line(_) => !exchange.listens,
+        },
         Channel::Stdio { .. } => false,
     }
 }

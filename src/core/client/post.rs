@@ -5,6 +5,7 @@ use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept::{self, Forms};
+use crate::client::batch::has_request;
 use crate::client::classify::{Era, classify, is_initialize};
 use crate::client::grants::Open;
 use crate::client::message::{self, read_message};
@@ -54,11 +55,17 @@ impl Clients {
         let forms = accept::post(headers).ok_or(Refusal::NotAcceptable)?;
         let version = headers.get("mcp-protocol-version");
         let Some(envelope) = read_message(frame, &self.familiar)? else {
+            if self.is_last_call_over(cx) && has_request(frame.bytes()) {
+                return Err(Refusal::too_late().into());
+            }
             let client = self.session_of(cx, headers)?;
             return Ok(self.post_batch(cx, frame, link, client, forms)?);
         };
         let text = frame.bytes();
         let named = |refusal| Refused::request(refusal, text, &envelope);
+        if envelope.kind == Kind::Request && self.is_last_call_over(cx) {
+            return Err(named(Refusal::too_late()));
+        }
         let found = self.familiar.survey(text, envelope.meta);
         if let Era::Modern(meta) = classify(text, found, version) {
             return self

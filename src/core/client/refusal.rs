@@ -1,6 +1,7 @@
 //! What a client is told when its message is not taken: one JSON-RPC error, and the HTTP status
 //! that goes with it.
 
+use crate::base::mark::Mark;
 use crate::client::message;
 use crate::cx::Cx;
 use crate::filter::query;
@@ -145,6 +146,12 @@ impl From<Refusal> for Refused {
 }
 
 impl Refusal {
+    /// A request came while we are stopping.
+    pub(super) fn too_late() -> Self {
+        Mark::RequestWhileStopping.hit();
+        Self::Stopping
+    }
+
     /// Status of the HTTP answer.
     pub(super) const fn status(&self) -> u16 {
         match self {

@@ -214,8 +214,7 @@ impl Clients {
                     });
                     Refusal::Loop
                 } else if self.is_too_late(cx, route) {
-                    Mark::RequestWhileStopping.hit();
-                    Refusal::Stopping
+                    Refusal::too_late()
                 } else {
                     return true;
                 }

@@ -5,13 +5,16 @@ use crate::base::frame::Frame;
 use crate::base::mark::Mark;
 use crate::client::Clients;
 use crate::client::accept;
+use crate::client::batch::has_request;
 use crate::client::grants::Open;
+use crate::client::leaving::Taking;
 use crate::client::message::{self, read_message};
 use crate::client::refusal::{Refusal, Refused};
 use crate::client::session::{Channel, Session};
 use crate::client::session_id::SessionId;
 use crate::cx::Cx;
 use crate::http1::server::{Headers, Request};
+use crate::json::envelope::Kind;
 use crate::language::{ClientEvent, ClientKey};
 use crate::links::LinkKey;
 use crate::web::percent;
@@ -88,18 +91,32 @@ impl Clients {
             return Err(Refusal::ContentType.into());
         }
         let Some(envelope) = read_message(frame, &self.familiar)? else {
+            if has_request(frame.bytes()) {
+                self.takes_requests()?;
+            }
             let client = self.sse_client(request)?;
             self.direct_batch(cx, frame, client)?;
             return Ok(None);
         };
         let text = frame.bytes();
         let named = |refusal| Refused::request(refusal, text, &envelope);
+        if envelope.kind == Kind::Request {
+            self.takes_requests().map_err(named)?;
+        }
         let client = self.sse_client(request).map_err(named)?;
         let session = self
             .sessions
             .get_mut(client)
             .ok_or(Refusal::UnknownSession)?;
         message::direct(cx, (session, client), text, envelope).map_err(named)
+    }
+
+    /// The stream ends with the answers that are owed: told to stop, we take no more requests.
+    fn takes_requests(&self) -> Result<(), Refusal> {
+        match self.http.taking {
+            Taking::Yes => Ok(()),
+            Taking::LastCall { .. } | Taking::No => Err(Refusal::too_late()),
+        }
     }
 
     /// Whose stream the answer goes to.

@@ -64,6 +64,7 @@ impl Hall {
         // A server over HTTP may have forgotten its session and begun another without ever being
         // down: what it asked and began there is gone.
         self.drop_asks_of_pool(desk, pool);
+        self.forget_questions(desk, pool);
         self.lose_tasks(desk, pool);
         let hello = desk.backends.hello(pool);
         let offered = hello.map(|hello| hello.capabilities).unwrap_or_default();

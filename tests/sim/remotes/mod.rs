@@ -47,6 +47,9 @@ pub(crate) struct Line {
     deaf: bool,
     /// It is cut after so many more bytes.
     cut_after: Option<usize>,
+    /// Whether its entry had static roots when the hub wrote to it last: what is on its way was
+    /// said then, although the entry may have changed, or be gone, when the server reads it.
+    pub(crate) roots: bool,
     late: VecDeque<(u64, Late)>,
 }
 

@@ -120,7 +120,7 @@ impl World {
                 if definition.eras == Eras::Legacy {
                     return self.decline(id);
                 }
-                let process = self.bear(server, definition, true);
+                let process = self.bear(id, server, definition, true);
                 self.take_request(id, process, None, request);
             }
             (
@@ -133,7 +133,7 @@ impl World {
                 if version.is_some() {
                     self.bad_request(request, "a revision before there is one");
                 }
-                let process = self.bear(server, definition, false);
+                let process = self.bear(id, server, definition, false);
                 self.take_request(id, process, Some(0), request);
             }
             (_, None) => self.bad_request(request, "no session"),
@@ -335,7 +335,13 @@ impl World {
     }
 
     /// A script for a session, or for one request.
-    fn bear(&mut self, (site, variant): (usize, u64), definition: Definition, solo: bool) -> usize {
+    fn bear(
+        &mut self,
+        line: ConnId,
+        (site, variant): (usize, u64),
+        definition: Definition,
+        solo: bool,
+    ) -> usize {
         let id = self.processes.len();
         let server = NAMES[site].to_owned();
         let conn = self.net.open(Peer::Process(id), 1);
@@ -345,7 +351,7 @@ impl World {
             server: server.clone(),
             private: entry
                 .is_some_and(|entry| entry.isolation == onemcp::config::Isolation::Session),
-            roots: entry.is_some_and(|entry| entry.roots),
+            roots: self.remotes.lines.get(&line).is_some_and(|line| line.roots),
             stateless: solo,
             ..ProcessFacts::default()
         });

@@ -31,13 +31,20 @@ fn name(line: &Line, command: &str) -> Result<String, Failure> {
     }
 }
 
-/// `--filter`.
-fn filter(line: &Line) -> Result<Option<Expr>, Failure> {
-    line.get("filter", expression)
+/// `--filter`. Of two different ones neither is guessed to be meant.
+pub(super) fn filter(line: &Line) -> Result<Option<Expr>, Failure> {
+    let expr = line.get("filter", expression)?;
+    match line.contradiction("filter") {
+        None => Ok(expr),
+        Some((one, other)) => Err(Failure::Usage(format!(
+            "{one} and {other} say different things; join them in one with \"and\": \
+             --filter \"(A) and (B)\""
+        ))),
+    }
 }
 
 /// For [`Line::get`]: an expression over tags.
-pub(super) fn expression(text: &str) -> Result<Expr, String> {
+fn expression(text: &str) -> Result<Expr, String> {
     Expr::parse(text)
         .map_err(|misread| format!("an expression such as \"web and not db\" ({misread})"))
 }

@@ -109,6 +109,81 @@ fn stopping_refuses_new_requests_after_the_last_call() {
     assert_eq!(kit.last(call.link).body, RESULT);
 }
 
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}"#;
+const CANCELLED: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+
+#[test]
+fn stopping_takes_what_calls_wait_for_until_the_end() {
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_03_26);
+    let call = kit.call(&session, &[], "1");
+    let links = [(); 5].map(|()| kit.connect());
+    kit.drain();
+    kit.wait(STOP_LAST_CALL_MS);
+    for (link, body) in links.into_iter().zip([ANSWER, CANCELLED]) {
+        assert_eq!(kit.send(link, session.post(&[], body)).len(), 1);
+        assert_eq!(kit.last(link).status, 202);
+    }
+    assert_eq!(kit.awaited(), Awaited::Answers);
+    let [.., alone, mixed, after] = links;
+    let batch = |more: &str| format!("[{ANSWER}{more}]");
+    assert_eq!(kit.send(alone, session.post(&[], &batch(""))).len(), 1);
+    assert_eq!(kit.last(alone).status, 202);
+    let more = format!(",{}", request("2"));
+    assert!(kit.send(mixed, session.post(&[], &batch(&more))).is_empty());
+    assert_eq!(kit.last(mixed).status, 503);
+    kit.answer(call.client, call.at, RESULT);
+    assert_eq!(kit.last(call.link).body, RESULT);
+    kit.stop();
+    kit.send(after, session.post(&[], ANSWER));
+    assert_eq!(kit.last(after).status, 503);
+}
+
+#[test]
+fn stopping_takes_what_calls_on_sse_wait_for() {
+    let mut kit = Kit::default();
+    let (_, _, opened) = kit.ask_http(&http("GET", "/sse", &[], ""));
+    let path = events(&opened.body)[0].1.clone();
+    let (_, told, _) = kit.ask_http(&http("POST", &path, &[], &initialize("2025-06-18")));
+    let (client, at, _) = told[0].request();
+    kit.answer(client, at, RESULT);
+    let (_, told, _) = kit.ask_http(&http("POST", &path, &[], &request("1")));
+    assert_eq!(told.len(), 1);
+    let links = [(); 3].map(|()| kit.connect());
+    kit.drain();
+    for (link, body) in links.into_iter().zip([ANSWER, CANCELLED]) {
+        assert_eq!(kit.send(link, http("POST", &path, &[], body)).len(), 1);
+        assert_eq!(kit.last(link).status, 202);
+    }
+    kit.send(links[2], http("POST", &path, &[], &request("2")));
+    assert_eq!(kit.last(links[2]).status, 503);
+    assert_eq!(kit.awaited(), Awaited::Answers);
+}
+
+#[test]
+fn stopping_waits_no_longer_for_who_has_closed_than_for_a_request() {
+    for has_session in [true, false] {
+        let mut kit = Kit::default();
+        let link = if has_session {
+            let session = kit.session(Version::V2025_11_25);
+            kit.call(&session, &[("Accept", "application/json")], "1")
+                .link
+        } else {
+            let link = kit.connect();
+            assert_eq!(kit.send(link, http("GET", "/health", &[], "")).len(), 1);
+            link
+        };
+        kit.drain();
+        assert_eq!(kit.awaited(), Awaited::Answers);
+        kit.eof(link);
+        let until = kit.world.now.tick.after(STOP_LAST_CALL_MS);
+        assert_eq!(kit.awaited(), Awaited::Requests { until });
+        kit.wait(STOP_LAST_CALL_MS);
+        assert_eq!(kit.awaited(), Awaited::Nobody);
+    }
+}
+
 #[test]
 fn stopping_opens_no_stream_that_would_end_at_once() {
     for path in ["/sse", "/mcp"] {

@@ -254,6 +254,25 @@ impl Hall {
             return self.wake_for_suspended(desk);
         }
     }
+
+    /// A session ended, and another one took its place, in which a call goes on that the first had
+    /// not begun: an answer to what was asked in the first would be one to nothing in the second,
+    /// or to another question of the same number.
+    pub(crate) fn forget_questions(&mut self, desk: &mut Desk<'_, '_>, pool: PoolKey) {
+        let theirs = self.suspended.iter();
+        let theirs = theirs.filter(|(_, one)| one.pool == pool && !one.questions.is_empty());
+        for key in theirs.map(|(key, _)| key).collect::<Vec<_>>() {
+            let Some(suspended) = self.suspended.get_mut(key) else {
+                continue;
+            };
+            Mark::SuspendWithdrawn.hit();
+            suspended.questions.clear();
+            if let Stage::Gathering { .. } = suspended.stage {
+                suspended.stage = Stage::Running;
+            }
+        }
+        self.wake_for_suspended(desk);
+    }
 }
 
 const fn method_asks(method: Method) -> bool {
