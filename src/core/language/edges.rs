@@ -104,7 +104,7 @@ pub trait BackendEdge {
     /// Whether the session speaks the revision without sessions over HTTP.
     fn wants_fields(&self, pool: PoolKey) -> bool;
     /// Of these resources, and of no others, a server without sessions is to tell us; the answer
-    /// is [`BackendEvent::Watching`]. Remembered for as long as the session lasts.
+    /// is [`super::BackendEvent::Watching`]. Remembered for as long as the session lasts.
     fn watch(&mut self, cx: &mut Cx<'_>, pool: PoolKey, uris: Vec<Rc<str>>);
     /// How the session is doing.
     fn state(&self, now: Now, pool: PoolKey) -> PoolState;
