@@ -15,7 +15,9 @@ use crate::http1::server::{After, Reply};
 use crate::http1::sse::{self, EventHead};
 use crate::input::Port;
 use crate::language::ClientKey;
-use crate::limits::{KEEP_ALIVE_COMMENT_MS, KEEP_ALIVE_STREAMS_PER_TURN_MAX, SSE_RETRY_MS};
+use crate::limits::{
+    KEEP_ALIVE_COMMENT_MS, KEEP_ALIVE_STREAMS_PER_TURN_MAX, SSE_RETRY_MS, STOP_RETRY_MS,
+};
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::web::errors;
@@ -273,8 +275,13 @@ impl Http {
 
     /// Tells when to come back; the stream is about to be closed early.
     pub(super) fn retry(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        let ms = if self.taking == Taking::Yes {
+            SSE_RETRY_MS
+        } else {
+            STOP_RETRY_MS
+        };
         let mut out = Vec::with_capacity(16);
-        sse::push_retry(&mut out, SSE_RETRY_MS);
+        sse::push_retry(&mut out, ms);
         self.piece(cx, link, &out);
     }
 

@@ -32,6 +32,9 @@ pub const STOP_ANSWER_MS: u64 = 5_000;
 /// this answer is the last one here, where an end without a word would lose the request that is
 /// just being written. (No official client sends it again.)
 pub const STOP_LAST_CALL_MS: u64 = 1_000;
+/// What `retry:` tells clients whose streams end because we stop: longer than a restart takes. Who
+/// comes back sooner by way of a proxy meets its 502, after which an `EventSource` never returns.
+pub const STOP_RETRY_MS: u64 = 2_000;
 /// Sockets that whoever starts us may pass on (`LISTEN_FDS`); more of them are a mistake, and the
 /// start fails.
 pub const PASSED_SOCKETS_MAX: usize = 16;

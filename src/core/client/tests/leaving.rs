@@ -200,7 +200,7 @@ fn stopping_opens_no_stream_that_would_end_at_once() {
         let answer = kit.last(link);
         assert_eq!(answer.status, 200);
         assert!(
-            answer.whole && answer.body.starts_with("retry: "),
+            answer.whole && answer.body.starts_with("retry: 2000\n"),
             "{}",
             answer.body
         );
