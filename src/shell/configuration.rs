@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{env, iter};
 
+use onemcp::base::digest::{Sha256, hex, sha256};
 use onemcp::base::parents::Parents;
 use onemcp::config::{Config, Environment, demo_config, presets, read};
 use onemcp::filter::Presets;
 use onemcp::limits::CONFIG_BYTES_MAX;
-use ring::digest::{Context, SHA256, digest};
 
 use crate::shell::child::own_program;
 use crate::shell::disk::{read_bounded, reason};
@@ -23,7 +23,7 @@ pub(crate) struct Configuration {
     demo: bool,
     /// SHA-256 over all files as they were read last, whether they could be understood or not:
     /// our own write, or a `touch`, causes nothing, and the same error is not told twice.
-    known: Option<Vec<u8>>,
+    known: Option<[u8; 32]>,
     /// Whether there has been an `mcp.json`.
     found: bool,
     /// What `mcp.json` and `.env` said when they could be understood last, without presets.
@@ -146,7 +146,7 @@ impl Configuration {
         let files = [&self.file, &self.presets_file, &self.dot_env];
         let [text, presets, dot_env] = files.map(|file| self.read(file));
         let hash = hash_of_files([seen(&text), seen(&presets), seen(&dot_env)]);
-        if self.known.as_deref() == Some(&hash) {
+        if self.known == Some(hash) {
             return Ok(Loaded::Unchanged);
         }
         let is_first = self.known.replace(hash).is_none();
@@ -273,14 +273,14 @@ pub(crate) fn environment(config_dir: &Path) -> Environment {
 }
 
 /// A missing file is another one than an empty one.
-fn hash_of_files(files: [Option<&[u8]>; 3]) -> Vec<u8> {
-    let mut context = Context::new(&SHA256);
+fn hash_of_files(files: [Option<&[u8]>; 3]) -> [u8; 32] {
+    let mut hash = Sha256::default();
     for file in files {
         let length = file.map_or(u64::MAX, |text| text.len() as u64);
-        context.update(&length.to_le_bytes());
-        context.update(file.unwrap_or_default());
+        hash.add(&length.to_le_bytes());
+        hash.add(file.unwrap_or_default());
     }
-    context.finish().as_ref().to_vec()
+    hash.finish()
 }
 
 /// 16 hexadecimal digits that stand for a configuration directory, however it is spelled.
@@ -289,9 +289,8 @@ pub(crate) fn hash_of_directory(path: &Path) -> String {
         .canonicalize()
         .or_else(|_| std::path::absolute(path))
         .unwrap_or_else(|_| path.to_path_buf());
-    let hash = digest(&SHA256, path.as_os_str().as_encoded_bytes());
-    let digits = hash.as_ref().iter().take(8);
-    digits.map(|byte| format!("{byte:02x}")).collect()
+    let hash = sha256(&[path.as_os_str().as_encoded_bytes()]);
+    hex(hash.iter().take(8))
 }
 
 /// Without the directories where people's tools are, an instance that was started from a desktop

@@ -60,6 +60,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::{Poll, Registry};
+use onemcp::base::digest::hex;
 use onemcp::config::Config;
 use onemcp::effect::Level;
 use onemcp::hub::Hub;
@@ -377,8 +378,7 @@ fn is_below_itself(config_dir: &Path) -> String {
 
 /// 16 hexadecimal digits that no other process has.
 fn own_name(seed: &[u8; 32]) -> String {
-    let digits = seed.iter().take(8).map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    hex(seed.iter().take(8))
 }
 
 /// One line on stderr; a stderr that nobody reads is no reason to fail.

@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use mio::Registry;
+use onemcp::base::digest::sha256;
 use onemcp::effect::Level;
 use onemcp::input::Input;
 use onemcp::limits::RECORDS_MAX;
 use onemcp::now::Tick;
-use ring::digest::{SHA256, digest};
 
 use super::{Order, Vault};
 use crate::shell::watch::Watch;
@@ -20,7 +20,7 @@ use crate::shell::watch::Watch;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// SHA-256 of its content; `None`: it is not there.
-    hash: Option<Vec<u8>>,
+    hash: Option<[u8; 32]>,
     /// What the file looked like when it was read last.
     look: Option<[u64; 4]>,
     /// Why it cannot be read: told once.
@@ -115,7 +115,7 @@ impl Vault {
 
     /// The record says this. It is told, unless the core knows it.
     pub(super) fn compare(&mut self, name: &str, bytes: Option<&[u8]>) {
-        let hash = bytes.map(hash);
+        let hash = bytes.map(|bytes| sha256(&[bytes]));
         let known = self.known.get(name).and_then(|known| known.hash.as_ref());
         if known == hash.as_ref() {
             return;
@@ -130,7 +130,7 @@ impl Vault {
     /// We wrote this ourselves.
     pub(super) fn wrote(&mut self, name: &str, bytes: &[u8]) {
         let known = self.known.entry(name.to_owned()).or_default();
-        known.hash = Some(hash(bytes));
+        known.hash = Some(sha256(&[bytes]));
     }
 }
 
@@ -138,10 +138,6 @@ impl Known {
     fn is_nothing(&self) -> bool {
         self.hash.is_none() && self.look.is_none() && self.trouble.is_none()
     }
-}
-
-fn hash(bytes: &[u8]) -> Vec<u8> {
-    digest(&SHA256, bytes).as_ref().to_vec()
 }
 
 /// What tells one version of a file from another without reading it. The time of the last change
