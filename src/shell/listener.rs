@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use onemcp::limits::DROPPED_SAID_MS;
+use onemcp::now::Tick;
 
 use crate::shell::disk::reason;
 
@@ -156,8 +158,8 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 #[derive(Debug)]
 pub(crate) struct Reserve {
     kept: Option<OwnedFd>,
-    /// Connections are being dropped; said once until one is accepted again.
-    dropping: bool,
+    /// When the log last said that connections are dropped.
+    said: Option<Tick>,
 }
 
 impl Reserve {
@@ -165,14 +167,14 @@ impl Reserve {
     pub(crate) fn new() -> Self {
         Self {
             kept: Self::spare(),
-            dropping: false,
+            said: None,
         }
     }
 
     fn drop_one(&mut self, socket: &TcpListener) -> Accepted {
         if self.kept.take().is_none() {
             *self = Self {
-                dropping: self.dropping,
+                said: self.said,
                 ..Self::new()
             };
             if self.kept.take().is_none() {
@@ -199,11 +201,14 @@ impl Reserve {
         io::stderr().as_fd().try_clone_to_owned().ok()
     }
 
-    /// Notes whether a connection was dropped; `true` = this is the first, say so.
-    pub(crate) fn note(&mut self, dropped: bool) -> bool {
-        let first = dropped && !self.dropping;
-        self.dropping = dropped;
-        first
+    /// A connection was dropped; `true` = say so, it was not said for a while.
+    pub(crate) fn is_news(&mut self, now: Tick) -> bool {
+        let is_known = |said: Tick| now.since(said) < DROPPED_SAID_MS;
+        let news = !self.said.is_some_and(is_known);
+        if news {
+            self.said = Some(now);
+        }
+        news
     }
 }
 
@@ -262,7 +267,19 @@ mod tests {
         assert_eq!(client.read(&mut [0; 1]).unwrap_or(0), 0);
         assert!(reserve.kept.is_some());
         assert!(matches!(listener.accept(&mut reserve), Accepted::Nothing));
-        assert!(reserve.note(true) && !reserve.note(true));
-        assert!(!reserve.note(false) && reserve.note(true));
+    }
+
+    #[test]
+    fn drops_are_said_once_a_minute() {
+        let mut reserve = Reserve::new();
+        let said = [
+            0,
+            1,
+            DROPPED_SAID_MS - 1,
+            DROPPED_SAID_MS,
+            DROPPED_SAID_MS + 1,
+        ]
+        .map(|ms| reserve.is_news(Tick(ms)));
+        assert_eq!(said, [true, false, false, true, false]);
     }
 }

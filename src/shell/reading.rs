@@ -117,7 +117,6 @@ impl<C: Core> EventLoop<C> {
             };
             match listener.accept(&mut self.reserve) {
                 Accepted::Connection(socket, peer) => {
-                    self.reserve.note(false);
                     let link = self.open_link(Stream::Socket(socket));
                     let port = match ready {
                         Ready::Local => Port::Browsers,
@@ -153,7 +152,7 @@ impl<C: Core> EventLoop<C> {
     }
 
     fn say_dropped(&mut self) {
-        if self.reserve.note(true) {
+        if self.reserve.is_news(self.clock.tick()) {
             let line = "connections are dropped: no file descriptor is left (see ulimit -n)";
             self.log.line(Level::Error, line);
         }

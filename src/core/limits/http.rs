@@ -54,6 +54,9 @@ pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// How often the log says that connections are dropped since no descriptor is left: at the edge
+/// one connection is taken and the next one is not.
+pub const DROPPED_SAID_MS: u64 = 60_000;
 /// Gateways above us that are passed on in one field; of more the one that was silent for longest
 /// is forgotten: who passes a request on at this moment is never among those.
 pub const PARENTS_MAX: usize = 64;
