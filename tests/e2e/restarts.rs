@@ -17,6 +17,12 @@ fn served() -> (Dir, Gateway) {
     (dir, gateway)
 }
 
+/// Waits until the key is on the disk that sessions are sealed with: the answer to the end of one
+/// comes after that.
+fn key_is_kept(port: u16) {
+    assert_eq!(Client::open(port).ends(), 204);
+}
+
 fn mode(dir: &Dir, name: &str) -> u32 {
     let found = fs::metadata(dir.path().join(name)).unwrap();
     found.permissions().mode() & 0o777
@@ -27,6 +33,7 @@ fn a_session_goes_on_after_a_crash() {
     let (dir, gateway) = served();
     let mut client = Client::open(gateway.port);
     client.echo("files");
+    key_is_kept(gateway.port);
     assert_eq!(mode(&dir, "state/sessions"), 0o700);
     assert_eq!(mode(&dir, "state/sessions/sessions.json"), 0o600);
     gateway.crash();
@@ -75,8 +82,7 @@ fn a_session_that_was_ended_does_not_come_back() {
 fn two_gateways_serve_one_session_and_either_ends_it() {
     let (dir, one) = served();
     let mut client = Client::open(one.port);
-    // What is answered is on the disk: so is the key.
-    assert_eq!(Client::open(one.port).ends(), 204);
+    key_is_kept(one.port);
     let two = Gateway::start(dir.path(), &[]);
     client.echo("files");
     let fields = client.headers().replace("application/json, ", "");
@@ -128,6 +134,18 @@ fn without_a_place_for_it_sessions_end_with_the_process_and_one_line_says_so() {
 fn a_session_goes_on_for_the_grant_that_opened_it_only() {
     let mut locked = Locked::start(&[]);
     let session = locked.session(&locked.token(1, "mcp"));
+    let token = locked.token(2, "mcp");
+    let (other, fields) = (
+        locked.session(&token),
+        format!("Authorization: Bearer {token}\r\n"),
+    );
+    // The answer to the end of a session says that the key of all is on the disk.
+    let ended = locked.ask(
+        "DELETE /mcp",
+        &format!("{fields}Mcp-Session-Id: {other}\r\n"),
+        "",
+    );
+    assert_eq!(ended.status, 204);
     let gateway = Gateway::start(locked.dir.path(), &["--enable-auth"]);
     std::mem::replace(&mut locked.gateway, gateway).crash();
     // It knows itself by another port now, so its tokens are others.
