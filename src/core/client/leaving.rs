@@ -9,6 +9,9 @@
 //!                                | nobody waits, or STOP_ANSWER_MS
 //!                                v
 //!                              stopped: what is left gets an error, streams and connections end
+//!                                | all have closed, or STOP_PART_MS
+//!                                v
+//!                              gone
 //! ```
 
 use crate::base::mark::Mark;
@@ -23,7 +26,7 @@ use crate::client::stream::Stream;
 use crate::cx::Cx;
 use crate::http1::server::Waiting;
 use crate::language::ClientKey;
-use crate::limits::STOP_LAST_CALL_MS;
+use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS};
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::tally::End;
@@ -41,7 +44,10 @@ pub(super) enum Taking {
         until: Tick,
     },
     /// Nothing is taken any more.
-    No,
+    No {
+        /// Until then everybody has had the time to read that, and to close.
+        parted: Tick,
+    },
 }
 
 /// Who still keeps us.
@@ -80,7 +86,7 @@ impl Clients {
         // request.
         let half = match self.http.taking {
             Taking::LastCall { until } if self.somebody_waits(|_| true) => Some(until),
-            Taking::Yes | Taking::LastCall { .. } | Taking::No => None,
+            Taking::Yes | Taking::LastCall { .. } | Taking::No { .. } => None,
         };
         let reads = |connection: &&Connection| connection.doing == Doing::Reading;
         let reading = self.http.connections.values().filter(reads);
@@ -92,13 +98,25 @@ impl Clients {
 
     /// We leave: who still waits is told so, and everything ends.
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
-        self.http.taking = Taking::No;
+        let parted = cx.now.tick.after(STOP_PART_MS);
+        self.http.taking = Taking::No { parted };
         for client in self.sessions.keys() {
             self.tell_stop(cx, client);
         }
         self.end_streams(cx);
         self.http.stop(cx);
         self.leave_sessions(cx);
+    }
+
+    /// Until when some wait to read our last word, if there are any.
+    #[must_use]
+    pub fn parting(&self, now: Tick) -> Option<Tick> {
+        let Taking::No { parted } = self.http.taking else {
+            return None;
+        };
+        let open = |one: &Connection| one.doing == Doing::Lingering && !one.eof;
+        let some = self.http.connections.values().any(open);
+        (some && now < parted).then_some(parted)
     }
 
     /// Whether a request is refused since we are stopping. Streams would end at once.
@@ -109,7 +127,7 @@ impl Clients {
             // What is posted may be what a call waits for: the message decides.
             (Taking::LastCall { .. }, Route::McpPost | Route::MessagesPost) => false,
             (Taking::LastCall { .. }, _) => self.is_last_call_over(cx),
-            (Taking::No, _) => true,
+            (Taking::No { .. }, _) => true,
         }
     }
 
@@ -119,7 +137,7 @@ impl Clients {
         match self.http.taking {
             Taking::Yes => false,
             Taking::LastCall { until } => until <= cx.now.tick,
-            Taking::No => true,
+            Taking::No { .. } => true,
         }
     }
 
@@ -211,22 +229,28 @@ impl Connection {
 }
 
 impl Http {
-    /// A request of which a part is here is refused. Connections without one stay for as long as
-    /// the process does: whoever sends his next request meanwhile is told, and not just cut off.
+    /// A request of which a part is here is refused, and idle connections end. Whoever is writing
+    /// his next request at this very moment would lose it without a word: 408 is what he can take
+    /// for the answer to it, and send it again (RFC 9110 section 15.5.9). Who is not writing sees
+    /// the connection closed behind it.
     fn stop(&mut self, cx: &mut Cx<'_>) {
-        let unanswered: Vec<LinkKey> = self
+        let unanswered: Vec<(LinkKey, bool)> = self
             .connections
             .iter()
-            .filter(|(_, one)| match one.doing {
-                Doing::Page => true,
-                Doing::Reading => one.server.waiting() != Waiting::IdleHead,
-                Doing::Held { .. } | Doing::Streaming { .. } | Doing::Lingering => false,
+            .filter_map(|(link, one)| match one.doing {
+                Doing::Page => Some((*link, false)),
+                Doing::Reading => Some((*link, one.server.waiting() == Waiting::IdleHead)),
+                Doing::Held { .. } | Doing::Streaming { .. } | Doing::Lingering => None,
             })
-            .map(|(link, _)| *link)
             .collect();
-        for link in unanswered {
-            Mark::StopRefusesPart.hit();
-            self.turn_late_away(cx, link);
+        for (link, idle) in unanswered {
+            if idle {
+                Mark::StopEndsIdle.hit();
+                self.turn_away(cx, link, 408);
+            } else {
+                Mark::StopRefusesPart.hit();
+                self.turn_late_away(cx, link);
+            }
         }
     }
 
@@ -254,8 +278,12 @@ impl Http {
 
     /// Outside MCP: we are stopping.
     pub(super) fn turn_late_away(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
+        self.turn_away(cx, link, 503);
+    }
+
+    fn turn_away(&mut self, cx: &mut Cx<'_>, link: LinkKey, status: u16) {
         let hint = "send the request again in a moment";
         let fields = [("Retry-After", "1")];
-        self.problem(cx, link, 503, "1mcp is stopping", hint, &fields);
+        self.problem(cx, link, status, "1mcp is stopping", hint, &fields);
     }
 }

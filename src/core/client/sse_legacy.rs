@@ -115,7 +115,7 @@ impl Clients {
     fn takes_requests(&self) -> Result<(), Refusal> {
         match self.http.taking {
             Taking::Yes => Ok(()),
-            Taking::LastCall { .. } | Taking::No => Err(Refusal::too_late()),
+            Taking::LastCall { .. } | Taking::No { .. } => Err(Refusal::too_late()),
         }
     }
 

@@ -116,9 +116,14 @@ impl Hub {
             }
             // Whoever was here a moment ago has not come back.
             Leaving::Draining { .. } => self.leave_if_done(now, out),
-            Leaving::Stopping { .. } => {
+            Leaving::Stopping { until } if until <= now.tick => {
                 Mark::LeavesByForce.hit();
                 self.exit(out);
+            }
+            // Not every client has closed in time.
+            Leaving::Stopping { until } => {
+                self.timers.set(Alarm::Exit, until);
+                self.leave_if_done(now, out);
             }
             Leaving::No | Leaving::Gone => {}
         }
@@ -133,12 +138,15 @@ impl Hub {
         if let Leaving::Draining { until } = self.leaving {
             self.stop_if_drained(now, out, until);
         }
-        if matches!(self.leaving, Leaving::Stopping { .. })
+        if let Leaving::Stopping { until } = self.leaving
             && self.backends.is_empty()
             && self.unsent_to_clients() == 0
             && !self.clients.is_saving()
         {
-            self.exit(out);
+            match self.clients.parting(now.tick) {
+                Some(parted) => self.timers.set(Alarm::Exit, parted.min(until)),
+                None => self.exit(out),
+            }
         }
     }
 

@@ -32,6 +32,9 @@ pub const STOP_ANSWER_MS: u64 = 5_000;
 /// this answer is the last one here, where an end without a word would lose the request that is
 /// just being written. (No official client sends it again.)
 pub const STOP_LAST_CALL_MS: u64 = 1_000;
+/// How long idle connections are waited for to be closed by their clients, who were told that they
+/// end: by then a request that was on its way has met that answer.
+pub const STOP_PART_MS: u64 = 100;
 /// What `retry:` tells clients whose streams end because we stop: longer than a restart takes. Who
 /// comes back sooner by way of a proxy meets its 502, after which an `EventSource` never returns.
 pub const STOP_RETRY_MS: u64 = 2_000;

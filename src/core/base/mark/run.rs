@@ -43,6 +43,8 @@ macro_rules! with_run {
             StopAnswersRequest = "an ordinary test has clients without a hall",
             /// A part of a request was here when we left, or a page was being made.
             StopRefusesPart = "an ordinary test sends a part of a request",
+            /// A connection on which nothing was going on was told that it ends.
+            StopEndsIdle,
 
             // --- what is counted ---
         }

@@ -3,7 +3,7 @@
 use crate::base::mark::{Mark, must_hit};
 use crate::client::leaving::Awaited;
 use crate::client::tests::kit::*;
-use crate::limits::STOP_LAST_CALL_MS;
+use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS};
 use crate::mcp::version::Version;
 use crate::settings::Settings;
 
@@ -72,10 +72,43 @@ fn stopping_waits_for_who_was_here_and_serves_whoever_comes() {
     kit.answer(client, at, RESULT);
     assert_eq!(kit.last(warm).status, 200);
     assert_eq!(kit.awaited(), Awaited::Nobody);
-    // Nobody waits for this one, but it is told as long as we are here.
+    // Nobody waits for this one. What it sends meanwhile is refused by what it was told.
     kit.stop();
     kit.send(idle, post(&[], &initialize("2025-06-18")));
-    assert_eq!(kit.last(idle).status, 503);
+    assert_eq!(kit.last(idle).status, 408);
+}
+
+#[test]
+fn stopping_tells_idle_connections_and_waits_until_they_close() {
+    let _reached = must_hit(Mark::StopEndsIdle);
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    let (call, fresh) = (kit.call(&session, &[], "1"), kit.connect());
+    let kept = call.link;
+    kit.answer(call.client, call.at, RESULT);
+    kit.take(kept);
+    kit.stop();
+    let parted = kit.world.now.tick.after(STOP_PART_MS);
+    let parting = |kit: &Kit| kit.clients.parting(kit.world.now.tick);
+    for link in [kept, fresh] {
+        assert_eq!(parting(&kit), Some(parted));
+        // The request that was on its way is neither heard nor answered twice.
+        assert_eq!(kit.send(link, session.post(&[], &request("2"))).len(), 0);
+        let answer = kit.last(link);
+        assert_eq!(answer.status, 408);
+        assert!(answer.header("retry-after").is_some() && answer.body.contains("1mcp is stopping"));
+        assert_eq!(kit.take(link), "");
+        kit.eof(link);
+    }
+    assert_eq!((parting(&kit), kit.clients.count().connections), (None, 0));
+    // Who never closes is not waited for.
+    let mut kit = Kit::default();
+    kit.connect();
+    kit.stop();
+    kit.wait(STOP_PART_MS - 1);
+    assert!(parting(&kit).is_some());
+    kit.wait(1);
+    assert_eq!(parting(&kit), None);
 }
 
 #[test]
@@ -137,7 +170,7 @@ fn stopping_takes_what_calls_wait_for_until_the_end() {
     assert_eq!(kit.last(call.link).body, RESULT);
     kit.stop();
     kit.send(after, session.post(&[], ANSWER));
-    assert_eq!(kit.last(after).status, 503);
+    assert_eq!(kit.last(after).status, 408);
 }
 
 #[test]
