@@ -27,10 +27,10 @@ const WIRES = 4;
 const PAUSE_MS = 450;
 const CALL_MS_MAX = 15_000;
 const TOOL = 's_1mcp_echo';
-// Nobody can end a connection so that no client loses the request that it is writing at that very
-// moment. That must stay rare, however late this process is with reading what has come.
+// A client that is late with reading writes to a connection whose end has come long ago. On a machine
+// that is busy with others that may happen to one call in a thousand.
 const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up/;
-const CUT_SHARE_MAX = 0.03;
+const CUT_SHARE_MAX = 0.001;
 const ATTEMPTS = 3;
 // A call may fail by this while 1mcp is stopped in order, and on /sse also by what a session is
 // told whose stream was in another process.
@@ -262,15 +262,14 @@ describe('restarts while everybody calls', () => {
     const lateMs = late.percentile(99) / 1e6;
     const said = `${cut} of ${calls} calls were cut off, by a client up to ${Math.round(lateMs)} ms late`;
     context.diagnostic(said);
-    return { few: cut <= calls * CUT_SHARE_MAX, said, lateMs };
+    return { few: cut <= calls * CUT_SHARE_MAX, said };
   }
 
   test(`${RESTARTS} restarts under socket activation`, async (context) => {
     let found;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       found = await restarts(context);
-      // On a machine that is busy with others it is not 1mcp that was measured.
-      if (found.few || found.lateMs <= PAUSE_MS) break;
+      if (found.few) break;
     }
     assert.ok(found.few, found.said);
   });

@@ -217,7 +217,11 @@ impl Clients {
         };
         if let Way::Held { link, .. } = exchange.way {
             exchange.way = Way::Open(link);
-            self.http.open(cx, link, client, ONLY.0, None);
+            if exchange.listens {
+                self.http.open_lasting(cx, link, client, ONLY.0);
+            } else {
+                self.http.open(cx, link, client, ONLY.0, None);
+            }
         }
     }
 

@@ -142,7 +142,7 @@ impl Clients {
             Mark::MainStreamReplaced.hit();
             self.http.end(cx, old);
         }
-        self.http.open(cx, link, client, 0, None);
+        self.http.open_lasting(cx, link, client, 0);
         match last {
             Some(last) => {
                 Mark::MainStreamReplayed.hit();

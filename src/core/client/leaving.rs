@@ -158,23 +158,18 @@ impl Clients {
             };
             match &mut session.channel {
                 Channel::Sse { link, .. } if session.outstanding.is_empty() => {
-                    self.http.comes_back(cx, *link);
+                    self.http.retry(cx, *link);
                     self.end(cx, client);
                 }
                 Channel::Streamable(own) => {
                     if let Some(link) = own.main.take() {
                         // It was in use until now.
                         session.used = cx.now.tick;
-                        self.http.comes_back(cx, link);
+                        self.http.retry(cx, link);
                         self.http.end(cx, link);
                     }
                 }
-                Channel::Exchange(exchange) if exchange.listens => {
-                    if let Way::Open(link) = exchange.way {
-                        self.http.ends_with(link);
-                    }
-                    self.end_listen(cx, client);
-                }
+                Channel::Exchange(exchange) if exchange.listens => self.end_listen(cx, client),
                 Channel::Sse { .. } | Channel::Exchange(_) | Channel::Stdio { .. } => {}
             }
         }
@@ -251,20 +246,6 @@ impl Http {
                 Mark::StopRefusesPart.hit();
                 self.turn_late_away(cx, link);
             }
-        }
-    }
-
-    /// The client of this stream shall come back soon: to whoever is there then.
-    fn comes_back(&mut self, cx: &mut Cx<'_>, link: LinkKey) {
-        self.retry(cx, link);
-        self.ends_with(link);
-    }
-
-    /// This stream is the last answer of its connection, though its head has not said so: nobody
-    /// writes a request behind a stream that does not end by itself.
-    fn ends_with(&mut self, link: LinkKey) {
-        if let Some(connection) = self.connections.get_mut(&link) {
-            connection.server.close_after();
         }
     }
 
