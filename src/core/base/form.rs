@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::base::percent;
+
 /// Names and values in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
@@ -26,7 +28,8 @@ impl Form {
             let cut = pair.iter().position(|byte| *byte == b'=');
             let name = pair.get(..cut.unwrap_or(pair.len()))?;
             let value = cut.map_or(Some(&b""[..]), |cut| pair.get(cut + 1..))?;
-            fields.push((decode(name)?, decode(value)?));
+            let plain = |text| percent::decode(text, b' ').ok();
+            fields.push((plain(name)?, plain(value)?));
             if fields.len() > FIELDS_MAX {
                 return None;
             }
@@ -96,28 +99,6 @@ pub fn encode(out: &mut String, text: &str) {
             let _ = write!(out, "%{byte:02X}");
         }
     }
-}
-
-fn decode(text: &[u8]) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let [high, low, behind @ ..] = rest else {
-                    return None;
-                };
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let value = digit(*high)? * 16 + digit(*low)?;
-                out.push(u8::try_from(value).ok()?);
-                rest = behind;
-            }
-            byte => out.push(*byte),
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]

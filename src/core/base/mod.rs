@@ -17,6 +17,7 @@ pub mod mark;
 pub mod origin;
 pub mod outbox;
 pub mod parents;
+pub mod percent;
 pub mod public;
 pub mod quoted;
 pub mod secret;

@@ -3,6 +3,7 @@
 
 use crate::base::frame::Frame;
 use crate::base::mark::Mark;
+use crate::base::percent;
 use crate::client::Clients;
 use crate::client::accept;
 use crate::client::batch::has_request;
@@ -17,7 +18,6 @@ use crate::http1::server::{Headers, Request};
 use crate::json::envelope::Kind;
 use crate::language::{ClientEvent, ClientKey};
 use crate::links::LinkKey;
-use crate::web::percent;
 
 /// The query parameter that names the session.
 const SESSION_PARAMETER: &str = "sessionId";

@@ -11,6 +11,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::{Expr, Misread};
+use crate::base::percent;
 use crate::limits::FILTER_TAGS_MAX;
 
 /// What somebody asks to see.
@@ -55,7 +56,7 @@ impl Wish {
         let mut found = None;
         for pair in query.unwrap_or_default().split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decoded = decode(name, ' ').ok();
+            let decoded = decode(name, b' ').ok();
             let Some(name) = NAMES.iter().find(|own| decoded.as_deref() == Some(**own)) else {
                 continue;
             };
@@ -69,7 +70,7 @@ impl Wish {
         };
         let wish = match name {
             TAGS => any_of(value),
-            PRESET => decode(value, ' ').and_then(|name| match name.trim() {
+            PRESET => decode(value, b' ').and_then(|name| match name.trim() {
                 "" => Err(ends("the name of a preset")),
                 name => Ok(Self::Preset(name.into())),
             }),
@@ -81,7 +82,7 @@ impl Wish {
 
 /// `a,b`: any of them, each once. A tag here may be any text, as in the configuration.
 fn any_of(value: &str) -> Result<Wish, Misread> {
-    let value = decode(value, ' ')?;
+    let value = decode(value, b' ')?;
     Misread::long(&value, "a list of tags")?;
     let mut tags: Vec<Expr> = Vec::new();
     let mut position = 1;
@@ -104,11 +105,11 @@ fn any_of(value: &str) -> Result<Wish, Misread> {
 
 /// With `+` as *and*, else as a blank. If it is neither, what comes further is what was meant.
 fn expression(value: &str) -> Result<Expr, Misread> {
-    let joined = decode(value, '+').and_then(|text| Expr::parse(&text));
+    let joined = decode(value, b'+').and_then(|text| Expr::parse(&text));
     if joined.is_ok() || !value.contains('+') {
         return joined;
     }
-    let spaced = decode(value, ' ').and_then(|text| Expr::parse(&text));
+    let spaced = decode(value, b' ').and_then(|text| Expr::parse(&text));
     match (joined, spaced) {
         (Err(joined), Err(spaced)) if joined.position >= spaced.position => Err(joined),
         (_, spaced) => spaced,
@@ -123,38 +124,15 @@ fn ends(expected: &str) -> Misread {
 }
 
 /// Without its escapes; what `+` stands for is for the caller to say.
-fn decode(text: &str, plus: char) -> Result<Cow<'_, str>, Misread> {
+fn decode(text: &str, plus: u8) -> Result<Cow<'_, str>, Misread> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
-                match value.and_then(|value| u8::try_from(value).ok()) {
-                    Some(byte) => out.push(byte),
-                    None => return Err(broken(&out)),
-                }
-            }
-            b'+' => out.extend_from_slice(plus.encode_utf8(&mut [0; 4]).as_bytes()),
-            byte => out.push(byte),
-        }
-    }
-    String::from_utf8(out).map(Cow::Owned).map_err(|error| {
-        let whole = error.utf8_error().valid_up_to();
-        broken(error.as_bytes().get(..whole).unwrap_or_default())
-    })
-}
-
-/// What comes behind this much of a value is no character.
-fn broken(before: &[u8]) -> Misread {
-    Misread {
-        position: String::from_utf8_lossy(before).chars().count() + 1,
+    let decoded = percent::decode(text.as_bytes(), plus).map(Cow::Owned);
+    decoded.map_err(|characters| Misread {
+        position: characters + 1,
         what: "a % is followed by two hexadecimal digits, and these make UTF-8".to_owned(),
-    }
+    })
 }
 
 impl fmt::Display for Fault {

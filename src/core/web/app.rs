@@ -1,8 +1,8 @@
 //! Paths (contract 5): which part of the program a request is for.
 
+use crate::base::percent;
 use crate::http1::server::Method;
 use crate::language::Page;
-use crate::web::percent;
 
 /// Whom a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn page(path: &str) -> Option<Route> {
         "/health/ready" => Some(Route::Page(Page::Ready)),
         "/health/mcp" => Some(Route::Page(Page::Servers(None))),
         _ => {
-            let name = percent::decode(path.strip_prefix("/health/mcp/")?)?;
+            let name = percent::segment(path.strip_prefix("/health/mcp/")?)?;
             let plain = !name.is_empty() && !name.contains('/') && !name.contains(char::is_control);
             plain.then_some(Route::Page(Page::Servers(Some(name))))
         }

@@ -12,6 +12,5 @@ pub mod health;
 pub mod metrics;
 pub mod origin;
 pub mod pages;
-pub mod percent;
 
 pub use pages::wants_html;

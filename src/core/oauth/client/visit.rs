@@ -2,6 +2,7 @@
 //! client-id document.
 
 use crate::base::form::Form;
+use crate::base::percent;
 use crate::base::secret::Secret;
 use crate::cx::Cx;
 use crate::http1::head::Method;
@@ -17,7 +18,6 @@ use crate::oauth::client::{Keyring, registration, tokens};
 use crate::oauth::owner::{Visitor, Who};
 use crate::web::answer::Answer;
 use crate::web::pages::{ConnectView, connect, posted, refusal, see_other};
-use crate::web::percent;
 
 impl Keyring {
     /// `/oauth/connect/NAME` (GET, POST), `/oauth/callback/MARK`, `/oauth/client/MARK.json`.
@@ -100,7 +100,7 @@ impl Keyring {
         if let Err(answer) = self.admit(request, visitor) {
             return answer;
         }
-        let id = percent::decode(name).and_then(|name| self.find_account(&name));
+        let id = percent::segment(name).and_then(|name| self.find_account(&name));
         let Some(account) = id.and_then(|id| self.accounts.get(&id)) else {
             return no_page(request);
         };
@@ -148,7 +148,7 @@ impl Keyring {
             let answer = refusal(headers, 403, "The form is not from this page", hint);
             return Step::Answer(answer);
         }
-        let id = percent::decode(name).and_then(|name| self.find_account(&name));
+        let id = percent::segment(name).and_then(|name| self.find_account(&name));
         let Some((id, account)) = id.and_then(|id| Some((id, self.accounts.get_mut(&id)?))) else {
             return Step::Answer(no_page(request));
         };
