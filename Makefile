@@ -6,11 +6,12 @@ BIN         := target/release/1mcp
 SIM_SEEDS   ?= 1000
 SOAK_S      ?= 1200
 FUZZ_S      ?= 20
+FUZZ_JOBS   ?= $(shell nproc)
 PREFIX      ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test readme lint deps static dist test-static sim sim-long fuzz fuzz-long fuzz-tools bench outside \
+.PHONY: help run test readme lint deps static dist test-static sim sim-long fuzz fuzz-one fuzz-long fuzz-tools bench outside \
         outside-long outside-tools soak release readme ci install clean
 
 help: ## show this list
@@ -53,15 +54,18 @@ sim: ## the simulator, SIM_SEEDS=1000; so many must reach every branch that is m
 sim-long: ## the simulator for a night
 	SIM_SEEDS=1000000 $(CARGO) test --locked --profile sim --test sim -- --nocapture
 
-fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each
+fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each, FUZZ_JOBS at a time
 	@test -n "$(FUZZ_TARGETS)" || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }
-	@set -e; for target in $(FUZZ_TARGETS); do \
-	    echo "fuzz: $$target, $(FUZZ_S) s"; \
-	    mkdir -p fuzz/corpus/$$target; \
-	    seeds=; test ! -d fuzz/seeds/$$target || seeds=fuzz/seeds/$$target; \
-	    $(CARGO) +$(NIGHTLY) fuzz run $$target fuzz/corpus/$$target $$seeds -- -verbosity=0 \
-	        -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
-	done
+	$(CARGO) +$(NIGHTLY) fuzz build
+	@printf '%s\n' $(FUZZ_TARGETS) | \
+	    xargs -P $(FUZZ_JOBS) -I{} $(MAKE) --no-print-directory fuzz-one TARGET={}
+
+fuzz-one: ## one fuzz target: TARGET=filter
+	@echo "fuzz: $(TARGET), $(FUZZ_S) s"
+	@mkdir -p fuzz/corpus/$(TARGET)
+	@seeds=; test ! -d fuzz/seeds/$(TARGET) || seeds=fuzz/seeds/$(TARGET); \
+	$(CARGO) +$(NIGHTLY) fuzz run $(TARGET) fuzz/corpus/$(TARGET) $$seeds -- -verbosity=0 \
+	    -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
 
 fuzz-long: ## every fuzz target for an hour
 	@$(MAKE) --no-print-directory fuzz FUZZ_S=3600
