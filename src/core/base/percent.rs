@@ -1,7 +1,7 @@
 //! Percent-encoding (RFC 3986 section 2.1), reading only.
 
-/// The text with its escapes decoded. What `+` stands for is for the caller to say: a blank in forms
-/// and queries, itself in paths.
+/// The text with its escapes decoded. What `+` stands for is for the caller to say: a blank in
+/// forms and queries, itself in paths.
 ///
 /// # Errors
 /// How many characters are good before an escape that is broken, or that makes no UTF-8.
