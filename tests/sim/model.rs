@@ -105,7 +105,7 @@ pub(crate) struct Call {
     pub(crate) caps: Caps,
     /// How often its client came back to it.
     pub(crate) rounds: usize,
-    /// Its server keeps nothing between rounds: it is made again.
+    /// Nobody keeps anything between its rounds: each return makes it again.
     pub(crate) again: bool,
 }
 

@@ -89,6 +89,8 @@ impl Talk {
             let local = url.starts_with("http://127.0.0.1:40404/oauth/connect/");
             let local = cx.model.stdio && local && url.contains("?ticket=");
             if (page || local) && described.caps.url {
+                // No server has seen the call yet: each return makes it anew.
+                cx.model.calls[root].again = true;
                 continue;
             }
             if let Some(ask) = self.shown(cx, (&method, params), described.caps, Some(root), text) {
