@@ -30,6 +30,10 @@ fn contract_1_bash_completes() {
         return;
     }
     let dir = configured();
+    // A program that nothing beside the binary under test is named like.
+    let program = dir.file("bin/unlike-others");
+    std::fs::create_dir(dir.file("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", program).unwrap();
     for (words, expected) in [
         (&["he"][..], "health"),
         (&["mcp", "rem"], "remove"),
@@ -44,14 +48,14 @@ fn contract_1_bash_completes() {
         (&["--log-level", "=", "d"], "debug"),
         (&["--log-format", ""], "text,json"),
         (&["--config", "a"], "a b.json"),
-        (&["mcp", "add", "x", "--", "1mc"], "1mcp"),
+        (&["mcp", "add", "x", "--", "unlike-o"], "unlike-others"),
         (&["completions", "f"], "fish"),
         (&["nonsense", ""], ""),
     ] {
         let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         let script = format!(
             "source <(1mcp completions bash) || exit 9\n\
-             cd \"$HOME\" || exit 8\n\
+             PATH=\"$HOME/bin:$PATH\"; cd \"$HOME\" || exit 8\n\
              complete -p 1mcp >&2 || exit 7\n\
              COMP_WORDS=(1mcp {}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); _1mcp\n\
              IFS=,; printf '%s' \"${{COMPREPLY[*]}}\"",
