@@ -30,6 +30,7 @@ use crate::shell::log::Log;
 use crate::shell::notify::Notify;
 use crate::shell::signals::Signals;
 use crate::shell::state::StateDir;
+use crate::shell::stuck::Stuck;
 use crate::shell::vault::Vault;
 use crate::shell::wait::Waiter;
 use crate::shell::watch::Watch;
@@ -86,8 +87,7 @@ pub(crate) struct EventLoop<C> {
     pub(super) local: Option<Listener>,
     pub(super) reserve: Reserve,
     pub(super) instance: Option<InstanceSocket>,
-    /// Listeners that could not accept for want of descriptors; tried again when one is free.
-    pub(super) stuck: Vec<Ready>,
+    pub(super) stuck: Stuck,
     pub(super) ready: VecDeque<Ready>,
     /// Links that take bytes again, or did not get all of theirs in the last turn.
     pub(super) writable: Vec<LinkKey>,
@@ -153,7 +153,7 @@ impl<C: Core> EventLoop<C> {
             instance: parts.instance,
             local: None,
             reserve: Reserve::new(),
-            stuck: Vec::new(),
+            stuck: Stuck::default(),
             ready: VecDeque::new(),
             writable: Vec::new(),
             broken: Vec::new(),
@@ -225,8 +225,10 @@ impl<C: Core> EventLoop<C> {
         let watch = self.watch.as_ref().and_then(Watch::deadline);
         let (core, dials) = (self.core.next_deadline(), self.dials.deadline());
         let (vault, sessions) = (self.vault.deadline(), self.sessions.deadline());
-        let deadline = [core, dials, watch, vault, sessions, spawn, self.look_at]
+        let own = [spawn, self.look_at, self.stuck.deadline()];
+        let deadline = [core, dials, watch, vault, sessions]
             .into_iter()
+            .chain(own)
             .flatten()
             .min()?;
         // At least a millisecond: an owner of deadlines that lets one stand in the past must not
@@ -299,6 +301,7 @@ impl<C: Core> EventLoop<C> {
         if std::mem::take(&mut self.signalled) {
             self.act_on_signals();
         }
+        self.ready.extend(self.stuck.take_due(self.clock.tick()));
         self.read_ready();
         self.act_on_watch();
         self.act_on_dials();
@@ -418,7 +421,7 @@ impl<C: Core> EventLoop<C> {
             self.children.link_closed(key);
         }
         drop(link);
-        self.ready.extend(self.stuck.drain(..));
+        self.ready.extend(self.stuck.take());
         true
     }
 

@@ -213,6 +213,19 @@ fn a_connection_is_accepted_read_answered_and_half_closed() {
 }
 
 #[test]
+fn whoever_waits_for_a_descriptor_is_taken_though_no_link_gave_one_back() {
+    let mut harness = Harness::new(|_, _, _| {});
+    let _client = harness.connect();
+    // The event is gone, as after a try that found no descriptor at all.
+    harness.looped.poll.poll(&mut harness.events, None).unwrap();
+    harness.events.clear();
+    let now = harness.looped.clock.tick();
+    harness.looped.stuck.put(Ready::Listener(0), now);
+    assert_eq!(harness.until("accepted 0"), ["accepted 0"]);
+    assert_eq!(harness.looped.timeout(), None);
+}
+
+#[test]
 fn a_large_answer_waits_for_a_slow_reader_without_spinning() {
     const LENGTH: usize = 20_000_000;
     let mut harness = Harness::new(|input, links, _| {

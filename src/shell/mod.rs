@@ -36,6 +36,7 @@ pub(crate) mod secrets;
 mod signals;
 mod state;
 mod stopping;
+mod stuck;
 mod sys;
 mod tls;
 mod unopened;

@@ -129,7 +129,7 @@ impl<C: Core> EventLoop<C> {
                 Accepted::Dropped => self.say_dropped(),
                 Accepted::Stuck => {
                     self.say_dropped();
-                    return self.stuck.push(ready);
+                    return self.stuck.put(ready, self.clock.tick());
                 }
             }
         }
@@ -146,7 +146,7 @@ impl<C: Core> EventLoop<C> {
                 }
                 Ok(None) => return,
                 // It waits until a descriptor is free.
-                Err(_) => return self.stuck.push(Ready::Instance),
+                Err(_) => return self.stuck.put(Ready::Instance, self.clock.tick()),
             }
         }
     }

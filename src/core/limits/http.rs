@@ -54,6 +54,9 @@ pub const KEEP_ALIVE_STREAMS_PER_TURN_MAX: usize = 256;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections at once from one peer address that is not loopback; one more is closed at once.
 pub const CONNECTIONS_PER_PEER_MAX: usize = 256;
+/// After how long a socket is tried again on which a connection waits that could not even be
+/// dropped, for want of descriptors: not only closed connections give some back.
+pub const ACCEPT_AGAIN_MS: u64 = 100;
 /// How often the log says that connections are dropped since no descriptor is left: at the edge
 /// one connection is taken and the next one is not.
 pub const DROPPED_SAID_MS: u64 = 60_000;
