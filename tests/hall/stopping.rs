@@ -4,7 +4,7 @@
 use onemcp::base::mark::{Mark, must_hit};
 use onemcp::effect::StopSignal;
 use onemcp::input::Input;
-use onemcp::limits::{EXIT_TERM_AFTER_MS, STOP_ANSWER_MS, STOP_LAST_CALL_MS};
+use onemcp::limits::{EXIT_TERM_AFTER_MS, STOP_ANSWER_MS, STOP_LAST_CALL_MS, STOP_PART_MS};
 use onemcp::links::LinkKey;
 
 use crate::client::{Call, Client};
@@ -150,6 +150,34 @@ fn whoever_was_here_a_moment_ago_is_still_served() {
     assert_eq!(w.exit, None);
     seen.result(&mut w, DONE);
     assert_eq!(call.result(&mut w)["k"], 7);
+    assert_eq!(w.exit, Some(0));
+}
+
+#[test]
+fn stop_part_ms_who_does_not_close_keeps_us_for_a_moment_or_until_the_second_signal() {
+    let mut w = one().start();
+    let link = w.connect();
+    w.peer(link).stays = true;
+    w.advance(STOP_LAST_CALL_MS);
+    w.input(Input::Stop);
+    // Its next request was on its way, and meets what it was told.
+    let refused = asks(&mut w, link, "/health/live");
+    assert_eq!(
+        (refused.status, refused.header("connection")),
+        (Some(408), Some("close"))
+    );
+    w.advance(STOP_PART_MS - 1);
+    assert_eq!((w.exit, w.running("s").len()), (None, 0));
+    w.advance(1);
+    assert_eq!(w.exit, Some(0));
+
+    let mut w = one().start();
+    let link = w.connect();
+    w.peer(link).stays = true;
+    w.advance(STOP_LAST_CALL_MS);
+    w.input(Input::Stop);
+    assert_eq!(w.exit, None);
+    w.input(Input::Stop);
     assert_eq!(w.exit, Some(0));
 }
 

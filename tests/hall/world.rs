@@ -30,6 +30,8 @@ pub(crate) struct Peer {
     pub(crate) received: Vec<u8>,
     /// It takes nothing for now.
     pub(crate) stalled: bool,
+    /// It stays when the hub has closed its half.
+    pub(crate) stays: bool,
     /// The hub closed it, or its writing half.
     pub(crate) closed: bool,
 }
@@ -440,6 +442,7 @@ impl World {
                 self.child_reads_all(index);
                 self.end_child(index, ExitStatus::Code(0));
             }
+            None if self.peer(link).stays => {}
             None => self.feed_input(Input::Eof { link }),
         }
     }

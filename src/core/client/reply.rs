@@ -170,6 +170,10 @@ impl Http {
             return;
         };
         connection.cors = None;
+        // Of a stream that was open before we left the head has said something else.
+        if matches!(self.taking, Taking::No { .. }) {
+            connection.server.close_after();
+        }
         match connection.server.done() {
             After::Close => self.linger(cx, link),
             After::KeepAlive => {

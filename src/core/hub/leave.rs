@@ -71,14 +71,24 @@ impl Hub {
                 self.stop(now, out);
             }
             Leaving::No | Leaving::Answering { .. } => self.stop(now, out),
+            Leaving::Stopping { .. } if self.is_done() => self.exit(out),
             Leaving::Stopping { .. } | Leaving::Gone => {}
         }
     }
 
-    /// Whether we were told to stop and wait for answers: told again, we wait no more.
+    /// Whether we were told to stop and wait for clients: told again, we wait no more.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        matches!(self.leaving, Leaving::Draining { .. })
+        match self.leaving {
+            Leaving::Draining { .. } => true,
+            Leaving::Stopping { .. } => self.is_done(),
+            Leaving::No | Leaving::Answering { .. } | Leaving::Gone => false,
+        }
+    }
+
+    /// Whether nothing is left to be done but to let clients read it.
+    fn is_done(&self) -> bool {
+        self.backends.is_empty() && self.unsent_to_clients() == 0 && !self.clients.is_saving()
     }
 
     /// Whether nobody shall be sent to us any more.
@@ -139,9 +149,7 @@ impl Hub {
             self.stop_if_drained(now, out, until);
         }
         if let Leaving::Stopping { until } = self.leaving
-            && self.backends.is_empty()
-            && self.unsent_to_clients() == 0
-            && !self.clients.is_saving()
+            && self.is_done()
         {
             match self.clients.parting(now.tick) {
                 Some(parted) => self.timers.set(Alarm::Exit, parted.min(until)),

@@ -29,11 +29,11 @@ pub const FOREIGN_NUMBERS_MIN: u32 = 1 << 30;
 pub const STOP_ANSWER_MS: u64 = 5_000;
 /// How long requests on open connections are still served after SIGTERM; then they get 503. Also
 /// how long a connection is kept after its last request: who calls again and again is told that
-/// this answer is the last one here, where an end without a word would lose the request that is
+/// this answer is the last one here, where the end of an idle one would refuse the request that is
 /// just being written. (No official client sends it again.)
 pub const STOP_LAST_CALL_MS: u64 = 1_000;
 /// How long idle connections are waited for to be closed by their clients, who were told that they
-/// end: by then a request that was on its way has met that answer.
+/// end: a request that was on its way meets that answer, if the way is no longer than this.
 pub const STOP_PART_MS: u64 = 100;
 /// What `retry:` tells clients whose streams end because we stop: longer than a restart takes. Who
 /// comes back sooner by way of a proxy meets its 502, after which an `EventSource` never returns.

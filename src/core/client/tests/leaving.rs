@@ -259,8 +259,10 @@ fn nobody_who_waits_is_left_without_a_word() {
     let answer = kit.last(held.link);
     assert_eq!((answer.status, answer.code()), (200, -32603));
     assert!(answer.body.contains("1mcp is stopping") && answer.body.contains(r#""id":1"#));
-    let (events, over, _) = unchunk(&kit.take_bytes(streaming.link));
+    let bytes = kit.take_bytes(streaming.link);
+    let (events, over, used) = unchunk(&bytes);
     assert!(over && events.contains(r#""id":2"#) && events.contains("1mcp is stopping"));
+    assert_eq!(text(&bytes[used..]), "", "and then the connection ends");
     assert_eq!(kit.last(part).status, 503);
     // What comes for them afterwards reaches nobody.
     kit.answer(held.client, held.at, RESULT);

@@ -36,15 +36,15 @@ fn c6_a_stream_that_lasts_is_the_last_answer_of_its_connection_and_says_so() {
     let session = kit.session(Version::V2025_11_25);
     let main = kit.get(&session, &[]);
     let (sse, ..) = kit.ask_http(&http("GET", "/sse", &[], ""));
-    let resumed = kit.call(&session, &[], "1");
-    kit.note(resumed.client, resumed.at, NOTE);
+    let call = kit.call(&session, &[], "1");
+    kit.note(call.client, call.at, NOTE);
     let said = |kit: &mut Kit, link| {
         let answer = Answer::read(&kit.take_bytes(link));
         assert_eq!(answer.status, 200);
         answer.header("connection").map(str::to_owned)
     };
     assert_eq!(said(&mut kit, main).as_deref(), Some("close"));
-    assert_eq!(said(&mut kit, resumed.link), None);
+    assert_eq!(said(&mut kit, call.link), None);
     // That of `/sse` was read already: what came behind its request is no request.
     for link in [main, sse] {
         assert_eq!(kit.send(link, session.post(&[], &request("2"))).len(), 0);

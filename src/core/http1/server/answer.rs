@@ -152,7 +152,12 @@ impl Server {
     /// Makes the answer under way the last one (we are stopping, or the answer was cut short).
     pub fn close_after(&mut self) {
         match &mut self.state {
-            State::Exchange(exchange) => exchange.keep_alive = false,
+            State::Exchange(exchange) => {
+                exchange.keep_alive = false;
+                // What came behind the request is never read.
+                self.taken = self.inbox.len();
+                self.tidy();
+            }
             State::Head(_) | State::Body(_) | State::Asked { .. } | State::Swallowing { .. } => {
                 self.state = State::Closed;
             }
