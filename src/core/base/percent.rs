@@ -1,4 +1,5 @@
-//! Percent-encoding (RFC 3986 section 2.1), reading only.
+//! Percent-encoding (RFC 3986 section 2.1), reading only. Strict: secrets that are looked for in what
+//! servers say are read leniently, as those servers may (`backend/remote/redact`).
 
 /// The text with its escapes decoded. What `+` stands for is for the caller to say: a blank in
 /// forms and queries, itself in paths.
@@ -6,6 +7,15 @@
 /// # Errors
 /// How many characters are good before an escape that is broken, or that makes no UTF-8.
 pub fn decode(text: &[u8], plus: u8) -> Result<String, usize> {
+    let bytes = bytes(text, plus).map_err(|good| characters(&good))?;
+    String::from_utf8(bytes).map_err(|error| characters(error.as_bytes()))
+}
+
+/// The same for what need not be text.
+///
+/// # Errors
+/// What stands before an escape that is broken.
+pub fn bytes(text: &[u8], plus: u8) -> Result<Vec<u8>, Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
@@ -13,14 +23,16 @@ pub fn decode(text: &[u8], plus: u8) -> Result<String, usize> {
             b'%' => {
                 let mut digit = || char::from(*bytes.next()?).to_digit(16);
                 let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
-                let value = value.and_then(|value| u8::try_from(value).ok());
-                value.ok_or_else(|| characters(&out))?
+                match value.and_then(|value| u8::try_from(value).ok()) {
+                    Some(byte) => byte,
+                    None => return Err(out),
+                }
             }
             b'+' => plus,
             other => *other,
         });
     }
-    String::from_utf8(out).map_err(|error| characters(error.as_bytes()))
+    Ok(out)
 }
 
 /// How many there are before the first byte that belongs to none.
@@ -69,6 +81,8 @@ mod tests {
             assert_eq!(path(bad), Err(good), "{bad}");
             assert_eq!(segment(bad), None);
         }
+        assert_eq!(bytes(b"a%ff+", b'+').as_deref(), Ok(&b"a\xff+"[..]));
+        assert_eq!(bytes(b"a%f", b'+'), Err(b"a".to_vec()));
         // Raw bytes that are no text are no text behind the escapes either.
         assert_eq!(decode(b"ab\xff", b'+'), Err(2));
     }

@@ -5,9 +5,10 @@ use std::fmt;
 
 use crate::base::base64;
 use crate::base::origin::{Origin, Scheme};
+use crate::base::percent;
 use crate::base::url::{BadUrl, Url};
 use crate::http1::no_proxy::NoProxy;
-use crate::http1::syntax::{hex_digit, is_field_value};
+use crate::http1::syntax::is_field_value;
 
 /// One proxy, spoken to in the clear.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,17 +88,8 @@ impl fmt::Debug for Proxy {
 /// # Errors
 /// It is not written as it must be.
 pub fn basic(user: &str) -> Result<Box<str>, BadProxy> {
-    let mut plain = Vec::with_capacity(user.len() + 1);
-    let mut bytes = user.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            plain.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(hex_digit).ok_or(BadProxy::UserInfo);
-        let high = digit()?;
-        plain.push(high * 16 + digit()?);
-    }
+    let plain = percent::bytes(user.as_bytes(), b'+');
+    let mut plain = plain.map_err(|_| BadProxy::UserInfo)?;
     if !is_field_value(&plain) {
         return Err(BadProxy::UserInfo);
     }
