@@ -20,7 +20,7 @@ impl Stuck {
         if !self.listeners.contains(&listener) {
             self.listeners.push(listener);
         }
-        self.until = Some(now.after(ACCEPT_AGAIN_MS));
+        self.until.get_or_insert(now.after(ACCEPT_AGAIN_MS));
     }
 
     /// When they are to be tried again at the latest.
@@ -54,7 +54,8 @@ mod tests {
         for _ in 0..3 {
             stuck.put(Ready::Listener(0), begun);
         }
-        stuck.put(Ready::Instance, begun);
+        // One that comes later makes the first one wait no longer.
+        stuck.put(Ready::Instance, begun.after(9));
         assert_eq!(stuck.deadline(), Some(due));
         assert_eq!(stuck.take_due(Tick(due.0 - 1)), []);
         let both = [Ready::Listener(0), Ready::Instance];
