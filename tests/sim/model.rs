@@ -105,7 +105,9 @@ pub(crate) struct Call {
     pub(crate) caps: Caps,
     /// How often its client came back to it.
     pub(crate) rounds: usize,
-    /// Nobody keeps anything between its rounds: each return makes it again.
+    /// How often it did since the gateway had a question of its own, which makes it anew.
+    pub(crate) anew: usize,
+    /// Its server keeps nothing between rounds: it is made again.
     pub(crate) again: bool,
 }
 
@@ -348,7 +350,11 @@ impl Model {
             self.violation(format!("call {call} arrives, which is to be refused"));
             return;
         }
-        let rounds = if known.again { known.rounds } else { 0 };
+        let rounds = if known.again {
+            known.rounds
+        } else {
+            known.anew.saturating_sub(1)
+        };
         let again = known.reached.len() > rounds && known.method != "resources/read";
         let twice = known.reached.iter().filter(|at| **at == process).count() > rounds;
         if again || twice {

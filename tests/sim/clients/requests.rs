@@ -78,6 +78,7 @@ impl Talk {
             described,
             caps,
             rounds: 0,
+            anew: 0,
             again: false,
         });
         if let Some(want) = kept {

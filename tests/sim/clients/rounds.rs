@@ -33,6 +33,8 @@ pub(crate) struct Parked {
     questions: Vec<Question>,
     pub(crate) due: u64,
     rounds: u32,
+    /// The gateway itself asks, and no server has seen the call: each return makes it anew.
+    anew: bool,
     /// What it came back with, to be said once more.
     said: Option<String>,
 }
@@ -71,7 +73,7 @@ impl Talk {
         if kept {
             self.wrong(cx, "questions are not kept", text);
         }
-        let mut questions = Vec::new();
+        let (mut questions, mut anew) = (Vec::new(), false);
         for (key, request) in requests {
             let request = request.get();
             let method = string_at(request, &["method"]).unwrap_or_default();
@@ -89,8 +91,7 @@ impl Talk {
             let local = url.starts_with("http://127.0.0.1:40404/oauth/connect/");
             let local = cx.model.stdio && local && url.contains("?ticket=");
             if (page || local) && described.caps.url {
-                // No server has seen the call yet: each return makes it anew.
-                cx.model.calls[root].again = true;
+                anew = true;
                 continue;
             }
             if let Some(ask) = self.shown(cx, (&method, params), described.caps, Some(root), text) {
@@ -121,6 +122,7 @@ impl Talk {
             questions,
             due,
             rounds: described.rounds + 1,
+            anew,
             said: None,
         });
     }
@@ -153,6 +155,7 @@ impl Talk {
         }
         if !must_fail {
             cx.model.calls[parked.root].rounds += 1;
+            cx.model.calls[parked.root].anew += usize::from(parked.anew);
         }
         if cx.rng.chance(500) {
             members.reverse();

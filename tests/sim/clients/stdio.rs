@@ -156,6 +156,7 @@ impl Stdio {
             described: None,
             caps: self.talk.caps,
             rounds: 0,
+            anew: 0,
             again: false,
         });
         self.talk.open.insert(id.clone(), call);

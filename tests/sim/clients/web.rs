@@ -172,6 +172,7 @@ impl Web {
             described: None,
             caps: self.talk.caps,
             rounds: 0,
+            anew: 0,
             again: false,
         });
         self.talk.open.insert(id.to_owned(), call);
