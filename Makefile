@@ -61,6 +61,7 @@ fuzz: fuzz-tools ## every fuzz target, FUZZ_S=20 seconds each, FUZZ_JOBS at a ti
 	    xargs -P $(FUZZ_JOBS) -I{} $(MAKE) --no-print-directory fuzz-one TARGET={}
 
 fuzz-one: ## one fuzz target: TARGET=filter
+	@test -n "$(TARGET)" || { echo "fuzz-one: TARGET= one of $(FUZZ_TARGETS)" >&2; exit 2; }
 	@echo "fuzz: $(TARGET), $(FUZZ_S) s"
 	@mkdir -p fuzz/corpus/$(TARGET)
 	@seeds=; test ! -d fuzz/seeds/$(TARGET) || seeds=fuzz/seeds/$(TARGET); \
