@@ -10,7 +10,7 @@ use crate::language::ClientKey;
 use crate::limits::{
     BODY_BYTES_MAX, BODY_IDLE_MS_MAX, BODY_MS_MAX, BROWSER_BODY_BYTES_MAX,
     CLIENT_OUTBOX_BYTES_SOFT, HEAD_MS_MAX, KEEP_ALIVE_IDLE_MS_MAX, LINGER_MS_MAX,
-    SMALL_BODY_BYTES_MAX, SWALLOWED_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
+    SMALL_BODY_BYTES_MAX, STOP_LAST_CALL_MS, SWALLOWED_BODY_BYTES_MAX, WRITE_STALL_MS_MAX,
 };
 use crate::links::LinkKey;
 use crate::now::Tick;
@@ -75,6 +75,8 @@ pub(super) struct Connection {
     pub(super) since: Tick,
     /// When the last bytes came, or we began to read again.
     pub(super) read_at: Tick,
+    /// For how long after this its next request may be under way.
+    pub(super) warm_ms: u64,
     stalled: Option<Stall>,
     waiting: Waiting,
     armed: Option<Tick>,
@@ -103,6 +105,7 @@ impl Connection {
             queued: false,
             since: now,
             read_at: now,
+            warm_ms: STOP_LAST_CALL_MS,
             stalled: None,
             waiting: Waiting::IdleHead,
             armed: None,

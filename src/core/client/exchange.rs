@@ -217,11 +217,7 @@ impl Clients {
         };
         if let Way::Held { link, .. } = exchange.way {
             exchange.way = Way::Open(link);
-            if exchange.listens {
-                self.http.open_lasting(cx, link, client, ONLY.0);
-            } else {
-                self.http.open(cx, link, client, ONLY.0, None);
-            }
+            self.http.open(cx, link, client, ONLY.0, None);
         }
     }
 

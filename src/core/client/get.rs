@@ -142,7 +142,7 @@ impl Clients {
             Mark::MainStreamReplaced.hit();
             self.http.end(cx, old);
         }
-        self.http.open_lasting(cx, link, client, 0);
+        self.http.open(cx, link, client, 0, None);
         match last {
             Some(last) => {
                 Mark::MainStreamReplayed.hit();

@@ -26,7 +26,7 @@ use crate::client::stream::Stream;
 use crate::cx::Cx;
 use crate::http1::server::Waiting;
 use crate::language::ClientKey;
-use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS};
+use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS, STOP_STREAM_MS};
 use crate::links::LinkKey;
 use crate::now::Tick;
 use crate::tally::End;
@@ -158,8 +158,10 @@ impl Clients {
             };
             match &mut session.channel {
                 Channel::Sse { link, .. } if session.outstanding.is_empty() => {
-                    self.http.retry(cx, *link);
+                    let link = *link;
+                    self.http.retry(cx, link);
                     self.end(cx, client);
+                    self.http.cools(link);
                 }
                 Channel::Streamable(own) => {
                     if let Some(link) = own.main.take() {
@@ -167,9 +169,16 @@ impl Clients {
                         session.used = cx.now.tick;
                         self.http.retry(cx, link);
                         self.http.end(cx, link);
+                        self.http.cools(link);
                     }
                 }
-                Channel::Exchange(exchange) if exchange.listens => self.end_listen(cx, client),
+                Channel::Exchange(exchange) if exchange.listens => {
+                    let way = exchange.way;
+                    self.end_listen(cx, client);
+                    if let Way::Open(link) = way {
+                        self.http.cools(link);
+                    }
+                }
                 Channel::Sse { .. } | Channel::Exchange(_) | Channel::Stdio { .. } => {}
             }
         }
@@ -219,7 +228,7 @@ fn waits(session: &Session, is_there: impl Fn(LinkKey) -> bool) -> bool {
 impl Connection {
     /// Until then its next request may be under way.
     fn warm_until(&self) -> Tick {
-        self.since.max(self.read_at).after(STOP_LAST_CALL_MS)
+        self.since.max(self.read_at).after(self.warm_ms)
     }
 }
 
@@ -246,6 +255,15 @@ impl Http {
                 Mark::StopRefusesPart.hit();
                 self.turn_late_away(cx, link);
             }
+        }
+    }
+
+    /// The stream of this connection was ended, and its head has not said that the connection ends
+    /// with it: a pool has taken it for free at that moment and writes what has waited for one, or
+    /// does not use it for now.
+    fn cools(&mut self, link: LinkKey) {
+        if let Some(connection) = self.connections.get_mut(&link) {
+            connection.warm_ms = STOP_STREAM_MS;
         }
     }
 

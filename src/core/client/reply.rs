@@ -208,22 +208,6 @@ impl Http {
         }
     }
 
-    /// The same with a stream that lasts until one of the two leaves: the last answer of its
-    /// connection, and its head says so. Else a pool takes the connection for free the moment the
-    /// stream ends, and writes its next request where nobody reads any more.
-    pub(super) fn open_lasting(
-        &mut self,
-        cx: &mut Cx<'_>,
-        link: LinkKey,
-        client: ClientKey,
-        stream: u32,
-    ) {
-        if let Some(connection) = self.connections.get_mut(&link) {
-            connection.server.close_after();
-        }
-        self.open(cx, link, client, stream, None);
-    }
-
     /// The head of an event stream.
     pub(super) fn stream_head(&mut self, cx: &mut Cx<'_>, link: LinkKey, session: Option<&str>) {
         let fields = [

@@ -48,7 +48,7 @@ impl Clients {
         let client = self.sessions.insert(session);
         self.ids.insert(&id, client);
         self.opened(cx, Open::Session);
-        self.http.open_lasting(cx, link, client, 0);
+        self.http.open(cx, link, client, 0, None);
         self.http.endpoint(cx, link, &path);
         None
     }

@@ -32,6 +32,9 @@ pub const STOP_ANSWER_MS: u64 = 5_000;
 /// this answer is the last one here, where the end of an idle one would refuse the request that is
 /// just being written. (No official client sends it again.)
 pub const STOP_LAST_CALL_MS: u64 = 1_000;
+/// How long the connection of an event stream that we ended is kept for the request that a pool of
+/// its client may have waiting for a free connection.
+pub const STOP_STREAM_MS: u64 = 150;
 /// How long idle connections are waited for to be closed by their clients, who were told that they
 /// end: a request that was on its way meets that answer, if the way is no longer than this.
 pub const STOP_PART_MS: u64 = 100;

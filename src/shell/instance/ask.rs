@@ -141,35 +141,43 @@ mod tests {
     const HASH: &str = "0123456789abcdef";
 
     /// What [`open`] and [`read`] make of a peer that does this.
-    fn asked(peer: impl FnOnce(Blocking) + Send + 'static) -> io::Result<Vec<u8>> {
+    fn asked(
+        patience: Duration,
+        peer: impl FnOnce(Blocking) + Send + 'static,
+    ) -> io::Result<Vec<u8>> {
         let dir = TempDir::new();
         let path = dir.path().join("s");
         let listener = Listening::bind(&path).unwrap();
         let other = thread::spawn(move || peer(listener.accept().unwrap().0));
         let stream = open(&path, "status\n").unwrap().unwrap();
-        let answer = read(stream, Instant::now() + Duration::from_millis(300));
+        let answer = read(stream, Instant::now() + patience);
         other.join().unwrap();
         answer
     }
 
+    /// Longer than a machine is busy with others.
+    const LONG: Duration = Duration::from_secs(60);
+    /// For peers that say nothing.
+    const SHORT: Duration = Duration::from_millis(300);
+
     #[test]
     fn an_answer_is_read_to_its_end_and_what_is_none_is_told() {
-        let answer = asked(|mut peer| {
+        let answer = asked(LONG, |mut peer| {
             let mut question = [0; 7];
             peer.read_exact(&mut question).unwrap();
             peer.write_all(&question).unwrap();
         });
         assert_eq!(answer.unwrap(), b"status\n");
         // Closed with the question unread: what was answered before counts.
-        let answer = asked(|mut peer| peer.write_all(b"{}\n").unwrap());
+        let answer = asked(LONG, |mut peer| peer.write_all(b"{}\n").unwrap());
         assert_eq!(answer.unwrap(), b"{}\n");
-        let half = asked(|mut peer| {
+        let half = asked(LONG, |mut peer| {
             let mut question = [0; 7];
             peer.read_exact(&mut question).unwrap();
             peer.write_all(b"{").unwrap();
         });
         assert!(half.unwrap_err().to_string().contains("no whole answer"));
-        let silent = asked(|mut peer| {
+        let silent = asked(SHORT, |mut peer| {
             let mut rest = Vec::new();
             peer.read_to_end(&mut rest).unwrap();
         });
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn instance_answer_bytes_max_more_than_that_is_no_answer() {
-        let answer = asked(|mut peer| {
+        let answer = asked(LONG, |mut peer| {
             let piece = vec![b'x'; 1024 * 1024];
             while peer.write_all(&piece).is_ok() {}
         });

@@ -3,7 +3,7 @@
 use crate::base::mark::{Mark, must_hit};
 use crate::client::leaving::Awaited;
 use crate::client::tests::kit::*;
-use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS};
+use crate::limits::{STOP_LAST_CALL_MS, STOP_PART_MS, STOP_STREAM_MS};
 use crate::mcp::version::Version;
 use crate::settings::Settings;
 
@@ -49,6 +49,9 @@ fn stopping_ends_streams_and_answers_what_was_read() {
     kit.wait(STOP_LAST_CALL_MS);
     assert_eq!(kit.awaited(), Awaited::Nobody);
     kit.stop();
+    for link in [get, sse] {
+        assert_eq!(kit.last(link).status, 408);
+    }
     for link in [get, sse, call.link] {
         kit.eof(link);
     }
@@ -76,6 +79,43 @@ fn stopping_waits_for_who_was_here_and_serves_whoever_comes() {
     kit.stop();
     kit.send(idle, post(&[], &initialize("2025-06-18")));
     assert_eq!(kit.last(idle).status, 408);
+}
+
+#[test]
+fn stopping_serves_what_a_pool_writes_behind_a_stream_that_ends() {
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    let (main, unused) = (kit.get(&session, &[]), kit.get(&session, &[]));
+    // The second stream has taken the place of the first, whose connection is free.
+    let (sse, ..) = kit.ask_http(&http("GET", "/sse", &[], ""));
+    kit.wait(STOP_LAST_CALL_MS);
+    let heads = [main, unused].map(|link| Answer::read(&kit.take_bytes(link)));
+    assert!(heads.iter().all(|head| head.header("connection").is_none()));
+    kit.clients.drain(&mut kit.world.cx());
+    assert_eq!(kit.pull().len(), 1);
+    for link in [unused, sse] {
+        assert!(unchunk(&kit.take_bytes(link)).1);
+    }
+    let until = kit.world.now.tick.after(STOP_STREAM_MS);
+    assert_eq!(kit.awaited(), Awaited::Requests { until });
+    for (link, id) in [(unused, "1"), (sse, "2")] {
+        let told = kit.send(link, session.post(&[], &request(id)));
+        let (client, at, _) = told[0].request();
+        assert_eq!(kit.awaited(), Awaited::Answers);
+        kit.answer(client, at, RESULT);
+        assert_eq!(kit.last(link).body, RESULT);
+    }
+    assert_eq!(kit.awaited(), Awaited::Nobody);
+    // Without a request it is not waited for longer.
+    let mut kit = Kit::default();
+    let session = kit.session(Version::V2025_11_25);
+    kit.get(&session, &[]);
+    kit.wait(STOP_LAST_CALL_MS);
+    kit.clients.drain(&mut kit.world.cx());
+    kit.wait(STOP_STREAM_MS - 1);
+    assert!(matches!(kit.awaited(), Awaited::Requests { .. }));
+    kit.wait(1);
+    assert_eq!(kit.awaited(), Awaited::Nobody);
 }
 
 #[test]

@@ -31,34 +31,6 @@ fn c5_what_comes_before_the_answer_opens_a_stream_that_ends_after_it() {
 }
 
 #[test]
-fn c6_a_stream_that_lasts_is_the_last_answer_of_its_connection_and_says_so() {
-    let mut kit = Kit::default();
-    let session = kit.session(Version::V2025_11_25);
-    let main = kit.get(&session, &[]);
-    let (sse, ..) = kit.ask_http(&http("GET", "/sse", &[], ""));
-    let call = kit.call(&session, &[], "1");
-    kit.note(call.client, call.at, NOTE);
-    let said = |kit: &mut Kit, link| {
-        let answer = Answer::read(&kit.take_bytes(link));
-        assert_eq!(answer.status, 200);
-        answer.header("connection").map(str::to_owned)
-    };
-    assert_eq!(said(&mut kit, main).as_deref(), Some("close"));
-    assert_eq!(said(&mut kit, call.link), None);
-    // That of `/sse` was read already: what came behind its request is no request.
-    for link in [main, sse] {
-        assert_eq!(kit.send(link, session.post(&[], &request("2"))).len(), 0);
-        assert_eq!(kit.take(link), "");
-    }
-    kit.clients.drain(&mut kit.world.cx());
-    for link in [main, sse] {
-        assert!(unchunk(&kit.take_bytes(link)).1);
-        kit.eof(link);
-    }
-    assert_eq!(kit.closed(), [main, sse]);
-}
-
-#[test]
 fn c5_several_posts_at_once_have_their_own_streams() {
     let mut kit = Kit::default();
     let session = kit.session(Version::V2025_11_25);
