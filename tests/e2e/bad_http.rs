@@ -505,11 +505,19 @@ fn f9_without_free_descriptors_it_serves_who_is_there_and_never_spins() {
     assert_eq!(there.send(&ping).answer().status, 200);
     let waiting: Vec<_> = (0..100).map(|_| Connection::open(gateway.port)).collect();
     assert_eq!(there.send(&ping).answer().status, 200);
-    // Nothing happens now, so nothing may be done: a loop that spins would use all of this time.
-    let before = processor_ticks(gateway.process.pid);
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let used = processor_ticks(gateway.process.pid) - before;
-    assert!(used < 10, "{used} hundredths of a second in half a second");
+    // Nothing happens now, so nothing may be done: a loop that spins would use all of this time,
+    // whenever one looks. A slow machine may still be closing connections at first.
+    let used = || {
+        let before = processor_ticks(gateway.process.pid);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        processor_ticks(gateway.process.pid) - before
+    };
+    let used: Vec<u64> = std::iter::repeat_with(used).take(5).collect();
+    let least = used.iter().min().unwrap();
+    assert!(
+        *least < 10,
+        "{used:?} hundredths of a second in half a second each"
+    );
     assert_eq!(there.send(&ping).answer().status, 200);
     drop(waiting);
     // There is room again. Whoever came too early was sent away, so a new one tries until it is in.

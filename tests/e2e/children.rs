@@ -261,6 +261,8 @@ fn contract_7_a_guard_that_is_killed_is_replaced() {
     while guard(first).is_none() {
         client.echo("deaf");
     }
+    // By then it was told of everybody who had been told to the first one.
+    gateway.log.containing("guard process was killed");
     gateway.process.signal("KILL");
     wait_for_none(&scene.mark());
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::PATIENCE;
 use crate::support::dir::Dir;
 use crate::support::gateway::Gateway;
-use crate::support::program::{cli, fixture};
+use crate::support::program::{cli, cli_in_turn, fixture};
 
 /// An entry in files as people have them; `@` is the place of the tags.
 const ODD: [(&str, &str); 6] = [
@@ -186,7 +186,7 @@ fn contract_1_of_fifty_at_once_none_is_lost() {
             let path = dir.path().to_owned();
             thread::spawn(move || {
                 let name = format!("s{number}");
-                cli(&path, &["mcp", "add", &name, "--", "true"]).expect(0);
+                cli_in_turn(&path, &["mcp", "add", &name, "--", "true"]).expect(0);
             })
         })
         .collect();
@@ -201,7 +201,7 @@ fn contract_1_of_fifty_at_once_none_is_lost() {
             let path = dir.path().to_owned();
             thread::spawn(move || {
                 let variable = format!("V{number}=1");
-                cli(&path, &["mcp", "update", "s7", "--env", &variable]).expect(0);
+                cli_in_turn(&path, &["mcp", "update", "s7", "--env", &variable]).expect(0);
             })
         })
         .collect();

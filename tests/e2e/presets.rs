@@ -11,7 +11,7 @@ use crate::support::dir::{Dir, fixture};
 use crate::support::gateway::{Gateway, serve};
 use crate::support::http::{Connection, request};
 use crate::support::mcp::{Client, Events, any_of, initialize};
-use crate::support::program::{Ended, cli, failing, run};
+use crate::support::program::{Ended, cli, cli_in_turn, failing, run};
 use crate::support::stdio;
 
 /// Servers `web`, `db` and `bare` (which has no tags) that work.
@@ -265,7 +265,7 @@ fn contract_4_of_twenty_at_once_none_is_lost() {
             let path = dir.path().to_owned();
             thread::spawn(move || {
                 let name = format!("p{number}");
-                cli(&path, &["preset", "create", &name, "-f", "work"]).expect(0);
+                cli_in_turn(&path, &["preset", "create", &name, "-f", "work"]).expect(0);
             })
         })
         .collect();

@@ -225,7 +225,7 @@ fn contract_1_remote_servers_are_tried_and_told_with_the_reason_in_words() {
         gateway.log.find("the failure", |line| {
             (line.contains("server=gone down") || line.contains("server=gone failed")).then_some(())
         });
-        let status = run(&dir, &["mcp", "status", "--wait", "5000", "--json"]);
+        let status = run(&dir, &["mcp", "status", "--wait", "30000", "--json"]);
         let status = status.expect(1).json();
         let one = server(&status, "far");
         assert_eq!((&one["state"], one.get("pid")), (&json!("ready"), None));

@@ -447,7 +447,7 @@ fn contract_1_a_configuration_of_many_servers_starts() {
         .map(|name| (name.as_str(), fixture(&[])))
         .collect();
     dir.write("mcp.json", config(&servers));
-    let gateway = Gateway::start(dir.path(), &[]);
+    let gateway = Gateway::start(dir.path(), &["--list-wait", "600000"]);
     let mut client = Client::open(gateway.port);
     let tools = client.tools();
     for name in &names {

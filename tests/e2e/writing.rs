@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::dir::Dir;
 use crate::support::processes;
-use crate::support::program::{Beside, Ended, cli, command, failing, other, run};
+use crate::support::program::{Beside, Ended, cli, cli_in_turn, failing, other, run};
 
 const OLD: &str = "{\n  // mine\n  \"mcpServers\": {\"old\": {\"command\": \"true\"}}\n}\n";
 
@@ -127,19 +127,14 @@ fn contract_6_a_file_that_changes_between_reading_and_writing_is_read_again() {
 fn contract_1_of_fifty_at_once_none_is_lost() {
     let dir = Dir::new();
     dir.write("mcp.json", OLD);
-    let children: Vec<_> = (0..50)
-        .map(|number| {
-            let config = dir.file("");
-            let name = format!("s{number}");
-            let args = ["--config-dir", &config, "mcp", "add", &name, "--", "true"];
-            let mut command = command(dir.path(), &args);
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            command.spawn().unwrap()
-        })
-        .collect();
-    for mut child in children {
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-    }
+    std::thread::scope(|scope| {
+        for number in 0..50 {
+            let (path, name) = (dir.path(), format!("s{number}"));
+            scope.spawn(move || {
+                cli_in_turn(path, &["mcp", "add", &name, "--", "true"]).expect(0);
+            });
+        }
+    });
     let list = cli(dir.path(), &["mcp", "list", "--json"]).json();
     assert_eq!(list["servers"].as_array().unwrap().len(), 51);
     assert!(dir.read("mcp.json").contains("// mine"));

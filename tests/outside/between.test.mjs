@@ -151,6 +151,8 @@ server { listen {secure} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key
   location /modern { proxy_pass http://modern/mcp; } }
 `;
 const CALLS = 500;
+const ATTEMPTS = 3;
+const LOST = /the connection was lost before the response|closed the connection without a response/;
 const BURST = 50;
 
 describe('behind an nginx that keeps connections for 1 s', {
@@ -183,21 +185,39 @@ describe('behind an nginx that keeps connections for 1 s', {
   });
 
   for (const era of ERAS) {
-    test(`${CALLS} calls of a ${era} server, none lost and none made twice`, async () => {
+    test(`${CALLS} calls of a ${era} server, none lost and none made twice`, async (context) => {
       const client = await openClient('legacy', 'http', gateway, `client-${era}`);
       const whoami = async (way) =>
         JSON.parse(text(await client.call(`${way}-${era}_1mcp_whoami`, {}))).count;
-      const counts = [];
-      for (let done = 0; done < CALLS; done += BURST) {
-        for (let one = 0; one < BURST; one += 2) {
-          counts.push(...await Promise.all([whoami('plain'), whoami('secure')]));
+      let before = 0;
+      for (let attempt = 1; ; attempt += 1) {
+        const counts = [];
+        let lost = 0;
+        const count = (way) => whoami(way).then((one) => counts.push(one), (error) => {
+          // Written at the very moment at which nginx closes, it may have been read: such a call is
+          // not made again, but fails clearly.
+          if (attempt === ATTEMPTS || !LOST.test(error.message)) throw error;
+          lost += 1;
+        });
+        for (let done = 0; done < CALLS; done += BURST) {
+          for (let one = 0; one < BURST; one += 2) {
+            await Promise.all([count('plain'), count('secure')]);
+          }
+          // Just when nginx closes what is kept, and a little before and after.
+          await delay(980 + (done / BURST) * 8);
         }
-        // Just when nginx closes what is kept, and a little before and after.
-        await delay(980 + (done / BURST) * 8);
+        counts.sort((a, b) => a - b);
+        if (lost === 0) {
+          const all = Array.from({ length: CALLS }, (_, index) => before + index + 1);
+          assert.deepEqual(counts, all);
+          break;
+        }
+        context.diagnostic(`${lost} calls were written just when nginx closed`);
+        assert.equal(new Set(counts).size, CALLS - lost, 'a call was made twice');
+        before = await whoami('plain');
+        assert.ok(before <= attempt * (CALLS + 1), `${before} calls were counted`);
       }
       await client.close();
-      counts.sort((a, b) => a - b);
-      assert.deepEqual(counts, Array.from({ length: CALLS }, (_, index) => index + 1));
     });
 
     test(`changes of a ${era} server arrive although its stream is cut again and again`, async () => {

@@ -100,7 +100,24 @@ describe(`nothing happens for ${IDLE_S} s`, { concurrency: true }, () => {
         await gateway?.stop();
       });
 
-      test('streams and calls stay, and then go on', { timeout: (IDLE_S + 60) * 1000 }, async (t) => {
+      test('streams and calls stay, and then go on', { timeout: 3 * (IDLE_S + 60) * 1000 }, async (t) => {
+        for (let attempt = 1; ; attempt += 1) {
+          const told = front.log?.().length ?? 0;
+          try {
+            return await stay(t, attempt);
+          } catch (error) {
+            // Caddy closes its own connection now and then just when the answer to a POST begins,
+            // says so, and its client has a stream that ends at once.
+            const said = front.log?.().slice(told) ?? '';
+            if (attempt === 3 || !/reading from backend.*use of closed network connection/.test(said)) {
+              throw error;
+            }
+            t.diagnostic(`${name} closed a connection of its own: ${error.message}`);
+          }
+        }
+      });
+
+      const stay = async (t, attempt) => {
         const raw = await streams(front);
         const clients = [];
         for (const [era, kind] of CLIENTS) {
@@ -122,7 +139,7 @@ describe(`nothing happens for ${IDLE_S} s`, { concurrency: true }, () => {
         }
         // Nobody was told anything in the meantime that a later word could be mistaken for.
         const heard = clients.map((client) => client.heard.tools);
-        await ask(gateway.url, 'tools/call', { name: 'fixture_1mcp_add_tool', arguments: { name: 'late' } });
+        await ask(gateway.url, 'tools/call', { name: 'fixture_1mcp_add_tool', arguments: { name: `late_${attempt}` } });
         for (const [n, client] of clients.entries()) {
           await until(() => client.heard.tools > heard[n], `${CLIENTS[n]} hears of the change`);
           assert.equal(text(await client.call('fixture_1mcp_echo', { text: 'on' })), 'on');
@@ -133,7 +150,7 @@ describe(`nothing happens for ${IDLE_S} s`, { concurrency: true }, () => {
           assert.equal(stream.ended, 'by us', kind);
         }
         for (const client of clients) await client.close();
-      });
+      };
     });
   }
 });

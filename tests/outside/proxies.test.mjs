@@ -314,7 +314,7 @@ for (const [name, front] of Object.entries(FRONTS)) {
         const away = Date.now() - left;
         for (const [who, client] of Object.entries(clients)) {
           // It comes back after two seconds, as it was told, and gives up if it meets a 502 then.
-          if (away > 1_800 && who.includes('/sse')) {
+          if (away > 1_200 && who.includes('/sse')) {
             t.diagnostic(`${who}: away for ${away} ms, which is too long for it`);
             continue;
           }

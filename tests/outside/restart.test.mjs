@@ -29,7 +29,7 @@ const CALL_MS_MAX = 15_000;
 const TOOL = 's_1mcp_echo';
 // A client that is late with reading writes to a connection whose end has come long ago. On a machine
 // that is busy with others that may happen to one call in a thousand.
-const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up/;
+const CUT = /UND_ERR_SOCKET|ECONNRESET|socket hang up|ReadError|RemoteProtocolError/;
 const CUT_SHARE_MAX = 0.001;
 // Nor may many be refused: whoever is not on /sse is served by one process or by the next.
 const TOLD_SHARE_MAX = 0.02;
@@ -263,11 +263,11 @@ describe('restarts while everybody calls', () => {
     }
     const calls = callers.reduce((sum, { seen }) => sum + seen.right + seen.failed.length, 0);
     const cut = callers.flatMap(({ seen }) => seen.failed).filter((error) => CUT.test(error)).length;
-    const lateMs = late.percentile(99) / 1e6;
-    assert.ok(told <= calls * TOLD_SHARE_MAX, `${told} of ${calls} calls were refused`);
-    const said = `${told} of ${calls} calls off /sse were refused, ${cut} of ${calls} calls were cut off, by a client up to ${Math.round(lateMs)} ms late`;
+    const lateMs = Math.round(late.percentile(99) / 1e6);
+    const said = `of ${calls} calls ${told} were refused off /sse, ${cut} were cut off; `
+      + `clients up to ${lateMs} ms late`;
     context.diagnostic(said);
-    return { few: cut <= calls * CUT_SHARE_MAX, said };
+    return { few: cut <= calls * CUT_SHARE_MAX && told <= calls * TOLD_SHARE_MAX, said };
   }
 
   test(`${RESTARTS} restarts under socket activation`, async (context) => {

@@ -142,6 +142,22 @@ pub(crate) fn cli(dir: &Path, args: &[&str]) -> Ended {
     run(command(dir, &["--config-dir", dir_text]).args(args))
 }
 
+/// The same, for one of many that change a file at once: where the disk is slow some wait for the
+/// lock for longer than a command does, are told so, and are to try again.
+#[track_caller]
+pub(crate) fn cli_in_turn(dir: &Path, args: &[&str]) -> Ended {
+    loop {
+        let ended = cli(dir, args);
+        if !ended
+            .err
+            .contains("is being changed by another process; nothing was changed")
+        {
+            return ended;
+        }
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+    }
+}
+
 /// A program that runs beside the test; killed with it.
 pub(crate) struct Process {
     pub(crate) pid: u32,

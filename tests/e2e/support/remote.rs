@@ -258,7 +258,15 @@ impl Remote {
 
     /// It listens again, at the same port, and remembers nothing.
     pub(crate) fn comes(&mut self) {
-        let listener = TcpListener::bind((self.address, self.port)).unwrap();
+        // Somebody may have been given the port for a moment.
+        let again = std::time::Instant::now() + super::PATIENCE;
+        let listener = loop {
+            match TcpListener::bind((self.address, self.port)) {
+                Ok(listener) => break listener,
+                Err(why) => assert!(std::time::Instant::now() < again, "{why}"),
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
         let mut state = self.shared.lock();
         state.gone = false;
         state.sessions.clear();

@@ -18,8 +18,8 @@ export const FIXTURE =
   process.env.ONE_MCP_FIXTURE ?? join(root, 'target/release/examples/fixture');
 
 const READY = /listening on (http:\/\/[^\s]+)\/mcp/;
-const READY_MS_MAX = 10_000;
-const STOP_MS_MAX = 10_000;
+const READY_MS_MAX = 60_000;
+const STOP_MS_MAX = 60_000;
 const require = createRequire(join(outside, 'package.json'));
 
 /** The path of a package's entry file, by the name that its package.json gives it. */
