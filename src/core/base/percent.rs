@@ -1,5 +1,5 @@
-//! Percent-encoding (RFC 3986 section 2.1), reading only. Strict: secrets that are looked for in what
-//! servers say are read leniently, as those servers may (`backend/remote/redact`).
+//! Percent-encoding (RFC 3986 section 2.1), reading only. Strict: secrets that are looked for in
+//! what servers say are read leniently, as those servers may (`backend/remote/redact`).
 
 /// The text with its escapes decoded. What `+` stands for is for the caller to say: a blank in
 /// forms and queries, itself in paths.
